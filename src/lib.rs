@@ -1,0 +1,14 @@
+//! simlab tries retry policies before production does.
+//!
+//! A deterministic discrete-event simulator runs many clients against a flaky server and replays every retry policy on the same
+//! demand and the same faults.
+
+pub mod distribution;
+pub mod experiment;
+pub mod gate;
+pub mod metrics;
+pub mod protocol;
+pub mod retry;
+pub mod rng;
+pub mod scenario;
+pub mod units;

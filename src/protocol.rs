@@ -1,0 +1,92 @@
+//! What client and server say to each other.
+
+use std::fmt;
+
+use crate::units::Span;
+
+/// HTTP methods, as far as they decide what a repeated request changes (RFC 9110, section 9.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Reads; no effect.
+    Get,
+    /// Reads; no effect.
+    Head,
+    /// One effect however often it is carried out.
+    Put,
+    /// One effect however often it is carried out.
+    Delete,
+    /// One effect per execution.
+    Post,
+    /// One effect per execution.
+    Patch,
+}
+
+impl Method {
+    /// Every method, in the order shown to users.
+    pub const ALL: [Method; 6] = [Method::Get, Method::Head, Method::Put, Method::Delete, Method::Post, Method::Patch];
+
+    /// The name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Head => "HEAD",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
+            Method::Post => "POST",
+            Method::Patch => "PATCH",
+        }
+    }
+
+    /// Effects on the server after `executions` executions of one step.
+    pub fn effects(self, executions: u32) -> u32 {
+        match self {
+            Method::Get | Method::Head => 0,
+            Method::Put | Method::Delete => executions.min(1),
+            Method::Post | Method::Patch => executions,
+        }
+    }
+}
+
+/// How an attempt ended, as its client saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// A reply with this status arrived; 2xx is success.
+    Status(u16),
+    /// The client stopped waiting: the attempt's own time-out, or the call's deadline.
+    Timeout,
+    /// Refused or reset.
+    Connection,
+    /// The run ended first.
+    Open,
+}
+
+impl Outcome {
+    /// The plain success.
+    pub const OK: Outcome = Outcome::Status(200);
+
+    /// True for a 2xx reply.
+    pub fn is_success(self) -> bool {
+        matches!(self, Outcome::Status(200..=299))
+    }
+}
+
+/// The name used in `outcome_*` metrics.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Status(status) => write!(f, "{status}"),
+            Outcome::Timeout => f.write_str("timeout"),
+            Outcome::Connection => f.write_str("connection"),
+            Outcome::Open => f.write_str("open"),
+        }
+    }
+}
+
+/// A failed attempt, as a policy sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The reply's `Retry-After`, if it carried one.
+    pub retry_after: Option<Span>,
+}

@@ -1,0 +1,263 @@
+//! A backoff is a curve, a cap, a jitter, and where the cap applies. The names of scenario files are combinations of these.
+
+use rand::Rng;
+
+use super::curve::{
+    Curve, constant::Constant, decorrelated::Decorrelated, exponential::Exponential, linear::Linear, schedule::Schedule,
+};
+use super::jitter::{Jitter, additive::Additive, proportional::Proportional};
+use crate::rng::{KeyedRng, Purpose, unit};
+use crate::units::Span;
+
+/// Where the cap applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CapAt {
+    /// To the window; the delay may exceed it by the jitter.
+    Window,
+    /// To the delay, so that long waits gather at exactly the cap.
+    Delay,
+}
+
+/// How long to wait before a retry.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Backoff {
+    /// How the window grows.
+    pub curve: Curve,
+    /// The longest window or delay.
+    pub cap: Option<Span>,
+    /// Which of the two the cap bounds.
+    pub cap_at: CapAt,
+    /// What randomness does to the window.
+    pub jitter: Jitter,
+}
+
+/// Smallest, mean and largest delay before one retry. In seconds; the largest may be infinite.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DelayRow {
+    /// Number of the retry, from 1.
+    pub retry: u32,
+    /// Smallest.
+    pub min: f64,
+    /// Mean.
+    pub mean: f64,
+    /// Largest.
+    pub max: f64,
+}
+
+impl Backoff {
+    fn new(curve: Curve, cap: Option<Span>, jitter: Jitter) -> Backoff {
+        Backoff { curve, cap, cap_at: CapAt::Window, jitter }
+    }
+
+    /// `"none"`: at once.
+    pub fn none() -> Backoff {
+        Backoff::fixed(Span::ZERO)
+    }
+
+    /// `fixed`: the same delay every time.
+    pub fn fixed(delay: Span) -> Backoff {
+        Backoff::new(Curve::Constant(Constant { delay }), None, Jitter::None)
+    }
+
+    /// `linear`: min(cap, base + step·(k-1)).
+    pub fn linear(base: Span, step: Span, cap: Option<Span>) -> Backoff {
+        Backoff::new(Curve::Linear(Linear { base, step }), cap, Jitter::None)
+    }
+
+    /// `exponential`: min(cap, base·factor^(k-1)).
+    pub fn exponential(base: Span, factor: f64, cap: Option<Span>) -> Backoff {
+        Backoff::new(Curve::Exponential(Exponential { base, factor }), cap, Jitter::None)
+    }
+
+    /// `full-jitter`: U(0, w), w as for `exponential`.
+    pub fn full_jitter(base: Span, factor: f64, cap: Option<Span>) -> Backoff {
+        Backoff { jitter: Jitter::Full, ..Backoff::exponential(base, factor, cap) }
+    }
+
+    /// `equal-jitter`: w/2 + U(0, w/2).
+    pub fn equal_jitter(base: Span, factor: f64, cap: Option<Span>) -> Backoff {
+        Backoff { jitter: Jitter::Equal, ..Backoff::exponential(base, factor, cap) }
+    }
+
+    /// `decorrelated-jitter`: min(cap, U(base, 3·previous)).
+    pub fn decorrelated_jitter(base: Span, cap: Option<Span>) -> Backoff {
+        Backoff::new(Curve::Decorrelated(Decorrelated { base }), cap, Jitter::None)
+    }
+
+    /// `additive-jitter`: min(cap, w + U(0, jitter)); with `cap_before`, min(cap, w) + U(0, jitter).
+    pub fn additive_jitter(base: Span, factor: f64, cap: Option<Span>, jitter: Span, cap_before: bool) -> Backoff {
+        Backoff {
+            jitter: Jitter::Additive(Additive { extra: jitter }),
+            cap_at: if cap_before { CapAt::Window } else { CapAt::Delay },
+            ..Backoff::exponential(base, factor, cap)
+        }
+    }
+
+    /// `proportional-jitter`: w·U(1-spread, 1+spread).
+    pub fn proportional_jitter(base: Span, factor: f64, cap: Option<Span>, spread: f64) -> Backoff {
+        Backoff { jitter: Jitter::Proportional(Proportional { spread }), ..Backoff::exponential(base, factor, cap) }
+    }
+
+    /// `memoryless`: exponentially distributed.
+    pub fn memoryless(mean: Span) -> Backoff {
+        Backoff { jitter: Jitter::Memoryless, ..Backoff::fixed(mean) }
+    }
+
+    /// `schedule`: the delays in turn, the last one repeating, each times U(1-spread, 1+spread). At least one delay.
+    pub fn schedule(delays: Vec<Span>, spread: f64) -> Backoff {
+        Backoff::new(Curve::Schedule(Schedule { delays }), None, Jitter::Proportional(Proportional { spread }))
+    }
+
+    /// The delay before retry `k` (from 1) of a call whose previous delay was `previous` (zero: none).
+    pub fn delay(&self, k: u32, previous: Span, rng: &mut dyn Rng) -> Span {
+        let cap = self.cap.map_or(f64::INFINITY, |cap| cap.0 as f64);
+        let window = self.curve.window(k, previous, || unit(rng));
+        let window = if self.cap_at == CapAt::Window { window.min(cap) } else { window };
+        let delay = self.jitter.delay(window, || unit(rng));
+        Span::from_nanos_f64(if self.cap_at == CapAt::Delay { delay.min(cap) } else { delay })
+    }
+
+    /// Smallest and largest delay before retry `k`, in seconds.
+    pub fn bounds(&self, k: u32) -> (f64, f64) {
+        let cap = self.cap.map_or(f64::INFINITY, |cap| cap.0 as f64);
+        let window_cap = if self.cap_at == CapAt::Window { cap } else { f64::INFINITY };
+        let (low, high) = self.curve.bounds(k, window_cap);
+        let (min, max) = self.jitter.bounds(low, high);
+        let delay_cap = if self.cap_at == CapAt::Delay { cap } else { f64::INFINITY };
+        (min.min(delay_cap) * 1e-9, max.min(delay_cap) * 1e-9)
+    }
+
+    /// The delays before the first `retries` retries of a call. Bounds are exact; means are taken over 20,000 calls
+    /// with stratified draws, good to about 0.1%.
+    pub fn table(&self, retries: u32) -> Vec<DelayRow> {
+        const CALLS: u32 = 20_000;
+        let mut sums = vec![0.0; retries as usize];
+        for call in 0..CALLS {
+            let mut previous = Span::ZERO;
+            for k in 1..=retries {
+                let mut rng = Stratified::new(call, CALLS, k);
+                previous = self.delay(k, previous, &mut rng);
+                sums[k as usize - 1] += previous.seconds();
+            }
+        }
+        (1..=retries)
+            .map(|k| {
+                let (min, max) = self.bounds(k);
+                let mean = sums[k as usize - 1] / f64::from(CALLS);
+                // A constant needs no rounding of means; elsewhere the mean cannot leave the bounds.
+                DelayRow { retry: k, min, mean: if min == max { min } else { mean.clamp(min, max) }, max }
+            })
+            .collect()
+    }
+}
+
+/// Uniform draws of which the `n` calls of one retry share each stratum once: the mean of a linear function is exact.
+struct Stratified {
+    low: f64,
+    width: f64,
+    rng: KeyedRng,
+}
+
+impl Stratified {
+    fn new(call: u32, calls: u32, retry: u32) -> Stratified {
+        // A different permutation of the strata per retry, so that retries stay independent of each other.
+        const STRIDES: [u64; 8] = [1, 7_919, 10_007, 3_571, 17_389, 12_289, 6_007, 14_519];
+        let stride = STRIDES[retry as usize % STRIDES.len()];
+        let stratum = (u64::from(call) * stride + u64::from(retry) * 7_717) % u64::from(calls);
+        Stratified {
+            low: stratum as f64 / f64::from(calls),
+            width: 1.0 / f64::from(calls),
+            rng: KeyedRng::new(0, Purpose::Jitter, u64::from(call), u64::from(retry)),
+        }
+    }
+}
+
+impl rand::TryRng for Stratified {
+    type Error = std::convert::Infallible;
+    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+        self.try_next_u64().map(|bits| (bits >> 32) as u32)
+    }
+    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+        let value = self.low + self.width * self.rng.unit();
+        Ok(((value * (1u64 << 53) as f64) as u64).min((1 << 53) - 1) << 11)
+    }
+    fn try_fill_bytes(&mut self, destination: &mut [u8]) -> Result<(), Self::Error> {
+        self.rng.try_fill_bytes(destination)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: fn(u64) -> Span = Span::millis;
+
+    /// (min, mean, max) in ms of the first retries; the mean within 0.5%.
+    fn check(backoff: &Backoff, expected: &[(f64, f64, f64)]) {
+        for (row, (min, mean, max)) in backoff.table(expected.len() as u32).iter().zip(expected) {
+            let k = row.retry;
+            assert!((row.min * 1e3 - min).abs() < 1e-6, "{backoff:?} retry {k}: min {}", row.min);
+            assert!((row.mean * 1e3 - mean).abs() <= 5e-3 * mean, "{backoff:?} retry {k}: mean {}", row.mean);
+            assert!((row.max * 1e3 - max).abs() < 1e-6 || row.max == *max, "{backoff:?} retry {k}: max {}", row.max);
+        }
+        // Every draw stays within the bounds.
+        let mut rng = KeyedRng::new(5, Purpose::Jitter, 0, 0);
+        for _ in 0..2_000 {
+            let mut previous = Span::ZERO;
+            for k in 1..=expected.len() as u32 {
+                previous = backoff.delay(k, previous, &mut rng);
+                let (min, max) = backoff.bounds(k);
+                let d = previous.seconds();
+                assert!(d >= min - 1e-9 && d <= max + 1e-9, "{backoff:?} retry {k}: {d} outside {min} to {max}");
+            }
+        }
+    }
+
+    #[test]
+    fn combinations() {
+        check(&Backoff::none(), &[(0.0, 0.0, 0.0); 2]);
+        check(&Backoff::fixed(MS(100)), &[(100.0, 100.0, 100.0); 3]);
+        check(
+            &Backoff::linear(MS(100), MS(50), Some(MS(180))),
+            &[(100.0, 100.0, 100.0), (150.0, 150.0, 150.0), (180.0, 180.0, 180.0)],
+        );
+        check(
+            &Backoff::exponential(MS(100), 2.0, Some(MS(300))),
+            &[(100.0, 100.0, 100.0), (200.0, 200.0, 200.0), (300.0, 300.0, 300.0)],
+        );
+        check(&Backoff::full_jitter(MS(500), 2.0, Some(MS(800))), &[(0.0, 250.0, 500.0), (0.0, 400.0, 800.0)]);
+        check(&Backoff::equal_jitter(MS(100), 2.0, None), &[(50.0, 75.0, 100.0), (100.0, 150.0, 200.0)]);
+        check(
+            &Backoff::additive_jitter(MS(1_000), 2.0, Some(MS(2_500)), MS(1_000), false),
+            &[(1_000.0, 1_500.0, 2_000.0), (2_000.0, 2_375.0, 2_500.0), (2_500.0, 2_500.0, 2_500.0)],
+        );
+        check(
+            &Backoff::additive_jitter(MS(1_000), 2.0, Some(MS(2_500)), MS(1_000), true),
+            &[(1_000.0, 1_500.0, 2_000.0), (2_000.0, 2_500.0, 3_000.0), (2_500.0, 3_000.0, 3_500.0)],
+        );
+        check(&Backoff::proportional_jitter(MS(100), 1.5, None, 0.2), &[(80.0, 100.0, 120.0), (120.0, 150.0, 180.0)]);
+        check(&Backoff::memoryless(MS(100)), &[(0.0, 100.0, f64::INFINITY); 2]);
+        check(
+            &Backoff::schedule(vec![MS(10), MS(40)], 0.5),
+            &[(5.0, 10.0, 15.0), (20.0, 40.0, 60.0), (20.0, 40.0, 60.0)],
+        );
+    }
+
+    /// Means from numerical integration, published with their first eight retries: base 100 ms, cap 10 s; and base 50 ms, cap 1 s.
+    #[test]
+    fn decorrelated_means() {
+        let far = [200.0, 350.0, 575.0, 912.5, 1_410.98, 2_023.77, 2_626.33, 3_153.94];
+        let near = [100.0, 175.0, 286.97, 410.15, 500.3, 559.1, 596.3];
+        for (base, cap, means) in [(100, 10_000, &far[..]), (50, 1_000, &near[..])] {
+            let rows = Backoff::decorrelated_jitter(MS(base), Some(MS(cap))).table(means.len() as u32);
+            for (row, mean) in rows.iter().zip(means) {
+                assert!(
+                    (row.mean * 1e3 - mean).abs() < 0.015 * mean,
+                    "retry {}: {}, expected {mean}",
+                    row.retry,
+                    row.mean
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Retry policies: pure functions from one call's history to a decision.
+//!
+//! A policy holds no state of its own and reads no clock: a million clients share one. What a call remembers stands in its
+//! [`History`]; what outlives a call is a gate's ([`crate::gate`]).
+
+pub mod backoff;
+pub mod classify;
+pub mod curve;
+pub mod jitter;
+mod policy;
+
+pub use backoff::{Backoff, CapAt};
+pub use classify::{OutcomeClass, OutcomeSet};
+pub use curve::Curve;
+pub use jitter::Jitter;
+pub use policy::{AttemptPlan, Decision, GiveUp, History, KeyMode, Policy, RetryAfter, RetryPolicy};

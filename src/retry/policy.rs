@@ -1,0 +1,211 @@
+//! The policy trait, and the one implementation that scenario files configure.
+
+use std::fmt;
+
+use rand::Rng;
+
+use super::backoff::Backoff;
+use super::classify::{OutcomeClass, OutcomeSet};
+use crate::protocol::{Failure, Outcome};
+use crate::units::Span;
+
+/// What one call remembers between its attempts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// Attempts sent so far.
+    pub attempts: u32,
+    /// The wait before the last retry; zero if there was none. Policies that walk write it.
+    pub previous_delay: Span,
+}
+
+/// How to send an attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AttemptPlan {
+    /// The client stops waiting after this long; `None`: never.
+    pub timeout: Option<Span>,
+}
+
+/// What to do after a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Send another attempt after this wait, if deadline and gates allow.
+    RetryAfter(Span),
+    /// The call has failed.
+    GiveUp(GiveUp),
+}
+
+/// Why a call failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GiveUp {
+    /// The outcome is not one that is retried.
+    NotRetryable,
+    /// All attempts are used up.
+    AttemptsExhausted,
+    /// The deadline passed, or the next wait would end at or after it.
+    Deadline,
+    /// The gate with this number in the chain refused.
+    Gate(u8),
+}
+
+/// The idempotency key that requests carry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeyMode {
+    /// No key.
+    #[default]
+    None,
+    /// One key for all attempts of an operation's step.
+    PerOperation,
+    /// A fresh key for every attempt: made inside the retried function, a common mistake.
+    PerAttempt,
+}
+
+/// One client's rules for one call. Plain configuration, shared by all clients and threads.
+pub trait Policy: fmt::Debug + Send + Sync {
+    /// How to send the next attempt.
+    fn attempt(&self, history: &History) -> AttemptPlan;
+
+    /// What to do about `failure`. `history.attempts` counts the failed attempt. `rng` is the call's own jitter stream.
+    fn on_failure(&self, failure: &Failure, history: &mut History, rng: &mut dyn Rng) -> Decision;
+
+    /// True if this outcome counts as a failure for gates.
+    fn is_failure(&self, outcome: Outcome) -> bool;
+
+    /// The call is given up this long after its start; `None`: never.
+    fn deadline(&self) -> Option<Span> {
+        None
+    }
+
+    /// The idempotency key of its requests.
+    fn key(&self) -> KeyMode {
+        KeyMode::None
+    }
+
+    /// True if some attempt may wait for ever: no time-out and no deadline.
+    fn may_wait_for_ever(&self) -> bool {
+        self.deadline().is_none() && self.attempt(&History::default()).timeout.is_none()
+    }
+}
+
+/// What to do with a `Retry-After` header.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RetryAfter {
+    /// Wait as the backoff says.
+    #[default]
+    Ignore,
+    /// The header's value replaces the backoff, but never more than `max`.
+    Honour {
+        /// Longest wait a server may ask for.
+        max: Option<Span>,
+    },
+}
+
+/// The policy that scenario files describe.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RetryPolicy {
+    /// Most attempts per call, the first included; `None`: unlimited.
+    pub attempts: Option<u32>,
+    /// Per attempt, from its sending.
+    pub timeout: Option<Span>,
+    /// Per call, from its start.
+    pub deadline: Option<Span>,
+    /// The wait before a retry.
+    pub backoff: Backoff,
+    /// Other waits after some outcomes, the most specific first.
+    pub backoff_for: Vec<(OutcomeClass, Backoff)>,
+    /// Outcomes that are retried.
+    pub retry_on: OutcomeSet,
+    /// What to do with the server's hint.
+    pub retry_after: RetryAfter,
+    /// The idempotency key of its requests.
+    pub key: KeyMode,
+}
+
+impl Default for RetryPolicy {
+    /// One attempt, no time-out.
+    fn default() -> RetryPolicy {
+        RetryPolicy {
+            attempts: Some(1),
+            timeout: None,
+            deadline: None,
+            backoff: Backoff::none(),
+            backoff_for: Vec::new(),
+            retry_on: OutcomeSet::default(),
+            retry_after: RetryAfter::Ignore,
+            key: KeyMode::None,
+        }
+    }
+}
+
+impl Policy for RetryPolicy {
+    fn attempt(&self, _history: &History) -> AttemptPlan {
+        AttemptPlan { timeout: self.timeout }
+    }
+
+    fn on_failure(&self, failure: &Failure, history: &mut History, rng: &mut dyn Rng) -> Decision {
+        if !self.retry_on.contains(failure.outcome) {
+            return Decision::GiveUp(GiveUp::NotRetryable);
+        }
+        if self.attempts.is_some_and(|limit| history.attempts >= limit) {
+            return Decision::GiveUp(GiveUp::AttemptsExhausted);
+        }
+        let wait = match (self.retry_after, failure.retry_after) {
+            (RetryAfter::Honour { max }, Some(hint)) => max.map_or(hint, |max| hint.min(max)),
+            _ => {
+                let special = self.backoff_for.iter().find(|(class, _)| class.contains(failure.outcome));
+                let backoff = special.map_or(&self.backoff, |(_, backoff)| backoff);
+                backoff.delay(history.attempts, history.previous_delay, rng)
+            }
+        };
+        history.previous_delay = wait;
+        Decision::RetryAfter(wait)
+    }
+
+    fn is_failure(&self, outcome: Outcome) -> bool {
+        self.retry_on.contains(outcome)
+    }
+
+    fn deadline(&self) -> Option<Span> {
+        self.deadline
+    }
+
+    fn key(&self) -> KeyMode {
+        self.key
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{KeyedRng, Purpose};
+
+    fn check(policy: &RetryPolicy, attempts: u32, outcome: Outcome, hint: Option<u64>, expected: Decision) {
+        let mut history = History { attempts, ..History::default() };
+        let failure = Failure { outcome, retry_after: hint.map(Span::secs) };
+        let mut rng = KeyedRng::new(1, Purpose::Jitter, 0, 0);
+        assert_eq!(policy.on_failure(&failure, &mut history, &mut rng), expected, "{outcome} after {attempts}");
+    }
+
+    #[test]
+    fn decisions() {
+        use Decision::{GiveUp as Stop, RetryAfter as Wait};
+        let policy = RetryPolicy {
+            attempts: Some(3),
+            backoff: Backoff::exponential(Span::secs(1), 2.0, None),
+            backoff_for: vec![(OutcomeClass::Status(429), Backoff::fixed(Span::secs(9)))],
+            ..RetryPolicy::default()
+        };
+        check(&policy, 1, Outcome::Status(503), None, Wait(Span::secs(1)));
+        check(&policy, 2, Outcome::Timeout, None, Wait(Span::secs(2)));
+        check(&policy, 3, Outcome::Timeout, None, Stop(GiveUp::AttemptsExhausted));
+        check(&policy, 1, Outcome::Status(400), None, Stop(GiveUp::NotRetryable));
+        check(&policy, 3, Outcome::Status(400), None, Stop(GiveUp::NotRetryable));
+        check(&policy, 1, Outcome::Status(429), Some(30), Wait(Span::secs(9)));
+        let honours = RetryPolicy { retry_after: RetryAfter::Honour { max: None }, ..policy.clone() };
+        check(&honours, 1, Outcome::Status(429), Some(30), Wait(Span::secs(30)));
+        check(&honours, 1, Outcome::Status(429), None, Wait(Span::secs(9)));
+        let bounded = RetryPolicy { retry_after: RetryAfter::Honour { max: Some(Span::secs(20)) }, ..policy.clone() };
+        check(&bounded, 1, Outcome::Status(429), Some(30), Wait(Span::secs(20)));
+        let endless = RetryPolicy { attempts: None, backoff: Backoff::none(), ..policy };
+        check(&endless, 4_000_000_000, Outcome::Connection, None, Wait(Span::ZERO));
+    }
+}

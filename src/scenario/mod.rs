@@ -1,0 +1,341 @@
+//! A validated question: the world, the demand, and the policies to try in it.
+//!
+//! A [`Scenario`] is plain data. It is built from a file by [`file`] (feature `scenario-files`) or in code, field by field. It builds, it never runs.
+
+use std::sync::Arc;
+
+use crate::distribution::Distribution;
+use crate::gate::GateConfig;
+use crate::protocol::{Method, Outcome};
+use crate::retry::Policy;
+use crate::units::{SimTime, Span};
+
+/// A scenario. See `docs/CONTRACT.md`, section 3, for the meaning of each field.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Shown in every output.
+    pub title: String,
+    /// What it is about.
+    pub description: String,
+    /// Replication r draws from mix(seed, r).
+    pub seed: u64,
+    /// Demand is offered for this long.
+    pub duration: Span,
+    /// Then at most this long until nothing is in flight.
+    pub drain: Span,
+    /// Operations that start earlier are simulated but not measured.
+    pub warmup: Span,
+    /// Independent runs per policy; at least 1.
+    pub replications: u32,
+    /// Index of the policy that others are compared with.
+    pub baseline: usize,
+    /// Window of peaks and timelines.
+    pub peak_window: Span,
+    /// Client processes; at least 1.
+    pub clients: u32,
+    /// The demand.
+    pub arrivals: Arrivals,
+    /// What one operation does.
+    pub operation: Operation,
+    /// At least one.
+    pub servers: Vec<ServerConfig>,
+    /// What goes wrong, and when.
+    pub faults: Vec<Fault>,
+    /// At least one.
+    pub policies: Vec<PolicyConfig>,
+}
+
+/// The demand.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Arrivals {
+    /// Open loop, rate of the whole fleet per second; each operation at a client drawn uniformly.
+    Poisson {
+        /// Per second.
+        rate: f64,
+    },
+    /// Evenly spaced in [0, duration), clients in turn.
+    Constant {
+        /// Per second.
+        rate: f64,
+    },
+    /// Each client: think, operation, think …
+    Closed {
+        /// Time between an operation's end and the next one's start.
+        think: Distribution,
+    },
+    /// All at one instant, clients in turn.
+    Burst {
+        /// How many.
+        operations: u64,
+        /// When first.
+        at: Span,
+        /// And again this often.
+        every: Option<Span>,
+    },
+    /// Poisson with a rate that is linear between points and constant outside; two points at one time are a step.
+    Profile(Vec<ProfilePoint>),
+}
+
+/// A point of a rate profile.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ProfilePoint {
+    /// When.
+    pub at: Span,
+    /// Operations per second.
+    pub rate: f64,
+}
+
+/// What one operation does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operation {
+    /// Index of the server it calls.
+    pub server: usize,
+    /// How repeated executions add up.
+    pub method: Method,
+}
+
+/// Shares of all attempts by fate, or what a fault adds to them. Disjoint; the rest succeeds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fates {
+    /// Connection refused.
+    pub refused: f64,
+    /// Never arrives.
+    pub lost_requests: f64,
+    /// Reset before the server did anything.
+    pub resets: f64,
+    /// A status from in front of the application.
+    pub errors: Vec<(u16, f64)>,
+    /// The work runs and fails.
+    pub failures: Vec<(u16, f64)>,
+    /// The work runs without effect and is never answered.
+    pub hangs: f64,
+    /// The work and its effect are done, then this status.
+    pub late_errors: Vec<(u16, f64)>,
+    /// The effect is done, the reply never arrives.
+    pub lost_replies: f64,
+    /// Drawn once per operation and step, apart from the shares above: every attempt fails with this status.
+    pub permanent_errors: Vec<(u16, f64)>,
+}
+
+impl Fates {
+    /// Sum of the disjoint shares (permanent errors are apart).
+    pub fn total(&self) -> f64 {
+        let of = |map: &[(u16, f64)]| map.iter().map(|(_, share)| share).sum::<f64>();
+        self.refused
+            + self.lost_requests
+            + self.resets
+            + of(&self.errors)
+            + of(&self.failures)
+            + self.hangs
+            + of(&self.late_errors)
+            + self.lost_replies
+    }
+}
+
+/// A server.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Its name in the file.
+    pub name: String,
+    /// Requests in service at once; `None`: unlimited.
+    pub workers: Option<u32>,
+    /// Waiting places; `None`: unlimited.
+    pub queue: Option<u32>,
+    /// Answer when the queue is full: a status, or [`Outcome::Connection`].
+    pub when_full: Outcome,
+    /// Who is served next.
+    pub discipline: Discipline,
+    /// Work whose client has timed out is dropped when a worker would take it.
+    pub drop_expired: bool,
+    /// What happens to work whose client stops waiting.
+    pub abandoned_work: AbandonedWork,
+    /// Time a worker needs.
+    pub service_time: Distribution,
+    /// One way, each direction.
+    pub network: Distribution,
+    /// What becomes of attempts.
+    pub fates: Fates,
+    /// `Retry-After` sent with these statuses.
+    pub retry_after: Vec<(u16, Span)>,
+    /// Token bucket in front of everything.
+    pub rate_limit: Option<RateLimit>,
+    /// How keys are treated.
+    pub idempotency: Idempotency,
+}
+
+/// Who is served next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Discipline {
+    /// Who waits longest.
+    #[default]
+    Fifo,
+    /// Who came last.
+    Lifo,
+}
+
+/// What happens to work whose client stops waiting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AbandonedWork {
+    /// It is done all the same.
+    #[default]
+    Finish,
+    /// It leaves queue or worker at once, without effect.
+    Cancel,
+}
+
+/// A token bucket that starts full. A refused request costs no token.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RateLimit {
+    /// Requests per second; above 0.
+    pub rate: f64,
+    /// Requests at once; at least 1.
+    pub burst: f64,
+    /// A bucket for each client instead of one for the server.
+    pub per_client: bool,
+    /// Answer to refused requests.
+    pub status: u16,
+    /// Send the time until the next token, in whole seconds, as `Retry-After`.
+    pub retry_after: bool,
+}
+
+/// How a server treats idempotency keys.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Idempotency {
+    /// Ignores them.
+    #[default]
+    None,
+    /// Looks the key up, does the work, stores the reply: two overlapping tries both do the work.
+    Cache {
+        /// From when the reply is stored.
+        retention: Span,
+        /// Stores failures, late and permanent errors too.
+        store_errors: bool,
+    },
+    /// Locks the key while the work runs.
+    Lock {
+        /// From when the reply is stored.
+        retention: Span,
+        /// Longest time a key stays locked, from when the work starts; `None`: until it ends.
+        lock_ttl: Option<Span>,
+        /// Answer while locked.
+        conflict_status: u16,
+        /// Stores failures, late and permanent errors too.
+        store_errors: bool,
+    },
+}
+
+/// What goes wrong at one server in a window.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// Its name in the file.
+    pub name: String,
+    /// Index of the server.
+    pub server: usize,
+    /// First instant.
+    pub from: SimTime,
+    /// First instant after it; [`SimTime::NEVER`] without end.
+    pub until: SimTime,
+    /// Added to the server's own.
+    pub fates: Fates,
+    /// On top of each network leg.
+    pub added_latency: Distribution,
+    /// Service times × this, for work that starts in the window.
+    pub slowdown: f64,
+    /// Workers × this, rounded down.
+    pub capacity: f64,
+    /// Workers stand still.
+    pub freeze: bool,
+    /// Everything in service or queued is reset at `from`; connections are refused until `until`.
+    pub crash: bool,
+    /// Active only in random spells.
+    pub flapping: Option<Flapping>,
+}
+
+/// Exponential sojourns, on and off; the first state from their stationary shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flapping {
+    /// Mean length of an active spell.
+    pub mean_on: Span,
+    /// Mean length of a pause.
+    pub mean_off: Span,
+}
+
+/// A row of the comparison.
+#[derive(Clone, Debug)]
+pub struct PolicyConfig {
+    /// Its name in the file.
+    pub name: String,
+    /// What the client does.
+    pub policy: Arc<dyn Policy>,
+    /// State that may refuse its attempts: at most one budget and one breaker.
+    pub gates: Vec<GateConfig>,
+}
+
+impl Fault {
+    /// True if the window of the fault contains `t` (a flapping fault counts as on).
+    pub fn covers(&self, t: SimTime) -> bool {
+        self.from <= t && t < self.until
+    }
+}
+
+impl Scenario {
+    /// The first instant at which a run is over whatever happens.
+    pub fn end(&self) -> SimTime {
+        SimTime::ZERO + self.duration + self.drain
+    }
+
+    /// The end of the last fault that ends within the run.
+    pub fn last_fault_end(&self) -> Option<SimTime> {
+        self.faults.iter().map(|fault| fault.until).filter(|until| *until < self.end()).max()
+    }
+
+    /// The beginning of the first fault.
+    pub fn first_fault_start(&self) -> Option<SimTime> {
+        self.faults.iter().map(|fault| fault.from).min()
+    }
+
+    /// Operations per second that the demand asks for at `t`; `None` in a closed loop and for bursts, whose rate is no number.
+    pub fn demand_at(&self, t: SimTime) -> Option<f64> {
+        if t >= SimTime::ZERO + self.duration {
+            return Some(0.0);
+        }
+        match &self.arrivals {
+            Arrivals::Poisson { rate } | Arrivals::Constant { rate } => Some(*rate),
+            Arrivals::Closed { .. } | Arrivals::Burst { .. } => None,
+            Arrivals::Profile(points) => Some(profile_rate(points, Span(t.0))),
+        }
+    }
+
+    /// Requests per second that the called server can finish at `t`, faults included; `None` if unlimited.
+    pub fn capacity_at(&self, t: SimTime) -> Option<f64> {
+        let server = &self.servers[self.operation.server];
+        let workers = server.workers?;
+        let service = server.service_time.mean_seconds();
+        if service <= 0.0 {
+            return None;
+        }
+        let (mut capacity, mut slowdown) = (1.0, 1.0);
+        for fault in
+            self.faults.iter().filter(|f| f.server == self.operation.server && f.covers(t) && f.flapping.is_none())
+        {
+            capacity *= fault.capacity;
+            slowdown *= fault.slowdown;
+            if fault.freeze || fault.crash {
+                return Some(0.0);
+            }
+        }
+        Some((f64::from(workers) * capacity).floor() / (service * slowdown))
+    }
+}
+
+/// The rate of a profile at `t`.
+pub(crate) fn profile_rate(points: &[ProfilePoint], t: Span) -> f64 {
+    // The last point at or before t; of two at one time the later one holds from there on.
+    let next = points.partition_point(|point| point.at <= t);
+    match (next.checked_sub(1).map(|i| points[i]), points.get(next)) {
+        (None, Some(first)) => first.rate,
+        (Some(last), None) => last.rate,
+        (Some(a), Some(b)) => a.rate + (b.rate - a.rate) * ((t - a.at).seconds() / (b.at - a.at).seconds()),
+        (None, None) => 0.0,
+    }
+}
