@@ -3,12 +3,18 @@
 //! A deterministic discrete-event simulator runs many clients against a flaky server and replays every retry policy on the same
 //! demand and the same faults.
 
+pub mod call;
+pub mod client;
 pub mod distribution;
 pub mod experiment;
+pub mod fault;
 pub mod gate;
 pub mod metrics;
 pub mod protocol;
 pub mod retry;
 pub mod rng;
 pub mod scenario;
+pub mod server;
+pub mod sim;
+pub mod slab;
 pub mod units;

@@ -1,5 +1,7 @@
 //! Scenario × policies × replications: runs them on threads and compares the results.
 
 mod comparison;
+mod run;
 
 pub use comparison::{Comparison, Estimate, Metric, PolicyResult};
+pub use run::{Failed, Need, Options, Progress, memory_needed, run};

@@ -1,6 +1,11 @@
 //! What a run measures, and how runs are summed up.
 
+pub mod digest;
+pub mod histogram;
+pub mod recorder;
 pub mod statistics;
 pub mod timeline;
+pub mod windows;
 
+pub use recorder::{Recorder, RunResult};
 pub use timeline::Timeline;

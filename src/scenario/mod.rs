@@ -339,3 +339,72 @@ pub(crate) fn profile_rate(points: &[ProfilePoint], t: Span) -> f64 {
         (None, None) => 0.0,
     }
 }
+
+impl ServerConfig {
+    /// A server with the contract's defaults: unlimited workers, no service time, no network, nothing goes wrong.
+    pub fn named(name: &str) -> ServerConfig {
+        ServerConfig {
+            name: name.to_owned(),
+            workers: None,
+            queue: None,
+            when_full: Outcome::Status(503),
+            discipline: Discipline::Fifo,
+            drop_expired: false,
+            abandoned_work: AbandonedWork::Finish,
+            service_time: Distribution::ZERO,
+            network: Distribution::ZERO,
+            fates: Fates::default(),
+            retry_after: Vec::new(),
+            rate_limit: None,
+            idempotency: Idempotency::None,
+        }
+    }
+}
+
+impl Fault {
+    /// A fault that changes nothing yet.
+    pub fn named(name: &str, server: usize, from: SimTime, until: SimTime) -> Fault {
+        Fault {
+            name: name.to_owned(),
+            server,
+            from,
+            until,
+            fates: Fates::default(),
+            added_latency: Distribution::ZERO,
+            slowdown: 1.0,
+            capacity: 1.0,
+            freeze: false,
+            crash: false,
+            flapping: None,
+        }
+    }
+}
+
+impl Scenario {
+    /// A scenario with the contract's defaults: one client, one replication, drain as long as the duration.
+    pub fn new(duration: Span, arrivals: Arrivals, server: ServerConfig) -> Scenario {
+        Scenario {
+            title: String::new(),
+            description: String::new(),
+            seed: 0,
+            duration,
+            drain: duration,
+            warmup: Span::ZERO,
+            replications: 1,
+            baseline: 0,
+            peak_window: Span::secs(1),
+            clients: 1,
+            arrivals,
+            operation: Operation { server: 0, method: Method::Post },
+            servers: vec![server],
+            faults: Vec::new(),
+            policies: Vec::new(),
+        }
+    }
+
+    /// Adds a row to the comparison.
+    pub fn with_policy(mut self, name: &str, policy: impl Policy + 'static, gates: &[GateConfig]) -> Scenario {
+        self.policies.push(PolicyConfig { name: name.to_owned(), policy: Arc::new(policy), gates: gates.to_vec() });
+        self
+    }
+}

@@ -1,0 +1,3 @@
+//! The demand: when operations start, and at which client.
+
+pub mod arrivals;

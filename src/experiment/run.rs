@@ -1,0 +1,260 @@
+//! Runs every policy and replication on threads and puts the results together in a fixed order.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::comparison::{Comparison, Estimate, Metric, PolicyResult};
+use crate::metrics::digest::Digest;
+use crate::metrics::recorder::RunResult;
+use crate::metrics::statistics::{nearest_rank, summarise};
+use crate::metrics::timeline::Timeline;
+use crate::scenario::Scenario;
+use crate::sim::{self, Limits, Stop};
+
+/// How to run an experiment. Nothing in here changes a result.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    /// Threads; 0: as many as the machine has cores.
+    pub threads: usize,
+    /// Bytes of state for all runs together.
+    pub memory: u64,
+    /// Set by another thread: stop as soon as possible.
+    pub interrupted: &'a AtomicBool,
+    /// Told after each run: how many are done, of how many, and which policy and replication it was.
+    pub progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+/// How far an experiment has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Runs done.
+    pub done: usize,
+    /// Runs in all.
+    pub total: usize,
+    /// Index of the policy that was run.
+    pub policy: usize,
+    /// Number of the replication, from 0.
+    pub replication: u32,
+}
+
+/// An experiment that did not come to its end.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("policy `{policy}`, replication {replication}: {stop}")]
+pub struct Failed {
+    /// Which policy.
+    pub policy: String,
+    /// Which replication, from 1.
+    pub replication: u32,
+    /// Why.
+    pub stop: Stop,
+}
+
+/// The state does not fit in memory, and that is known before anything runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// Bytes for as many runs as there are threads.
+    pub bytes: u64,
+}
+
+/// The memory that an experiment needs before anything happens, over as many runs as go on at once.
+pub fn memory_needed(scenario: &Scenario, policies: &[usize], threads: usize) -> Need {
+    let largest = policies.iter().map(|policy| sim::run::initial_bytes(scenario, *policy)).max().unwrap_or(0);
+    let at_once = workers(threads).min(policies.len() * scenario.replications as usize).max(1);
+    Need { bytes: largest.saturating_mul(at_once as u64) }
+}
+
+fn workers(threads: usize) -> usize {
+    if threads > 0 { threads } else { std::thread::available_parallelism().map_or(1, std::num::NonZero::get) }
+}
+
+/// Runs `policies` (indices, in the file's order, the baseline among them) of `scenario`.
+///
+/// # Errors
+/// The first run, in order, that stopped before its end.
+///
+/// # Panics
+/// If the baseline is not among the policies.
+pub fn run(scenario: &Scenario, policies: &[usize], options: &Options) -> Result<Comparison, Failed> {
+    let replications = scenario.replications;
+    let jobs: Vec<(usize, u32)> = policies.iter().flat_map(|p| (0..replications).map(move |r| (*p, r))).collect();
+    let threads = workers(options.threads).min(jobs.len()).max(1);
+    let limits = Limits {
+        memory: usize::try_from(options.memory / threads as u64).unwrap_or(usize::MAX),
+        interrupted: options.interrupted,
+    };
+    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let failed = AtomicBool::new(false);
+    let results: Vec<Mutex<Option<Result<RunResult, Stop>>>> = jobs.iter().map(|_| Mutex::new(None)).collect();
+    let work = || {
+        while !failed.load(Ordering::Relaxed) {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(&(policy, replication)) = jobs.get(index) else { return };
+            let result = sim::run(scenario, policy, replication, limits);
+            failed.fetch_or(result.is_err(), Ordering::Relaxed);
+            *results[index].lock().expect("nobody panics while storing a result") = Some(result);
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            (options.progress)(Progress { done, total: jobs.len(), policy, replication });
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let mut runs = Vec::with_capacity(jobs.len());
+    for (slot, (policy, replication)) in results.into_iter().zip(&jobs) {
+        match slot.into_inner().expect("nobody panics while storing a result") {
+            Some(Ok(result)) => runs.push(result),
+            Some(Err(stop)) => {
+                return Err(Failed {
+                    policy: scenario.policies[*policy].name.clone(),
+                    replication: replication + 1,
+                    stop,
+                });
+            }
+            // Left out because a run failed; that one is found in another place.
+            None => {}
+        }
+    }
+    Ok(compare(scenario, policies, runs))
+}
+
+/// Puts results together: `runs` holds the replications of each policy in turn.
+fn compare(scenario: &Scenario, policies: &[usize], runs: Vec<RunResult>) -> Comparison {
+    let replications = scenario.replications as usize;
+    let baseline = policies.iter().position(|p| *p == scenario.baseline).expect("the baseline is always run");
+    let names = metric_names(&runs);
+    let bins = runs.iter().map(|run| run.timeline.attempts.len()).max().unwrap_or(0);
+    let by_policy: Vec<&[RunResult]> = runs.chunks(replications).collect();
+    let values =
+        |runs: &[RunResult], name: &str| -> Vec<Option<f64>> { runs.iter().map(|run| value(run, name)).collect() };
+    let results = policies.iter().zip(&by_policy).map(|(policy, own)| {
+        let metrics = names.iter().map(|name| {
+            let own_values = values(own, name);
+            let versus = paired(&own_values, &values(by_policy[baseline], name));
+            Metric { name: name.clone(), estimate: estimate(&own_values), values: own_values, versus_baseline: versus }
+        });
+        let (timeline, attempts_low, attempts_high) = merge_timelines(own, bins);
+        let mut digest = Digest::default();
+        own.iter().for_each(|run| digest.fold(run.digest));
+        PolicyResult {
+            name: scenario.policies[*policy].name.clone(),
+            slot: *policy,
+            digest: digest.value(),
+            metrics: metrics.collect(),
+            timeline,
+            attempts_low,
+            attempts_high,
+            peak_at: own.iter().map(|run| run.peak_at.seconds()).collect(),
+        }
+    });
+    Comparison {
+        baseline,
+        replications: scenario.replications,
+        policies: results.collect(),
+        warnings: Vec::new(),
+        events: runs.iter().map(|run| run.events).sum(),
+        attempts: runs.iter().map(|run| run.attempts).sum(),
+    }
+}
+
+fn value(run: &RunResult, name: &str) -> Option<f64> {
+    match run.metrics.iter().find(|(own, _)| own == name) {
+        Some((_, value)) => *value,
+        // A status that did not occur in this run.
+        None => Some(0.0),
+    }
+}
+
+/// All names, the statuses of any run in ascending order where they belong.
+fn metric_names(runs: &[RunResult]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for run in runs {
+        for (name, _) in &run.metrics {
+            if names.contains(name) {
+                continue;
+            }
+            // Statuses have three digits and sort before the words.
+            let at = if names.is_empty() || !name.starts_with("outcome_") {
+                names.len()
+            } else {
+                names.iter().position(|other| other.starts_with("outcome_") && other > name).unwrap_or(names.len())
+            };
+            names.insert(at, name.clone());
+        }
+    }
+    names
+}
+
+fn estimate(values: &[Option<f64>]) -> Estimate {
+    let present: Vec<f64> = values.iter().flatten().copied().collect();
+    if present.is_empty() {
+        return Estimate::default();
+    }
+    let summary = summarise(&present);
+    let half = summary.half_width(0.95);
+    Estimate {
+        mean: Some(summary.mean),
+        ci_low: half.map(|h| summary.mean - h),
+        ci_high: half.map(|h| summary.mean + h),
+    }
+}
+
+/// The difference, replication by replication, where both have a value.
+fn paired(own: &[Option<f64>], baseline: &[Option<f64>]) -> Estimate {
+    let differences: Vec<Option<f64>> = own.iter().zip(baseline).map(|(a, b)| Some((*a)? - (*b)?)).collect();
+    estimate(&differences)
+}
+
+/// Mean timeline per second, and the 10th and 90th percentile of attempts.
+fn merge_timelines(runs: &[RunResult], bins: usize) -> (Timeline, Vec<f64>, Vec<f64>) {
+    let bin = runs[0].timeline.bin;
+    let n = runs.len() as f64;
+    let column = |pick: fn(&Timeline) -> &Vec<f64>, scale: f64| -> Vec<f64> {
+        let mut sums = vec![0.0; bins];
+        for run in runs {
+            // A run that ended early has nothing in its later bins.
+            sums.iter_mut().zip(pick(&run.timeline)).for_each(|(sum, value)| *sum += value);
+        }
+        sums.iter().map(|sum| sum / n * scale).collect()
+    };
+    let rate = 1.0 / bin.seconds();
+    let timeline = Timeline {
+        bin,
+        operations: column(|t| &t.operations, rate),
+        attempts: column(|t| &t.attempts, rate),
+        goodput: column(|t| &t.goodput, rate),
+        failed: column(|t| &t.failed, rate),
+        in_flight: column(|t| &t.in_flight, 1.0),
+        queue: column(|t| &t.queue, 1.0),
+        refused: column(|t| &t.refused, rate),
+        breaker_open: column(|t| &t.breaker_open, 1.0),
+    };
+    let percentile = |p: f64| -> Vec<f64> {
+        (0..bins)
+            .map(|i| {
+                let mut values: Vec<f64> =
+                    runs.iter().map(|run| run.timeline.attempts.get(i).copied().unwrap_or(0.0)).collect();
+                values.sort_by(f64::total_cmp);
+                nearest_rank(&values, p).unwrap_or(0.0) * rate
+            })
+            .collect()
+    };
+    (timeline, percentile(0.1), percentile(0.9))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairing_drops_what_has_no_partner() {
+        let own = [Some(3.0), None, Some(5.0), Some(7.0)];
+        let baseline = [Some(1.0), Some(1.0), None, Some(1.0)];
+        let difference = paired(&own, &baseline);
+        assert_eq!(difference.mean, Some(4.0));
+        assert_eq!(estimate(&[None, None]), Estimate::default());
+        assert_eq!(estimate(&[None, Some(2.0)]), Estimate { mean: Some(2.0), ci_low: None, ci_high: None });
+    }
+}

@@ -1,0 +1,195 @@
+//! What goes wrong now: a server's own shares and the faults active at one instant, put together.
+
+pub mod flapping;
+
+use crate::distribution::Distribution;
+use crate::scenario::{Fates, Fault, ServerConfig};
+
+/// What becomes of one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Nothing goes wrong.
+    Success,
+    /// Connection refused.
+    Refused,
+    /// Never arrives.
+    LostRequest,
+    /// Reset before the server did anything.
+    Reset,
+    /// A status from in front of the application.
+    Error(u16),
+    /// The work runs and fails.
+    Failure(u16),
+    /// The work runs without effect and is never answered.
+    Hang,
+    /// The work and its effect are done, then this status.
+    LateError(u16),
+    /// The effect is done, the reply never arrives.
+    LostReply,
+}
+
+/// Everything that holds at one server at one instant.
+#[derive(Clone, Debug, Default)]
+pub struct InForce {
+    /// Upper ends of the intervals of [0, 1) that the fates take, in order; beyond the last: success.
+    fates: Vec<(f64, Fate)>,
+    /// The same for permanent errors.
+    permanent: Vec<(f64, u16)>,
+    /// On top of each network leg.
+    pub added_latency: Vec<Distribution>,
+    /// Service times × this, for work that starts now.
+    pub slowdown: f64,
+    /// Workers × this.
+    pub capacity: f64,
+    /// Workers stand still.
+    pub frozen: bool,
+    /// Connections are refused.
+    pub crashed: bool,
+}
+
+impl InForce {
+    /// Puts `server` and the active `faults` together. Faults add to the server's shares; where both exceed 1, the server's own are
+    /// scaled down to what the faults leave.
+    pub fn new<'a>(server: &ServerConfig, faults: impl Iterator<Item = &'a Fault> + Clone) -> InForce {
+        let from_faults: f64 = faults.clone().map(|fault| fault.fates.total()).sum();
+        let room = (1.0 - from_faults).max(0.0);
+        let own = server.fates.total();
+        let scale = if own > room { room / own } else { 1.0 };
+        let permanent_from_faults: f64 =
+            faults.clone().flat_map(|fault| &fault.fates.permanent_errors).map(|(_, share)| share).sum();
+        let permanent_room = (1.0 - permanent_from_faults).max(0.0);
+        let permanent_own: f64 = server.fates.permanent_errors.iter().map(|(_, share)| share).sum();
+        let permanent_scale = if permanent_own > permanent_room { permanent_room / permanent_own } else { 1.0 };
+
+        let mut in_force = InForce { slowdown: 1.0, capacity: 1.0, ..InForce::default() };
+        // The server's own shares come first: what fails anyway stays the same draw when a fault begins.
+        let mut parts = Intervals::default();
+        parts.add(&server.fates, scale, permanent_scale);
+        for fault in faults {
+            parts.add(&fault.fates, 1.0, 1.0);
+            if !fault.added_latency.is_zero() {
+                in_force.added_latency.push(fault.added_latency.clone());
+            }
+            in_force.slowdown *= fault.slowdown;
+            in_force.capacity *= fault.capacity;
+            in_force.frozen |= fault.freeze;
+            in_force.crashed |= fault.crash;
+        }
+        in_force.fates = parts.fates;
+        in_force.permanent = parts.permanent;
+        in_force
+    }
+
+    /// The fate of an attempt that drew `unit` in [0, 1).
+    pub fn fate(&self, unit: f64) -> Fate {
+        self.fates.iter().find(|(end, _)| unit < *end).map_or(Fate::Success, |(_, fate)| *fate)
+    }
+
+    /// The status with which every attempt of an operation that drew `unit` fails, if it does.
+    pub fn permanent_error(&self, unit: f64) -> Option<u16> {
+        self.permanent.iter().find(|(end, _)| unit < *end).map(|(_, status)| *status)
+    }
+
+    /// True if some operations can never succeed.
+    pub fn has_permanent_errors(&self) -> bool {
+        !self.permanent.is_empty()
+    }
+
+    /// Workers out of `configured` that may take work.
+    pub fn workers(&self, configured: Option<u32>) -> Option<u32> {
+        // The small addition keeps 0.29 × 100 at 29.
+        configured.map(|workers| (f64::from(workers) * self.capacity + 1e-9).min(f64::from(u32::MAX)) as u32)
+    }
+}
+
+/// Shares laid end to end.
+#[derive(Default)]
+struct Intervals {
+    fates: Vec<(f64, Fate)>,
+    permanent: Vec<(f64, u16)>,
+}
+
+impl Intervals {
+    fn push(&mut self, share: f64, fate: Fate) {
+        if share > 0.0 {
+            let start = self.fates.last().map_or(0.0, |(end, _)| *end);
+            self.fates.push((start + share, fate));
+        }
+    }
+
+    fn add(&mut self, fates: &Fates, scale: f64, permanent_scale: f64) {
+        self.push(fates.refused * scale, Fate::Refused);
+        self.push(fates.lost_requests * scale, Fate::LostRequest);
+        self.push(fates.resets * scale, Fate::Reset);
+        for (status, share) in &fates.errors {
+            self.push(share * scale, Fate::Error(*status));
+        }
+        for (status, share) in &fates.failures {
+            self.push(share * scale, Fate::Failure(*status));
+        }
+        self.push(fates.hangs * scale, Fate::Hang);
+        for (status, share) in &fates.late_errors {
+            self.push(share * scale, Fate::LateError(*status));
+        }
+        self.push(fates.lost_replies * scale, Fate::LostReply);
+        for (status, share) in &fates.permanent_errors {
+            if *share > 0.0 {
+                let start = self.permanent.last().map_or(0.0, |(end, _)| *end);
+                self.permanent.push((start + share * permanent_scale, *status));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::SimTime;
+
+    fn server(fates: Fates) -> ServerConfig {
+        ServerConfig { fates, ..ServerConfig::named("s") }
+    }
+
+    fn fault(fates: Fates) -> Fault {
+        Fault { fates, ..Fault::named("f", 0, SimTime::ZERO, SimTime::NEVER) }
+    }
+
+    /// Share of the unit interval that each fate takes.
+    fn check(server_fates: Fates, fault_fates: &[Fates], expected: &[(Fate, f64)]) {
+        let faults: Vec<Fault> = fault_fates.iter().cloned().map(fault).collect();
+        let in_force = InForce::new(&server(server_fates), faults.iter());
+        let n = 10_000;
+        for (fate, share) in expected {
+            let count = (0..n).filter(|i| in_force.fate(f64::from(*i) / f64::from(n)) == *fate).count();
+            let got = count as f64 / f64::from(n);
+            assert!((got - share).abs() < 2e-4, "{fate:?}: {got}, expected {share}");
+        }
+    }
+
+    #[test]
+    fn shares_add_and_the_baseline_yields() {
+        let base = Fates { refused: 0.1, errors: vec![(500, 0.2)], ..Fates::default() };
+        let outage = Fates { errors: vec![(503, 0.5)], lost_replies: 0.1, ..Fates::default() };
+        check(base.clone(), &[], &[(Fate::Refused, 0.1), (Fate::Error(500), 0.2), (Fate::Success, 0.7)]);
+        check(
+            base.clone(),
+            std::slice::from_ref(&outage),
+            &[(Fate::Refused, 0.1), (Fate::Error(503), 0.5), (Fate::LostReply, 0.1), (Fate::Success, 0.1)],
+        );
+        let total = Fates { errors: vec![(503, 0.85)], ..Fates::default() };
+        check(
+            base,
+            &[total],
+            &[(Fate::Refused, 0.05), (Fate::Error(500), 0.1), (Fate::Error(503), 0.85), (Fate::Success, 0.0)],
+        );
+    }
+
+    #[test]
+    fn workers_round_down() {
+        for (capacity, expected) in [(0.29, 29), (0.5, 50), (0.999, 99), (0.0, 0), (1.5, 150)] {
+            let in_force = InForce { capacity, ..InForce::default() };
+            assert_eq!(in_force.workers(Some(100)), Some(expected), "{capacity}");
+        }
+        assert_eq!(InForce::default().workers(None), None);
+    }
+}

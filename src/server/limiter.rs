@@ -1,0 +1,87 @@
+//! A token bucket in front of a server (`rate_limit`), kept as one instant per bucket.
+//!
+//! The generic cell rate algorithm (ITU-T I.371, annex A): `full_at` is when the bucket will be full again. It admits exactly what a bucket of
+//! `burst` tokens refilled at `rate` admits, in whole nanoseconds, and starts full.
+
+use crate::scenario::RateLimit;
+use crate::units::{NANOS_PER_SECOND, SimTime, Span};
+
+/// The buckets of one server.
+#[derive(Clone, Debug)]
+pub struct Limiter {
+    /// Time in which one token comes back.
+    interval: Span,
+    /// How far `full_at` may lie ahead for a token to be there.
+    tolerance: Span,
+    /// One per client, or one.
+    full_at: Vec<SimTime>,
+}
+
+impl Limiter {
+    /// Full buckets.
+    pub fn new(config: &RateLimit, clients: u32) -> Limiter {
+        let interval = Span::from_nanos_f64(NANOS_PER_SECOND as f64 / config.rate).max(Span::nanos(1));
+        let buckets = if config.per_client { clients as usize } else { 1 };
+        Limiter { interval, tolerance: interval.scaled(config.burst - 1.0), full_at: vec![SimTime::ZERO; buckets] }
+    }
+
+    /// Bytes that the buckets take.
+    pub fn bytes(config: &RateLimit, clients: u32) -> u64 {
+        if config.per_client { u64::from(clients) * size_of::<SimTime>() as u64 } else { 8 }
+    }
+
+    /// Takes a token for a request of `client`.
+    ///
+    /// # Errors
+    /// The time until there is one; nothing was taken.
+    pub fn take(&mut self, now: SimTime, client: u32) -> Result<(), Span> {
+        let index = if self.full_at.len() == 1 { 0 } else { client as usize };
+        let full_at = &mut self.full_at[index];
+        let ahead = full_at.since(now);
+        if ahead > self.tolerance {
+            return Err(ahead - self.tolerance);
+        }
+        *full_at = (*full_at).max(now) + self.interval;
+        Ok(())
+    }
+
+    /// Fills all buckets.
+    pub fn reset(&mut self) {
+        self.full_at.fill(SimTime::ZERO);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Requests at these instants (ms): `1` admitted, `0` refused.
+    fn check(rate: f64, burst: f64, at: &[u64], expected: &str) {
+        let config = RateLimit { rate, burst, per_client: false, status: 429, retry_after: true };
+        let mut limiter = Limiter::new(&config, 1);
+        let got: String = at
+            .iter()
+            .map(|ms| if limiter.take(SimTime::ZERO + Span::millis(*ms), 0).is_ok() { '1' } else { '0' })
+            .collect();
+        assert_eq!(got, expected, "{rate}/s, burst {burst}, at {at:?}");
+    }
+
+    #[test]
+    fn is_a_token_bucket() {
+        check(10.0, 1.0, &[0, 0, 99, 100, 199, 200], "100101");
+        check(10.0, 3.0, &[0, 0, 0, 0, 100, 100, 500, 500, 500, 500], "1110101110");
+        // A refused request costs no token.
+        check(1.0, 1.0, &[0, 100, 200, 300, 1_000, 1_100], "100010");
+        check(10.0, 2.5, &[0, 0, 0, 50, 150, 160], "110110");
+    }
+
+    #[test]
+    fn says_when_the_next_token_comes() {
+        let config = RateLimit { rate: 10.0, burst: 1.0, per_client: true, status: 429, retry_after: true };
+        let mut limiter = Limiter::new(&config, 2);
+        let now = SimTime::ZERO + Span::millis(30);
+        assert_eq!(limiter.take(SimTime::ZERO, 0), Ok(()));
+        assert_eq!(limiter.take(now, 0), Err(Span::millis(70)));
+        assert_eq!(limiter.take(now, 1), Ok(()));
+    }
+}

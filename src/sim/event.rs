@@ -1,0 +1,52 @@
+//! What can happen.
+
+/// Which comes first at one instant (contract, "Time").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Class {
+    /// Fault edges.
+    Fault = 0,
+    /// What servers and the network do: requests arriving, completions, replies.
+    Reply = 1,
+    /// Time-outs and wake-ups of clients.
+    Timer = 2,
+    /// New operations.
+    Arrival = 3,
+}
+
+/// Everything that can happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A fault begins, ends, or flaps.
+    FaultEdge {
+        /// Its index.
+        fault: u32,
+    },
+    /// A request reaches its server.
+    Request {
+        /// The attempt in flight.
+        job: u32,
+    },
+    /// A worker is done.
+    Completion {
+        /// The attempt in flight.
+        job: u32,
+    },
+    /// A reply reaches its client.
+    Reply {
+        /// The attempt in flight.
+        job: u32,
+    },
+    /// A client's time-out or wake-up.
+    Timer {
+        /// Its operation.
+        row: u32,
+    },
+    /// The next operation of an open-loop demand starts.
+    NextOperation,
+    /// A client of a closed loop has done thinking.
+    ThinkingOver {
+        /// The client.
+        client: u32,
+    },
+}

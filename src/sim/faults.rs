@@ -1,0 +1,73 @@
+//! Which faults are active: their edges in time, flapping included.
+
+use super::event::{Class, Event};
+use super::queue::Queue;
+use crate::fault::InForce;
+use crate::fault::flapping::Spells;
+use crate::scenario::{Fault, Scenario};
+use crate::units::SimTime;
+
+/// The faults of a run.
+#[derive(Debug)]
+pub struct FaultClock<'a> {
+    scenario: &'a Scenario,
+    states: Vec<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    active: bool,
+    spells: Option<Spells>,
+}
+
+impl<'a> FaultClock<'a> {
+    /// Schedules the beginning of every fault.
+    pub fn new(scenario: &'a Scenario, seed: u64, queue: &mut Queue) -> FaultClock<'a> {
+        let states = scenario.faults.iter().enumerate().map(|(index, fault)| {
+            queue.push(fault.from, Class::Fault, Event::FaultEdge { fault: index as u32 });
+            let spells = fault.flapping.map(|flapping| Spells::new(seed, index as u32, flapping));
+            State { active: false, spells }
+        });
+        FaultClock { states: states.collect(), scenario }
+    }
+
+    /// An edge of `fault` has come: it begins, ends or flaps. Schedules its next edge and returns its server.
+    pub fn edge(&mut self, now: SimTime, index: u32, queue: &mut Queue) -> usize {
+        let fault = &self.scenario.faults[index as usize];
+        let state = &mut self.states[index as usize];
+        let event = Event::FaultEdge { fault: index };
+        if now >= fault.until {
+            state.active = false;
+            return fault.server;
+        }
+        let next = match &mut state.spells {
+            None => {
+                state.active = true;
+                fault.until
+            }
+            Some(spells) => {
+                if now > fault.from {
+                    spells.toggle();
+                }
+                state.active = spells.on();
+                (now + spells.sojourn()).min(fault.until)
+            }
+        };
+        if next < self.scenario.end() {
+            queue.push(next, Class::Fault, event);
+        }
+        fault.server
+    }
+
+    /// What is in force at a server.
+    pub fn in_force(&self, server: usize) -> InForce {
+        let active = self
+            .scenario
+            .faults
+            .iter()
+            .zip(&self.states)
+            .filter(|(fault, state)| state.active && fault.server == server);
+        let faults: Vec<&Fault> = active.map(|(fault, _)| fault).collect();
+        InForce::new(&self.scenario.servers[server], faults.iter().copied())
+    }
+}

@@ -1,0 +1,11 @@
+//! The simulator: one event loop over one small enum of events. No callbacks, no boxes, no actors.
+//!
+//! [`run::run`] takes a scenario, one of its policies and a replication, and returns what was measured.
+
+pub mod event;
+pub mod faults;
+pub mod queue;
+pub mod run;
+pub mod timers;
+
+pub use run::{Limits, Stop, run};

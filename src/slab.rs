@@ -1,0 +1,76 @@
+//! Numbered places that are reused: what is in flight is addressed by a plain index.
+
+/// Values in numbered places.
+#[derive(Debug)]
+pub struct Slab<T> {
+    places: Vec<Option<T>>,
+    free: Vec<u32>,
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Slab<T> {
+        Slab { places: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<T> Slab<T> {
+    /// Puts a value in a free place.
+    pub fn insert(&mut self, value: T) -> u32 {
+        if let Some(index) = self.free.pop() {
+            self.places[index as usize] = Some(value);
+            return index;
+        }
+        let index = u32::try_from(self.places.len()).expect("fewer than 2^32 things are in flight");
+        self.places.push(Some(value));
+        index
+    }
+
+    /// Takes the value out and frees its place.
+    pub fn remove(&mut self, index: u32) -> T {
+        self.free.push(index);
+        self.places[index as usize].take().expect("a place is freed once")
+    }
+
+    /// The value at `index`, if there is one.
+    pub fn get(&self, index: u32) -> Option<&T> {
+        self.places.get(index as usize).and_then(Option::as_ref)
+    }
+
+    /// The value at `index`, if there is one.
+    pub fn get_mut(&mut self, index: u32) -> Option<&mut T> {
+        self.places.get_mut(index as usize).and_then(Option::as_mut)
+    }
+
+    /// Places taken.
+    pub fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    /// True if no place is taken.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Indices that are taken, in order.
+    pub fn indices(&self) -> Vec<u32> {
+        (0..self.places.len() as u32).filter(|i| self.places[*i as usize].is_some()).collect()
+    }
+
+    /// Bytes that all places take, free ones included.
+    pub fn bytes(&self) -> usize {
+        self.places.capacity() * size_of::<Option<T>>() + self.free.capacity() * size_of::<u32>()
+    }
+}
+
+impl<T> std::ops::Index<u32> for Slab<T> {
+    type Output = T;
+    fn index(&self, index: u32) -> &T {
+        self.places[index as usize].as_ref().expect("the place is taken")
+    }
+}
+
+impl<T> std::ops::IndexMut<u32> for Slab<T> {
+    fn index_mut(&mut self, index: u32) -> &mut T {
+        self.places[index as usize].as_mut().expect("the place is taken")
+    }
+}
