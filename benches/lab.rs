@@ -1,1 +1,113 @@
-fn main() {}
+//! What costs what: the event queue, one decision of a policy, one draw, a whole run.
+
+use std::hint::black_box;
+use std::sync::atomic::AtomicBool;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use simlab::distribution::Distribution;
+use simlab::protocol::{Failure, Outcome};
+use simlab::retry::{Backoff, History, Policy, RetryPolicy};
+use simlab::rng::{KeyedRng, Purpose};
+use simlab::scenario::{Arrivals, Scenario, ServerConfig};
+use simlab::sim::event::{Class, Event};
+use simlab::sim::queue::Queue;
+use simlab::sim::{self, Limits};
+use simlab::units::{SimTime, Span};
+
+/// Pop one, push one a random while later, with this many pending.
+fn queue(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("queue");
+    for pending in [1_000u32, 100_000] {
+        group.throughput(Throughput::Elements(1_000));
+        group.bench_function(format!("hold {pending}"), |bencher| {
+            let mut rng = KeyedRng::new(1, Purpose::Think, 0, 0);
+            let mut queue = Queue::default();
+            for row in 0..pending {
+                queue.push(SimTime(rng.below(1 << 30)), Class::Timer, Event::Timer { row });
+            }
+            bencher.iter(|| {
+                for _ in 0..1_000 {
+                    let (time, event) = queue.pop().expect("the queue holds its size");
+                    queue.push(time + Span(rng.below(1 << 30)), Class::Timer, black_box(event));
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
+fn decision(criterion: &mut Criterion) {
+    let policy = RetryPolicy {
+        attempts: Some(5),
+        timeout: Some(Span::secs(2)),
+        backoff: Backoff::full_jitter(Span::millis(500), 2.0, Some(Span::secs(8))),
+        ..RetryPolicy::default()
+    };
+    let failure = Failure { outcome: Outcome::Status(503), retry_after: None };
+    criterion.bench_function("decision/full-jitter", |bencher| {
+        let mut operation = 0;
+        bencher.iter(|| {
+            operation += 1;
+            let mut history = History { attempts: 3, ..History::default() };
+            let mut rng = KeyedRng::new(1, Purpose::Jitter, operation, 3);
+            black_box(policy.on_failure(black_box(&failure), &mut history, &mut rng))
+        });
+    });
+}
+
+fn draw(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("draw");
+    for (name, distribution) in [
+        ("exponential", Distribution::Exponential { mean: Span::millis(12) }),
+        ("lognormal", Distribution::lognormal_p50_p99(Span::millis(120), Span::millis(900))),
+    ] {
+        group.bench_function(name, |bencher| {
+            let mut operation = 0;
+            bencher.iter(|| {
+                operation += 1;
+                black_box(distribution.sample(&mut KeyedRng::new(1, Purpose::Service, operation, 1)))
+            });
+        });
+    }
+    group.finish();
+}
+
+/// Closed loop: `clients` think for 1 s on average; a server with 1 worker per 100 clients, and as many waiting places.
+fn closed_loop(clients: u32, seconds: u64) -> Scenario {
+    let server = ServerConfig {
+        workers: Some(clients / 100),
+        queue: Some(clients / 100),
+        service_time: Distribution::Exponential { mean: Span::millis(12) },
+        ..ServerConfig::named("s")
+    };
+    let policy = RetryPolicy {
+        attempts: Some(4),
+        timeout: Some(Span::millis(30)),
+        backoff: Backoff::full_jitter(Span::millis(100), 2.0, Some(Span::secs(10))),
+        ..RetryPolicy::default()
+    };
+    let think = Distribution::Exponential { mean: Span::secs(1) };
+    Scenario { clients, ..Scenario::new(Span::secs(seconds), Arrivals::Closed { think }, server) }.with_policy(
+        "full-jitter",
+        policy,
+        &[],
+    )
+}
+
+fn whole_run(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("run");
+    group.sample_size(10);
+    for (clients, seconds) in [(1_000, 100), (100_000, 1)] {
+        let scenario = closed_loop(clients, seconds);
+        let limits = Limits { memory: 4 << 30, interrupted: &AtomicBool::new(false) };
+        let attempts = sim::run(&scenario, 0, 0, limits).expect("the run comes to its end").attempts;
+        group.throughput(Throughput::Elements(attempts));
+        group.bench_function(format!("closed loop, {clients} clients (per attempt)"), |bencher| {
+            bencher.iter_batched(|| 0, |r| sim::run(&scenario, 0, r, limits), BatchSize::PerIteration);
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, queue, decision, draw, whole_run);
+criterion_main!(benches);

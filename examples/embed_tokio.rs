@@ -1,1 +1,200 @@
-fn main() {}
+//! Retries a real async call on tokio, with the same `Call` machine, policies and gates that the simulator runs.
+//!
+//! `cargo run --example embed_tokio` retries a flaky local service; the test below holds the decisions made on tokio's
+//! (paused) clock against those made in virtual time.
+
+use std::sync::Mutex;
+
+use simlab::call::{Action, Call, Rules, Verdict};
+use simlab::gate::GateChain;
+use simlab::protocol::{Failure, Outcome};
+use simlab::retry::{Backoff, GiveUp, Policy, RetryPolicy};
+use simlab::rng::{KeyedRng, Purpose};
+use simlab::units::{SimTime, Span};
+use tokio::time::{Duration, Instant, sleep_until, timeout_at};
+
+/// One client: a policy and the gates its calls share.
+pub struct Retrier<P> {
+    policy: P,
+    gates: Mutex<GateChain>,
+    origin: Instant,
+    seed: u64,
+}
+
+impl<P: Policy> Retrier<P> {
+    /// A client with gates in their first state.
+    pub fn new(policy: P, gates: GateChain, seed: u64) -> Retrier<P> {
+        Retrier { policy, gates: Mutex::new(gates), origin: Instant::now(), seed }
+    }
+
+    fn now(&self) -> SimTime {
+        SimTime(self.origin.elapsed().as_nanos() as u64)
+    }
+
+    fn instant(&self, at: SimTime) -> Instant {
+        self.origin + Duration::from_nanos(at.0)
+    }
+
+    /// Lets the call see the gates for one step; the lock is never held while something is awaited.
+    fn step<R>(&self, step: impl FnOnce(&mut Rules) -> R) -> R {
+        let mut gates = self.gates.lock().expect("no step panics");
+        step(&mut Rules { policy: &self.policy, gates: &mut gates, client: 0 })
+    }
+
+    /// Calls `send` until it succeeds or the policy gives up. `number` tells calls apart for their jitter.
+    pub async fn call<T>(
+        &self,
+        number: u64,
+        mut send: impl AsyncFnMut(u32) -> Result<T, Failure>,
+    ) -> Result<T, GiveUp> {
+        let mut reply = None;
+        let (mut call, mut action) = self.step(|rules| Call::start(self.now(), rules));
+        loop {
+            let mut jitter = KeyedRng::new(self.seed, Purpose::Jitter, number, u64::from(call.attempts()));
+            action = match action {
+                Action::Send { attempt, due } => {
+                    let answered = match due {
+                        SimTime::NEVER => Ok(send(attempt).await),
+                        due => timeout_at(self.instant(due), send(attempt)).await,
+                    };
+                    let outcome = match answered {
+                        Ok(Ok(value)) => {
+                            reply = Some(value);
+                            Failure { outcome: Outcome::OK, retry_after: None }
+                        }
+                        Ok(Err(failure)) => failure,
+                        Err(_) => Failure { outcome: Outcome::Timeout, retry_after: None },
+                    };
+                    self.step(|rules| call.on_outcome(self.now(), outcome, rules, &mut jitter))
+                }
+                Action::WakeAt(at) => {
+                    sleep_until(self.instant(at)).await;
+                    self.step(|rules| call.on_wake(self.now(), rules, &mut jitter))
+                }
+                Action::Finish(Verdict::Failed(reason)) => return Err(reason),
+                Action::Finish(Verdict::Succeeded) => return Ok(reply.expect("a success has a reply")),
+            };
+        }
+    }
+}
+
+fn policy() -> RetryPolicy {
+    RetryPolicy {
+        attempts: Some(5),
+        timeout: Some(Span::secs(2)),
+        backoff: Backoff::full_jitter(Span::millis(200), 2.0, Some(Span::secs(8))),
+        ..RetryPolicy::default()
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let retrier = Retrier::new(policy(), GateChain::new(&[], 1), 7);
+    let started = Instant::now();
+    // A service that fails twice, then answers.
+    let result = retrier
+        .call(0, async |attempt| {
+            println!("{:>5} ms  attempt {attempt}", started.elapsed().as_millis());
+            if attempt < 3 { Err(Failure { outcome: Outcome::Status(503), retry_after: None }) } else { Ok("charged") }
+        })
+        .await;
+    println!("{:>5} ms  {result:?}", started.elapsed().as_millis());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How one attempt goes: after this long, this outcome; `None` never answers.
+    type Script = [(u64, Option<Outcome>)];
+
+    const ERROR: Option<Outcome> = Some(Outcome::Status(503));
+
+    /// Waits between attempts and the verdict, in virtual time.
+    fn in_virtual_time(number: u64, script: &Script) -> (Vec<Span>, Verdict) {
+        let (policy, mut gates) = (policy(), GateChain::new(&[], 1));
+        let mut rules = Rules { policy: &policy, gates: &mut gates, client: 0 };
+        let mut now = SimTime::ZERO;
+        let (mut call, mut action) = Call::start(now, &mut rules);
+        let mut waits = Vec::new();
+        loop {
+            let mut jitter = KeyedRng::new(7, Purpose::Jitter, number, u64::from(call.attempts()));
+            action = match action {
+                Action::Send { attempt, due } => {
+                    let (after, outcome) = script[attempt as usize - 1];
+                    let at = now + Span::millis(after);
+                    match outcome {
+                        Some(outcome) if at <= due => {
+                            now = at;
+                            call.on_outcome(now, Failure { outcome, retry_after: None }, &mut rules, &mut jitter)
+                        }
+                        _ => {
+                            now = due;
+                            call.on_wake(now, &mut rules, &mut jitter)
+                        }
+                    }
+                }
+                Action::WakeAt(at) => {
+                    waits.push(at.since(now));
+                    now = at;
+                    call.on_wake(now, &mut rules, &mut jitter)
+                }
+                Action::Finish(verdict) => return (waits, verdict),
+            };
+        }
+    }
+
+    /// The same on tokio's clock, which moves in whole milliseconds.
+    async fn on_tokio(number: u64, script: &Script) -> (Vec<Duration>, Result<(), GiveUp>) {
+        let retrier = Retrier::new(policy(), GateChain::new(&[], 1), 7);
+        let mut ended: Option<Instant> = None;
+        let mut waits = Vec::new();
+        let result = retrier
+            .call(number, async |attempt| {
+                if let Some(ended) = ended {
+                    waits.push(ended.elapsed());
+                }
+                let (after, outcome) = script[attempt as usize - 1];
+                // A time-out ends the attempt from outside: remember when it would.
+                ended = Some(Instant::now() + Duration::from_secs(2));
+                tokio::time::sleep(Duration::from_millis(after)).await;
+                match outcome {
+                    Some(outcome) => {
+                        ended = Some(Instant::now());
+                        if outcome.is_success() { Ok(()) } else { Err(Failure { outcome, retry_after: None }) }
+                    }
+                    None => std::future::pending().await,
+                }
+            })
+            .await;
+        (waits, result)
+    }
+
+    async fn check(script: &Script) {
+        for number in 0..20 {
+            let (virtual_waits, verdict) = in_virtual_time(number, script);
+            let (real_waits, result) = on_tokio(number, script).await;
+            assert_eq!(virtual_waits.len(), real_waits.len(), "as many retries");
+            for (expected, got) in virtual_waits.iter().zip(&real_waits) {
+                let late = got.as_secs_f64() - expected.seconds();
+                assert!((-1e-9..2e-3).contains(&late), "waited {got:?} instead of {expected}");
+            }
+            let expected = match verdict {
+                Verdict::Succeeded => Ok(()),
+                Verdict::Failed(reason) => Err(reason),
+            };
+            assert_eq!(result, expected);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn decides_as_in_virtual_time() {
+        let ok = Some(Outcome::OK);
+        check(&[(10, ok)]).await;
+        check(&[(10, ERROR), (20, ERROR), (30, ok)]).await;
+        check(&[(10, ERROR), (0, None), (30, Some(Outcome::Connection)), (40, ok)]).await;
+        check(&[(1, ERROR), (1, ERROR), (1, ERROR), (1, ERROR), (1, ERROR)]).await;
+        check(&[(10, ERROR), (10, Some(Outcome::Status(402)))]).await;
+        check(&[(0, None), (2_500, ok), (5, ok)]).await;
+    }
+}

@@ -4,6 +4,7 @@
 //! demand and the same faults.
 
 pub mod call;
+pub mod catalog;
 pub mod client;
 pub mod distribution;
 pub mod experiment;

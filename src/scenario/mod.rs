@@ -2,6 +2,8 @@
 //!
 //! A [`Scenario`] is plain data. It is built from a file by [`file`] (feature `scenario-files`) or in code, field by field. It builds, it never runs.
 
+pub mod nearest;
+
 use std::sync::Arc;
 
 use crate::distribution::Distribution;

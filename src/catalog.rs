@@ -1,0 +1,219 @@
+//! Every backoff and gate by the name it has in scenario files, with its formula, its source and an example.
+//!
+//! This is what `simlab policies` shows. The examples are scenario text; a test reads each and compares it with the value beside it.
+
+use crate::retry::Backoff;
+use crate::retry::backoff::DelayRow;
+use crate::units::Span;
+
+/// What kind of thing an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// How long to wait before a retry.
+    Backoff,
+    /// State that may refuse an attempt.
+    Gate,
+}
+
+impl Family {
+    /// Plural, as a heading.
+    pub fn heading(self) -> &'static str {
+        match self {
+            Family::Backoff => "backoffs",
+            Family::Gate => "gates",
+        }
+    }
+}
+
+/// One name.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// As in scenario files.
+    pub name: &'static str,
+    /// What kind of thing it is.
+    pub family: Family,
+    /// One line.
+    pub summary: &'static str,
+    /// What it does, exactly.
+    pub rule: &'static str,
+    /// Where it comes from.
+    pub source: &'static str,
+    /// A line for a policy's table.
+    pub example: &'static str,
+    /// The example as a value; gates have none.
+    pub backoff: Option<Backoff>,
+}
+
+impl Entry {
+    /// The delays of the example before its first `retries` retries; nothing for a gate.
+    pub fn delays(&self, retries: u32) -> Vec<DelayRow> {
+        self.backoff.as_ref().map_or_else(Vec::new, |backoff| backoff.table(retries))
+    }
+}
+
+const MS: fn(u64) -> Span = Span::millis;
+
+/// Every entry, backoffs first.
+pub fn entries() -> Vec<Entry> {
+    let mut entries = plain_backoffs();
+    entries.extend(jittered_backoffs());
+    entries.extend(gates());
+    entries
+}
+
+fn backoff(
+    name: &'static str,
+    summary: &'static str,
+    rule: &'static str,
+    source: &'static str,
+    example: &'static str,
+    value: Backoff,
+) -> Entry {
+    Entry { name, family: Family::Backoff, summary, rule, source, example, backoff: Some(value) }
+}
+
+fn plain_backoffs() -> Vec<Entry> {
+    vec![
+        backoff(
+            "none",
+            "at once",
+            "The next attempt is sent at the instant the failure is known.",
+            "The default of many retry loops; fine for isolated blips, the worst peak in an overload.",
+            "backoff = \"none\"",
+            Backoff::none(),
+        ),
+        backoff(
+            "fixed",
+            "the same delay every time",
+            "delay",
+            "The default of resilience4j (500 ms) and of many hand-written loops (1 s).",
+            "backoff.fixed = { delay = \"1s\" }",
+            Backoff::fixed(MS(1_000)),
+        ),
+        backoff(
+            "linear",
+            "grows by a fixed step",
+            "min(cap, base + step·(k-1)) before the k-th retry",
+            "Polly's linear delay.",
+            "backoff.linear = { base = \"500ms\", step = \"500ms\", cap = \"8s\" }",
+            Backoff::linear(MS(500), MS(500), Some(MS(8_000))),
+        ),
+        backoff(
+            "exponential",
+            "doubles; the fleet stays in step",
+            "w = min(cap, base·factor^(k-1)) before the k-th retry; factor 2 unless given",
+            "Ethernet's binary exponential backoff (Metcalfe and Boggs, 1976), without its randomness.",
+            "backoff.exponential = { base = \"500ms\", factor = 2.0, cap = \"8s\" }",
+            Backoff::exponential(MS(500), 2.0, Some(MS(8_000))),
+        ),
+        backoff(
+            "schedule",
+            "delays written out",
+            "delays[k-1], the last one repeating, times U(1-spread, 1+spread)",
+            "Webhook senders: Svix waits 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 10 h.",
+            "backoff.schedule = { delays = [\"30s\", \"5m\", \"2h\"], spread = \"20%\" }",
+            Backoff::schedule(vec![MS(30_000), MS(300_000), MS(7_200_000)], 0.2),
+        ),
+    ]
+}
+
+fn jittered_backoffs() -> Vec<Entry> {
+    let (base, cap) = (MS(500), Some(MS(8_000)));
+    vec![
+        backoff(
+            "full-jitter",
+            "anything up to the exponential window",
+            "U(0, w), w as for exponential",
+            "\"Exponential Backoff and Jitter\", AWS Architecture Blog, 2015; the AWS SDKs' standard mode.",
+            "backoff.full-jitter = { base = \"500ms\", factor = 2.0, cap = \"8s\" }",
+            Backoff::full_jitter(base, 2.0, cap),
+        ),
+        backoff(
+            "equal-jitter",
+            "half the window for certain, half at random",
+            "w/2 + U(0, w/2), w as for exponential",
+            "\"Exponential Backoff and Jitter\", AWS Architecture Blog, 2015.",
+            "backoff.equal-jitter = { base = \"500ms\", factor = 2.0, cap = \"8s\" }",
+            Backoff::equal_jitter(base, 2.0, cap),
+        ),
+        backoff(
+            "decorrelated-jitter",
+            "a random walk on the previous delay",
+            "min(cap, U(base, 3·previous)), previous starting at base with each call; the cap clamps what is remembered too",
+            "\"Exponential Backoff and Jitter\", AWS Architecture Blog, 2015 (aws-arch-backoff-simulator, backoff_simulator.py).",
+            "backoff.decorrelated-jitter = { base = \"500ms\", cap = \"8s\" }",
+            Backoff::decorrelated_jitter(base, cap),
+        ),
+        backoff(
+            "additive-jitter",
+            "a constant amount of randomness on top",
+            "min(cap, w + U(0, jitter)), w = base·factor^(k-1); with cap_before = true: min(cap, w) + U(0, jitter)",
+            "Google Cloud's truncated exponential backoff; got adds U(0, 100 ms). With the cap last, late attempts gather at exactly the cap.",
+            "backoff.additive-jitter = { base = \"1s\", factor = 2.0, cap = \"30s\", jitter = \"1s\" }",
+            Backoff::additive_jitter(MS(1_000), 2.0, Some(MS(30_000)), MS(1_000), false),
+        ),
+        backoff(
+            "proportional-jitter",
+            "a spread in proportion to the window",
+            "w·U(1-spread, 1+spread), w as for exponential",
+            "gRPC (±20%), cenkalti/backoff (±50%), Kafka's producer (±20%).",
+            "backoff.proportional-jitter = { base = \"500ms\", factor = 1.5, cap = \"60s\", spread = 0.5 }",
+            Backoff::proportional_jitter(base, 1.5, Some(MS(60_000)), 0.5),
+        ),
+        backoff(
+            "memoryless",
+            "exponentially distributed",
+            "exponential with this mean, the same before every retry",
+            "The retrial queue of Falin and Templeton, \"Retrial Queues\" (1997), whose theory is exact.",
+            "backoff.memoryless = { mean = \"500ms\" }",
+            Backoff::memoryless(base),
+        ),
+    ]
+}
+
+fn gates() -> Vec<Entry> {
+    let gate = |name, summary, rule, source, example| Entry {
+        name,
+        family: Family::Gate,
+        summary,
+        rule,
+        source,
+        example,
+        backoff: None,
+    };
+    vec![
+        gate(
+            "breaker.consecutive",
+            "opens after failures in a row, asks again with probes",
+            "Closed: the failures-th failure in a row opens it. Open: refuses every attempt, for `open`. Half-open: admits `probes` attempts; \
+             the first failure reopens, that many successes close. A failure is an outcome in retry_on. Outcomes of attempts admitted in an earlier \
+             state do not count. A refusal ends the call.",
+            "Nygard, \"Release It!\" (2007); the rule of sony/gobreaker 2.4.",
+            "breaker.consecutive = { failures = 5, open = \"30s\", probes = 1, scope = \"client\" }",
+        ),
+        gate(
+            "budget.tokens",
+            "retries cost tokens that first attempts or successes earn",
+            "A retry is admitted if tokens >= cost, and takes cost. Deposits per call that succeeded, or per first attempt sent, never above \
+             capacity. Starts full. A refusal ends the call, before its wait.",
+            "botocore's retry quota (500 tokens, 5 per retry, 1 back per success); gRPC proposal A6; Brooker, \"Fixing retries with token buckets and \
+             circuit breakers\" (2022).",
+            "budget.tokens = { capacity = 500, cost = 5, deposit = 1, deposit_on = \"success\", scope = \"client\" }",
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_examples_name_them() {
+        let entries = entries();
+        for (index, entry) in entries.iter().enumerate() {
+            assert!(entries[..index].iter().all(|other| other.name != entry.name), "{} twice", entry.name);
+            assert!(entry.example.contains(entry.name), "{}", entry.example);
+            assert_eq!(entry.backoff.is_some(), entry.family == Family::Backoff, "{}", entry.name);
+        }
+    }
+}
