@@ -12,6 +12,8 @@ pub mod fault;
 pub mod gate;
 pub mod metrics;
 pub mod protocol;
+#[cfg(feature = "report")]
+pub mod report;
 pub mod retry;
 pub mod rng;
 pub mod scenario;

@@ -1,0 +1,60 @@
+//! `simlab check`: is the scenario valid? Also the one place where a command reads a scenario and shows what is wrong with it.
+
+use std::path::{Path, PathBuf};
+
+use super::{Exit, print, terminal};
+use crate::scenario::file::{self, LoadError, Loaded, Overrides};
+
+/// Arguments of `check`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Scenario files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Treat warnings as errors
+    #[arg(long)]
+    strict: bool,
+}
+
+pub fn main(args: &Args) -> Exit {
+    let mut exit = Exit::Done;
+    let mut text = String::new();
+    for path in &args.files {
+        match load(path, &Overrides::default(), false) {
+            Ok(loaded) if args.strict && !loaded.warnings.is_empty() => {
+                eprintln!("error: {}: warnings are errors with --strict", path.display());
+                exit = exit.min(Exit::Invalid);
+            }
+            Ok(loaded) => {
+                let scenario = &loaded.scenario;
+                let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+                let policies = count(scenario.policies.len(), "policy").replace("policys", "policies");
+                let runs = count(scenario.replications as usize, "replication");
+                text.push_str(&format!("{}: valid ({policies}, {runs})\n", path.display()));
+            }
+            Err(error) => exit = exit.min(error),
+        }
+    }
+    exit.min(print(&text))
+}
+
+/// Reads a scenario; warnings and errors go to stderr.
+pub fn load(path: &Path, overrides: &Overrides, quiet: bool) -> Result<Loaded, Exit> {
+    let colour = terminal::stderr_colour();
+    match file::load(path, overrides) {
+        Ok(loaded) => {
+            if !quiet {
+                loaded.warnings.iter().for_each(|warning| eprintln!("{}\n", warning.render(colour)));
+            }
+            Ok(loaded)
+        }
+        Err(error) => {
+            eprint!("{}", error.render(colour));
+            Err(match error {
+                LoadError::Io { .. } => Exit::Io,
+                LoadError::Unknown { .. } => Exit::Usage,
+                LoadError::Invalid { .. } => Exit::Invalid,
+            })
+        }
+    }
+}

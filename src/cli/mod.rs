@@ -1,0 +1,109 @@
+//! The command line: clap types, a file per subcommand, exit codes.
+
+mod check;
+mod folder;
+mod interrupt;
+mod memory;
+mod policies;
+mod progress;
+mod run;
+mod show;
+mod terminal;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Try retry policies before production does.
+#[derive(Debug, Parser)]
+#[command(name = "simlab", version, about, long_about = None, arg_required_else_help = true, after_help = FIRST_STEPS)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const FIRST_STEPS: &str = "\
+First steps:
+  simlab run scenarios/stripe-outage.toml    compare nine policies, write reports/stripe-outage/
+  simlab policies full-jitter                what it does, and the delays it makes
+  simlab check my-scenario.toml              is it valid?
+
+Exit codes: 0 done, 1 internal error, 2 wrong command line, 3 scenario invalid, 4 input/output, 99 expectation not met, 130 interrupted";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Simulate every policy of a scenario on the same demand and faults, print the comparison, write the report
+    Run(run::Args),
+    /// Validate scenarios without running them
+    Check(check::Args),
+    /// Print the fully resolved scenario as TOML
+    Show(show::Args),
+    /// List backoffs and gates, or explain some with their delays and sources
+    Policies(policies::Args),
+}
+
+/// How a command ended, by exit code (contract, section 2). Of several, the smallest in this order applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Exit {
+    /// Interrupted.
+    Interrupted,
+    /// Wrong command line.
+    Usage,
+    /// Scenario invalid.
+    Invalid,
+    /// Input or output.
+    Io,
+    /// Done.
+    Done,
+}
+
+impl Exit {
+    fn code(self) -> u8 {
+        match self {
+            Exit::Interrupted => 130,
+            Exit::Usage => 2,
+            Exit::Invalid => 3,
+            Exit::Io => 4,
+            Exit::Done => 0,
+        }
+    }
+}
+
+/// Runs the command line and returns its exit code. A panic is a bug: exit code 1.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to stdout with 0, mistakes to stderr with 2; a closed pipe is nobody's mistake.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let outcome = std::panic::catch_unwind(|| match &cli.command {
+        Command::Run(args) => run::main(args),
+        Command::Check(args) => check::main(args),
+        Command::Show(args) => show::main(args),
+        Command::Policies(args) => policies::main(args),
+    });
+    match outcome {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(_) => {
+            eprintln!("error: this is a bug in simlab; please report it with the scenario and the lines above");
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// Prints a result on stdout. A reader that has seen enough (`| head`) is no error.
+fn print(text: &str) -> Exit {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => Exit::Done,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
+        Err(error) => {
+            eprintln!("error: cannot write to stdout: {error}");
+            Exit::Io
+        }
+    }
+}

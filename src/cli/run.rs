@@ -1,0 +1,262 @@
+//! `simlab run`: check all files, run them, print the comparison, write the reports.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::folder;
+use super::interrupt;
+use super::memory;
+use super::progress::ProgressLine;
+use super::terminal;
+use super::{Exit, check, print};
+use crate::experiment::{self, Comparison, Options};
+use crate::report::{self, ReportInput, TableStyle};
+use crate::scenario::file::{Loaded, Overrides};
+use crate::scenario::nearest::nearest;
+use crate::sim::Stop;
+
+/// Arguments of `run`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Scenario files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Folder for the report [default: reports/<file stem>]; with several files, DIR/<file stem>
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Seed instead of the scenario's
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Replications instead of the scenario's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    replications: Option<u32>,
+    /// Only these policies (and the baseline)
+    #[arg(long, value_name = "NAME[,NAME…]", value_delimiter = ',')]
+    policy: Vec<String>,
+    /// Set a value: a dotted path and a TOML value, as in policy.full-jitter.attempts=3
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Threads [default: all cores]; results do not depend on it
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    threads: usize,
+    /// What to print on stdout
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// Leave the charts out of the report's folder
+    #[arg(long)]
+    no_charts: bool,
+    /// Nothing on stderr but errors
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// What to print on stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// summary.json
+    Json,
+    /// summary.csv
+    Csv,
+    /// A table for issues and pull requests
+    Markdown,
+}
+
+/// A scenario that is ready to run.
+struct Job {
+    loaded: Loaded,
+    stem: String,
+    out: PathBuf,
+    /// Indices of the policies to run.
+    policies: Vec<usize>,
+    command: String,
+}
+
+pub fn main(args: &Args) -> Exit {
+    let interrupted = interrupt::watch();
+    let jobs = match prepare(args) {
+        Ok(jobs) => jobs,
+        Err(exit) => return exit,
+    };
+    let limit = memory::limit();
+    for job in &jobs {
+        let need = experiment::memory_needed(&job.loaded.scenario, &job.policies, args.threads).bytes;
+        if need > limit {
+            let (need, limit) = (memory::readable(need), memory::readable(limit));
+            eprintln!("error: {}: its state needs {need}, and there are {limit} for it; nothing was run", job.stem);
+            eprintln!("help: fewer clients, gates with scope = \"fleet\", or fewer --threads need less");
+            return Exit::Invalid;
+        }
+    }
+    let mut exit = Exit::Done;
+    for job in &jobs {
+        let progress = ProgressLine::new(args.quiet);
+        let names: Vec<&str> = job.loaded.scenario.policies.iter().map(|policy| policy.name.as_str()).collect();
+        let options = Options {
+            threads: args.threads,
+            memory: limit,
+            interrupted,
+            progress: &|done| progress.update(done, names[done.policy]),
+        };
+        let started = Instant::now();
+        let result = experiment::run(&job.loaded.scenario, &job.policies, &options);
+        progress.clear();
+        exit = exit.min(match result {
+            Ok(comparison) => deliver(args, job, comparison, started.elapsed().as_secs_f64()),
+            Err(failed) if failed.stop == Stop::Interrupted => {
+                eprintln!("interrupted; no report was written");
+                return Exit::Interrupted;
+            }
+            Err(failed) => {
+                eprintln!("error: {}: {failed}; no report was written", job.stem);
+                Exit::Invalid
+            }
+        });
+    }
+    exit
+}
+
+/// Reads and checks everything before anything runs.
+fn prepare(args: &Args) -> Result<Vec<Job>, Exit> {
+    let overrides = overrides(args)?;
+    let mut jobs = Vec::new();
+    let mut exit = Exit::Done;
+    for file in &args.files {
+        match check::load(file, &overrides, args.quiet) {
+            Ok(loaded) => jobs.push(job(args, file, loaded)?),
+            Err(error) => exit = exit.min(error),
+        }
+    }
+    for (index, job) in jobs.iter().enumerate() {
+        if let Some(other) = jobs[..index].iter().find(|other| other.out == job.out) {
+            eprintln!("error: two files would write to `{}`; rename one, or run them apart", other.out.display());
+            return Err(Exit::Usage);
+        }
+        if let Err(error) = folder::check(&job.out) {
+            eprintln!("error: {error}");
+            exit = exit.min(Exit::Io);
+        }
+    }
+    if exit == Exit::Done { Ok(jobs) } else { Err(exit) }
+}
+
+fn overrides(args: &Args) -> Result<Overrides, Exit> {
+    let mut set = Vec::new();
+    for assignment in &args.set {
+        let Some((path, value)) = assignment.split_once('=') else {
+            eprintln!("error: `--set {assignment}` has no `=`; write --set KEY=VALUE, as in --set duration=5m");
+            return Err(Exit::Usage);
+        };
+        set.push((path.trim().to_owned(), value.trim().to_owned()));
+    }
+    Ok(Overrides { set, seed: args.seed, replications: args.replications })
+}
+
+fn job(args: &Args, file: &Path, loaded: Loaded) -> Result<Job, Exit> {
+    let stem = file.file_stem().map_or_else(|| "report".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let out = match &args.out {
+        None => Path::new("reports").join(&stem),
+        Some(folder) if args.files.len() > 1 => folder.join(&stem),
+        Some(folder) => folder.clone(),
+    };
+    let policies = chosen(args, &loaded)?;
+    // Only what changes the result, and no path of this machine, so that a report is the same wherever it is made.
+    let mut command = format!("simlab run {stem}.toml");
+    for assignment in &args.set {
+        command.push_str(&format!(" --set '{assignment}'"));
+    }
+    if let Some(seed) = args.seed {
+        command.push_str(&format!(" --seed {seed}"));
+    }
+    if let Some(replications) = args.replications {
+        command.push_str(&format!(" --replications {replications}"));
+    }
+    if !args.policy.is_empty() {
+        command.push_str(&format!(" --policy {}", args.policy.join(",")));
+    }
+    Ok(Job { loaded, stem, out, policies, command })
+}
+
+/// Indices of the policies to run, in the file's order, the baseline among them.
+fn chosen(args: &Args, loaded: &Loaded) -> Result<Vec<usize>, Exit> {
+    let policies = &loaded.scenario.policies;
+    for wanted in &args.policy {
+        if policies.iter().all(|policy| policy.name != *wanted) {
+            let names = policies.iter().map(|policy| policy.name.as_str());
+            let near = nearest(wanted, names.clone()).map_or_else(
+                || format!("there are {}", names.collect::<Vec<_>>().join(", ")),
+                |near| format!("there is `{near}`"),
+            );
+            eprintln!("error: no policy `{wanted}` in the scenario; {near}");
+            return Err(Exit::Usage);
+        }
+    }
+    let wanted = |index: &usize| {
+        args.policy.is_empty() || *index == loaded.scenario.baseline || args.policy.contains(&policies[*index].name)
+    };
+    Ok((0..policies.len()).filter(wanted).collect())
+}
+
+/// Prints the comparison and writes the report.
+fn deliver(args: &Args, job: &Job, mut comparison: Comparison, seconds: f64) -> Exit {
+    comparison.warnings = job.loaded.warnings.iter().map(|warning| warning.title.clone()).collect();
+    let input = ReportInput {
+        comparison: &comparison,
+        scenario: &job.loaded.scenario,
+        name: &job.stem,
+        resolved_toml: &job.loaded.resolved,
+        resolved_json: &job.loaded.resolved_json,
+        files: &job.loaded.files,
+        command: &job.command,
+        charts: !args.no_charts,
+    };
+    let mut files = report::render(&input);
+    files.push(("manifest.json".to_owned(), manifest(args, &comparison, seconds).into_bytes()));
+    let written = folder::write(&job.out, &files);
+    let path = job.out.join("report.html");
+    let text = match args.format {
+        Format::Table => {
+            let style =
+                TableStyle { width: terminal::width(), colour: terminal::stdout_colour(), unicode: terminal::unicode() };
+            let mut text = report::table(&input, style);
+            if written.is_ok() {
+                text.push_str(&format!("\nReport: {}\n", path.display()));
+            }
+            text
+        }
+        Format::Json => report::json(&input),
+        Format::Csv => report::csv(&input),
+        Format::Markdown => report::markdown(&input),
+    };
+    let printed = print(&text);
+    match written {
+        Err(error) => {
+            eprintln!("error: {error}");
+            Exit::Io
+        }
+        Ok(()) => {
+            if args.format != Format::Table && !args.quiet {
+                eprintln!("report: {}", path.display());
+            }
+            printed
+        }
+    }
+}
+
+/// What may differ between two runs of one scenario.
+fn manifest(args: &Args, comparison: &Comparison, seconds: f64) -> String {
+    let threads = match args.threads {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        threads => threads,
+    };
+    let manifest = serde_json::json!({
+        "simlab_version": env!("CARGO_PKG_VERSION"),
+        "host": { "os": std::env::consts::OS, "arch": std::env::consts::ARCH },
+        "threads": threads,
+        "events": comparison.events,
+        "attempts": comparison.attempts,
+        "wall_seconds": crate::metrics::statistics::nine_digits(seconds),
+    });
+    format!("{manifest:#}\n")
+}
