@@ -5,6 +5,8 @@
 
 pub mod call;
 pub mod catalog;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod client;
 pub mod distribution;
 pub mod experiment;

@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! The `simlab` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    simlab::cli::main()
+}

@@ -44,7 +44,7 @@ pub fn load(path: &Path, overrides: &Overrides, quiet: bool) -> Result<Loaded, E
     match file::load(path, overrides) {
         Ok(loaded) => {
             if !quiet {
-                loaded.warnings.iter().for_each(|warning| eprintln!("{}\n", warning.render(colour)));
+                loaded.warnings.iter().for_each(|warning| eprintln!("{}", warning.render(&loaded.source, colour)));
             }
             Ok(loaded)
         }
@@ -52,7 +52,7 @@ pub fn load(path: &Path, overrides: &Overrides, quiet: bool) -> Result<Loaded, E
             eprint!("{}", error.render(colour));
             Err(match error {
                 LoadError::Io { .. } => Exit::Io,
-                LoadError::Unknown { .. } => Exit::Usage,
+                LoadError::Path(_) => Exit::Usage,
                 LoadError::Invalid { .. } => Exit::Invalid,
             })
         }

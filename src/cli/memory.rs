@@ -25,10 +25,12 @@ fn meminfo() -> Option<u64> {
 fn control_group() -> Option<u64> {
     let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
     let left = |limit: u64, used: Option<u64>| limit.saturating_sub(used.unwrap_or(0));
-    number("/sys/fs/cgroup/memory.max").map(|limit| left(limit, number("/sys/fs/cgroup/memory.current"))).or_else(|| {
-        number("/sys/fs/cgroup/memory/memory.limit_in_bytes")
-            .map(|limit| left(limit, number("/sys/fs/cgroup/memory/memory.usage_in_bytes")))
-    })
+    number("/sys/fs/cgroup/memory.max").map(|limit| left(limit, number("/sys/fs/cgroup/memory.current"))).or_else(
+        || {
+            number("/sys/fs/cgroup/memory/memory.limit_in_bytes")
+                .map(|limit| left(limit, number("/sys/fs/cgroup/memory/memory.usage_in_bytes")))
+        },
+    )
 }
 
 /// Bytes for people: `1.2 GB`.

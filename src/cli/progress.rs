@@ -22,7 +22,11 @@ pub struct ProgressLine {
 impl ProgressLine {
     /// A line that is shown if stderr is a terminal and `quiet` is not asked for.
     pub fn new(quiet: bool) -> ProgressLine {
-        ProgressLine { shown: !quiet && std::io::stderr().is_terminal(), started: Instant::now(), drawn: Mutex::new(None) }
+        ProgressLine {
+            shown: !quiet && std::io::stderr().is_terminal(),
+            started: Instant::now(),
+            drawn: Mutex::new(None),
+        }
     }
 
     /// A run is done.

@@ -217,8 +217,11 @@ fn deliver(args: &Args, job: &Job, mut comparison: Comparison, seconds: f64) -> 
     let path = job.out.join("report.html");
     let text = match args.format {
         Format::Table => {
-            let style =
-                TableStyle { width: terminal::width(), colour: terminal::stdout_colour(), unicode: terminal::unicode() };
+            let style = TableStyle {
+                width: terminal::width(),
+                colour: terminal::stdout_colour(),
+                unicode: terminal::unicode(),
+            };
             let mut text = report::table(&input, style);
             if written.is_ok() {
                 text.push_str(&format!("\nReport: {}\n", path.display()));

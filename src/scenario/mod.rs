@@ -2,6 +2,8 @@
 //!
 //! A [`Scenario`] is plain data. It is built from a file by [`file`] (feature `scenario-files`) or in code, field by field. It builds, it never runs.
 
+#[cfg(feature = "scenario-files")]
+pub mod file;
 pub mod nearest;
 
 use std::sync::Arc;
@@ -131,6 +133,33 @@ impl Fates {
             + self.hangs
             + of(&self.late_errors)
             + self.lost_replies
+    }
+
+    /// Sum of the shares of operations that can never succeed.
+    pub fn permanent(&self) -> f64 {
+        self.permanent_errors.iter().map(|(_, share)| share).sum()
+    }
+
+    /// Every share above 0 under its name, with its status if it has one.
+    pub fn listed(&self) -> Vec<(&'static str, Option<u16>, f64)> {
+        let mut listed = vec![
+            ("refused", None, self.refused),
+            ("lost_requests", None, self.lost_requests),
+            ("resets", None, self.resets),
+            ("hangs", None, self.hangs),
+            ("lost_replies", None, self.lost_replies),
+        ];
+        let maps = [
+            ("errors", &self.errors),
+            ("failures", &self.failures),
+            ("late_errors", &self.late_errors),
+            ("permanent_errors", &self.permanent_errors),
+        ];
+        for (name, map) in maps {
+            listed.extend(map.iter().map(|(status, share)| (name, Some(*status), *share)));
+        }
+        listed.retain(|(_, _, share)| *share > 0.0);
+        listed
     }
 }
 

@@ -1,0 +1,299 @@
+//! What the tables of a file say about each other.
+
+use toml::de::DeTable;
+
+use super::diagnostic::Diagnostic;
+use super::source::Place;
+use super::{Named, Parts, tree};
+use crate::scenario::nearest::nearest;
+use crate::scenario::{Arrivals, Fates, Scenario};
+use crate::units::{SimTime, Span};
+
+/// Rounding of sums of shares.
+const ROUNDING: f64 = 1e-9;
+/// More operations than this in one run would take hours.
+const MOST_OPERATIONS: f64 = 1e10;
+
+/// A name of a server, fault or policy.
+pub fn name(kind: &str, name: &str, place: Place) -> Option<Diagnostic> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if !name.is_empty() && name.chars().all(allowed) {
+        return None;
+    }
+    let title = format!("`{name}` cannot be the name of a {kind}");
+    Some(Diagnostic::error("invalid-name", title, place, "letters, digits, `_` and `-` only"))
+}
+
+/// Tables that every scenario has.
+pub fn missing_tables(root: &DeTable<'_>) -> Vec<Diagnostic> {
+    let needed = [
+        ("load", "there is no demand", "`[load]` with `arrivals.poisson = { rate = \"100/s\" }`"),
+        ("server", "nothing answers", "`[server.api]` with `service_time.exponential = { mean = \"100ms\" }`"),
+        ("policy", "there is nothing to compare", "`[policy.no-retry]` with `timeout = \"2s\"`"),
+    ];
+    let is_missing =
+        |name: &str| root.get(name).is_none_or(|node| node.get_ref().as_table().is_some_and(DeTable::is_empty));
+    needed
+        .iter()
+        .filter(|(name, _, _)| is_missing(name))
+        .map(|(name, why, example)| {
+            let title = format!("the table `{name}` is missing");
+            let place = tree::key_place(root, &[name]);
+            Diagnostic::error("missing-table", title, place, *why).help(format!("for example {example}"))
+        })
+        .collect()
+}
+
+/// Everything that tables say about each other, as far as they could be read.
+pub fn across(parts: &Parts, root: &DeTable<'_>) -> Vec<Diagnostic> {
+    let mut errors = Vec::new();
+    times(parts, root, &mut errors);
+    names(parts, root, &mut errors);
+    windows(parts, root, &mut errors);
+    shares(parts, root, &mut errors);
+    policies(parts, root, &mut errors);
+    errors
+}
+
+fn times(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
+    let Some(top) = &parts.top else { return };
+    let (warmup, duration) = (top.warmup.0, top.duration.span());
+    if warmup >= duration {
+        errors.push(
+            Diagnostic::error(
+                "nothing-measured",
+                "the warm-up lasts as long as the demand",
+                tree::value_place(root, &["warmup"]),
+                "nothing would be measured",
+            )
+            .also(tree::value_place(root, &["duration"]), format!("demand ends at {duration}"))
+            .help("a warm-up is a part of the duration"),
+        );
+    }
+}
+
+/// Names that refer to other tables.
+fn names(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
+    let known = |kind: &str| -> Vec<&str> {
+        let table = root.get(kind).and_then(|node| node.get_ref().as_table());
+        table.map(|table| table.keys().map(|key| key.get_ref().as_ref()).collect()).unwrap_or_default()
+    };
+    let mut refer = |kind: &str, name: &Option<String>, path: &[&str]| {
+        let (Some(name), known) = (name, known(kind)) else { return };
+        if known.is_empty() || known.contains(&name.as_str()) {
+            return;
+        }
+        let place = tree::value_place(root, path);
+        let title = format!("there is no {kind} `{name}`");
+        let error = Diagnostic::error("unknown-name", title, place.clone(), format!("names no {kind} of this file"));
+        errors.push(match nearest(name, known.iter().copied()) {
+            Some(near) => error.fix(format!("a {kind} with a similar name exists"), place, format!("\"{near}\"")),
+            None => error.help(format!("there are {}", known.join(", "))),
+        });
+    };
+    if let Some(top) = &parts.top {
+        refer("policy", &top.baseline, &["baseline"]);
+    }
+    if let Some(operation) = &parts.operation {
+        refer("server", &operation.server, &["operation", "server"]);
+    }
+    for fault in &parts.faults {
+        refer("server", &fault.table.server, &["fault", &fault.name, "server"]);
+    }
+    let servers = known("server");
+    for fault in parts.faults.iter().filter(|fault| fault.table.server.is_none() && servers.len() > 1) {
+        let place = tree::key_place(root, &["fault", &fault.name]);
+        let title = format!("fault `{}` does not say which server it is about", fault.name);
+        errors.push(
+            Diagnostic::error("which-server", title, place, format!("there are {}", servers.join(", ")))
+                .help(format!("add `server = \"{}\"`", servers[0])),
+        );
+    }
+}
+
+fn windows(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
+    let end = parts.top.as_ref().map(|top| top.duration.span() + top.drain.unwrap_or(top.duration.0).0);
+    for Named { name, table } in &parts.faults {
+        let place = |key: &str| tree::value_place(root, &["fault", name, key]);
+        let from = table.from.0;
+        if let (Some(_), Some(_)) = (table.length, table.until.0) {
+            let title = format!("fault `{name}` has two ends");
+            let error = Diagnostic::error("two-ends", title, place("for"), "and its length");
+            errors.push(error.also(place("until"), "its end").help("keep `until` or `for`"));
+        } else if let Some(until) = table.until.0.map(|until| until.0)
+            && until <= from
+        {
+            let label = match from - until {
+                Span::ZERO => "and ends at that instant".to_owned(),
+                earlier => format!("and ends {earlier} earlier"),
+            };
+            let title = format!("fault `{name}` ends before it starts");
+            let mut error = Diagnostic::error("window-empty", title, place("until"), label);
+            if tree::find(root, &["fault", name, "from"]).is_some() {
+                error = error.also(place("from"), "it starts here");
+            }
+            let length = if until == from { Span::secs(300) } else { from - until };
+            errors.push(error.help(format!("swap the two, or give a length: `for = \"{length}\"`")));
+        } else if let Some(end) = end
+            && from >= end
+        {
+            let title = format!("fault `{name}` begins after the end of the run");
+            let label = format!("the run ends at {end} (duration + drain)");
+            errors.push(Diagnostic::error("window-late", title, place("from"), label));
+        }
+    }
+}
+
+/// Shares of all attempts must not exceed 1, of one table and of all faults active at one instant.
+fn shares(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
+    for server in &parts.servers {
+        errors.extend(sum_of_shares("server", &server.name, &server.table.fates(), root));
+    }
+    let mut whole = Vec::new();
+    for fault in &parts.faults {
+        match sum_of_shares("fault", &fault.name, &fault.table.fates(), root) {
+            Some(error) => errors.push(error),
+            None => whole.push(fault),
+        }
+    }
+    // A sum can only grow where a fault begins.
+    for (index, fault) in whole.iter().enumerate() {
+        let from = fault.table.from.0;
+        let active: Vec<_> = whole
+            .iter()
+            .enumerate()
+            .filter(|(other, f)| {
+                let begins = (f.table.from.0, *other) <= (from, index);
+                f.table.server == fault.table.server && begins && f.table.end().is_none_or(|end| end > from)
+            })
+            .map(|(_, f)| *f)
+            .collect();
+        let kinds: [fn(&Fates) -> f64; 2] = [Fates::total, Fates::permanent];
+        if let Some(total) = kinds
+            .iter()
+            .map(|sum| active.iter().map(|f| sum(&f.table.fates())).sum::<f64>())
+            .find(|t| *t > 1.0 + ROUNDING)
+        {
+            let names: Vec<String> = active.iter().map(|f| format!("`{}`", f.name)).collect();
+            let title = format!(
+                "the faults {} decide the fate of {} of attempts together",
+                names.join(" and "),
+                percent(total)
+            );
+            let mut error = Diagnostic::error(
+                "faults-above-1",
+                title,
+                tree::key_place(root, &["fault", &fault.name]),
+                format!("begins at {from}, while the others are active"),
+            );
+            for other in active.iter().filter(|other| other.name != fault.name) {
+                error = error.also(tree::key_place(root, &["fault", &other.name]), "still active then");
+            }
+            errors.push(
+                error.note("shares of one server that hold at the same time are disjoint; together at most 100%"),
+            );
+        }
+    }
+}
+
+fn sum_of_shares(kind: &str, name: &str, fates: &Fates, root: &DeTable<'_>) -> Option<Diagnostic> {
+    let listed = fates.listed();
+    let (permanent, shared): (Vec<_>, Vec<_>) = listed.into_iter().partition(|(key, _, _)| *key == "permanent_errors");
+    [shared, permanent].into_iter().find_map(|shares| {
+        let total: f64 = shares.iter().map(|(_, _, share)| share).sum();
+        if total <= 1.0 + ROUNDING {
+            return None;
+        }
+        let place = |(key, status, _): &(&str, Option<u16>, f64)| match status {
+            None => tree::value_place(root, &[kind, name, key]),
+            Some(status) => tree::value_place(root, &[kind, name, key, &status.to_string()]),
+        };
+        // In the order of the file, so that the sum is read from top to bottom.
+        let mut shares = shares;
+        shares.sort_by_key(|share| place(share).start);
+        let last = shares.last()?;
+        let sum: Vec<String> = shares.iter().map(|(_, _, share)| percent(*share)).collect();
+        let title = format!("`{kind}.{name}` decides the fate of {} of attempts", percent(total));
+        let label = format!("{} = {}", sum.join(" + "), percent(total));
+        let mut error = Diagnostic::error("shares-above-1", title, place(last), label);
+        for share in &shares[..shares.len() - 1] {
+            error = error.also(place(share), percent(share.2));
+        }
+        error = error.note("shares of one server that hold at the same time are disjoint; together at most 100%");
+        let room = 1.0 - (total - last.2);
+        Some(if room >= 0.0 {
+            error.help(format!("`{}` can be at most \"{}\" here", last.0, percent(room)))
+        } else {
+            error
+        })
+    })
+}
+
+fn percent(share: f64) -> String {
+    // Two decimals are enough to see why; trailing zeros are noise.
+    let text = format!("{:.2}", share * 100.0);
+    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// A policy that waits between attempts must say how many there are.
+fn policies(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
+    for Named { name, table } in parts.policies.iter().filter(|policy| policy.table.attempts.is_none()) {
+        let given = [
+            ("backoff", table.backoff.is_some()),
+            ("backoff_for", !table.backoff_for.is_empty()),
+            ("budget", table.budget.is_some()),
+            ("retry_after", table.retry_after.is_some()),
+        ];
+        if let Some((key, _)) = given.iter().find(|(_, given)| *given) {
+            let title = format!("policy `{name}` has a `{key}`, but makes one attempt only");
+            let place = tree::key_place(root, &["policy", name, key]);
+            errors.push(
+                Diagnostic::error("no-retries", title, place, "applies to retries, of which there are none")
+                    .help("say how many: `attempts = 5`"),
+            );
+        }
+    }
+}
+
+/// What can only be judged once all is put together.
+pub fn of_scenario(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
+    let seconds = scenario.duration.seconds();
+    let operations = match &scenario.arrivals {
+        Arrivals::Poisson { rate } | Arrivals::Constant { rate } => rate * seconds,
+        Arrivals::Burst { operations, every, .. } => {
+            *operations as f64 * every.map_or(1.0, |every| (seconds / every.seconds()).ceil())
+        }
+        Arrivals::Profile(points) => points.iter().map(|point| point.rate).fold(0.0, f64::max) * seconds,
+        Arrivals::Closed { think } => {
+            let server = &scenario.servers[scenario.operation.server];
+            let cycle = think.mean_seconds() + server.service_time.mean_seconds() + 2.0 * server.network.mean_seconds();
+            // Without any time at all the run itself says that it stands still.
+            if cycle > 0.0 { f64::from(scenario.clients) * seconds / cycle } else { 0.0 }
+        }
+    };
+    (operations > MOST_OPERATIONS).then(|| {
+        let title = format!("a run would have {operations:.1e} operations and take hours");
+        let label = format!("this demand over {} is too much", scenario.duration);
+        Diagnostic::error("too-many-operations", title, tree::key_place(root, &["load", "arrivals"]), label)
+            .help(format!("a lower rate or a shorter duration: at most {MOST_OPERATIONS:.0e} operations a run"))
+    })
+}
+
+/// Things that are allowed, but may not mean what was meant.
+pub fn warnings(scenario: &Scenario, root: &DeTable<'_>) -> Vec<Diagnostic> {
+    let server = scenario.operation.server;
+    let never_answers = |fates: &Fates| fates.hangs + fates.lost_requests + fates.lost_replies > 0.0;
+    let of_faults = scenario.faults.iter().filter(|fault| fault.server == server && fault.from < SimTime::NEVER);
+    let silent =
+        never_answers(&scenario.servers[server].fates) || of_faults.into_iter().any(|f| never_answers(&f.fates));
+    let endless = scenario.policies.iter().filter(|policy| silent && policy.policy.may_wait_for_ever());
+    endless
+        .map(|policy| {
+            let place = tree::key_place(root, &["policy", &policy.name]);
+            let title = format!("policy `{}` may wait for ever", policy.name);
+            Diagnostic::warning("no-timeout", title, place, "has neither `timeout` nor `deadline`")
+                .note("some requests or replies are lost or hang; such a call stays open to the end of the run")
+                .help("add `timeout = \"2s\"`")
+        })
+        .collect()
+}

@@ -1,0 +1,194 @@
+//! Turns what TOML and serde say into what helps: the key's path, the nearest name, an example.
+
+use toml::de::{DeTable, DeValue};
+
+use super::diagnostic::Diagnostic;
+use super::source::Place;
+use super::tree::{self, Node};
+use crate::catalog;
+use crate::scenario::nearest::nearest;
+
+/// An error of TOML's grammar.
+pub fn syntax(error: &toml::de::Error) -> Diagnostic {
+    let place = error.span().unwrap_or(0..0);
+    Diagnostic::error("syntax", "this is not TOML", place, error.message().replace('\n', ", "))
+}
+
+/// An error of the keys outside of any table, beside which `tables` stand.
+pub fn top(error: &toml::de::Error, tables: &[&str], root: &DeTable<'_>) -> Diagnostic {
+    let words = backticked(error.message());
+    match (error.message().starts_with("unknown field "), error.span(), words.split_first()) {
+        (true, Some(place), Some((name, known))) => unknown_key(name, &[known, tables].concat(), "", place),
+        _ => shape(error, &[], root),
+    }
+}
+
+/// An error of one table's shape. `table` is its dotted path, `node` its content.
+pub fn shape(error: &toml::de::Error, table: &[&str], root: &DeTable<'_>) -> Diagnostic {
+    let place = error.span().unwrap_or_else(|| tree::value_place(root, table));
+    let message = error.message();
+    let path = path_of(root, table, &place);
+    let above = path.rsplit_once('.').map_or("", |(above, _)| above);
+    let words = backticked(message);
+    if let Some(name) = message.strip_prefix("unknown field ").and(words.first()) {
+        return unknown_key(name, &words[1..], above, place);
+    }
+    if let Some(name) = message.strip_prefix("unknown variant ").and(words.first()) {
+        return unknown_alternative(root, name, &words[1..], &path, place);
+    }
+    if let Some(name) = message.strip_prefix("missing field ").and(words.first()) {
+        return missing_key(name, &path, place);
+    }
+    if message.starts_with("wanted exactly 1 element") {
+        return not_one_alternative(root, &path, place);
+    }
+    if message.contains("unit variant, expected") {
+        return parameters_missing(root, &path, place);
+    }
+    if let Some(rest) = message.strip_prefix("invalid type: ") {
+        return Diagnostic::error("wrong-type", format!("wrong type for `{path}`"), place, sentence(rest));
+    }
+    let (path, place) = innermost(root, path, place, &words);
+    Diagnostic::error("invalid-value", format!("invalid value for `{path}`"), place, message)
+}
+
+/// serde points at a choice as a whole, or at a list: the alternative that was chosen, or the item that the message names, is what is wrong.
+fn innermost(root: &DeTable<'_>, path: String, place: Place, words: &[&str]) -> (String, Place) {
+    let keys: Vec<&str> = path.split('.').collect();
+    match tree::find(root, &keys).map(|node| node.get_ref()) {
+        Some(DeValue::Table(table)) if table.len() == 1 => {
+            let (key, node) = table.iter().next().expect("there is one");
+            (format!("{path}.{}", key.get_ref()), node.span())
+        }
+        Some(DeValue::Array(items)) => {
+            let named = items.iter().find(|item| item.get_ref().as_str().is_some_and(|text| words.contains(&text)));
+            let place = named.map_or(place, |item| item.span());
+            (path, place)
+        }
+        _ => (path, place),
+    }
+}
+
+fn unknown_key(name: &str, known: &[&str], above: &str, place: Place) -> Diagnostic {
+    let (title, label) = match above {
+        "" => (format!("unknown key `{name}`"), "not a key of a scenario".to_owned()),
+        above => (format!("unknown key `{name}` in `{above}`"), format!("not a key of {}", kind_of(above))),
+    };
+    let diagnostic = Diagnostic::error("unknown-key", title, place.clone(), label);
+    match nearest(name, known.iter().copied()) {
+        Some(near) => diagnostic.fix("a key with a similar name exists", place, near),
+        None => diagnostic.help(format!("the keys there are {}", known.join(", "))),
+    }
+}
+
+fn unknown_alternative(root: &DeTable<'_>, name: &str, known: &[&str], path: &str, place: Place) -> Diagnostic {
+    let path = path.strip_suffix(&format!(".{name}")).unwrap_or(path);
+    let diagnostic = Diagnostic::error(
+        "unknown-choice",
+        format!("`{path}` cannot be `{name}`"),
+        place.clone(),
+        "not one of its choices",
+    );
+    let list = known.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    // A word on its own stands in quotes, an alternative with parameters is a key.
+    let is_word = tree::find(root, &path.split('.').collect::<Vec<_>>()).is_some_and(|node| node.get_ref().is_str());
+    match nearest(name, known.iter().copied()) {
+        Some(near) => {
+            let replacement = if is_word { format!("\"{near}\"") } else { near.to_owned() };
+            diagnostic.note(format!("it can be {list}")).fix("a similar name exists", place, replacement)
+        }
+        None => diagnostic.help(format!("it can be {list}")),
+    }
+}
+
+fn missing_key(name: &str, path: &str, place: Place) -> Diagnostic {
+    let title = match path {
+        "" => format!("`{name}` is missing"),
+        path => format!("`{name}` is missing in `{path}`"),
+    };
+    let diagnostic = Diagnostic::error("missing-key", title, place, format!("needs `{name}`"));
+    match example_of(path.rsplit('.').next().unwrap_or_default()) {
+        Some(example) => diagnostic.help(format!("for example `{example}`")),
+        None => diagnostic,
+    }
+}
+
+fn not_one_alternative(root: &DeTable<'_>, path: &str, place: Place) -> Diagnostic {
+    let keys: Vec<&str> = path.split('.').collect();
+    let alternatives: Vec<(String, Place)> = tree::find(root, &keys)
+        .and_then(|node| node.get_ref().as_table())
+        .map(|table| table.keys().map(|key| (key.get_ref().to_string(), key.span())).collect())
+        .unwrap_or_default();
+    let [(first, first_place), (second, second_place), ..] = &alternatives[..] else {
+        return Diagnostic::error(
+            "no-choice",
+            format!("`{path}` names none of its choices"),
+            place,
+            "nothing is chosen here",
+        );
+    };
+    let title = format!("`{path}` is both `{first}` and `{second}`");
+    Diagnostic::error("two-choices", title, second_place.clone(), "and this one")
+        .also(first_place.clone(), "this choice")
+        .help("keep one of them")
+}
+
+fn parameters_missing(root: &DeTable<'_>, path: &str, place: Place) -> Diagnostic {
+    let keys: Vec<&str> = path.split('.').collect();
+    let name = tree::find(root, &keys).and_then(|node| node.get_ref().as_str()).unwrap_or("it").to_owned();
+    let diagnostic = Diagnostic::error(
+        "parameters-missing",
+        format!("`{name}` takes parameters"),
+        place,
+        "needs a table of parameters",
+    );
+    let key = keys.last().copied().unwrap_or_default();
+    match example_of(&name) {
+        Some(example) => diagnostic.help(format!("for example `{example}`")),
+        None => diagnostic.help(format!("write `{key}.{name} = {{ … }}`")),
+    }
+}
+
+/// What a table is called in messages.
+fn kind_of(path: &str) -> String {
+    let keys: Vec<&str> = path.split('.').collect();
+    match keys[..] {
+        ["policy", _] => "a policy".to_owned(),
+        ["server", _] => "a server".to_owned(),
+        ["fault", _] => "a fault".to_owned(),
+        ["load"] => "the load".to_owned(),
+        ["operation"] => "the operation".to_owned(),
+        _ => format!("`{}`", keys.last().copied().unwrap_or_default()),
+    }
+}
+
+fn example_of(name: &str) -> Option<&'static str> {
+    catalog::entries()
+        .into_iter()
+        .find(|entry| entry.name == name || entry.name.rsplit('.').next() == Some(name))
+        .map(|entry| entry.example)
+}
+
+/// The dotted path of what an error points at, within a table.
+fn path_of(root: &DeTable<'_>, table: &[&str], place: &Place) -> String {
+    let mut path: Vec<String> = table.iter().map(|key| (*key).to_owned()).collect();
+    let content = match table {
+        [] => Some(root),
+        table => tree::find(root, table).and_then(|node: &Node| match node.get_ref() {
+            DeValue::Table(inner) => Some(inner),
+            _ => None,
+        }),
+    };
+    path.extend(content.map(|content| tree::path_at(content, place)).unwrap_or_default());
+    path.join(".")
+}
+
+/// Words in backticks.
+fn backticked(message: &str) -> Vec<&str> {
+    message.split('`').skip(1).step_by(2).collect()
+}
+
+/// serde's "integer `5`, expected a string" as "an integer, expected a string".
+fn sentence(rest: &str) -> String {
+    rest.replace("map", "table").replace("sequence", "list")
+}

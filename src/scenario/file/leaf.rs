@@ -1,0 +1,469 @@
+//! The small values of a scenario file: durations, rates, probabilities, statuses. Each checks itself when it is read, so that the error
+//! points at it, and each is written back in a form that is read again.
+
+use std::fmt;
+
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::retry::{OutcomeClass, OutcomeSet};
+use crate::units::{Span, check_probability, parse_probability, parse_rate};
+
+/// A scalar as it stands in the file, before anybody knows what it means.
+enum Raw {
+    Text(String),
+    Integer(i128),
+    Float(f64),
+    Other(&'static str),
+}
+
+impl Raw {
+    /// As a message shows it.
+    fn shown(&self) -> String {
+        match self {
+            Raw::Text(text) => format!("\"{text}\""),
+            Raw::Integer(number) => number.to_string(),
+            Raw::Float(number) => number.to_string(),
+            Raw::Other(kind) => format!("a {kind}"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Raw, D::Error> {
+        struct RawVisitor;
+        impl<'de> Visitor<'de> for RawVisitor {
+            type Value = Raw;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a value")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Raw, E> {
+                Ok(Raw::Text(text.to_owned()))
+            }
+            fn visit_i64<E>(self, number: i64) -> Result<Raw, E> {
+                Ok(Raw::Integer(number.into()))
+            }
+            fn visit_u64<E>(self, number: u64) -> Result<Raw, E> {
+                Ok(Raw::Integer(number.into()))
+            }
+            fn visit_i128<E>(self, number: i128) -> Result<Raw, E> {
+                Ok(Raw::Integer(number))
+            }
+            fn visit_f64<E>(self, number: f64) -> Result<Raw, E> {
+                Ok(Raw::Float(number))
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Raw, E> {
+                Ok(Raw::Other("boolean"))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Raw, A::Error> {
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Raw::Other("list"))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Raw::Other("table"))
+            }
+        }
+        deserializer.deserialize_any(RawVisitor)
+    }
+}
+
+/// A duration such as `"1m 30s"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Raw")]
+pub struct Duration(pub Span);
+
+impl TryFrom<Raw> for Duration {
+    type Error = String;
+    fn try_from(raw: Raw) -> Result<Duration, String> {
+        match raw {
+            Raw::Text(text) => Span::parse(&text).map(Duration),
+            Raw::Integer(_) | Raw::Float(_) => {
+                Err(format!("a duration needs a unit: \"{0}s\" or \"{0}ms\"", raw.shown()))
+            }
+            Raw::Other(kind) => Err(format!("a duration is a string such as \"250ms\", not a {kind}")),
+        }
+    }
+}
+
+impl Serialize for Duration {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// A duration above zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
+pub struct PositiveDuration(pub Duration);
+
+impl PositiveDuration {
+    /// As a length of time.
+    pub fn span(self) -> Span {
+        self.0.0
+    }
+}
+
+impl TryFrom<Raw> for PositiveDuration {
+    type Error = String;
+    fn try_from(raw: Raw) -> Result<PositiveDuration, String> {
+        let duration = Duration::try_from(raw)?;
+        if duration.0 == Span::ZERO { Err("must be longer than 0s".into()) } else { Ok(PositiveDuration(duration)) }
+    }
+}
+
+/// A value, or `"none"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrNone<T>(pub Option<T>);
+
+impl<T> Default for OrNone<T> {
+    fn default() -> OrNone<T> {
+        OrNone(None)
+    }
+}
+
+impl<'de, T: TryFrom<Raw, Error = String>> Deserialize<'de> for OrNone<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<OrNone<T>, D::Error> {
+        match Raw::deserialize(deserializer)? {
+            Raw::Text(text) if text == "none" => Ok(OrNone(None)),
+            raw => T::try_from(raw).map(|value| OrNone(Some(value))).map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+impl<T: Serialize> Serialize for OrNone<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            None => serializer.serialize_str("none"),
+            Some(value) => value.serialize(serializer),
+        }
+    }
+}
+
+/// A whole number from `LEAST` to `MOST`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
+pub struct Count<const LEAST: u64, const MOST: u64>(pub u64);
+
+impl<const LEAST: u64, const MOST: u64> TryFrom<Raw> for Count<LEAST, MOST> {
+    type Error = String;
+    fn try_from(raw: Raw) -> Result<Self, String> {
+        match raw {
+            Raw::Integer(number) if number < i128::from(LEAST) => Err(format!("must be at least {LEAST}")),
+            Raw::Integer(number) if number > i128::from(MOST) => Err(format!("must be at most {MOST}")),
+            Raw::Integer(number) => Ok(Count(number as u64)),
+            other => Err(format!("must be a whole number, not {}", other.shown())),
+        }
+    }
+}
+
+const MOST: u64 = u32::MAX as u64;
+
+/// A count of things.
+pub type AtLeastOne = Count<1, MOST>;
+
+impl<const LEAST: u64> Count<LEAST, MOST> {
+    /// As the engine counts.
+    pub fn get(self) -> u32 {
+        self.0 as u32
+    }
+}
+
+/// A whole number, or `"unlimited"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrUnlimited<const LEAST: u64>(pub Option<u32>);
+
+impl<const LEAST: u64> Default for OrUnlimited<LEAST> {
+    fn default() -> Self {
+        OrUnlimited(None)
+    }
+}
+
+impl<'de, const LEAST: u64> Deserialize<'de> for OrUnlimited<LEAST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Raw::deserialize(deserializer)? {
+            Raw::Text(text) if text == "unlimited" => Ok(OrUnlimited(None)),
+            Raw::Text(text) => {
+                Err(serde::de::Error::custom(format!("must be a whole number or \"unlimited\", not \"{text}\"")))
+            }
+            raw => Count::<LEAST, MOST>::try_from(raw)
+                .map(|count| OrUnlimited(Some(count.get())))
+                .map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+impl<const LEAST: u64> Serialize for OrUnlimited<LEAST> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            None => serializer.serialize_str("unlimited"),
+            Some(count) => serializer.serialize_u32(count),
+        }
+    }
+}
+
+/// A rate such as `"200/s"`. Written back as it was read.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "Raw")]
+pub struct Rate {
+    text: String,
+    /// Per second.
+    pub per_second: f64,
+}
+
+impl TryFrom<Raw> for Rate {
+    type Error = String;
+    fn try_from(raw: Raw) -> Result<Rate, String> {
+        match raw {
+            Raw::Text(text) => parse_rate(&text).map(|per_second| Rate { text, per_second }),
+            other => Err(format!("a rate is a string such as \"200/s\" (/s /m /h /d), not {}", other.shown())),
+        }
+    }
+}
+
+impl Serialize for Rate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+/// A rate above zero.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
+pub struct PositiveRate(pub Rate);
+
+impl TryFrom<Raw> for PositiveRate {
+    type Error = String;
+    fn try_from(raw: Raw) -> Result<PositiveRate, String> {
+        let rate = Rate::try_from(raw)?;
+        if rate.per_second > 0.0 { Ok(PositiveRate(rate)) } else { Err("must be above 0/s".into()) }
+    }
+}
+
+/// A probability: a number in 0..1, or a string such as `"0.5%"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
+pub struct Probability(pub f64);
+
+impl TryFrom<Raw> for Probability {
+    type Error = String;
+    fn try_from(raw: Raw) -> Result<Probability, String> {
+        match raw {
+            Raw::Text(text) => parse_probability(&text),
+            Raw::Integer(number) => check_probability(number as f64),
+            Raw::Float(number) => check_probability(number),
+            Raw::Other(kind) => Err(format!("a probability is 0.005 or \"0.5%\", not a {kind}")),
+        }
+        .map(Probability)
+    }
+}
+
+/// A finite number that is not negative.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
+pub struct Amount(pub f64);
+
+impl TryFrom<Raw> for Amount {
+    type Error = String;
+    fn try_from(raw: Raw) -> Result<Amount, String> {
+        let number = match raw {
+            Raw::Integer(number) => number as f64,
+            Raw::Float(number) => number,
+            other => return Err(format!("must be a number, not {}", other.shown())),
+        };
+        if number.is_finite() && number >= 0.0 {
+            Ok(Amount(number))
+        } else {
+            Err(format!("{number} is not a finite number of at least 0"))
+        }
+    }
+}
+
+/// A finite number above zero.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
+pub struct PositiveNumber(pub f64);
+
+impl TryFrom<Raw> for PositiveNumber {
+    type Error = String;
+    fn try_from(raw: Raw) -> Result<PositiveNumber, String> {
+        let Amount(number) = Amount::try_from(raw)?;
+        if number > 0.0 { Ok(PositiveNumber(number)) } else { Err("must be above 0".into()) }
+    }
+}
+
+/// The factor of an exponential window: at least 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
+pub struct Factor(pub f64);
+
+impl Default for Factor {
+    fn default() -> Factor {
+        Factor(2.0)
+    }
+}
+
+impl TryFrom<Raw> for Factor {
+    type Error = String;
+    fn try_from(raw: Raw) -> Result<Factor, String> {
+        let Amount(number) = Amount::try_from(raw)?;
+        if number >= 1.0 { Ok(Factor(number)) } else { Err("a factor below 1 would shrink the window".into()) }
+    }
+}
+
+/// An error status, 400 to 599, as a number or a string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
+pub struct Status(pub u16);
+
+impl TryFrom<Raw> for Status {
+    type Error = String;
+    fn try_from(raw: Raw) -> Result<Status, String> {
+        let number = match &raw {
+            Raw::Integer(number) => u16::try_from(*number).ok(),
+            Raw::Text(text) => text.parse().ok(),
+            _ => None,
+        };
+        match number {
+            Some(status @ 400..=599) => Ok(Status(status)),
+            _ => Err(format!("{} is not an error status; one from 400 to 599", raw.shown())),
+        }
+    }
+}
+
+/// Values by status, in the file's order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ByStatus<T>(pub Vec<(u16, T)>);
+
+impl<T> Default for ByStatus<T> {
+    fn default() -> ByStatus<T> {
+        ByStatus(Vec::new())
+    }
+}
+
+impl<T> ByStatus<T> {
+    /// With other values.
+    pub fn map<U>(&self, convert: impl Fn(&T) -> U) -> Vec<(u16, U)> {
+        self.0.iter().map(|(status, value)| (*status, convert(value))).collect()
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for ByStatus<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ByStatus<T>, D::Error> {
+        struct MapVisitor<T>(std::marker::PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for MapVisitor<T> {
+            type Value = ByStatus<T>;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a table by status, such as { 503 = … }")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ByStatus<T>, A::Error> {
+                let mut entries: Vec<(u16, T)> = Vec::new();
+                while let Some(Status(status)) = map.next_key()? {
+                    entries.push((status, map.next_value()?));
+                }
+                Ok(ByStatus(entries))
+            }
+        }
+        deserializer.deserialize_map(MapVisitor(std::marker::PhantomData))
+    }
+}
+
+impl<T: Serialize> Serialize for ByStatus<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (status, value) in &self.0 {
+            map.serialize_entry(&status.to_string(), value)?;
+        }
+        map.end()
+    }
+}
+
+/// One outcome of a list such as `retry_on`: `"5xx"`, `429`, `"timeout"` …
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Raw")]
+pub struct Outcome(pub OutcomeClass);
+
+impl TryFrom<Raw> for Outcome {
+    type Error = String;
+    fn try_from(raw: Raw) -> Result<Outcome, String> {
+        match &raw {
+            Raw::Text(word) => OutcomeClass::parse(word).map(Outcome),
+            Raw::Integer(number) => OutcomeClass::parse(&number.to_string()).map(Outcome),
+            _ => OutcomeClass::parse(&raw.shown()).map(Outcome),
+        }
+    }
+}
+
+impl Serialize for Outcome {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// A list of outcomes; the default is what clients usually retry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcomes(pub Vec<Outcome>);
+
+impl Default for Outcomes {
+    fn default() -> Outcomes {
+        Outcomes(OutcomeSet::default().0.into_iter().map(Outcome).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads `value = TEXT` and writes it again; or the message of its error.
+    fn check<T: for<'de> Deserialize<'de> + Serialize>(text: &str, expected: Result<&str, &str>) {
+        #[derive(Serialize, Deserialize)]
+        struct Holder<T> {
+            value: T,
+        }
+        match (toml::from_str::<Holder<T>>(&format!("value = {text}")), expected) {
+            (Ok(holder), Ok(expected)) => {
+                let written = serde_json::to_value(&holder).unwrap();
+                assert_eq!(written["value"].to_string(), expected, "{text}");
+            }
+            (Err(error), Err(part)) => assert!(error.message().contains(part), "{text}: {}", error.message()),
+            (Ok(_), Err(part)) => panic!("{text} was accepted, expected an error with `{part}`"),
+            (Err(error), Ok(_)) => panic!("{text}: {error}"),
+        }
+    }
+
+    #[test]
+    fn values() {
+        check::<Duration>("\"90s\"", Ok("\"1m 30s\""));
+        check::<Duration>("5", Err("\"5s\""));
+        check::<Duration>("[1]", Err("not a list"));
+        check::<PositiveDuration>("\"0s\"", Err("longer than 0s"));
+        check::<OrNone<PositiveDuration>>("\"none\"", Ok("\"none\""));
+        check::<OrNone<PositiveDuration>>("\"2s\"", Ok("\"2s\""));
+        check::<AtLeastOne>("0", Err("at least 1"));
+        check::<AtLeastOne>("4294967296", Err("at most 4294967295"));
+        check::<AtLeastOne>("1.5", Err("whole number, not 1.5"));
+        check::<OrUnlimited<0>>("0", Ok("0"));
+        check::<OrUnlimited<1>>("0", Err("at least 1"));
+        check::<OrUnlimited<1>>("\"unlimited\"", Ok("\"unlimited\""));
+        check::<OrUnlimited<1>>("\"many\"", Err("\"unlimited\""));
+        check::<Rate>("\"164/d\"", Ok("\"164/d\""));
+        check::<Rate>("200", Err("not 200"));
+        check::<PositiveRate>("\"0/s\"", Err("above 0/s"));
+        check::<Probability>("\"0.5%\"", Ok("0.005"));
+        check::<Probability>("1", Ok("1.0"));
+        check::<Probability>("1.5", Err("outside 0 to 1"));
+        check::<Probability>("true", Err("not a boolean"));
+        check::<Amount>("-1", Err("at least 0"));
+        check::<Amount>("inf", Err("finite"));
+        check::<PositiveNumber>("0", Err("above 0"));
+        check::<Factor>("0.5", Err("shrink"));
+        check::<Status>("\"503\"", Ok("503"));
+        check::<Status>("200", Err("not an error status"));
+        check::<ByStatus<Probability>>("{ 503 = \"90%\", 500 = 0.1 }", Ok("{\"503\":0.9,\"500\":0.1}"));
+        check::<ByStatus<Probability>>("{ 5xx = 0.1 }", Err("not an error status"));
+        check::<Outcomes>("[\"5xx\", 429, \"timeout\"]", Ok("[\"5xx\",\"429\",\"timeout\"]"));
+        check::<Outcomes>("[\"5x\"]", Err("not an outcome"));
+        check::<Outcomes>("[]", Ok("[]"));
+    }
+}

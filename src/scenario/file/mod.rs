@@ -1,0 +1,418 @@
+//! Scenario files: TOML in, a [`Scenario`] or diagnostics out (`docs/CONTRACT.md`, section 3).
+//!
+//! A file is read in steps, each of which reports all it can: grammar, then the shape of every table, then what tables say about each other.
+
+mod checks;
+mod diagnostic;
+mod explain;
+mod leaf;
+mod overrides;
+mod recorded;
+mod resolved;
+mod shape;
+mod source;
+mod tree;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use super::Scenario;
+pub use diagnostic::{Diagnostic, Severity};
+pub use overrides::{BadPath, Overrides};
+use shape::fault::FaultTable;
+use shape::load::Load;
+use shape::policy::PolicyTable;
+use shape::server::Server;
+use shape::top::{OperationTable, Top};
+pub use source::Source;
+
+/// A scenario that was read.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The question.
+    pub scenario: Scenario,
+    /// Things that are allowed, but may not mean what was meant.
+    pub warnings: Vec<Diagnostic>,
+    /// Where places in warnings are found.
+    pub source: Source,
+    /// Every default filled in, as TOML that is read again.
+    pub resolved: String,
+    /// The same as JSON.
+    pub resolved_json: serde_json::Value,
+    /// Files the scenario refers to, with a hash of their content.
+    pub files: Vec<(String, String)>,
+}
+
+/// A scenario that could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("cannot read `{path}`: {reason}")]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: io::Error,
+    },
+    /// `--set` names something that does not exist.
+    #[error(transparent)]
+    Path(#[from] BadPath),
+    /// The scenario is invalid.
+    #[error("{} in {}", count(.diagnostics), .text.path)]
+    Invalid {
+        /// The text that places refer to.
+        text: Box<Source>,
+        /// At least one error.
+        diagnostics: Vec<Diagnostic>,
+    },
+}
+
+fn count(diagnostics: &[Diagnostic]) -> String {
+    match diagnostics.len() {
+        1 => "1 error".to_owned(),
+        n => format!("{n} errors"),
+    }
+}
+
+impl LoadError {
+    /// All of it, for people.
+    pub fn render(&self, colour: bool) -> String {
+        match self {
+            LoadError::Invalid { text, diagnostics } => {
+                let mut shown: String =
+                    diagnostics.iter().map(|diagnostic| diagnostic.render(text, colour) + "\n").collect();
+                shown.push_str(&format!("error: {self}; nothing was run\n"));
+                shown
+            }
+            other => format!("error: {other}\n"),
+        }
+    }
+}
+
+/// Largest file that is read: a scenario is written by people.
+const MOST_BYTES: u64 = 16 << 20;
+
+/// Reads the scenario in a file, with changes from the command line.
+///
+/// # Errors
+/// Says what is wrong, all of it.
+pub fn load(path: &Path, overrides: &Overrides) -> Result<Loaded, LoadError> {
+    let failed = |reason| LoadError::Io { path: path.to_owned(), reason };
+    let bytes = read(path).map_err(failed)?;
+    let shown = path.display().to_string();
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let good = error.utf8_error().valid_up_to();
+            let text = String::from_utf8_lossy(&error.into_bytes()[..good]).into_owned();
+            let diagnostic = Diagnostic::error(
+                "not-text",
+                "this is not a text file",
+                good..good,
+                format!("byte {good} is not UTF-8"),
+            );
+            return Err(LoadError::Invalid {
+                text: Box::new(Source::new(&shown, text)),
+                diagnostics: vec![diagnostic],
+            });
+        }
+    };
+    let stem = path.file_stem().map_or_else(|| "scenario".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    parse(Source::new(&shown, text), &stem, &folder, overrides)
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(io::Error::other(format!("larger than {} MiB; that is no scenario", MOST_BYTES >> 20)));
+    }
+    Ok(bytes)
+}
+
+/// Reads the scenario in a text. `stem` is its title unless it has one; files it names are found in `folder`.
+///
+/// # Errors
+/// Says what is wrong, all of it.
+pub fn parse(mut source: Source, stem: &str, folder: &Path, overrides: &Overrides) -> Result<Loaded, LoadError> {
+    // A byte order mark is no content.
+    if let Some(text) = source.text.strip_prefix('\u{feff}') {
+        source.text = text.to_owned();
+    }
+    let text = source.text.clone();
+    let assignments: Vec<String> =
+        overrides.set.iter().map(|(path, value)| source.add_assignment(&overrides::assignment(path, value))).collect();
+    let invalid = |source: Source, mut diagnostics: Vec<Diagnostic>| {
+        diagnostics.sort_by_key(Diagnostic::start);
+        LoadError::Invalid { text: Box::new(source), diagnostics }
+    };
+    let (parsed, errors) = DeTable::parse_recoverable(&text);
+    if !errors.is_empty() {
+        let diagnostics = errors.iter().map(explain::syntax).collect();
+        return Err(invalid(source, diagnostics));
+    }
+    let mut root = parsed.into_inner();
+    for ((path, value), assignment) in overrides.set.iter().zip(&assignments) {
+        overrides::apply(&mut root, assignment, path, value)?;
+    }
+    let (mut parts, mut diagnostics) = Parts::read(&root);
+    diagnostics.extend(checks::across(&parts, &root));
+    let files = recorded::read_all(&mut parts, folder, &root).unwrap_or_else(|errors| {
+        diagnostics.extend(errors);
+        Vec::new()
+    });
+    let mut tables = match parts.whole() {
+        Some(tables) if diagnostics.is_empty() => tables,
+        _ => return Err(invalid(source, diagnostics)),
+    };
+    tables.top.seed.0 = overrides.seed.unwrap_or(tables.top.seed.0);
+    if let Some(replications) = overrides.replications {
+        tables.top.replications.0 = replications.into();
+    }
+    tables.resolve(stem);
+    let scenario = tables.build();
+    if let Some(error) = checks::of_scenario(&scenario, &root) {
+        return Err(invalid(source, vec![error]));
+    }
+    let warnings = checks::warnings(&scenario, &root);
+    let resolved_json = resolved::json(&tables);
+    let resolved = resolved::toml(&resolved_json);
+    Ok(Loaded { scenario, warnings, source, resolved, resolved_json, files })
+}
+
+/// A table with the name the file gives it.
+#[derive(Clone, Debug)]
+struct Named<T> {
+    name: String,
+    table: T,
+}
+
+/// All tables of a file.
+#[derive(Clone, Debug)]
+struct Tables {
+    top: Top,
+    load: Load,
+    operation: OperationTable,
+    servers: Vec<Named<Server>>,
+    faults: Vec<Named<FaultTable>>,
+    policies: Vec<Named<PolicyTable>>,
+}
+
+/// Keys of the root that are tables of their own.
+const TABLES: [&str; 5] = ["load", "operation", "server", "fault", "policy"];
+
+/// The tables of a file that could be read.
+#[derive(Debug, Default)]
+struct Parts {
+    top: Option<Top>,
+    load: Option<Load>,
+    operation: Option<OperationTable>,
+    servers: Vec<Named<Server>>,
+    faults: Vec<Named<FaultTable>>,
+    policies: Vec<Named<PolicyTable>>,
+}
+
+impl Parts {
+    /// Reads every table; each reports its own first error.
+    fn read(root: &DeTable<'_>) -> (Parts, Vec<Diagnostic>) {
+        let mut errors = Vec::new();
+        let parts = Parts {
+            top: keep(read_top(root), &mut errors),
+            load: keep(read_table(root, "load"), &mut errors).flatten(),
+            operation: keep(read_table(root, "operation").map(Option::unwrap_or_default), &mut errors),
+            servers: read_named(root, "server", &mut errors),
+            faults: read_named(root, "fault", &mut errors),
+            policies: read_named(root, "policy", &mut errors),
+        };
+        errors.extend(checks::missing_tables(root));
+        (parts, errors)
+    }
+
+    /// All of it, if nothing is missing.
+    fn whole(self) -> Option<Tables> {
+        let Parts { top, load, operation, servers, faults, policies } = self;
+        Some(Tables { top: top?, load: load?, operation: operation?, servers, faults, policies })
+    }
+}
+
+impl Tables {
+    /// Fills in the defaults that depend on other tables.
+    fn resolve(&mut self, stem: &str) {
+        self.top.title.get_or_insert_with(|| stem.to_owned());
+        self.top.drain.get_or_insert(self.top.duration.0);
+        self.top.baseline.get_or_insert_with(|| self.policies[0].name.clone());
+        self.operation.server.get_or_insert_with(|| self.servers[0].name.clone());
+        for fault in &mut self.faults {
+            fault.table.server.get_or_insert_with(|| self.servers[0].name.clone());
+            fault.table.resolve();
+        }
+        self.servers.iter_mut().for_each(|server| server.table.resolve());
+        self.policies.iter_mut().for_each(|policy| policy.table.resolve());
+    }
+
+    /// As the engine knows it. The tables have been checked and resolved.
+    fn build(&self) -> Scenario {
+        let server = |name: &Option<String>| {
+            let name = name.as_deref().unwrap_or_default();
+            self.servers.iter().position(|server| server.name == name).expect("names have been checked")
+        };
+        let baseline = self.top.baseline.as_deref().unwrap_or_default();
+        let top = &self.top;
+        Scenario {
+            title: top.title.clone().unwrap_or_default(),
+            description: top.description.clone(),
+            seed: top.seed.0,
+            duration: top.duration.span(),
+            drain: top.drain.unwrap_or(top.duration.0).0,
+            warmup: top.warmup.0,
+            replications: top.replications.0 as u32,
+            baseline: self.policies.iter().position(|p| p.name == baseline).expect("names have been checked"),
+            peak_window: top.peak_window.span(),
+            clients: self.load.clients.get(),
+            arrivals: self.load.arrivals.build(),
+            operation: super::Operation {
+                server: server(&self.operation.server),
+                method: self.operation.method.method(),
+            },
+            servers: self.servers.iter().map(|server| server.table.build(&server.name)).collect(),
+            faults: self.faults.iter().map(|f| f.table.build(&f.name, server(&f.table.server))).collect(),
+            policies: self.policies.iter().map(|policy| policy.table.build(&policy.name)).collect(),
+        }
+    }
+}
+
+fn keep<T>(result: Result<T, Diagnostic>, errors: &mut Vec<Diagnostic>) -> Option<T> {
+    result.map_err(|error| errors.push(error)).ok()
+}
+
+fn read_top(root: &DeTable<'_>) -> Result<Top, Diagnostic> {
+    let mut top = root.clone();
+    for table in TABLES {
+        top.remove(table);
+    }
+    let node = Spanned::new(0..0, DeValue::Table(top));
+    Top::deserialize(ValueDeserializer::from(node)).map_err(|error| explain::top(&error, &TABLES, root))
+}
+
+fn read_table<T: for<'de> Deserialize<'de>>(root: &DeTable<'_>, name: &str) -> Result<Option<T>, Diagnostic> {
+    let Some(node) = root.get(name) else { return Ok(None) };
+    T::deserialize(ValueDeserializer::from(node.clone()))
+        .map(Some)
+        .map_err(|error| explain::shape(&error, &[name], root))
+}
+
+fn read_named<T: for<'de> Deserialize<'de>>(
+    root: &DeTable<'_>,
+    kind: &str,
+    errors: &mut Vec<Diagnostic>,
+) -> Vec<Named<T>> {
+    let Some(node) = root.get(kind) else { return Vec::new() };
+    let Some(entries) = node.get_ref().as_table() else {
+        let title = format!("`{kind}` is not a table");
+        let fix = format!("write `[{kind}.NAME]`");
+        errors.push(Diagnostic::error("wrong-type", title, node.span(), "must be a table of tables").help(fix));
+        return Vec::new();
+    };
+    let mut named = Vec::new();
+    for (key, node) in entries {
+        let name = key.get_ref().to_string();
+        if let Some(error) = checks::name(kind, &name, key.span()) {
+            errors.push(error);
+            continue;
+        }
+        let read = T::deserialize(ValueDeserializer::from(node.clone()));
+        match read {
+            Ok(table) => named.push(Named { name, table }),
+            Err(error) => errors.push(explain::shape(&error, &[kind, &name], root)),
+        }
+    }
+    named
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::{Family, entries};
+
+    const WORLD: &str = "duration = \"10s\"\n[load]\narrivals.poisson = { rate = \"10/s\" }\n[server.api]\n";
+
+    fn read(text: &str, set: &[(&str, &str)]) -> Result<Loaded, LoadError> {
+        let set = set.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned())).collect();
+        let overrides = Overrides { set, ..Overrides::default() };
+        parse(Source::new("test.toml", text.to_owned()), "test", Path::new(""), &overrides)
+    }
+
+    /// Every example of the catalog means the value that stands beside it.
+    #[test]
+    fn examples_mean_what_they_say() {
+        for entry in entries() {
+            let text = format!("{WORLD}[policy.p]\nattempts = 5\n{}\n", entry.example);
+            let loaded = read(&text, &[]).unwrap_or_else(|error| panic!("{}: {}", entry.name, error.render(false)));
+            let policy = &loaded.scenario.policies[0];
+            match entry.family {
+                Family::Backoff => {
+                    let expected = format!("backoff: {:?}, backoff_for", entry.backoff.expect("a backoff"));
+                    let got = format!("{:?}", policy.policy);
+                    assert!(got.contains(&expected), "{}: {got}, expected {expected}", entry.name);
+                }
+                Family::Gate => assert_eq!(policy.gates.len(), 1, "{}", entry.name),
+            }
+        }
+    }
+
+    /// What `--set` made of a scenario with `[policy.p]`: a line of the resolved text, or a part of the error.
+    fn check(set: &[(&str, &str)], expected: Result<&str, &str>) {
+        let text = format!(
+            "{WORLD}workers = 3\n[fault.outage]\nuntil = \"5s\"\nrefused = 1\n\
+             [policy.p]\nattempts = 5\nbackoff.full-jitter = {{ base = \"500ms\", cap = \"8s\" }}\n"
+        );
+        match (read(&text, set), expected) {
+            (Ok(loaded), Ok(line)) => {
+                assert!(loaded.resolved.lines().any(|other| other == line), "{set:?}:\n{}", loaded.resolved);
+            }
+            (Err(error), Err(part)) => assert!(error.render(false).contains(part), "{set:?}: {}", error.render(false)),
+            (Ok(loaded), Err(part)) => panic!("{set:?}: expected `{part}`, got\n{}", loaded.resolved),
+            (Err(error), Ok(line)) => panic!("{set:?}: expected `{line}`, got\n{}", error.render(false)),
+        }
+    }
+
+    #[test]
+    fn assignments_change_one_value() {
+        check(&[("policy.p.attempts", "3")], Ok("attempts = 3"));
+        check(&[("policy.p.timeout", "2s")], Ok("timeout = \"2s\""));
+        check(&[("policy.p.attempts", "3"), ("policy.p.attempts", "4")], Ok("attempts = 4"));
+        check(&[("server.api.errors.503", "5%")], Ok("errors = { 503 = 0.05 }"));
+        check(&[("title", "a \"quoted\" one")], Ok("title = \"a \\\"quoted\\\" one\""));
+        check(&[("load.clients", "7")], Ok("clients = 7"));
+        // An alternative replaces another; a parameter of the same one does not touch the rest.
+        check(&[("policy.p.backoff.fixed.delay", "1s")], Ok("backoff.fixed = { delay = \"1s\" }"));
+        check(&[("policy.p.backoff", "none")], Ok("backoff = \"none\""));
+        check(
+            &[("policy.p.backoff.full-jitter.base", "1s")],
+            Ok("backoff.full-jitter = { base = \"1s\", factor = 2.0, cap = \"8s\" }"),
+        );
+        check(
+            &[("policy.p.backoff.full-jitter", "{ base = \"2s\" }")],
+            Ok("backoff.full-jitter = { base = \"2s\", factor = 2.0, cap = \"none\" }"),
+        );
+        check(&[("load.arrivals.constant.rate", "5/s")], Ok("arrivals.constant = { rate = \"5/s\" }"));
+        check(&[("fault.outage.for", "3s")], Ok("until = \"3s\""));
+    }
+
+    #[test]
+    fn assignments_that_make_no_sense() {
+        check(&[("policy.other.attempts", "3")], Err("no policy `other` in the scenario; there are p"));
+        check(&[("fault.outagee.until", "3s")], Err("there is `outage`"));
+        check(&[("", "3")], Err("not a path"));
+        check(&[("a b", "3")], Err("not a path"));
+        check(&[("policy.p.attempts.more", "3")], Err("invalid value"));
+        check(&[("policy.p.atempts", "3")], Err("--set:1:10"));
+        check(&[("policy.p.timeout", "2")], Err("a duration needs a unit"));
+    }
+}

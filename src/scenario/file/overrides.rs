@@ -1,0 +1,160 @@
+//! `--set KEY=VALUE`: changes to a scenario before anything looks at it.
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::tree::Node;
+use crate::scenario::nearest::nearest;
+
+/// What the command line changes in a scenario, in this order.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// Dotted paths and TOML values; what is no TOML value is taken as a string.
+    pub set: Vec<(String, String)>,
+    /// Seed.
+    pub seed: Option<u64>,
+    /// Replications.
+    pub replications: Option<u32>,
+}
+
+/// A path that cannot be set: a mistake on the command line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("--set {assignment}: {problem}")]
+pub struct BadPath {
+    /// What was asked for.
+    pub assignment: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// Keys whose value is a choice: setting one alternative replaces another.
+const CHOICES: [&str; 10] = [
+    "arrivals",
+    "think",
+    "service_time",
+    "network",
+    "added_latency",
+    "backoff",
+    "idempotency",
+    "breaker",
+    "budget",
+    "retry_after",
+];
+/// Keys of which one replaces the other.
+const EXCLUSIVE: [(&str, &str); 2] = [("for", "until"), ("until", "for")];
+/// Tables whose entries the scenario names.
+const NAMED: [&str; 3] = ["server", "fault", "policy"];
+
+/// The text of an assignment, as TOML; what is no TOML value is a string.
+pub fn assignment(path: &str, value: &str) -> String {
+    let is_value = DeValue::parse(value).is_ok();
+    if is_value { format!("{path} = {value}") } else { format!("{path} = {}", quoted(value)) }
+}
+
+/// Carries out an assignment in the tree. `text` is what [`assignment`] made of it, in its place.
+///
+/// # Errors
+/// If the path is not one, or names a server, fault or policy that does not exist.
+pub fn apply<'s>(root: &mut DeTable<'s>, text: &'s str, path: &str, value: &str) -> Result<(), BadPath> {
+    let bad = |problem: String| BadPath { assignment: format!("{path}={value}"), problem };
+    let no_path =
+        || bad(format!("`{path}` is not a path; write names with dots between them, as in policy.fixed.attempts"));
+    let depth = count_keys(path).ok_or_else(no_path)?;
+    let mut node = DeTable::parse(text).ok().and_then(|table| take_only(table.into_inner())).ok_or_else(no_path)?;
+    let mut keys = Vec::new();
+    // A value may be a table itself: only as many keys are taken apart as the path has.
+    for _ in 1..depth {
+        let (key, inner) = node;
+        keys.push(key);
+        let DeValue::Table(table) = inner.into_inner() else { return Err(no_path()) };
+        node = take_only(table).ok_or_else(no_path)?;
+    }
+    let (last, new) = node;
+    keys.push(last.clone());
+    let names: Vec<String> = keys.iter().map(|key| key.get_ref().to_string()).collect();
+    check_name(root, &names).map_err(bad)?;
+    let mut table = root;
+    for (depth, key) in keys[..keys.len() - 1].iter().enumerate() {
+        clear_other_alternative(table, &names, depth);
+        let name = names[depth].as_str();
+        if table.get(name).is_none_or(|node| !node.get_ref().is_table()) {
+            table.insert(key.clone(), Spanned::new(key.span(), DeValue::Table(DeTable::new())));
+        }
+        let Some(DeValue::Table(inner)) = table.get_mut(name).map(Spanned::get_mut) else { return Err(no_path()) };
+        table = inner;
+    }
+    clear_other_alternative(table, &names, names.len() - 1);
+    table.insert(last, new);
+    Ok(())
+}
+
+type Entry<'s> = (Spanned<std::borrow::Cow<'s, str>>, Node<'s>);
+
+fn take_only(table: DeTable<'_>) -> Option<Entry<'_>> {
+    let mut entries = table.into_iter();
+    entries.next().filter(|_| entries.len() == 0)
+}
+
+/// Keys in a dotted path, quoted ones included.
+fn count_keys(path: &str) -> Option<usize> {
+    if path.contains(['=', '\n', '[', '#']) {
+        return None;
+    }
+    let text = format!("{path} = 0");
+    let (_, mut node) = DeTable::parse(&text).ok()?.into_inner().into_iter().next()?;
+    let mut depth = 1;
+    while let DeValue::Table(table) = node.into_inner() {
+        depth += 1;
+        (_, node) = table.into_iter().next()?;
+    }
+    Some(depth)
+}
+
+/// In a table that holds the alternatives of a choice, only the one that is being set may stay.
+fn clear_other_alternative(table: &mut DeTable<'_>, names: &[String], depth: usize) {
+    let is_choice =
+        depth > 0 && (CHOICES.contains(&names[depth - 1].as_str()) || (depth > 1 && names[depth - 2] == "backoff_for"));
+    let own = names[depth].as_str();
+    let exclusive = EXCLUSIVE.iter().find(|(key, _)| *key == own).map(|(_, other)| *other);
+    let goes = |key: &str| (is_choice && key != own) || exclusive == Some(key);
+    let gone: Vec<String> = table.keys().map(|key| key.get_ref().to_string()).filter(|key| goes(key)).collect();
+    for key in gone {
+        table.remove(key.as_str());
+    }
+}
+
+fn check_name(root: &DeTable<'_>, names: &[String]) -> Result<(), String> {
+    let [kind, name, ..] = names else { return Ok(()) };
+    if !NAMED.contains(&kind.as_str()) {
+        return Ok(());
+    }
+    let existing = root.get(kind.as_str()).and_then(|node| node.get_ref().as_table());
+    let known: Vec<&str> =
+        existing.map(|table| table.keys().map(|key| key.get_ref().as_ref()).collect()).unwrap_or_default();
+    if known.contains(&name.as_str()) {
+        return Ok(());
+    }
+    let near = match nearest(name, known.iter().copied()) {
+        Some(near) => format!("there is `{near}`"),
+        None if known.is_empty() => format!("the scenario has no {kind}"),
+        None => format!("there are {}", known.join(", ")),
+    };
+    Err(format!("no {kind} `{name}` in the scenario; {near}"))
+}
+
+/// As a TOML string.
+pub fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            c if c.is_control() => quoted.push_str(&format!("\\u{:04X}", c as u32)),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}

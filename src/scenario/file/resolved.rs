@@ -1,0 +1,102 @@
+//! The scenario with every default filled in, as TOML that is read again and as JSON.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::overrides::quoted;
+use super::shape::load::Load;
+use super::shape::top::{OperationTable, Top};
+use super::{Named, Tables};
+
+/// Tables whose entries are tables with names.
+const NAMED: [&str; 3] = ["server", "fault", "policy"];
+
+/// As JSON, in the order of the file.
+pub fn json(tables: &Tables) -> Value {
+    fn object<T: Serialize>(value: &T) -> Map<String, Value> {
+        match serde_json::to_value(value) {
+            Ok(Value::Object(object)) => object,
+            other => unreachable!("a table is written as one: {other:?}"),
+        }
+    }
+    fn named<T: Serialize>(entries: &[Named<T>]) -> Value {
+        entries
+            .iter()
+            .map(|entry| (entry.name.clone(), Value::Object(object(&entry.table))))
+            .collect::<Map<_, _>>()
+            .into()
+    }
+    let mut root = object::<Top>(&tables.top);
+    root.insert("load".into(), object::<Load>(&tables.load).into());
+    root.insert("operation".into(), object::<OperationTable>(&tables.operation).into());
+    root.insert("server".into(), named(&tables.servers));
+    if !tables.faults.is_empty() {
+        root.insert("fault".into(), named(&tables.faults));
+    }
+    root.insert("policy".into(), named(&tables.policies));
+    root.into()
+}
+
+/// As TOML: a section for each table, choices as dotted keys.
+pub fn toml(resolved: &Value) -> String {
+    let mut text = String::new();
+    let Some(root) = resolved.as_object() else { return text };
+    for (key, value) in root.iter().filter(|(_, value)| !value.is_object()) {
+        line(&mut text, key, value);
+    }
+    for (key, value) in root {
+        let Some(table) = value.as_object() else { continue };
+        if NAMED.contains(&key.as_str()) {
+            for (name, entry) in table {
+                section(&mut text, &format!("{key}.{name}"), entry);
+            }
+        } else {
+            section(&mut text, key, value);
+        }
+    }
+    text
+}
+
+fn section(text: &mut String, name: &str, table: &Value) {
+    text.push_str(&format!("\n[{name}]\n"));
+    for (key, value) in table.as_object().into_iter().flatten() {
+        line(text, key, value);
+    }
+}
+
+/// One line; a table with a single entry is a choice and becomes a dotted key.
+fn line(text: &mut String, key: &str, value: &Value) {
+    match value {
+        Value::Null => {}
+        // Each outcome's backoff stands on a line of its own.
+        Value::Object(table) if key == "backoff_for" => {
+            table.iter().for_each(|(outcome, backoff)| line(text, &format!("backoff_for.{outcome}"), backoff));
+        }
+        Value::Object(table) if is_choice(table) => {
+            for (alternative, inner) in table {
+                text.push_str(&format!("{key}.{alternative} = {}\n", inline(inner)));
+            }
+        }
+        value => text.push_str(&format!("{key} = {}\n", inline(value))),
+    }
+}
+
+/// A choice has one alternative, whose name is no status.
+fn is_choice(table: &Map<String, Value>) -> bool {
+    table.len() == 1 && table.keys().all(|key| key.parse::<u16>().is_err())
+}
+
+fn inline(value: &Value) -> String {
+    match value {
+        Value::Null => "\"none\"".to_owned(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::String(text) => quoted(text),
+        Value::Array(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
+        Value::Object(table) if table.is_empty() => "{}".to_owned(),
+        Value::Object(table) => {
+            let present = table.iter().filter(|(_, value)| !value.is_null());
+            let entries: Vec<String> = present.map(|(key, value)| format!("{key} = {}", inline(value))).collect();
+            format!("{{ {} }}", entries.join(", "))
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! A distribution of durations, as a choice with parameters.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::distribution::{Distribution, Empirical};
+use crate::scenario::file::leaf::{Amount, Duration, PositiveDuration, PositiveNumber};
+use crate::units::Span;
+
+/// `service_time`, `network`, `think`, `added_latency`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DistributionChoice {
+    Constant(Duration),
+    Exponential(Exponential),
+    Uniform(Uniform),
+    Normal(Normal),
+    Lognormal(Lognormal),
+    Pareto(Pareto),
+    Gamma(Gamma),
+    Weibull(Weibull),
+    Empirical(Recorded),
+    Mixture(Mixture),
+}
+
+impl Default for DistributionChoice {
+    fn default() -> DistributionChoice {
+        DistributionChoice::Constant(Duration(Span::ZERO))
+    }
+}
+
+/// `exponential = { mean }`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exponential {
+    mean: Duration,
+}
+
+/// `normal = { mean, sd }`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Normal {
+    mean: Duration,
+    sd: Duration,
+}
+
+/// `pareto = { min, shape }`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pareto {
+    min: PositiveDuration,
+    shape: PositiveNumber,
+}
+
+/// `gamma = { mean, shape }`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gamma {
+    mean: Duration,
+    shape: PositiveNumber,
+}
+
+/// `weibull = { scale, shape }`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Weibull {
+    scale: Duration,
+    shape: PositiveNumber,
+}
+
+/// `uniform = { min, max }`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "UniformKeys")]
+pub struct Uniform {
+    min: Duration,
+    max: Duration,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UniformKeys {
+    min: Duration,
+    max: Duration,
+}
+
+impl TryFrom<UniformKeys> for Uniform {
+    type Error = String;
+    fn try_from(UniformKeys { min, max }: UniformKeys) -> Result<Uniform, String> {
+        if max.0 < min.0 {
+            return Err(format!("`max` ({}) is below `min` ({})", max.0, min.0));
+        }
+        Ok(Uniform { min, max })
+    }
+}
+
+/// `lognormal`, by one of three pairs of parameters.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "LognormalKeys", into = "LognormalKeys")]
+pub struct Lognormal {
+    keys: LognormalKeys,
+    value: Distribution,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LognormalKeys {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p50: Option<PositiveDuration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p99: Option<PositiveDuration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sigma: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mean: Option<PositiveDuration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sd: Option<Duration>,
+}
+
+impl TryFrom<LognormalKeys> for Lognormal {
+    type Error = String;
+    fn try_from(keys: LognormalKeys) -> Result<Lognormal, String> {
+        let value = match &keys {
+            LognormalKeys { p50: Some(p50), p99: Some(p99), sigma: None, mean: None, sd: None } => {
+                if p99.span() < p50.span() {
+                    return Err(format!("`p99` ({}) is below `p50` ({})", p99.span(), p50.span()));
+                }
+                Distribution::lognormal_p50_p99(p50.span(), p99.span())
+            }
+            LognormalKeys { p50: Some(p50), p99: None, sigma: Some(sigma), mean: None, sd: None } => {
+                Distribution::lognormal_p50_sigma(p50.span(), sigma.0)
+            }
+            LognormalKeys { p50: None, p99: None, sigma: None, mean: Some(mean), sd: Some(sd) } => {
+                Distribution::lognormal_mean_sd(mean.span(), sd.0)
+            }
+            _ => return Err("takes { p50, p99 } or { p50, sigma } or { mean, sd }".into()),
+        };
+        Ok(Lognormal { keys, value })
+    }
+}
+
+impl From<Lognormal> for LognormalKeys {
+    fn from(lognormal: Lognormal) -> LognormalKeys {
+        lognormal.keys
+    }
+}
+
+/// `empirical = { file }`: recorded values in the first column of a CSV file, in seconds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recorded {
+    /// Relative to the scenario file.
+    pub file: String,
+    /// Filled in once the file has been read.
+    #[serde(skip)]
+    pub values: Vec<Span>,
+}
+
+/// Parts with weights.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Part>")]
+pub struct Mixture(Vec<Part>);
+
+impl TryFrom<Vec<Part>> for Mixture {
+    type Error = String;
+    fn try_from(parts: Vec<Part>) -> Result<Mixture, String> {
+        if parts.iter().any(|part| part.weight.0 > 0.0) {
+            Ok(Mixture(parts))
+        } else {
+            Err("needs at least one part with a weight above 0".into())
+        }
+    }
+}
+
+/// One part of a mixture: a weight beside exactly one distribution.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "PartKeys")]
+struct Part {
+    weight: Amount,
+    #[serde(flatten)]
+    distribution: Box<DistributionChoice>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PartKeys {
+    weight: Amount,
+    constant: Option<Duration>,
+    exponential: Option<Exponential>,
+    uniform: Option<Uniform>,
+    normal: Option<Normal>,
+    lognormal: Option<Lognormal>,
+    pareto: Option<Pareto>,
+    gamma: Option<Gamma>,
+    weibull: Option<Weibull>,
+    empirical: Option<Recorded>,
+}
+
+impl TryFrom<PartKeys> for Part {
+    type Error = String;
+    fn try_from(keys: PartKeys) -> Result<Part, String> {
+        let given = [
+            keys.constant.map(DistributionChoice::Constant),
+            keys.exponential.map(DistributionChoice::Exponential),
+            keys.uniform.map(DistributionChoice::Uniform),
+            keys.normal.map(DistributionChoice::Normal),
+            keys.lognormal.map(DistributionChoice::Lognormal),
+            keys.pareto.map(DistributionChoice::Pareto),
+            keys.gamma.map(DistributionChoice::Gamma),
+            keys.weibull.map(DistributionChoice::Weibull),
+            keys.empirical.map(DistributionChoice::Empirical),
+        ];
+        let mut given = given.into_iter().flatten();
+        match (given.next(), given.next()) {
+            (Some(distribution), None) => Ok(Part { weight: keys.weight, distribution: Box::new(distribution) }),
+            (None, _) => Err("a part of a mixture is a weight and a distribution; this one has no distribution".into()),
+            (Some(_), Some(_)) => Err("a part of a mixture has one distribution; this one has several".into()),
+        }
+    }
+}
+
+impl DistributionChoice {
+    /// As the engine knows it.
+    pub fn build(&self) -> Distribution {
+        match self {
+            DistributionChoice::Constant(duration) => Distribution::Constant(duration.0),
+            DistributionChoice::Exponential(Exponential { mean }) => Distribution::Exponential { mean: mean.0 },
+            DistributionChoice::Uniform(Uniform { min, max }) => Distribution::Uniform { min: min.0, max: max.0 },
+            DistributionChoice::Normal(Normal { mean, sd }) => Distribution::Normal { mean: mean.0, sd: sd.0 },
+            DistributionChoice::Lognormal(lognormal) => lognormal.value.clone(),
+            DistributionChoice::Pareto(Pareto { min, shape }) => {
+                Distribution::Pareto { min: min.span(), shape: shape.0 }
+            }
+            DistributionChoice::Gamma(Gamma { mean, shape }) => Distribution::Gamma { mean: mean.0, shape: shape.0 },
+            DistributionChoice::Weibull(Weibull { scale, shape }) => {
+                Distribution::Weibull { scale: scale.0, shape: shape.0 }
+            }
+            DistributionChoice::Empirical(Recorded { file, values }) => {
+                Distribution::Empirical(Arc::new(Empirical { file: file.clone(), values: values.clone() }))
+            }
+            DistributionChoice::Mixture(Mixture(parts)) => {
+                Distribution::Mixture(parts.iter().map(|part| (part.weight.0, part.distribution.build())).collect())
+            }
+        }
+    }
+
+    /// The recorded values in it, to be filled in.
+    pub fn recorded(&mut self) -> Vec<&mut Recorded> {
+        match self {
+            DistributionChoice::Empirical(recorded) => vec![recorded],
+            DistributionChoice::Mixture(Mixture(parts)) => {
+                parts.iter_mut().flat_map(|part| part.distribution.recorded()).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}

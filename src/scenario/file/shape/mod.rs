@@ -1,0 +1,12 @@
+//! The tables of a scenario file as serde sees them, with the contract's defaults. One file per table.
+//!
+//! Choices with parameters are externally tagged enums: `backoff.full-jitter = { … }`. Only those keep exact positions in errors.
+//! Reading and writing go through the same types, so that what `show` prints is what is read.
+
+pub mod backoff;
+pub mod distribution;
+pub mod fault;
+pub mod load;
+pub mod policy;
+pub mod server;
+pub mod top;
