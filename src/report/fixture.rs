@@ -32,6 +32,11 @@ pub(super) fn row(name: &'static str, success: &[f64]) -> Row {
 }
 
 impl Row {
+    /// The policy's name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// The values of one metric.
     pub fn set(self, metric: &'static str, values: &[f64]) -> Row {
         self.maybe(metric, values.iter().copied().map(Some).collect())

@@ -16,7 +16,9 @@ pub fn markdown(input: &ReportInput) -> String {
     let mut text = format!("### {}\n\n{}, baseline {baseline}\n\n", escaped(&input.title()), input.facts());
     text.push_str(&table(input, &findings, &cells));
     for sentence in &findings.verdict {
-        text.push_str(&format!("\n{}", escaped(sentence)));
+        // A leading dash would begin a list.
+        let dash = if sentence.starts_with('-') { "\\" } else { "" };
+        text.push_str(&format!("\n{dash}{}", escaped(sentence)));
     }
     text.push('\n');
     let mut items: Vec<String> =
@@ -80,12 +82,8 @@ fn table(input: &ReportInput, findings: &Findings, cells: &Cells) -> String {
 /// Text whose characters mean themselves.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 8);
-    for (index, c) in text.chars().enumerate() {
-        // A leading dash or plus would begin a list.
-        let begins_list = index == 0 && matches!(c, '-' | '+');
-        if begins_list
-            || matches!(c, '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '&')
-        {
+    for c in text.chars() {
+        if matches!(c, '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '&') {
             escaped.push('\\');
         }
         escaped.push(c);

@@ -127,6 +127,11 @@ impl Notation {
         }
     }
 
+    /// The interval around a mean in brackets, " (1.2–2.1)"; nothing if it does not show at this precision.
+    pub fn around(&self, mean: &str, low: &str, high: &str) -> String {
+        if mean == low && mean == high { String::new() } else { format!(" ({})", self.interval(low, high)) }
+    }
+
     /// A number with its sign; what rounds to zero is a plus.
     pub fn signed(&self, value: f64, decimals: usize) -> String {
         let text = self.fixed(value, decimals);
@@ -287,6 +292,8 @@ mod tests {
         check(T.interval("1.2", "2.1"), "1.2 to 2.1");
         check(P.interval("+1.2", "+2.1"), "+1.2 to +2.1");
         check(P.interval("2.1", "2.1"), "2.1");
+        check(P.around("1.7", "1.7", "1.8"), " (1.7–1.8)");
+        check(P.around("1.7", "1.7", "1.7"), "");
         check(P.fixed(f64::NAN, 1), "–");
         check(Notation::ASCII.fixed(f64::INFINITY, 1), "-");
         check(T.fixed(-1234.5, 1), "-1,234.5");

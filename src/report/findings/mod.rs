@@ -7,6 +7,8 @@ mod careful;
 mod costs;
 mod separation;
 mod success;
+#[cfg(test)]
+mod tests;
 
 use std::cmp::Ordering;
 
@@ -248,8 +250,9 @@ impl<'a> Facts<'a> {
                 text: format!("too small to see here ({} points)", n.points(mean, digits)),
             };
         }
-        let interval = n.interval(&n.points(low, decimals), &n.points(high, decimals));
-        Apart { visible: true, text: format!("{} points ({interval})", n.points(mean, decimals)) }
+        let mean = n.points(mean, decimals);
+        let interval = n.around(&mean, &n.points(low, decimals), &n.points(high, decimals));
+        Apart { visible: true, text: format!("{mean} points{interval}") }
     }
 
     /// The mean of a plain metric.
