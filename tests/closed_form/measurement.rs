@@ -5,6 +5,7 @@
 
 use simlab::distribution::Distribution;
 use simlab::experiment::PolicyResult;
+use simlab::retry::{Backoff, RetryPolicy};
 use simlab::scenario::{Arrivals, Fault, Scenario, ServerConfig};
 use simlab::units::{SimTime, Span};
 
@@ -31,6 +32,8 @@ fn latency_counts_from_the_intended_start() {
     let result = stalled(Arrivals::Constant { rate: 100.0 }, Span::secs(100), Span::secs(200));
     check_exact(&result, "operations", 20_000.0, 0.0);
     check_exact(&result, "succeeded", 20_000.0, 0.0);
+    // Half of the successes come after the end of demand.
+    check_exact(&result, "goodput", 50.0, 1e-9);
     check_exact(&result, "latency_mean", 25.003_5, 1e-9);
     check_exact(&result, "latency_max", 100.001, 1e-9);
     for (metric, expected) in
@@ -54,4 +57,21 @@ fn a_closed_loop_hides_the_stall() {
     for metric in ["latency_p50", "latency_p90", "latency_p99", "latency_p999"] {
         check_exact(&result, metric, 0.001, 0.004);
     }
+}
+
+/// Work that a crash cuts short is wasted: 4 s of the first attempt, and the 10 s of the second one are not.
+#[test]
+fn work_cut_by_a_crash_is_wasted() {
+    let service_time = Distribution::Constant(Span::secs(10));
+    let server = ServerConfig { workers: Some(1), service_time, ..ServerConfig::named("s") };
+    let second = |s| SimTime::ZERO + Span::secs(s);
+    let crash = Fault { crash: true, ..Fault::named("crash", 0, second(4), second(5)) };
+    let arrivals = Arrivals::Burst { operations: 1, at: Span::ZERO, every: None };
+    let policy = RetryPolicy { attempts: Some(2), backoff: Backoff::fixed(Span::secs(1)), ..RetryPolicy::default() };
+    let scenario = Scenario { faults: vec![crash], ..Scenario::new(Span::secs(20), arrivals, server) };
+    let result = run(&scenario.with_policy("twice", policy, &[]));
+    check_exact(&result, "latency_mean", 15.0, 1e-9);
+    check_exact(&result, "utilisation", 14.0 / 20.0, 1e-9);
+    check_exact(&result, "executions", 1.0, 0.0);
+    check_exact(&result, "wasted_work", 4.0 / 14.0, 1e-9);
 }
