@@ -296,11 +296,8 @@ impl<'a> Server<'a> {
             lost.push(id);
         }
         for id in lost {
-            let job = &mut floor.jobs[id];
-            if job.place == Place::InService {
-                job.busy += self.busy.window().overlap(job.began, now);
-            }
-            job.place = Place::Elsewhere;
+            // What was cut short is busy time of the server, but never useful: it is not added to the attempt's own.
+            floor.jobs[id].place = Place::Elsewhere;
             answer(floor, id, Outcome::Connection, None);
         }
         self.busy.set(now, 0);

@@ -80,8 +80,11 @@ mod tests {
 
     use super::*;
 
+    /// When which row's timer fired.
+    type Fired = Vec<(u64, u32)>;
+
     /// Timers set and replaced at random fire in the same order as in a model that queues all and cancels.
-    fn check(steps: &[(u64, u32, Option<u64>)]) -> (Vec<(u64, u32)>, Vec<(u64, u32)>) {
+    fn check(steps: &[(u64, u32, Option<u64>)]) -> (Fired, Fired) {
         let (mut queue, mut timers) = (Queue::default(), Timers::default());
         // The model: (due, order of setting, row), replaced by row.
         let mut model: Vec<(u64, usize, u32)> = Vec::new();
