@@ -124,10 +124,6 @@ impl<'a> Server<'a> {
     pub fn receive(&mut self, now: SimTime, id: u32, floor: &mut Floor) -> bool {
         let job = &mut floor.jobs[id];
         job.arrived = now;
-        if job.abandoned && self.config.abandoned_work == AbandonedWork::Cancel {
-            floor.out.push(Output::Gone { job: id });
-            return true;
-        }
         job.fate = self.in_force.fate(self.draws(job, Purpose::Fate).unit());
         if self.in_force.has_permanent_errors() {
             let unit = KeyedRng::new(self.seed, Purpose::PermanentError, job.operation, 0).unit();
@@ -145,6 +141,10 @@ impl<'a> Server<'a> {
             Fate::LostRequest => {
                 floor.out.push(Output::Gone { job: id });
                 return false;
+            }
+            _ if job.abandoned && self.config.abandoned_work == AbandonedWork::Cancel => {
+                floor.out.push(Output::Gone { job: id });
+                return true;
             }
             _ => {}
         }
@@ -296,11 +296,8 @@ impl<'a> Server<'a> {
             lost.push(id);
         }
         for id in lost {
-            let job = &mut floor.jobs[id];
-            if job.place == Place::InService {
-                job.busy += self.busy.window().overlap(job.began, now);
-            }
-            job.place = Place::Elsewhere;
+            // The work was in vain: none of its time is put down to the attempt.
+            floor.jobs[id].place = Place::Elsewhere;
             answer(floor, id, Outcome::Connection, None);
         }
         self.busy.set(now, 0);
