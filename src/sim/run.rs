@@ -325,13 +325,16 @@ impl<'a> Run<'a> {
     fn leg(&self, job: u32, own: Purpose, added: Purpose) -> Span {
         let server = &self.servers[self.scenario.operation.server];
         let job = &self.jobs[job];
-        let draw = |distribution: &Distribution, purpose| match distribution {
+        let draw = |distribution: &Distribution, purpose, fault: u32| match distribution {
             Distribution::Constant(span) => *span,
-            other => other.sample(&mut KeyedRng::new(self.seed, purpose, job.operation, u64::from(job.attempt))),
+            other => {
+                let attempt = u64::from(fault) << 32 | u64::from(job.attempt);
+                other.sample(&mut KeyedRng::new(self.seed, purpose, job.operation, attempt))
+            }
         };
-        let mut delay = draw(&server.config().network, own);
-        for latency in &server.in_force().added_latency {
-            delay += draw(latency, added);
+        let mut delay = draw(&server.config().network, own, 0);
+        for (fault, latency) in &server.in_force().added_latency {
+            delay += draw(latency, added, *fault);
         }
         delay
     }
