@@ -1,0 +1,1 @@
+//! Runs that would never end.
