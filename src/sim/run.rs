@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::event::{Class, Event};
 use super::faults::FaultClock;
-use super::queue::Queue;
+use super::queue::{Queue, Ticket};
 use super::timers::Timers;
 use crate::call::{Action, Call, Rules, Verdict};
 use crate::client::arrivals::{OpenLoop, Start};
@@ -144,7 +144,7 @@ pub fn run(scenario: &Scenario, policy: usize, replication: u32, limits: Limits)
     }
     let mut run = Run::new(scenario, policy, replication_seed(scenario.seed, replication));
     let end = scenario.end();
-    while let Some((time, event)) = run.queue.pop() {
+    while let Some((time, ticket, event)) = run.queue.pop() {
         if time >= end {
             break;
         }
@@ -154,7 +154,7 @@ pub fn run(scenario: &Scenario, policy: usize, replication: u32, limits: Limits)
             let levels = run.levels();
             run.recorder.tick(time, levels);
         }
-        run.handle(event);
+        run.handle(ticket, event);
         if run.storm {
             return Err(Stop::RetryStorm { at: time });
         }
@@ -206,7 +206,7 @@ impl<'a> Run<'a> {
         run
     }
 
-    fn handle(&mut self, event: Event) {
+    fn handle(&mut self, ticket: Ticket, event: Event) {
         match event {
             Event::FaultEdge { fault } => self.fault_edge(fault),
             Event::Request { job } => self.request(job),
@@ -220,7 +220,7 @@ impl<'a> Run<'a> {
                 self.settle();
             }
             Event::Reply { job } => self.reply(job),
-            Event::Timer { row } => self.timer(row),
+            Event::Timer { row } => self.timer(ticket, row),
             Event::NextOperation => {
                 self.to_start -= 1;
                 if let Some(start) = self.next_start.take() {
@@ -397,8 +397,8 @@ impl<'a> Run<'a> {
     }
 
     /// A client's time-out or wake-up.
-    fn timer(&mut self, row_id: u32) {
-        if !self.timers.popped(self.now, row_id, &mut self.queue) {
+    fn timer(&mut self, ticket: Ticket, row_id: u32) {
+        if !self.timers.popped(self.now, ticket, row_id, &mut self.queue) {
             return;
         }
         let row = &mut self.rows[row_id];
