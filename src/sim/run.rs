@@ -386,10 +386,8 @@ impl<'a> Run<'a> {
         row.open_job = NONE;
         self.recorder.reply_received(job.busy);
         self.recorder.attempt_ended(self.now, row.operation, job.attempt, job.reply, row.measured);
-        let mut rules = Rules { policy: self.policy, gates: &mut self.gates, client: row.client };
-        let mut jitter = KeyedRng::new(self.seed, Purpose::Jitter, row.operation, u64::from(job.attempt));
-        let reply = Failure { outcome: job.reply, retry_after: job.retry_after };
-        let action = row.call.on_outcome(self.now, reply, &mut rules, &mut jitter);
+        let (now, reply) = (self.now, Failure { outcome: job.reply, retry_after: job.retry_after });
+        let action = self.decide(job.row, |call, rules, jitter| call.on_outcome(now, reply, rules, jitter));
         // What was open until now has ended; a wait sets the timer anew.
         self.timers.set(job.row, SimTime::NEVER, &mut self.queue);
         self.act(job.row, action);
@@ -408,9 +406,8 @@ impl<'a> Run<'a> {
             let attempt = row.call.attempts();
             self.recorder.attempt_ended(self.now, row.operation, attempt, Outcome::Timeout, row.measured);
         }
-        let mut rules = Rules { policy: self.policy, gates: &mut self.gates, client: row.client };
-        let mut jitter = KeyedRng::new(self.seed, Purpose::Jitter, row.operation, u64::from(row.call.attempts()));
-        let action = row.call.on_wake(self.now, &mut rules, &mut jitter);
+        let now = self.now;
+        let action = self.decide(row_id, |call, rules, jitter| call.on_wake(now, rules, jitter));
         self.act(row_id, action);
         if timed_out != NONE {
             // A lost request or a hang leaves nothing behind that could be abandoned.
@@ -421,6 +418,19 @@ impl<'a> Run<'a> {
             }
             self.release(row_id);
         }
+    }
+
+    /// Lets the call decide what to do next, and counts what that did to the gates.
+    fn decide(&mut self, row_id: u32, ask: impl FnOnce(&mut Call, &mut Rules, &mut KeyedRng) -> Action) -> Action {
+        let row = &mut self.rows[row_id];
+        let opened = self.gates.counts().breaker_opened;
+        let mut rules = Rules { policy: self.policy, gates: &mut self.gates, client: row.client };
+        let mut jitter = KeyedRng::new(self.seed, Purpose::Jitter, row.operation, u64::from(row.call.attempts()));
+        let action = ask(&mut row.call, &mut rules, &mut jitter);
+        if row.measured {
+            self.recorder.breakers_opened(self.gates.counts().breaker_opened - opened);
+        }
+        action
     }
 
     fn finish_operation(&mut self, row_id: u32, verdict: Verdict) {
@@ -494,6 +504,12 @@ impl<'a> Run<'a> {
 
     /// The run is over: what is still open is counted as such.
     fn finish(mut self) -> RunResult {
+        if !self.rows.is_empty() {
+            // It lasted to its end, even if nothing has happened for a while.
+            self.now = self.scenario.end();
+            let levels = self.levels();
+            self.recorder.tick(SimTime(self.now.0.saturating_sub(1)), levels);
+        }
         for id in self.rows.indices() {
             let row = &self.rows[id];
             if row.open_job != NONE {
@@ -506,15 +522,15 @@ impl<'a> Run<'a> {
         let end = SimTime::ZERO + self.scenario.duration.max(self.scenario.warmup);
         let at = self.now.max(end);
         let utilisation = self.servers.iter().filter_map(|server| {
-            let workers = server.config().workers?;
-            Some(server.busy.integral(at) as f64 / (f64::from(workers) * window.0 as f64))
+            let worker_time = f64::from(server.config().workers?) * window.0 as f64;
+            (worker_time > 0.0).then(|| server.busy.integral(at) as f64 / worker_time)
         });
         let totals = ServerTotals {
             held: self.servers.iter().map(|server| server.held.integral(at)).sum(),
             busy: self.servers.iter().map(|server| server.busy.integral(at)).sum(),
             utilisation: utilisation.reduce(f64::max),
-            queue_max: self.servers.iter().map(|server| server.queue_max).max().unwrap_or(0),
+            queue_max: self.servers.iter().map(|server| server.queue_max(at)).max().unwrap_or(0),
         };
-        self.recorder.finish(totals, self.gates.counts(), self.events)
+        self.recorder.finish(totals, self.events)
     }
 }
