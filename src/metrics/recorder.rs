@@ -297,6 +297,11 @@ impl Recorder {
         }
     }
 
+    /// Bytes that grow with the run.
+    pub fn bytes(&self) -> usize {
+        self.recovery.as_ref().map_or(0, Recovery::bytes)
+    }
+
     /// The run is over.
     ///
     /// # Panics

@@ -495,7 +495,8 @@ impl<'a> Run<'a> {
             + self.jobs.bytes()
             + self.timers.bytes()
             + self.queue.len() * Queue::ENTRY_BYTES
-            + self.servers.iter().map(Server::bytes).sum::<usize>();
+            + self.servers.iter().map(Server::bytes).sum::<usize>()
+            + self.recorder.bytes();
         if bytes > limits.memory {
             return Err(Stop::OutOfMemory { at: self.now, limit: limits.memory });
         }
