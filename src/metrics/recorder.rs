@@ -27,6 +27,16 @@ pub struct RunResult {
     pub attempts: u64,
 }
 
+impl RunResult {
+    /// Bytes that one result takes, at most: its timeline and about a hundred named values.
+    pub fn bytes(scenario: &Scenario) -> u64 {
+        let bin = bin_width(scenario.peak_window, scenario.end());
+        // A column that grows doubles.
+        let timeline = 2 * 8 * size_of::<f64>() as u64 * (scenario.end().0 / bin.0 + 1);
+        timeline + 100 * (size_of::<(String, Option<f64>)>() as u64 + 32)
+    }
+}
+
 /// Levels at an instant.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Levels {

@@ -49,9 +49,19 @@ pub enum Stop {
         /// When.
         at: SimTime,
     },
-    /// Clients that neither think nor wait.
+    /// Many operations together made too many attempts at one instant.
     #[error(
-        "more operations than can be simulated start at one instant ({at:?}): neither the clients' think time nor the server takes any time"
+        "{attempts} attempts at one instant ({at:?}), and no end: many operations retry at once, their failures come back at once, and their attempts are not limited enough"
+    )]
+    RetryStorms {
+        /// When.
+        at: SimTime,
+        /// Attempts made by then.
+        attempts: u64,
+    },
+    /// Clients that neither think nor wait, or a demand without time between its operations.
+    #[error(
+        "more operations than can be simulated start at one instant ({at:?}): there is no time between them, or neither thinking nor serving takes any"
     )]
     Standstill {
         /// When.
@@ -69,8 +79,14 @@ pub enum Stop {
 
 /// More attempts of one operation at one instant than this end the run.
 pub const MOST_ATTEMPTS_AT_ONCE: u32 = 100_000;
-/// More operations of a closed loop at one instant than this, per client, end the run.
+/// More attempts at one instant than this for each operation that is open end the run, if they are many in all.
+const MANY_ATTEMPTS_AT_ONCE: u64 = 1_000;
+/// How many attempts are many in all: so few are simulated in any case, so many in no case.
+const MANY_ATTEMPTS: (u64, u64) = (10_000_000, 100_000_000);
+/// More operations of a closed loop at one instant than this, per client, end the run, if they are many in all.
 const MOST_OPERATIONS_AT_ONCE: u64 = 1_000;
+/// How many operations are many in all.
+const MANY_OPERATIONS: (u64, u64) = (1_000_000, 100_000_000);
 /// Events between two looks at memory and interruption.
 const LOOK_EVERY: u64 = 1 << 14;
 
@@ -95,6 +111,22 @@ struct Row {
 
 const NONE: u32 = u32::MAX;
 
+/// How often something has happened at the present instant.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    at: SimTime,
+    count: u64,
+}
+
+impl Tally {
+    fn add(&mut self, now: SimTime) {
+        if self.at != now {
+            *self = Tally { at: now, count: 0 };
+        }
+        self.count += 1;
+    }
+}
+
 /// Everything a run consists of.
 struct Run<'a> {
     scenario: &'a Scenario,
@@ -115,7 +147,8 @@ struct Run<'a> {
     turns: Vec<u32>,
     /// Operations that are still to start: the next of an open loop, or clients thinking.
     to_start: u64,
-    started_at_instant: (SimTime, u64),
+    started_at_instant: Tally,
+    sent_at_instant: Tally,
     recorder: Recorder,
     storm: bool,
     events: u64,
@@ -192,7 +225,8 @@ impl<'a> Run<'a> {
             next_start: None,
             turns: Vec::new(),
             to_start: 0,
-            started_at_instant: (SimTime::ZERO, 0),
+            started_at_instant: Tally::default(),
+            sent_at_instant: Tally::default(),
             recorder: Recorder::new(scenario),
             storm: false,
             events: 0,
@@ -233,7 +267,6 @@ impl<'a> Run<'a> {
                 let turn = &mut self.turns[client as usize];
                 let operation = u64::from(client) << 32 | u64::from(*turn);
                 *turn = turn.wrapping_add(1);
-                self.count_start_at_instant();
                 self.start(operation, client);
             }
         }
@@ -258,16 +291,10 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn count_start_at_instant(&mut self) {
-        if self.started_at_instant.0 != self.now {
-            self.started_at_instant = (self.now, 0);
-        }
-        self.started_at_instant.1 += 1;
-    }
-
     /// An operation starts.
     fn start(&mut self, operation: u64, client: u32) {
         self.recorder.operation_started(self.now);
+        self.started_at_instant.add(self.now);
         let mut rules = Rules { policy: self.policy, gates: &mut self.gates, client };
         let (call, action) = Call::start(self.now, &mut rules);
         let row = self.rows.insert(Row {
@@ -303,6 +330,7 @@ impl<'a> Run<'a> {
         }
         row.sent_at_instant += 1;
         self.storm |= row.sent_at_instant > MOST_ATTEMPTS_AT_ONCE;
+        self.sent_at_instant.add(self.now);
         self.recorder.attempt_sent(row.measured, attempt);
         let server = &self.servers[self.scenario.operation.server];
         let keyed = server.knows_keys() && self.policy.key() == KeyMode::PerOperation;
@@ -487,9 +515,13 @@ impl<'a> Run<'a> {
         if limits.interrupted.load(Ordering::Relaxed) {
             return Err(Stop::Interrupted);
         }
-        let (at, started) = self.started_at_instant;
-        if started > MOST_OPERATIONS_AT_ONCE.saturating_mul(u64::from(self.scenario.clients)).max(1_000_000) {
-            return Err(Stop::Standstill { at });
+        let (started, sent) = (self.started_at_instant, self.sent_at_instant);
+        if started.count > self.most_operations_at_once() {
+            return Err(Stop::Standstill { at: started.at });
+        }
+        let most = (MANY_ATTEMPTS_AT_ONCE * self.rows.len() as u64).clamp(MANY_ATTEMPTS.0, MANY_ATTEMPTS.1);
+        if sent.count > most {
+            return Err(Stop::RetryStorms { at: sent.at, attempts: sent.count });
         }
         let bytes = self.rows.bytes()
             + self.jobs.bytes()
@@ -501,6 +533,17 @@ impl<'a> Run<'a> {
             return Err(Stop::OutOfMemory { at: self.now, limit: limits.memory });
         }
         Ok(())
+    }
+
+    fn most_operations_at_once(&self) -> u64 {
+        match self.scenario.arrivals {
+            // As many as were asked for; more come only from rounds without time between them.
+            Arrivals::Burst { operations, .. } => operations,
+            Arrivals::Closed { .. } => {
+                (MOST_OPERATIONS_AT_ONCE * u64::from(self.scenario.clients)).clamp(MANY_OPERATIONS.0, MANY_OPERATIONS.1)
+            }
+            _ => MANY_OPERATIONS.0,
+        }
     }
 
     /// The run is over: what is still open is counted as such.
