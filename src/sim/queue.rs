@@ -74,9 +74,10 @@ impl Queue {
         self.heap.push(Reverse(Entry { time, rank, event }));
     }
 
-    /// The next event.
-    pub fn pop(&mut self) -> Option<(SimTime, Event)> {
-        self.heap.pop().map(|Reverse(entry)| (entry.time, entry.event))
+    /// The next event, and its place in the order of scheduling.
+    pub fn pop(&mut self) -> Option<(SimTime, Ticket, Event)> {
+        let Reverse(entry) = self.heap.pop()?;
+        Some((entry.time, Ticket(entry.rank & ((1 << CLASS_SHIFT) - 1)), entry.event))
     }
 
     /// Pending events.
@@ -92,31 +93,79 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::sim::event::Event;
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
 
-    #[test]
-    fn time_then_class_then_order_of_scheduling() {
-        let mut queue = Queue::default();
-        let early = queue.reserve();
-        for (n, (time, class)) in [
-            (2, Class::Arrival),
-            (1, Class::Timer),
-            (1, Class::Reply),
-            (1, Class::Timer),
-            (1, Class::Fault),
-            (1, Class::Arrival),
+    use super::*;
+    use crate::units::Span;
+
+    const CLASSES: [Class; 4] = [Class::Fault, Class::Reply, Class::Timer, Class::Arrival];
+
+    /// Instants that adversaries like: now, the same few again, far away, the last one of all.
+    fn delay() -> impl Strategy<Value = u64> {
+        prop_oneof![4 => Just(0u64), 4 => 1u64..4, 1 => Just(1 << 62), 1 => Just(u64::MAX)]
+    }
+
+    /// One step: schedule (class, delay), reserve a place for later, use the oldest place reserved, or take the next event.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Push(usize, u64),
+        Reserve,
+        PushReserved(usize, u64),
+        Pop,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => (0usize..4, delay()).prop_map(|(class, delay)| Step::Push(class, delay)),
+            1 => Just(Step::Reserve),
+            1 => (0usize..4, delay()).prop_map(|(class, delay)| Step::PushReserved(class, delay)),
+            4 => Just(Step::Pop),
         ]
-        .into_iter()
-        .enumerate()
-        {
-            queue.push(SimTime(time), class, Event::Timer { row: n as u32 });
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, rng_seed: RngSeed::Fixed(3), cases: 2_000, ..ProptestConfig::default() })]
+
+        /// The same order as a plain list, sorted by (time, class, order of scheduling).
+        #[test]
+        fn is_a_sorted_list(steps in proptest::collection::vec(step(), 0..200)) {
+            let mut queue = Queue::default();
+            let mut model: Vec<(SimTime, Class, u64, u32)> = Vec::new();
+            let (mut now, mut order, mut number) = (SimTime::ZERO, 0, 0);
+            let mut reserved = std::collections::VecDeque::new();
+            for step in steps.iter().chain(std::iter::repeat_n(&Step::Pop, 200)) {
+                number += 1;
+                let event = Event::Timer { row: number };
+                match step {
+                    Step::Push(class, delay) => {
+                        order += 1;
+                        queue.push(now + Span(*delay), CLASSES[*class], event);
+                        model.push((now + Span(*delay), CLASSES[*class], order, number));
+                    }
+                    Step::Reserve => {
+                        order += 1;
+                        reserved.push_back((queue.reserve(), order));
+                    }
+                    Step::PushReserved(class, delay) => {
+                        if let Some((ticket, order)) = reserved.pop_front() {
+                            queue.push_reserved(now + Span(*delay), CLASSES[*class], ticket, event);
+                            model.push((now + Span(*delay), CLASSES[*class], order, number));
+                        }
+                    }
+                    Step::Pop => {
+                        model.sort_unstable();
+                        let expected = (!model.is_empty()).then(|| model.remove(0));
+                        let got = queue.pop();
+                        prop_assert_eq!(
+                            got.map(|(time, _, event)| (time, event)),
+                            expected.map(|(time, _, _, number)| (time, Event::Timer { row: number }))
+                        );
+                        now = got.map_or(now, |(time, _, _)| time);
+                    }
+                }
+                prop_assert_eq!(queue.len(), model.len());
+            }
         }
-        queue.push_reserved(SimTime(1), Class::Timer, early, Event::Timer { row: 9 });
-        let mut order = Vec::new();
-        while let Some((_, Event::Timer { row })) = queue.pop() {
-            order.push(row);
-        }
-        assert_eq!(order, [4, 2, 9, 1, 3, 5, 0]);
     }
 }
