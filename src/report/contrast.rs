@@ -67,7 +67,7 @@ impl<'a> Contrasts<'a> {
 
     /// The mean of a policy in a column.
     pub fn mean(&self, policy: usize, column: Column) -> Option<f64> {
-        column.estimate(&self.comparison.policies[policy]).mean
+        column.mean(&self.comparison.policies[policy])
     }
 
     fn difference(&self, a: usize, b: usize, column: Column, confidence: f64) -> Estimate {
