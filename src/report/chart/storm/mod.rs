@@ -1,0 +1,58 @@
+//! The storm: attempts per second over the run, a panel for each policy, all on the same axes, with goodput in a strip below.
+
+mod axes;
+mod faults;
+mod legend;
+mod panel;
+mod peak;
+mod words;
+
+pub use axes::Axes;
+pub use legend::{Entry, legend};
+pub use words::words;
+
+use super::picture::{Picture, Point};
+use super::series::{Grouping, MOST_POINTS};
+use crate::report::ReportInput;
+
+/// Most points of another policy's line.
+const MOST_CONTEXT_POINTS: usize = 130;
+/// With more policies than this the others are left out: they would be a grey wall, and their number grows with the square.
+const MOST_IN_CONTEXT: usize = 24;
+
+/// What all panels share.
+pub struct Storm<'a> {
+    input: &'a ReportInput<'a>,
+    /// The axes.
+    pub axes: Axes,
+    /// How many bins make a point of a policy's own line.
+    pub grouping: Grouping,
+    /// The line of each policy as the others' panels show it; empty if it is not shown.
+    context: Vec<Vec<Point>>,
+}
+
+impl<'a> Storm<'a> {
+    /// Of these results.
+    pub fn new(input: &'a ReportInput<'a>) -> Storm<'a> {
+        let policies = &input.comparison.policies;
+        // With very many policies the page stays small.
+        let points = (18_000 / policies.len().max(1)).clamp(30, MOST_POINTS);
+        let axes = Axes::new(input, points);
+        let bin = policies[0].timeline.bin;
+        let group = |most: usize| Grouping::new(bin, axes.time.high, most);
+        let line = |values: &[f64]| axes.line(group(MOST_CONTEXT_POINTS.min(points)), values);
+        let shown = policies.len() <= MOST_IN_CONTEXT;
+        let context = policies.iter().map(|p| if shown { line(&p.timeline.attempts) } else { Vec::new() }).collect();
+        Storm { input, grouping: group(points), axes, context }
+    }
+
+    /// The panel of a policy.
+    pub fn panel(&self, policy: usize) -> Picture {
+        panel::panel(self, policy)
+    }
+
+    /// True if every panel shows the other policies.
+    pub fn has_context(&self) -> bool {
+        self.context.len() > 1 && self.context.iter().any(|line| !line.is_empty())
+    }
+}
