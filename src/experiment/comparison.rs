@@ -1,6 +1,7 @@
 //! The result of an experiment: plain data, ready to be written down.
 
 use crate::metrics::Timeline;
+use crate::metrics::statistics::summarise;
 
 /// An estimate with its 95% interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -64,6 +65,39 @@ pub struct Comparison {
     pub attempts: u64,
 }
 
+impl Estimate {
+    /// Mean of the values there are, with the Student interval at `confidence` (0.95: 95%).
+    pub fn of(values: &[Option<f64>], confidence: f64) -> Estimate {
+        let present: Vec<f64> = values.iter().flatten().copied().collect();
+        if present.is_empty() {
+            return Estimate::default();
+        }
+        let summary = summarise(&present);
+        let half = summary.half_width(confidence);
+        Estimate {
+            mean: Some(summary.mean),
+            ci_low: half.map(|h| summary.mean - h),
+            ci_high: half.map(|h| summary.mean + h),
+        }
+    }
+
+    /// The difference `own` − `other`, replication by replication, where both have a value.
+    pub fn of_difference(own: &[Option<f64>], other: &[Option<f64>], confidence: f64) -> Estimate {
+        let differences: Vec<Option<f64>> = own.iter().zip(other).map(|(a, b)| Some((*a)? - (*b)?)).collect();
+        Estimate::of(&differences, confidence)
+    }
+
+    /// True if there is an interval and 0 lies outside of it.
+    pub fn excludes_zero(&self) -> bool {
+        matches!((self.ci_low, self.ci_high), (Some(low), Some(high)) if low > 0.0 || high < 0.0)
+    }
+
+    /// Half the width of the interval.
+    pub fn half_width(&self) -> Option<f64> {
+        Some((self.ci_high? - self.ci_low?) / 2.0)
+    }
+}
+
 impl PolicyResult {
     /// The metric of this name.
     pub fn metric(&self, name: &str) -> Option<&Metric> {
@@ -73,5 +107,22 @@ impl PolicyResult {
     /// The mean of the metric of this name, if it has one.
     pub fn mean(&self, name: &str) -> Option<f64> {
         self.metric(name).and_then(|metric| metric.estimate.mean)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairing_drops_what_has_no_partner() {
+        let own = [Some(3.0), None, Some(5.0), Some(7.0)];
+        let baseline = [Some(1.0), Some(1.0), None, Some(1.0)];
+        let difference = Estimate::of_difference(&own, &baseline, 0.95);
+        assert_eq!(difference.mean, Some(4.0));
+        assert!(!difference.excludes_zero(), "two values, 2 and 6: {difference:?}");
+        assert_eq!(Estimate::of(&[None, None], 0.95), Estimate::default());
+        assert_eq!(Estimate::of(&[None, Some(2.0)], 0.95), Estimate { mean: Some(2.0), ci_low: None, ci_high: None });
+        assert!(Estimate::of(&[Some(-2.0), Some(-2.1), Some(-1.9)], 0.95).excludes_zero());
     }
 }

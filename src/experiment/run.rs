@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::comparison::{Comparison, Estimate, Metric, PolicyResult};
 use crate::metrics::digest::Digest;
 use crate::metrics::recorder::RunResult;
-use crate::metrics::statistics::{nearest_rank, summarise};
+use crate::metrics::statistics::nearest_rank;
 use crate::metrics::timeline::Timeline;
 use crate::scenario::Scenario;
 use crate::sim::{self, Limits, Stop};
@@ -120,6 +120,9 @@ pub fn run(scenario: &Scenario, policies: &[usize], options: &Options) -> Result
     Ok(compare(scenario, policies, runs))
 }
 
+/// Of every interval that is written down.
+const CONFIDENCE: f64 = 0.95;
+
 /// Puts results together: `runs` holds the replications of each policy in turn.
 fn compare(scenario: &Scenario, policies: &[usize], runs: Vec<RunResult>) -> Comparison {
     let replications = scenario.replications as usize;
@@ -132,8 +135,13 @@ fn compare(scenario: &Scenario, policies: &[usize], runs: Vec<RunResult>) -> Com
     let results = policies.iter().zip(&by_policy).map(|(policy, own)| {
         let metrics = names.iter().map(|name| {
             let own_values = values(own, name);
-            let versus = paired(&own_values, &values(by_policy[baseline], name));
-            Metric { name: name.clone(), estimate: estimate(&own_values), values: own_values, versus_baseline: versus }
+            let versus = Estimate::of_difference(&own_values, &values(by_policy[baseline], name), CONFIDENCE);
+            Metric {
+                name: name.clone(),
+                estimate: Estimate::of(&own_values, CONFIDENCE),
+                values: own_values,
+                versus_baseline: versus,
+            }
         });
         let (timeline, attempts_low, attempts_high) = merge_timelines(own, bins);
         let mut digest = Digest::default();
@@ -187,26 +195,6 @@ fn metric_names(runs: &[RunResult]) -> Vec<String> {
     names
 }
 
-fn estimate(values: &[Option<f64>]) -> Estimate {
-    let present: Vec<f64> = values.iter().flatten().copied().collect();
-    if present.is_empty() {
-        return Estimate::default();
-    }
-    let summary = summarise(&present);
-    let half = summary.half_width(0.95);
-    Estimate {
-        mean: Some(summary.mean),
-        ci_low: half.map(|h| summary.mean - h),
-        ci_high: half.map(|h| summary.mean + h),
-    }
-}
-
-/// The difference, replication by replication, where both have a value.
-fn paired(own: &[Option<f64>], baseline: &[Option<f64>]) -> Estimate {
-    let differences: Vec<Option<f64>> = own.iter().zip(baseline).map(|(a, b)| Some((*a)? - (*b)?)).collect();
-    estimate(&differences)
-}
-
 /// Mean timeline per second, and the 10th and 90th percentile of attempts.
 fn merge_timelines(runs: &[RunResult], bins: usize) -> (Timeline, Vec<f64>, Vec<f64>) {
     let bin = runs[0].timeline.bin;
@@ -242,19 +230,4 @@ fn merge_timelines(runs: &[RunResult], bins: usize) -> (Timeline, Vec<f64>, Vec<
             .collect()
     };
     (timeline, percentile(0.1), percentile(0.9))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pairing_drops_what_has_no_partner() {
-        let own = [Some(3.0), None, Some(5.0), Some(7.0)];
-        let baseline = [Some(1.0), Some(1.0), None, Some(1.0)];
-        let difference = paired(&own, &baseline);
-        assert_eq!(difference.mean, Some(4.0));
-        assert_eq!(estimate(&[None, None]), Estimate::default());
-        assert_eq!(estimate(&[None, Some(2.0)]), Estimate { mean: Some(2.0), ci_low: None, ci_high: None });
-    }
 }

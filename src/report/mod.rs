@@ -2,6 +2,16 @@
 //!
 //! A report reads plain results and returns bytes. It opens no file and asks no clock, so that the same results always give the same report.
 
+pub mod column;
+pub mod contrast;
+pub mod findings;
+pub mod marks;
+mod name;
+pub mod number;
+pub mod recovery;
+
+pub use name::{fitted, harmless};
+
 use crate::experiment::Comparison;
 use crate::scenario::Scenario;
 

@@ -1,0 +1,98 @@
+//! Which policies the replications tell apart.
+//!
+//! Two thresholds. A policy *differs* from another if the paired 95% interval of their difference excludes 0. Picking the best or the
+//! worst of many is a choice made after looking: there the interval is the one at 1 − 0.05 / (policies − 1), Bonferroni's correction
+//! (Dunn, "Multiple comparisons among means", JASA 56, 1961).
+
+use std::cmp::Ordering;
+
+use super::column::Column;
+use crate::experiment::{Comparison, Estimate};
+
+/// Paired comparisons between any two policies.
+#[derive(Clone, Copy)]
+pub struct Contrasts<'a> {
+    comparison: &'a Comparison,
+}
+
+impl<'a> Contrasts<'a> {
+    /// Of these results.
+    pub fn new(comparison: &'a Comparison) -> Contrasts<'a> {
+        Contrasts { comparison }
+    }
+
+    /// The difference `a` − `b` with its paired 95% interval.
+    pub fn paired(&self, a: usize, b: usize, column: Column) -> Estimate {
+        self.difference(a, b, column, 0.95)
+    }
+
+    /// Where `a` lies from `b` at 95%; `None` if no difference is shown.
+    pub fn differs(&self, a: usize, b: usize, column: Column) -> Option<Ordering> {
+        direction(self.paired(a, b, column))
+    }
+
+    /// Where `a` lies from `b` with the correction for having picked one of them among all policies.
+    pub fn separated(&self, a: usize, b: usize, column: Column) -> Option<Ordering> {
+        let others = self.comparison.policies.len().saturating_sub(1).max(1);
+        direction(self.difference(a, b, column, 1.0 - 0.05 / others as f64))
+    }
+
+    /// The policy with the highest (or lowest) mean among `among`, and all of them that are not separated from it; in the file's order.
+    /// Empty with one replication: nothing can be judged then.
+    pub fn extreme(&self, column: Column, among: &[usize], side: Ordering) -> Vec<usize> {
+        let Some(first) = self.first(column, among, side) else { return Vec::new() };
+        if self.comparison.replications < 2 {
+            return Vec::new();
+        }
+        let with_value = |policy: &&usize| self.mean(**policy, column).is_some();
+        let belongs = |policy: &&usize| **policy == first || self.separated(first, **policy, column).is_none();
+        among.iter().filter(with_value).filter(belongs).copied().collect()
+    }
+
+    /// The one with the highest (or lowest) mean, the earliest of several; says nothing about whether it differs from the next.
+    pub fn first(&self, column: Column, among: &[usize], side: Ordering) -> Option<usize> {
+        let means = among.iter().filter_map(|policy| Some((*policy, self.mean(*policy, column)?)));
+        means.reduce(|best, next| if next.1.total_cmp(&best.1) == side { next } else { best }).map(|(policy, _)| policy)
+    }
+
+    /// The mean of a policy in a column.
+    pub fn mean(&self, policy: usize, column: Column) -> Option<f64> {
+        column.estimate(&self.comparison.policies[policy]).mean
+    }
+
+    fn difference(&self, a: usize, b: usize, column: Column, confidence: f64) -> Estimate {
+        let values = |policy: usize| column.values(&self.comparison.policies[policy]);
+        Estimate::of_difference(&values(a), &values(b), confidence)
+    }
+}
+
+fn direction(difference: Estimate) -> Option<Ordering> {
+    difference.excludes_zero().then(|| difference.mean.unwrap_or(0.0).total_cmp(&0.0))
+}
+
+/// Replications that fall into two groups, so that their mean describes none of them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TwoGroups {
+    /// Replications in the lower group.
+    pub low_runs: usize,
+    /// Their mean.
+    pub low: f64,
+    /// Replications in the upper group.
+    pub high_runs: usize,
+    /// Their mean.
+    pub high: f64,
+}
+
+/// Two groups, if the largest gap between sorted values is more than half their range and more than `least`, with two values or more
+/// on each side.
+pub fn two_groups(values: &[Option<f64>], least: f64) -> Option<TwoGroups> {
+    let mut sorted: Vec<f64> = values.iter().flatten().copied().collect();
+    sorted.sort_by(f64::total_cmp);
+    let range = sorted.last()? - sorted.first()?;
+    let gap = |split: usize| sorted[split] - sorted[split - 1];
+    let split = (1..sorted.len()).max_by(|a, b| gap(*a).total_cmp(&gap(*b)))?;
+    let (low, high) = sorted.split_at(split);
+    let mean = |group: &[f64]| group.iter().sum::<f64>() / group.len() as f64;
+    let apart = gap(split) > range / 2.0 && gap(split) > least && low.len() >= 2 && high.len() >= 2;
+    apart.then(|| TwoGroups { low_runs: low.len(), low: mean(low), high_runs: high.len(), high: mean(high) })
+}

@@ -1,0 +1,99 @@
+//! Sentences that keep a reader from trusting a mean: who stayed down, and whose replications fall into two groups.
+
+use super::Facts;
+use crate::report::name::{harmless, list};
+use crate::report::recovery::last_fault;
+
+impl Facts<'_> {
+    /// Who stayed down after the last fault, and how long the others took.
+    pub(super) fn recovery(&self) -> Option<String> {
+        let recovered = self.recovered.as_ref()?;
+        let fault = harmless(last_fault(self.input)?);
+        let (down, up): (Vec<usize>, Vec<usize>) = self.all.iter().partition(|policy| recovered[**policy].down() > 0);
+        let mut text = String::new();
+        for (index, policy) in down.iter().enumerate() {
+            let (name, r) = (self.name(*policy), recovered[*policy]);
+            if index == 0 {
+                text = format!("{name} stayed down after {fault} in {} of {}", r.down(), runs(r.of));
+            } else {
+                text.push_str(&format!(", {name} in {}", r.down()));
+            }
+        }
+        if !down.is_empty() {
+            text.push_str(&self.cause_of_staying_down(&down).map(|cause| format!(": {cause}")).unwrap_or_default());
+            text.push('.');
+        }
+        let slowest = up.iter().filter_map(|policy| recovered[*policy].slowest).reduce(f64::max);
+        if let Some(slowest) = slowest {
+            let who = match (down.is_empty(), &up[..]) {
+                (_, [one]) => self.name(*one),
+                (true, _) => "All policies",
+                (false, _) => "All others",
+            };
+            let space = if text.is_empty() { "" } else { " " };
+            let when = if slowest > 0.0 { format!("within {}", self.length(slowest)) } else { "at once".to_owned() };
+            text.push_str(&format!("{space}{who} came back {when}."));
+        }
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// "25 s", from two minutes "2:05 min".
+    fn length(&self, seconds: f64) -> String {
+        let space = self.notation.unit_space;
+        match seconds {
+            s if s < 120.0 => format!("{}{space}s", self.notation.count(s)),
+            s if s < 3_600.0 => format!("{}{space}min", self.notation.clock(s)),
+            s => format!("{}{space}h", self.notation.clock(s)),
+        }
+    }
+
+    /// What all runs that stayed down have in common, as far as metrics show it.
+    fn cause_of_staying_down(&self, down: &[usize]) -> Option<String> {
+        let scenario = self.input.scenario;
+        let limit = scenario.servers[scenario.operation.server].queue.filter(|places| *places > 0).map(f64::from);
+        let in_all = |metric: &str, holds: &dyn Fn(f64) -> bool| {
+            down.iter().all(|policy| {
+                let policy = &self.comparison.policies[*policy];
+                let values =
+                    |name: &str| policy.metric(name).map(|metric| metric.values.as_slice()).unwrap_or_default();
+                let mut runs = values("time_to_recover").iter().zip(values(metric)).filter(|(time, _)| time.is_none());
+                runs.all(|(_, value)| value.is_some_and(holds))
+            })
+        };
+        let full = limit.is_some_and(|limit| in_all("queue_max", &|longest| longest >= limit));
+        let wasted = in_all("wasted_work", &|share| share > 0.5);
+        match (full, wasted) {
+            (true, true) => Some("the queue ran full, and more than half of the work reached nobody".to_owned()),
+            (true, false) => Some("the queue ran full".to_owned()),
+            (false, true) => Some("more than half of the work reached nobody".to_owned()),
+            (false, false) => None,
+        }
+    }
+
+    /// Whose success rates fall into two groups.
+    pub(super) fn two_groups(&self) -> Option<String> {
+        let n = &self.notation;
+        let split: Vec<String> = self
+            .groups
+            .iter()
+            .zip(&self.names)
+            .filter_map(|(groups, name)| {
+                let g = (*groups)?;
+                let (low, high) = (n.percent(g.low), n.percent(g.high));
+                Some(format!("{name} ({} near {low}, {} near {high})", g.low_runs, g.high_runs))
+            })
+            .collect();
+        match split.len() {
+            0 => None,
+            1 => Some(format!("The runs of {} fall into two groups; the mean describes no single run.", split[0])),
+            _ => Some(format!(
+                "The runs of {} fall into two groups each; their means describe no single run.",
+                list(&split, "and")
+            )),
+        }
+    }
+}
+
+fn runs(n: usize) -> String {
+    if n == 1 { "1 run".to_owned() } else { format!("{n} runs") }
+}

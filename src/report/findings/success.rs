@@ -1,0 +1,169 @@
+//! Sentences about success: the verdict, who leads whom, who does worse than the baseline.
+
+use std::cmp::Ordering;
+
+use super::Facts;
+use crate::report::column::Column;
+use crate::report::name::list;
+
+impl Facts<'_> {
+    pub(super) fn verdict(&self) -> Vec<String> {
+        let Some(first) = self.contrasts.first(Column::Success, &self.all, Ordering::Greater) else {
+            return vec!["No operation was measured.".to_owned()];
+        };
+        if let [only] = self.all[..] {
+            return vec![format!(
+                "{} succeeded in {} of operations.",
+                self.name(only),
+                self.cell(only, Column::Success)
+            )];
+        }
+        if self.comparison.replications < 2 {
+            return vec!["One replication: differences cannot be judged.".to_owned()];
+        }
+        let baseline = self.baseline();
+        let with = self.with_replications();
+        let rate = |policy: usize| self.cell(policy, Column::Success);
+        let mut verdict = Vec::new();
+        if self.top == [baseline] {
+            verdict.push(format!("No policy succeeded more often than {} ({}).", self.name(baseline), rate(baseline)));
+        } else if self.top.contains(&baseline) {
+            // Some may differ when they alone are looked at; that is not enough to pick them out of many.
+            let beats = |policy: &usize| self.versus(*policy) == Some(Ordering::Greater);
+            let why = if self.all.iter().any(beats) {
+                format!(", corrected for picking the best of {}", self.all.len())
+            } else {
+                String::new()
+            };
+            verdict.push(format!(
+                "No policy succeeded more often than {}: no difference shown {with}{why}.",
+                self.name(baseline)
+            ));
+        } else if let [winner] = self.top[..] {
+            verdict.push(format!(
+                "{} succeeded most often: {} of operations, against {} with {}.",
+                self.name(winner),
+                rate(first),
+                rate(baseline),
+                self.name(baseline)
+            ));
+        } else {
+            verdict.push(format!(
+                "{} succeeded most often ({}); no difference between them shown {with}.",
+                list(&self.named(&self.top), "and"),
+                self.span(&self.top, Column::Success, "%"),
+            ));
+        }
+        verdict.extend(self.cost_sentence());
+        verdict.extend(self.without_duplicates());
+        verdict
+    }
+
+    /// Where a policy's success lies from the baseline's, if a difference is shown.
+    pub(super) fn versus(&self, policy: usize) -> Option<Ordering> {
+        self.contrasts.differs(policy, self.baseline(), Column::Success)
+    }
+
+    /// Whom the winner leads; without a single winner how many beat the baseline.
+    pub(super) fn success(&self) -> Option<String> {
+        let [winner] = self.top[..] else { return Some(self.against_baseline() + ".") };
+        let clean = self.mean(winner, Column::Duplicates) == Some(0.0);
+        let others: Vec<usize> = self.all.iter().copied().filter(|policy| *policy != winner).collect();
+        let (rival, which) = match self.best_without_duplicates {
+            Some(best) if !clean && best != winner => (best, ", the best without duplicates,"),
+            _ => (self.contrasts.first(Column::Success, &others, Ordering::Greater)?, ""),
+        };
+        let apart = self.apart(winner, rival);
+        let by = if apart.visible { apart.text } else { format!("a difference {}", apart.text) };
+        let (winner_name, rival_name, n) = (self.name(winner), self.name(rival), self.comparison.replications);
+        let mut text = format!("{winner_name} leads {rival_name}{which} by {by}, paired over {n} replications.");
+        text.extend(self.attempts_differ(winner, rival));
+        Some(text)
+    }
+
+    /// The number of attempts that a policy may make, as in the resolved scenario.
+    fn most_attempts(&self, policy: usize) -> Option<String> {
+        match self.input.resolved_json.get("policy")?.get(&self.comparison.policies[policy].name)?.get("attempts")? {
+            serde_json::Value::Number(number) => Some(number.to_string()),
+            serde_json::Value::String(text) if text == "unlimited" => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    /// More attempts are another reason to succeed more often: the reader must see it.
+    fn attempts_differ(&self, winner: usize, rival: usize) -> Option<String> {
+        let own = self.most_attempts(winner)?;
+        let its = self.most_attempts(rival)?;
+        if own == its {
+            return None;
+        }
+        let others: Option<Vec<String>> =
+            self.all.iter().filter(|policy| **policy != winner).map(|policy| self.most_attempts(*policy)).collect();
+        let retrying: Vec<String> = others?.into_iter().filter(|attempts| attempts != "1").collect();
+        let noun = if own == "1" { "attempt" } else { "attempts" };
+        Some(if retrying.len() > 1 && retrying.iter().all(|attempts| *attempts == its) {
+            format!(" It has {own} {noun}; the others have {its}.")
+        } else {
+            format!(" It has {own} {noun}, {} has {its}.", self.name(rival))
+        })
+    }
+
+    /// "5 policies beat no-retry, 1 loses, 2 are not separable".
+    pub(super) fn against_baseline(&self) -> String {
+        let baseline = self.baseline();
+        let versus = |wanted: Option<Ordering>| {
+            self.all.iter().filter(|policy| **policy != baseline && self.versus(**policy) == wanted).count()
+        };
+        let (beat, lose, open) = (versus(Some(Ordering::Greater)), versus(Some(Ordering::Less)), versus(None));
+        let name = self.name(baseline);
+        let mut parts = vec![match beat {
+            0 => format!("No policy beats {name}"),
+            1 => format!("1 policy beats {name}"),
+            beat => format!("{beat} policies beat {name}"),
+        }];
+        match lose {
+            0 => {}
+            1 => parts.push("1 loses".to_owned()),
+            lose => parts.push(format!("{lose} lose")),
+        }
+        match open {
+            0 => {}
+            1 => parts.push("1 is not separable".to_owned()),
+            open => parts.push(format!("{open} are not separable")),
+        }
+        parts.join(", ")
+    }
+
+    /// Everyone who succeeded less often than the baseline.
+    pub(super) fn worse(&self) -> Option<String> {
+        let baseline = self.baseline();
+        let sentences = self.all.iter().filter(|policy| self.versus(**policy) == Some(Ordering::Less)).map(|policy| {
+            let apart = self.apart(*policy, baseline);
+            let (own, base) = (self.name(*policy), self.name(baseline));
+            let cause = self.refusals(*policy).map(|cause| format!(": {cause}")).unwrap_or_default();
+            if apart.visible {
+                format!("{own} succeeded {} less often than {base}{cause}.", apart.text)
+            } else {
+                format!("{own} succeeded less often than {base} by a difference {}.", apart.text)
+            }
+        });
+        let text = sentences.collect::<Vec<_>>().join(" ");
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// Gates as a cause: only if they refused at least as often as successes are missing.
+    fn refusals(&self, policy: usize) -> Option<String> {
+        let baseline = self.baseline();
+        let missing = self.metric(baseline, "succeeded") - self.metric(policy, "succeeded");
+        let gates = [
+            ("breaker_refused", "its breaker refused", "attempts"),
+            ("budget_refused", "its budget refused", "retries"),
+        ];
+        let causes = gates.into_iter().filter_map(|(metric, verb, what)| {
+            let refused = self.metric(policy, metric);
+            (refused >= missing.max(1.0)).then(|| format!("{verb} {} {what} per run", self.notation.count(refused)))
+        });
+        let causes: Vec<String> = causes.collect();
+        (!causes.is_empty()).then(|| list(&causes, "and"))
+    }
+}
