@@ -1,7 +1,9 @@
 //! Text from a scenario, made harmless for HTML and SVG.
 
+use super::name::deceives;
+
 /// Text for HTML and SVG, between tags or in quotes: markup is escaped, what is invisible and could change what a reader sees
-/// (control characters, escape sequences, marks of writing direction) is shown as U+FFFD. Line ends and tabs stay.
+/// (control characters, escape sequences, marks of writing direction) becomes U+FFFD. Line ends and tabs stay.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -12,24 +14,10 @@ pub fn escape(text: &str) -> String {
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
             '\n' | '\t' => escaped.push(c),
-            c => escaped.push(if is_deceptive(c) { '\u{fffd}' } else { c }),
+            c => escaped.push(if deceives(c) { '\u{fffd}' } else { c }),
         }
     }
     escaped
-}
-
-/// One line of plain text without control characters and marks of writing direction, for where the caller's format escapes markup itself.
-pub fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if c == '\n' || c == '\t' { ' ' } else if is_deceptive(c) { '\u{fffd}' } else { c })
-        .collect()
-}
-
-/// Controls (C0, C1, delete), bidirectional marks, embeddings, overrides and isolates (Unicode TR 9, TR 36), and characters that XML
-/// does not allow.
-fn is_deceptive(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
 #[cfg(test)]
@@ -49,6 +37,5 @@ mod tests {
         check("\u{1b}[31mred\u{7}", "\u{fffd}[31mred\u{fffd}");
         check("\u{202e}gnp.exe\u{2069}", "\u{fffd}gnp.exe\u{fffd}");
         check("two\nlines\r\n", "two\nlines\u{fffd}\n");
-        assert_eq!(one_line("a\nb\u{200f}<"), "a b\u{fffd}<");
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! A report reads plain results and returns bytes. It opens no file and asks no clock, so that the same results always give the same report.
 
+pub mod chart;
 pub mod column;
 pub mod contrast;
+mod escape;
 pub mod findings;
 pub mod marks;
 mod name;

@@ -54,12 +54,12 @@ pub fn shorten(text: &str, room: f64, size: f64, bold: bool) -> String {
 }
 
 /// `text` in lines no wider than `room`, broken at spaces.
-pub fn wrap(text: &str, room: f64, size: f64) -> Vec<String> {
+pub fn wrap(text: &str, room: f64, size: f64, bold: bool) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let line = lines.last_mut().expect("there is a first line");
         let longer = if line.is_empty() { word.to_owned() } else { format!("{line} {word}") };
-        if line.is_empty() || width(&longer, size, false) <= room {
+        if line.is_empty() || width(&longer, size, bold) <= room {
             *line = longer;
         } else {
             lines.push(word.to_owned());
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn lines_break_at_spaces() {
-        assert_eq!(wrap("one two three", 55.0, 12.0), ["one two", "three"]);
-        assert_eq!(wrap("unbreakable", 5.0, 12.0), ["unbreakable"]);
+        assert_eq!(wrap("one two three", 55.0, 12.0, false), ["one two", "three"]);
+        assert_eq!(wrap("unbreakable", 5.0, 12.0, false), ["unbreakable"]);
     }
 }

@@ -5,7 +5,7 @@ use crate::report::ReportInput;
 use crate::report::chart::font;
 use crate::report::chart::ink::{Role, TEXT};
 use crate::report::chart::picture::{Anchor, Picture, Shape};
-use crate::report::escape::one_line;
+use crate::report::name::harmless;
 
 /// Baseline of the words above the plot.
 pub const NAMES: f64 = 13.0;
@@ -21,8 +21,8 @@ pub fn windows(input: &ReportInput, axes: &Axes) -> Vec<(f64, f64, String)> {
             continue;
         }
         match windows.iter_mut().find(|(f, u, _)| (*f, *u) == (from, until)) {
-            Some((_, _, names)) => names.push_str(&format!(", {}", one_line(&fault.name))),
-            None => windows.push((from, until, one_line(&fault.name))),
+            Some((_, _, names)) => names.push_str(&format!(", {}", harmless(&fault.name))),
+            None => windows.push((from, until, harmless(&fault.name))),
         }
     }
     windows.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));

@@ -14,6 +14,7 @@ pub use words::words;
 use super::picture::{Picture, Point};
 use super::series::{Grouping, MOST_POINTS};
 use crate::report::ReportInput;
+use crate::report::number::Notation;
 
 /// Most points of another policy's line.
 const MOST_CONTEXT_POINTS: usize = 130;
@@ -49,6 +50,23 @@ impl<'a> Storm<'a> {
     /// The panel of a policy.
     pub fn panel(&self, policy: usize) -> Picture {
         panel::panel(self, policy)
+    }
+
+    /// What a panel shows, over how many runs.
+    pub fn caption(&self) -> String {
+        let n = Notation::PAGE;
+        let (seconds, replications) = (self.grouping.seconds(), self.input.comparison.replications);
+        let line = match replications {
+            1 => format!("Line: one run in bins of {}.", n.length(seconds)),
+            runs => format!("Line: mean of {runs} runs in bins of {}; band: 10th to 90th percentile of the runs.", n.length(seconds)),
+        };
+        let window = n.length(self.input.scenario.peak_window.seconds());
+        let runs = if replications > 1 {
+            " of each run, averaged; it spans the times at which the runs had it, and stands above the mean"
+        } else {
+            ""
+        };
+        format!("Above, attempts per second; below, goodput. {line} Short bar: the busiest {window}{runs}.")
     }
 
     /// True if every panel shows the other policies.

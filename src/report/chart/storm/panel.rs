@@ -3,9 +3,9 @@
 use super::axes::{Axes, BOTTOM, HEIGHT, LEFT, RIGHT, STRIP_BOTTOM, STRIP_TOP, WIDTH};
 use super::{Storm, faults, peak, words};
 use crate::report::chart::font;
-use crate::report::chart::ink::{Ink, Role, TEXT};
+use crate::report::chart::axis::{round_step, short};
+use crate::report::chart::ink::{Role, TEXT};
 use crate::report::chart::picture::{Anchor, Extent, Picture, Point, Shape, text_extent};
-use crate::report::number::Notation;
 
 /// How far a text's baseline lies below the middle of its letters.
 const MIDDLE: f64 = 4.0;
@@ -100,20 +100,17 @@ fn strip(picture: &mut Picture, storm: &Storm, policy: usize) {
     let line: Vec<Point> = axes.demand.iter().map(|(t, rate)| (axes.time.at(*t), axes.goodput.within(*rate))).collect();
     picture.add(Role::Demand, Shape::Path(line));
 
-    let (unit, top) = match axes.constant_demand() {
-        Some(demand) => ("goodput", Some((demand, "100%".to_owned()))),
+    let (unit, (value, label)) = match axes.constant_demand() {
+        Some(demand) => ("goodput", (demand, "100%".to_owned())),
         None => {
-            let step = crate::report::chart::axis::round_step(axes.goodput.high, 2.0);
-            ("goodput/s", Some((step, crate::report::chart::axis::short(step, step))))
+            let step = round_step(axes.goodput.high, 2.0);
+            ("goodput/s", (step, short(step, step)))
         }
     };
     picture.text(Role::Note, (0.0, STRIP_TOP - 7.0), Anchor::Start, unit);
-    let mut lowest = STRIP_BOTTOM;
-    if let Some((value, label)) = top {
-        lowest = axes.goodput.at(value);
-        picture.text(Role::Tick, (LEFT - 5.0, lowest + MIDDLE), Anchor::End, label);
-    }
-    if STRIP_BOTTOM - lowest > TEXT {
+    let y = axes.goodput.at(value);
+    picture.text(Role::Tick, (LEFT - 5.0, y + MIDDLE), Anchor::End, label);
+    if STRIP_BOTTOM - y > TEXT {
         picture.text(Role::Tick, (LEFT - 5.0, STRIP_BOTTOM + 1.0), Anchor::End, "0");
     }
 }
@@ -125,20 +122,4 @@ fn time_axis(picture: &mut Picture, axes: &Axes) {
         let x = axes.time.at(tick.value).min(WIDTH - half);
         picture.text(Role::Tick, (x, STRIP_BOTTOM + 16.0), Anchor::Middle, tick.label.clone());
     }
-}
-
-/// The line of a policy in front of its name: `width` long, its middle at `at`.
-pub fn key(picture: &mut Picture, slot: usize, at: Point, width: f64) {
-    picture.line(Role::Key.of(slot), at, (at.0 + width, at.1));
-}
-
-/// How much of the operations succeeded, to stand beside a policy's name.
-pub fn succeeded(storm: &Storm, policy: usize) -> String {
-    let rate = storm.input.comparison.policies[policy].mean("success_rate");
-    rate.map_or_else(String::new, |rate| format!("{} succeeded", Notation::PAGE.percent(rate)))
-}
-
-/// The ink of a heading.
-pub fn heading() -> Ink {
-    Role::Heading.into()
 }
