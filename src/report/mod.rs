@@ -10,6 +10,7 @@ pub mod findings;
 pub mod marks;
 mod name;
 pub mod number;
+pub mod page;
 pub mod recovery;
 
 pub use name::{fitted, harmless};

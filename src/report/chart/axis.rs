@@ -34,17 +34,34 @@ impl Scale {
     }
 }
 
-/// 1, 2 or 5 times a power of ten: the smallest such step that divides `range` into no more than `most` parts.
+/// 1, 2 or 5 times a power of ten: the smallest such step that fits no more than `most` times into `range`.
 pub fn round_step(range: f64, most: f64) -> f64 {
+    // Well below any step; dividing is exact where multiplying by 0.1 is not.
     let mut power = 1.0;
-    while power * most < range {
-        power *= 10.0;
-    }
-    while power * most >= range * 10.0 && power > 1e-9 {
+    while power * most > range && power > 1e-9 {
         power /= 10.0;
     }
-    // Dividing is exact where multiplying by 0.2 is not.
-    [power / 10.0, power / 5.0, power / 2.0, power].into_iter().find(|step| step * most >= range).unwrap_or(power)
+    loop {
+        for step in [power, power * 2.0, power * 5.0] {
+            // Twice 0.1 and ten times 0.02 are not exact.
+            if ((range / step) * (1.0 + 1e-9)).floor() <= most {
+                return step;
+            }
+        }
+        power *= 10.0;
+    }
+}
+
+/// 1, 2 or 5 times a power of ten: the largest such number up to `high`.
+pub fn round_below(high: f64) -> f64 {
+    let mut power = 1.0;
+    while power * 10.0 <= high {
+        power *= 10.0;
+    }
+    while power > high && power > 1e-9 {
+        power /= 10.0;
+    }
+    [power * 5.0, power * 2.0].into_iter().find(|round| *round <= high).unwrap_or(power)
 }
 
 /// Multiples of a round step from 0 to `high`, at most `most` besides 0.
@@ -125,7 +142,7 @@ mod tests {
             (3.7, "0 | 1 | 2 | 3"),
             (0.013, "0 | 0.005 | 0.010"),
             (6_400.0, "0 | 2,000 | 4,000 | 6,000"),
-            (26_000.0, "0 | 10k | 20k"),
+            (26_000.0, "0 | 5,000 | 10k | 15k | 20k | 25k"),
             (2_300_000.0, "0 | 500k | 1000k | 1500k | 2000k"),
         ] {
             assert_eq!(labels(&count_ticks(high, 5.0)), expected, "{high}");
@@ -147,6 +164,13 @@ mod tests {
             (3.0e13, 3.1e13, "0 | 100M | 200M | 300M d"),
         ] {
             assert_eq!(labels(&time_ticks(duration, end)), expected, "{duration}");
+        }
+    }
+
+    #[test]
+    fn one_tick_is_as_high_as_it_can_be() {
+        for (high, expected) in [(263.0, 200.0), (499.0, 200.0), (500.0, 500.0), (6.75, 5.0), (1.0, 1.0), (0.07, 0.05)] {
+            assert!((round_below(high) - expected).abs() < 1e-12, "{high}: {}", round_below(high));
         }
     }
 

@@ -96,7 +96,8 @@ fn row(picture: &mut Picture, plot: &Plot, policy: &PolicyResult, scale: Scale, 
         }
     }
     if let Some(mean) = plot.second.and_then(|column| column.estimate(policy).mean) {
-        let (x, r) = (scale.within(mean), 4.6);
+        // Large enough for its tips to be seen behind a dot in the same place.
+        let (x, r) = (scale.within(mean), 5.8);
         let corners = vec![(x - r, y), (x, y - r), (x + r, y), (x, y + r)];
         picture.add(Role::Diamond.of(policy.slot), Shape::Area(corners));
     }

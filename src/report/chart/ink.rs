@@ -145,7 +145,7 @@ impl Role {
             Role::Interval => line("ci", OWN, 2.0, solid),
             Role::Replication => filled("rep", OWN, 0.28),
             Role::Dot => Look { stroke: Some(Background), width: 1.2, ..filled("dot", OWN, 1.0) },
-            Role::Diamond => Look { fill: Some(Background), ..line("open", OWN, 1.6, solid) },
+            Role::Diamond => Look { fill: Some(Background), ..line("open", OWN, 1.5, solid) },
             Role::Beyond => filled("beyond", OWN, 1.0),
             // The dash is the policy's own.
             Role::Key => line("kl", OWN, 2.4, solid),

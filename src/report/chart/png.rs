@@ -3,8 +3,7 @@
 //! plotters' lines have no dashes and no smooth edges where they are thick. So strokes are painted as areas, three times as fine as the
 //! file, and every pixel of the file is the mean of nine. It goes in strips from top to bottom: a tall picture needs no more memory.
 
-use plotters::element::{Circle, Polygon, Text};
-use plotters::prelude::{BitMapBackend, DrawingArea, IntoDrawingArea};
+use plotters::prelude::{BitMapBackend, DrawingBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, RGBColor, TextStyle};
 
@@ -44,10 +43,11 @@ pub fn png(picture: &Picture) -> Vec<u8> {
 fn strip(picture: &Picture, width: usize, top: usize, rows: usize) -> Vec<u8> {
     let size = (width * FINE, rows * FINE);
     let mut fine = vec![0; size.0 * size.1 * 3];
-    let area = BitMapBackend::with_buffer(&mut fine, (size.0 as u32, size.1 as u32)).into_drawing_area();
     let (red, green, blue) = Colour::Background.light_rgb();
-    let canvas = Canvas { area, top: (top * FINE) as f64 };
-    canvas.area.fill(&RGBColor(red, green, blue)).expect("painting in memory does not fail");
+    fine.chunks_exact_mut(3).for_each(|pixel| pixel.copy_from_slice(&[red, green, blue]));
+    // Straight on the backend: plotters' drawing areas bend lines that leave them, and a strip is left by many.
+    let backend = BitMapBackend::with_buffer(&mut fine, (size.0 as u32, size.1 as u32));
+    let mut canvas = Canvas { backend, top: (top * FINE) as f64 };
     let (first, last) = (top as f64 / SCALE as f64, (top + rows) as f64 / SCALE as f64);
     for mark in &picture.marks {
         let extent = mark.extent();
@@ -56,7 +56,7 @@ fn strip(picture: &Picture, width: usize, top: usize, rows: usize) -> Vec<u8> {
             canvas.paint(mark);
         }
     }
-    canvas.area.present().expect("painting in memory does not fail");
+    canvas.backend.present().expect(IN_MEMORY);
     drop(canvas);
     coarse(&fine, width, rows)
 }
@@ -78,8 +78,10 @@ fn coarse(fine: &[u8], width: usize, rows: usize) -> Vec<u8> {
     pixels
 }
 
+const IN_MEMORY: &str = "painting in memory does not fail";
+
 struct Canvas<'a> {
-    area: DrawingArea<BitMapBackend<'a>, plotters::coord::Shift>,
+    backend: BitMapBackend<'a>,
     /// Painted pixels above this strip.
     top: f64,
 }
@@ -89,7 +91,7 @@ impl Canvas<'_> {
         ((x * UNIT).round() as i32, (y * UNIT - self.top).round() as i32)
     }
 
-    fn paint(&self, mark: &Mark) {
+    fn paint(&mut self, mark: &Mark) {
         let look = mark.ink.look();
         match &mark.shape {
             Shape::Path(points) => self.stroke(points, &look),
@@ -109,7 +111,7 @@ impl Canvas<'_> {
         }
     }
 
-    fn area_with_outline(&self, points: &[Point], look: &Look) {
+    fn area_with_outline(&mut self, points: &[Point], look: &Look) {
         if let Some(fill) = look.fill {
             self.polygon(points, fill, look.opacity);
         }
@@ -119,7 +121,7 @@ impl Canvas<'_> {
         }
     }
 
-    fn stroke(&self, points: &[Point], look: &Look) {
+    fn stroke(&mut self, points: &[Point], look: &Look) {
         let Some(colour) = look.stroke else { return };
         let half = look.width / 2.0;
         for piece in dashed(points, look.dash) {
@@ -133,36 +135,33 @@ impl Canvas<'_> {
         }
     }
 
-    fn polygon(&self, points: &[Point], colour: Colour, opacity: f64) {
+    fn polygon(&mut self, points: &[Point], colour: Colour, opacity: f64) {
         let (red, green, blue) = colour.light_rgb();
         let points: Vec<(i32, i32)> = points.iter().map(|point| self.at(*point)).collect();
-        let drawn = self.area.draw(&Polygon::new(points, RGBColor(red, green, blue).mix(opacity)));
-        drawn.expect("painting in memory does not fail");
+        self.backend.fill_polygon(points, &RGBColor(red, green, blue).mix(opacity).to_backend_color()).expect(IN_MEMORY);
     }
 
-    fn disc(&self, centre: Point, radius: f64, colour: Colour, opacity: f64) {
+    fn disc(&mut self, centre: Point, radius: f64, colour: Colour, opacity: f64) {
         let (red, green, blue) = colour.light_rgb();
-        let style = RGBColor(red, green, blue).mix(opacity).filled();
-        let drawn = self.area.draw(&Circle::new(self.at(centre), (radius * UNIT).round() as i32, style));
-        drawn.expect("painting in memory does not fail");
+        let colour = RGBColor(red, green, blue).mix(opacity).to_backend_color();
+        self.backend.draw_circle(self.at(centre), (radius * UNIT).round() as u32, &colour, true).expect(IN_MEMORY);
     }
 
-    fn letters(&self, (x, y): Point, anchor: Anchor, text: &str, look: &Look) {
+    fn letters(&mut self, (x, y): Point, anchor: Anchor, text: &str, look: &Look) {
         let held = match anchor {
             Anchor::Start => HPos::Left,
             Anchor::Middle => HPos::Center,
             Anchor::End => HPos::Right,
         };
         let top = y - font::baseline_offset(look.size);
-        let write = |point: Point, colour: Colour| {
+        let mut write = |point: Point, colour: Colour| {
             let (red, green, blue) = colour.light_rgb();
             let style = TextStyle {
                 font: font::face(look.size * UNIT, look.bold),
                 color: RGBColor(red, green, blue).to_backend_color(),
                 pos: Pos::new(held, VPos::Top),
             };
-            let drawn = self.area.draw(&Text::new(text, self.at(point), style));
-            drawn.expect("painting in memory does not fail");
+            self.backend.draw_text(text, &style, self.at(point)).expect(IN_MEMORY);
         };
         if let Some(halo) = look.stroke {
             let reach = look.width / 2.0;

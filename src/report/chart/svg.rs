@@ -3,10 +3,9 @@
 //! plotters' coordinates are whole numbers, its colours numbers, and it knows neither classes nor dashes. So it draws ten times as large,
 //! in colours that stand for inks, and what it wrote is read again: coordinates are divided by ten, colours become what the ink says.
 
-use plotters::element::{Circle, PathElement, Polygon, Rectangle, Text};
-use plotters::prelude::{DrawingArea, DrawingBackend, IntoDrawingArea, SVGBackend};
+use plotters::prelude::{DrawingBackend, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, RGBColor, ShapeStyle, TextStyle};
+use plotters::style::{Color, RGBColor, TextStyle};
 
 use super::font;
 use super::ink::Ink;
@@ -29,12 +28,12 @@ const FINE: f64 = 10.0;
 pub fn svg(picture: &Picture, colours: Colours) -> String {
     let mut drawn = String::new();
     let size = ((picture.width * FINE) as u32, (picture.height * FINE) as u32);
-    let area = SVGBackend::with_string(&mut drawn, size).into_drawing_area();
+    let mut backend = SVGBackend::with_string(&mut drawn, size);
     for mark in &picture.marks {
-        draw(&area, mark);
+        draw(&mut backend, mark);
     }
-    area.present().expect("writing to memory does not fail");
-    drop(area);
+    backend.present().expect("writing to memory does not fail");
+    drop(backend);
 
     let (width, height) = (picture.width, picture.height);
     let frame = match colours {
@@ -65,31 +64,28 @@ pub fn svg(picture: &Picture, colours: Colours) -> String {
 /// The reader's own font, as the page uses it.
 const FAMILIES: &str = "system-ui, -apple-system, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif";
 
-fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, plotters::coord::Shift>, mark: &Mark) {
+/// Straight on the backend: plotters' drawing areas bend lines that leave them.
+fn draw(backend: &mut SVGBackend, mark: &Mark) {
     let (red, green, blue) = mark.ink.sentinel();
-    let colour = RGBColor(red, green, blue);
-    let line = ShapeStyle { color: colour.to_rgba(), filled: false, stroke_width: 1 };
+    let colour = RGBColor(red, green, blue).to_backend_color();
     let at = |(x, y): Point| ((x * FINE).round() as i32, (y * FINE).round() as i32);
     let drawn = match &mark.shape {
-        Shape::Path(points) => area.draw(&PathElement::new(straight(points.iter().map(|p| at(*p))), line)),
-        Shape::Area(points) => area.draw(&Polygon::new(straight(points.iter().map(|p| at(*p))), line.filled())),
-        Shape::Rect(a, b) => area.draw(&Rectangle::new([at(*a), at(*b)], line.filled())),
-        Shape::Circle(centre, radius) => area.draw(&Circle::new(at(*centre), (radius * FINE) as i32, line.filled())),
+        Shape::Path(points) => backend.draw_path(straight(points.iter().map(|p| at(*p))), &colour),
+        Shape::Area(points) => backend.fill_polygon(straight(points.iter().map(|p| at(*p))), &colour),
+        Shape::Rect(a, b) => backend.draw_rect(at(*a), at(*b), &colour, true),
+        Shape::Circle(centre, radius) => backend.draw_circle(at(*centre), (radius * FINE).round() as u32, &colour, true),
         Shape::Text { at: point, anchor, text } => {
             let held = match anchor {
                 Anchor::Start => HPos::Left,
                 Anchor::Middle => HPos::Center,
                 Anchor::End => HPos::Right,
             };
-            let style = TextStyle {
-                font: font::face(super::ink::TEXT, false),
-                color: colour.to_backend_color(),
-                pos: Pos::new(held, VPos::Top),
-            };
-            area.draw(&Text::new(text.as_str(), at(*point), style))
+            let pos = Pos::new(held, VPos::Top);
+            let style = TextStyle { font: font::face(super::ink::TEXT, false), color: colour, pos };
+            backend.draw_text(text, &style, at(*point))
         }
     };
-    assert!(drawn.is_ok(), "writing to memory does not fail");
+    drawn.expect("writing to memory does not fail");
 }
 
 /// Without points that lie on a level or upright line between their neighbours, or twice.

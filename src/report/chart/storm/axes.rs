@@ -41,6 +41,8 @@ pub struct Axes {
     pub attempts_ticks: Vec<Tick>,
     /// Operations per second.
     pub goodput: Scale,
+    /// Some goodput lies above its axis.
+    pub goodput_cut: bool,
     /// Corners of the demand per second; empty if it is no number.
     pub demand: Vec<(f64, f64)>,
     /// What the server can finish per second; empty if that is unlimited.
@@ -49,6 +51,8 @@ pub struct Axes {
 
 /// How far the goodput's strip reaches, as a share of demand.
 const STRIP_REACH: f64 = 1.35;
+/// And no further: a queue that is worked off after an outage would make everything else too low to be seen.
+pub const STRIP_MOST: f64 = 1.5;
 
 impl Axes {
     /// For these results, in lines of at most `points` points.
@@ -66,13 +70,19 @@ impl Axes {
         let attempts_high = with_room_above_the_last_tick(highest * 1.05);
         let grouping = Grouping::new(policies[0].timeline.bin, end, points);
         let goodput = policies.iter().flat_map(|p| grouping.means(&p.timeline.goodput, end)).map(|(_, v)| v * 1.05);
-        let goodput_high = goodput.fold(most_demanded * STRIP_REACH, f64::max);
+        let most_goodput = goodput.fold(0.0, f64::max);
+        let goodput_high = if most_demanded > 0.0 {
+            most_goodput.clamp(most_demanded * STRIP_REACH, most_demanded * STRIP_MOST)
+        } else {
+            most_goodput
+        };
         Axes {
             time: Scale { low: 0.0, high: end, start: LEFT, end: RIGHT },
             time_ticks: time_ticks(duration, end),
             attempts: Scale { low: 0.0, high: attempts_high, start: BOTTOM, end: TOP },
             attempts_ticks: count_ticks(attempts_high, 5.0),
             goodput: Scale { low: 0.0, high: positive(goodput_high), start: STRIP_BOTTOM, end: STRIP_TOP },
+            goodput_cut: most_goodput / 1.05 > goodput_high,
             demand,
             capacity,
         }

@@ -1,6 +1,7 @@
 //! What the lines and areas of all panels mean.
 
 use super::Storm;
+use super::axes::STRIP_MOST;
 use super::faults::windows;
 use crate::report::ReportInput;
 use crate::report::chart::ink::Role;
@@ -36,7 +37,8 @@ pub fn legend(storm: &Storm) -> Vec<Entry> {
     if let Some(capacity) = capacity_in_words(storm.input, storm) {
         add(Role::Capacity, false, capacity);
     }
-    add(Role::GoodputKey, true, "goodput".to_owned());
+    let cut = if axes.goodput_cut { format!(", cut off at {:.0}% of demand", STRIP_MOST * 100.0) } else { String::new() };
+    add(Role::GoodputKey, true, format!("goodput{cut}"));
     let faults = windows(storm.input, axes);
     if !faults.is_empty() {
         let window = |(from, until, names): &(f64, f64, String)| {

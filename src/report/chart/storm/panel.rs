@@ -3,9 +3,9 @@
 use super::axes::{Axes, BOTTOM, HEIGHT, LEFT, RIGHT, STRIP_BOTTOM, STRIP_TOP, WIDTH};
 use super::{Storm, faults, peak, words};
 use crate::report::chart::font;
-use crate::report::chart::axis::{round_step, short};
+use crate::report::chart::axis::{round_below, short};
 use crate::report::chart::ink::{Role, TEXT};
-use crate::report::chart::picture::{Anchor, Extent, Picture, Point, Shape, text_extent};
+use crate::report::chart::picture::{Anchor, Extent, Mark, Picture, Point, Shape, text_extent};
 
 /// How far a text's baseline lies below the middle of its letters.
 const MIDDLE: f64 = 4.0;
@@ -76,14 +76,25 @@ fn capacity_word(picture: &mut Picture, axes: &Axes, peak_label: Option<Extent>)
             places.extend(y.map(|y| ((x, if below { y + TEXT } else { y - 5.0 }), anchor)));
         }
     }
-    let texts: Vec<Extent> = picture.marks.iter().filter(|m| matches!(m.shape, Shape::Text { .. })).map(|m| m.extent()).collect();
-    let free = |(at, anchor): &(Point, Anchor)| {
-        let extent = text_extent(*at, *anchor, WORD, TEXT, false);
-        extent.3 < BOTTOM && texts.iter().chain(&peak_label).all(|text| !text.overlaps(extent))
-    };
-    if let Some((at, anchor)) = places.into_iter().find(free) {
+    let texts = || picture.marks.iter().filter(|mark| matches!(mark.shape, Shape::Text { .. })).map(Mark::extent);
+    let own_line = || picture.marks.iter().filter(|mark| mark.ink.role == Role::Mean).flat_map(segments);
+    let extent = |(at, anchor): (Point, Anchor)| text_extent(at, anchor, WORD, TEXT, false);
+    places.retain(|place| extent(*place).3 < BOTTOM && texts().chain(peak_label).all(|text| !text.overlaps(extent(*place))));
+    let clear = places.iter().find(|place| own_line().all(|segment| !segment.overlaps(extent(**place))));
+    if let Some((at, anchor)) = clear.or(places.first()).copied() {
         picture.text(Role::Note, at, anchor, WORD);
     }
+}
+
+/// What each straight piece of a line covers.
+fn segments(mark: &Mark) -> Vec<Extent> {
+    let Shape::Path(points) = &mark.shape else { return Vec::new() };
+    let of = |pair: &[Point]| {
+        let ((ax, ay), (bx, by)) = (pair[0], pair[1]);
+        // A level line covers something too.
+        Extent(ax.min(bx), ay.min(by) - 0.5, ax.max(bx), ay.max(by) + 0.5)
+    };
+    points.windows(2).map(of).collect()
 }
 
 /// Goodput on its own scale: on that of the attempts a collapse would be three pixels high.
@@ -103,7 +114,7 @@ fn strip(picture: &mut Picture, storm: &Storm, policy: usize) {
     let (unit, (value, label)) = match axes.constant_demand() {
         Some(demand) => ("goodput", (demand, "100%".to_owned())),
         None => {
-            let step = round_step(axes.goodput.high, 2.0);
+            let step = round_below(axes.goodput.high);
             ("goodput/s", (step, short(step, step)))
         }
     };
