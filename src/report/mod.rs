@@ -5,15 +5,26 @@
 pub mod chart;
 pub mod column;
 pub mod contrast;
+mod csv;
 mod escape;
 pub mod findings;
+#[cfg(test)]
+mod fixture;
+mod json;
+mod markdown;
 pub mod marks;
-mod name;
+pub mod name;
 pub mod number;
 pub mod page;
 pub mod recovery;
+mod table;
+mod timeline;
 
-pub use name::{fitted, harmless};
+pub use csv::csv;
+pub use json::json;
+pub use markdown::markdown;
+pub use table::{TableStyle, table};
+pub use timeline::timeline;
 
 use crate::experiment::Comparison;
 use crate::scenario::Scenario;
@@ -37,4 +48,29 @@ pub struct ReportInput<'a> {
     pub command: &'a str,
     /// Draw charts into files too.
     pub charts: bool,
+}
+
+impl ReportInput<'_> {
+    /// The scenario's title, or the name of its file; harmless.
+    pub fn title(&self) -> String {
+        let title = name::harmless(&self.scenario.title);
+        if title.is_empty() { name::harmless(self.name) } else { title }
+    }
+
+    /// "9 policies, 10 replications, seed 7".
+    pub fn facts(&self) -> String {
+        let count = |n: usize, one: &str, many: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {many}") };
+        let policies = count(self.comparison.policies.len(), "policy", "policies");
+        let replications = count(self.comparison.replications as usize, "replication", "replications");
+        format!("{policies}, {replications}, seed {}", self.scenario.seed)
+    }
+}
+
+/// All files of a report but the manifest: path within its folder, and content.
+pub fn render(input: &ReportInput) -> Vec<(String, Vec<u8>)> {
+    vec![
+        ("summary.json".to_owned(), json(input).into_bytes()),
+        ("summary.csv".to_owned(), csv(input).into_bytes()),
+        ("timeline.csv".to_owned(), timeline(input).into_bytes()),
+    ]
 }

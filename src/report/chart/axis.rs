@@ -169,7 +169,8 @@ mod tests {
 
     #[test]
     fn one_tick_is_as_high_as_it_can_be() {
-        for (high, expected) in [(263.0, 200.0), (499.0, 200.0), (500.0, 500.0), (6.75, 5.0), (1.0, 1.0), (0.07, 0.05)] {
+        for (high, expected) in [(263.0, 200.0), (499.0, 200.0), (500.0, 500.0), (6.75, 5.0), (1.0, 1.0), (0.07, 0.05)]
+        {
             assert!((round_below(high) - expected).abs() < 1e-12, "{high}: {}", round_below(high));
         }
     }

@@ -30,7 +30,7 @@ pub const PLOTS: [Plot; 3] = [
     Plot { file: "attempts", title: "Attempts per operation", column: Column::Attempts, second: None },
     Plot {
         file: "duplicates",
-        title: "Duplicates and phantom successes, per 10,000 operations",
+        title: "Duplicates and phantom successes",
         column: Column::Duplicates,
         second: Some(Column::Phantom),
     },
@@ -128,7 +128,9 @@ pub fn caption(comparison: &Comparison) -> String {
     let marks = match comparison.replications as usize {
         1 => "Dot: the one replication.".to_owned(),
         n if n <= MOST_DOTS => format!("Large dot and bar: mean and 95% interval. Small dots: the {n} replications."),
-        n => format!("Large dot and bar: mean and 95% interval. Small dots: {MOST_DOTS} of {n} replications, at even ranks."),
+        n => format!(
+            "Large dot and bar: mean and 95% interval. Small dots: {MOST_DOTS} of {n} replications, at even ranks."
+        ),
     };
     format!("{marks} Dashed line: {baseline}.")
 }
@@ -141,7 +143,7 @@ pub fn note(comparison: &Comparison, plot: &Plot) -> String {
         parts.push(format!("Axis starts at {}.", tick_label(plot.column, low, 0.05)));
     }
     if plot.second.is_some() {
-        parts.push("● duplicates (number at right), ◇ phantom successes.".to_owned());
+        parts.push("● duplicates (number at right), ◇ phantom successes, per 10,000 operations.".to_owned());
     }
     parts.join(" ")
 }
@@ -175,7 +177,10 @@ fn ticks(column: Column, scale: Scale) -> Vec<Tick> {
     let step = round_step(scale.high - scale.low, 5.0).max(0.01);
     let first = (scale.low / step - 1e-9).ceil() as usize;
     let last = (scale.high / step + 1e-9).floor() as usize;
-    (first..=last).map(|i| i as f64 * step).map(|value| Tick { value, label: tick_label(column, value, step) }).collect()
+    (first..=last)
+        .map(|i| i as f64 * step)
+        .map(|value| Tick { value, label: tick_label(column, value, step) })
+        .collect()
 }
 
 fn tick_label(column: Column, value: f64, step: f64) -> String {

@@ -50,7 +50,11 @@ pub fn shorten(text: &str, room: f64, size: f64, bold: bool) -> String {
         let tail = characters.len() - (kept - head);
         characters[..head].iter().chain(&['…']).chain(&characters[tail..]).collect()
     };
-    (1..characters.len()).rev().map(cut).find(|short| width(short, size, bold) <= room).unwrap_or_else(|| "…".to_owned())
+    (1..characters.len())
+        .rev()
+        .map(cut)
+        .find(|short| width(short, size, bold) <= room)
+        .unwrap_or_else(|| "…".to_owned())
 }
 
 /// `text` in lines no wider than `room`, broken at spaces.

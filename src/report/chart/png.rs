@@ -138,7 +138,9 @@ impl Canvas<'_> {
     fn polygon(&mut self, points: &[Point], colour: Colour, opacity: f64) {
         let (red, green, blue) = colour.light_rgb();
         let points: Vec<(i32, i32)> = points.iter().map(|point| self.at(*point)).collect();
-        self.backend.fill_polygon(points, &RGBColor(red, green, blue).mix(opacity).to_backend_color()).expect(IN_MEMORY);
+        self.backend
+            .fill_polygon(points, &RGBColor(red, green, blue).mix(opacity).to_backend_color())
+            .expect(IN_MEMORY);
     }
 
     fn disc(&mut self, centre: Point, radius: f64, colour: Colour, opacity: f64) {
@@ -197,7 +199,8 @@ fn dashed(points: &[Point], dash: Dash) -> Vec<Vec<Point>> {
     if dash.is_empty() {
         return vec![points.to_vec()];
     }
-    let (mut pieces, mut piece): (Vec<Vec<Point>>, Vec<Point>) = (Vec::new(), points.first().copied().into_iter().collect());
+    let (mut pieces, mut piece): (Vec<Vec<Point>>, Vec<Point>) =
+        (Vec::new(), points.first().copied().into_iter().collect());
     let (mut index, mut left) = (0, dash[0]);
     for pair in points.windows(2) {
         let (from, to) = (pair[0], pair[1]);
@@ -234,7 +237,12 @@ mod tests {
     fn dashes_go_round_corners() {
         let corner = [(0.0, 0.0), (5.0, 0.0), (5.0, 5.0)];
         assert_eq!(dashed(&corner, &[]), [corner.to_vec()]);
-        let expected = [vec![(0.0, 0.0), (2.0, 0.0)], vec![(3.0, 0.0), (5.0, 0.0)], vec![(5.0, 1.0), (5.0, 3.0)], vec![(5.0, 4.0), (5.0, 5.0)]];
+        let expected = [
+            vec![(0.0, 0.0), (2.0, 0.0)],
+            vec![(3.0, 0.0), (5.0, 0.0)],
+            vec![(5.0, 1.0), (5.0, 3.0)],
+            vec![(5.0, 4.0), (5.0, 5.0)],
+        ];
         assert_eq!(dashed(&corner, &[2.0, 1.0]), expected);
         let around = dashed(&corner, &[6.0, 1.0]);
         assert_eq!(around, [vec![(0.0, 0.0), (5.0, 0.0), (5.0, 1.0)], vec![(5.0, 2.0), (5.0, 5.0)]]);

@@ -48,7 +48,9 @@ mod tests {
 
     #[test]
     fn groups_are_round_and_few() {
-        for (length, most, bins) in [(100.0, 300, 1), (1260.0, 300, 5), (6000.0, 300, 20), (6000.0, 130, 60), (6000.0, 4, 1500)] {
+        for (length, most, bins) in
+            [(100.0, 300, 1), (1260.0, 300, 5), (6000.0, 300, 20), (6000.0, 130, 60), (6000.0, 4, 1500)]
+        {
             let grouping = Grouping::new(Span::secs(1), length, most);
             assert_eq!(grouping.bins, bins, "{length} s in {most} points");
             let points = grouping.means(&vec![2.0; length as usize], length);

@@ -73,7 +73,9 @@ fn draw(backend: &mut SVGBackend, mark: &Mark) {
         Shape::Path(points) => backend.draw_path(straight(points.iter().map(|p| at(*p))), &colour),
         Shape::Area(points) => backend.fill_polygon(straight(points.iter().map(|p| at(*p))), &colour),
         Shape::Rect(a, b) => backend.draw_rect(at(*a), at(*b), &colour, true),
-        Shape::Circle(centre, radius) => backend.draw_circle(at(*centre), (radius * FINE).round() as u32, &colour, true),
+        Shape::Circle(centre, radius) => {
+            backend.draw_circle(at(*centre), (radius * FINE).round() as u32, &colour, true)
+        }
         Shape::Text { at: point, anchor, text } => {
             let held = match anchor {
                 Anchor::Start => HPos::Left,
@@ -93,8 +95,10 @@ fn straight(points: impl Iterator<Item = (i32, i32)>) -> Vec<(i32, i32)> {
     let mut kept: Vec<(i32, i32)> = Vec::new();
     for point in points {
         if let [.., before, last] = kept[..] {
-            let level = before.1 == last.1 && last.1 == point.1 && (last.0 - before.0).signum() == (point.0 - last.0).signum();
-            let upright = before.0 == last.0 && last.0 == point.0 && (last.1 - before.1).signum() == (point.1 - last.1).signum();
+            let level =
+                before.1 == last.1 && last.1 == point.1 && (last.0 - before.0).signum() == (point.0 - last.0).signum();
+            let upright =
+                before.0 == last.0 && last.0 == point.0 && (last.1 - before.1).signum() == (point.1 - last.1).signum();
             if level || upright {
                 kept.pop();
             }
@@ -148,8 +152,10 @@ impl<'a> Element<'a> {
                     out.push_str(&format!(" {key}=\"{}\"", user_units(value)));
                 }
                 "points" => {
-                    let points: Vec<String> =
-                        value.split_whitespace().map(|pair| pair.split(',').map(user_units).collect::<Vec<_>>().join(",")).collect();
+                    let points: Vec<String> = value
+                        .split_whitespace()
+                        .map(|pair| pair.split(',').map(user_units).collect::<Vec<_>>().join(","))
+                        .collect();
                     out.push_str(&format!(" points=\"{}\"", points.join(" ")));
                 }
                 "text-anchor" if *value != "start" => out.push_str(&format!(" text-anchor=\"{value}\"")),
@@ -205,7 +211,12 @@ mod tests {
         picture.line(Role::Key.of(2), (0.0, 1.0), (9.0, 1.0));
         picture.text(Role::Heading, (0.0, 9.0), Anchor::Start, "name");
         let svg = svg(&picture, Colours::Light);
-        for part in ["xmlns=\"http://www.w3.org/2000/svg\"", "stroke=\"#b57a00\"", "stroke-dasharray=\"7 3\"", "font-weight=\"bold\""] {
+        for part in [
+            "xmlns=\"http://www.w3.org/2000/svg\"",
+            "stroke=\"#b57a00\"",
+            "stroke-dasharray=\"7 3\"",
+            "font-weight=\"bold\"",
+        ] {
             assert!(svg.contains(part), "{part} in {svg}");
         }
         assert!(!svg.contains("class="), "{svg}");
@@ -213,6 +224,9 @@ mod tests {
 
     #[test]
     fn points_on_a_straight_line_are_left_out() {
-        assert_eq!(straight([(0, 0), (1, 0), (1, 0), (2, 0), (2, 5), (2, 9), (2, 3)].into_iter()), [(0, 0), (2, 0), (2, 9), (2, 3)]);
+        assert_eq!(
+            straight([(0, 0), (1, 0), (1, 0), (2, 0), (2, 5), (2, 9), (2, 3)].into_iter()),
+            [(0, 0), (2, 0), (2, 9), (2, 3)]
+        );
     }
 }

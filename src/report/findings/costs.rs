@@ -85,15 +85,15 @@ impl Facts<'_> {
         let mut sentences = Vec::new();
         if let [policy] = highest[..] {
             let estimate = Column::Peak.estimate(&self.comparison.policies[policy]);
-            let write = |value: Option<f64>| value.map(|v| self.notation.multiple(v));
-            let interval = write(estimate.ci_low).zip(write(estimate.ci_high));
-            let interval = interval.map(|(low, high)| format!(" ({})", self.notation.interval(&low, &high)));
+            let write = |value: Option<f64>| value.map(|value| self.notation.multiple(value)).unwrap_or_default();
+            let (mean, low, high) = (write(estimate.mean), write(estimate.ci_low), write(estimate.ci_high));
+            let interval = self.notation.around(&mean, &low, &high);
             let capacity = self.times_capacity(policy).map(|times| format!(", {times} capacity"));
             sentences.push(format!(
                 "{} peaked highest, at {} demand{}{}.",
                 self.name(policy),
                 self.cell(policy, Column::Peak),
-                interval.unwrap_or_default(),
+                interval,
                 capacity.unwrap_or_default()
             ));
         }
@@ -113,8 +113,9 @@ impl Facts<'_> {
             } else {
                 format!(", for {} points of success", self.notation.signed_points(difference, 1))
             };
+            let recovered = if self.recovered.is_some() { " and that recovered in every run" } else { "" };
             sentences.push(format!(
-                "Of the policies that retry, do not lose to {} and recovered in every run, {} peaked lowest: {}{success}.",
+                "Of the policies that retry and do not lose to {}{recovered}, {} peaked lowest: {}{success}.",
                 self.name(self.baseline()),
                 self.name(policy),
                 self.cell(policy, Column::Peak)

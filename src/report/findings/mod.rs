@@ -7,6 +7,8 @@ mod careful;
 mod costs;
 mod separation;
 mod success;
+#[cfg(test)]
+mod tests;
 
 use std::cmp::Ordering;
 
@@ -83,6 +85,8 @@ pub struct Findings {
     pub best_without_duplicates: Option<usize>,
     /// One to three sentences for whoever reads no further.
     pub verdict: Vec<String>,
+    /// The verdict's sentence about who made no duplicates, if it has one.
+    pub without_duplicates: Option<String>,
     /// What the winners cost, as a sentence's end: "a peak of 11.4× demand, 1,341 duplicates per 10,000 operations".
     pub costs: Option<String>,
     /// Further findings, in the order of their weight.
@@ -121,6 +125,7 @@ impl Findings {
         }
         Findings {
             verdict: facts.verdict(),
+            without_duplicates: if judged { facts.without_duplicates() } else { None },
             costs: if judged { facts.costs() } else { None },
             found,
             not_separable: if judged { facts.not_separable() } else { Vec::new() },
@@ -245,8 +250,9 @@ impl<'a> Facts<'a> {
                 text: format!("too small to see here ({} points)", n.points(mean, digits)),
             };
         }
-        let interval = n.interval(&n.points(low, decimals), &n.points(high, decimals));
-        Apart { visible: true, text: format!("{} points ({interval})", n.points(mean, decimals)) }
+        let mean = n.points(mean, decimals);
+        let interval = n.around(&mean, &n.points(low, decimals), &n.points(high, decimals));
+        Apart { visible: true, text: format!("{mean} points{interval}") }
     }
 
     /// The mean of a plain metric.

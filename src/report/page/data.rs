@@ -10,8 +10,7 @@ use crate::report::escape::escape;
 /// Most columns of the storm's table.
 const MOST_TIMES: usize = 30;
 /// Steps in time that readers count in, in seconds.
-const STEPS: [f64; 14] =
-    [1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 14_400.0];
+const STEPS: [f64; 14] = [1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 14_400.0];
 
 impl Page<'_> {
     /// Attempts per second of every policy in steps of time.

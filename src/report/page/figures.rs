@@ -51,23 +51,24 @@ impl Page<'_> {
     }
 
     fn dots_figure(&self, plot: &Plot) -> String {
-        let headings = &self.findings.headings;
+        let (headings, comparison) = (&self.findings.headings, self.input.comparison);
         let finding = match plot.column {
             Column::Attempts => &headings.attempts,
             Column::Duplicates => &headings.duplicates,
             // Over the section.
             _ => "",
         };
-        // Where there is no finding the heading only says what is drawn, and so does the title.
-        let finding = if plot.title.starts_with(finding) { String::new() } else { format!("{}.", self.prose(finding)) };
-        let note = escape(&dots::note(self.input.comparison, plot));
+        // Where nothing is found the heading only says what is drawn, as the title does.
+        let nothing = finding.is_empty() || finding == plot.title;
+        let finding = if nothing { String::new() } else { format!("{}.", self.prose(finding)) };
+        let note = escape(&dots::note(comparison, plot));
         let said = [note, finding].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
         // The section has the first plot's name.
         let id = if plot.column == Column::Success { String::new() } else { format!(" id=\"fig-{}\"", plot.file) };
         format!(
             "<figure{id}><p class=\"fh\">{}</p><p class=\"fs\">{said}</p>{}</figure>\n",
             plot.title,
-            chart::element(&dots::plot(self.input.comparison, plot))
+            chart::element(&dots::plot(comparison, plot))
         )
     }
 }

@@ -39,7 +39,11 @@ impl Page<'_> {
         let named = scenario.faults.iter().take(MOST_FAULTS).map(|fault| {
             let (name, from) = (harmless(&fault.name), N.clock(fault.from.seconds()));
             let endless = fault.until == SimTime::NEVER;
-            if endless { format!("{name} from {from}") } else { format!("{name} {from}–{}", N.clock(fault.until.seconds())) }
+            if endless {
+                format!("{name} from {from}")
+            } else {
+                format!("{name} {from}–{}", N.clock(fault.until.seconds()))
+            }
         });
         match scenario.faults.len() {
             0 => facts.push("no fault".to_owned()),
@@ -64,7 +68,9 @@ impl Page<'_> {
         let item = |finding: &crate::report::findings::Finding| {
             let (topic, text) = (finding.topic.label(), self.prose(&finding.text));
             let figure = figure(finding.topic);
-            format!("<li><b>{topic}.</b> {text}&nbsp;<a href=\"#{figure}\" aria-label=\"{topic}: see the figure\">↓</a></li>")
+            format!(
+                "<li><b>{topic}.</b> {text}&nbsp;<a href=\"#{figure}\" aria-label=\"{topic}: see the figure\">↓</a></li>"
+            )
         };
         let items: String = findings.found.iter().map(item).collect();
         let mut side = String::new();

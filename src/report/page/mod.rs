@@ -14,6 +14,7 @@ use super::ReportInput;
 use super::chart::{ink, tokens};
 use super::escape::escape;
 use super::findings::Findings;
+use super::name::harmless;
 use super::number::Notation;
 
 /// The notation of the page.
@@ -44,7 +45,7 @@ pub fn html(input: &ReportInput) -> String {
 impl Page<'_> {
     /// The scenario's title, or its file's name.
     fn title(&self) -> String {
-        let title = super::harmless(&self.input.scenario.title);
+        let title = harmless(&self.input.scenario.title);
         escape(if title.is_empty() { self.input.name } else { &title })
     }
 
@@ -64,7 +65,11 @@ impl Page<'_> {
             let known = name.contains('-') && self.findings.names.iter().any(|own| own == name);
             let after = escape(&word[name.len()..]);
             // A very long name has to break somewhere on a phone.
-            if known && name.len() <= 32 { format!("<span class=\"pn\">{}</span>{after}", escape(name)) } else { escape(word) }
+            if known && name.len() <= 32 {
+                format!("<span class=\"pn\">{}</span>{after}", escape(name))
+            } else {
+                escape(word)
+            }
         };
         sentence.split(' ').map(word).collect::<Vec<_>>().join(" ")
     }

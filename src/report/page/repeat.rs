@@ -2,6 +2,7 @@
 
 use super::Page;
 use crate::report::escape::escape;
+use crate::report::name::harmless;
 
 impl Page<'_> {
     /// The command, warnings, the resolved scenario, files and digests.
@@ -13,9 +14,12 @@ impl Page<'_> {
             .iter()
             .map(|warning| format!("<p class=\"lead\"><b>Warning.</b> {}</p>\n", escape(warning)))
             .collect();
-        let description = super::super::harmless(&input.scenario.description);
-        let description =
-            if description.is_empty() { String::new() } else { format!("<p class=\"lead\">{}</p>\n", escape(&description)) };
+        let description = harmless(&input.scenario.description);
+        let description = if description.is_empty() {
+            String::new()
+        } else {
+            format!("<p class=\"lead\">{}</p>\n", escape(&description))
+        };
         format!(
             "<section id=\"repeat\"><h2>How to repeat this</h2>\n{description}\
              <p class=\"lead\"><code>{}</code> with simlab {} and seed {} gives these bytes again.</p>\n{warnings}\
@@ -41,7 +45,11 @@ impl Page<'_> {
     /// The digest of every attempt's end, per policy.
     fn digests(&self) -> String {
         let rows = self.input.comparison.policies.iter().enumerate().map(|(index, policy)| {
-            format!("<tr><th scope=\"row\">{}</th><td class=\"code\">{:016x}</td></tr>", self.name(index), policy.digest)
+            format!(
+                "<tr><th scope=\"row\">{}</th><td class=\"code\">{:016x}</td></tr>",
+                self.name(index),
+                policy.digest
+            )
         });
         table("Digests", "policy", "digest of every attempt's end", &rows.collect::<String>())
     }

@@ -41,11 +41,10 @@ impl Page<'_> {
             Column::Peak => ("Peak load".to_owned(), "× demand".to_owned()),
             Column::Duplicates => ("Duplicates".to_owned(), "per 10,000".to_owned()),
             Column::Phantom => ("Phantom".to_owned(), "per 10,000".to_owned()),
-            Column::P99 => {
-                ("p99 latency".to_owned(), format!("{}, successes only", cells.latency_unit().symbol()))
-            }
+            Column::P99 => ("p99 latency".to_owned(), format!("{}, successes only", cells.latency_unit().symbol())),
             Column::Recovered => {
-                let after = last_fault(self.input).map_or_else(String::new, |fault| format!(" after {}", harmless(fault)));
+                let after =
+                    last_fault(self.input).map_or_else(String::new, |fault| format!(" after {}", harmless(fault)));
                 ("Recovered".to_owned(), escape(&format!("runs{after}")))
             }
         };
@@ -102,9 +101,10 @@ impl Page<'_> {
         let rate = |policy: usize| comparison.policies[policy].mean("success_rate").unwrap_or(0.0);
         let decimals = difference_decimals(rate(policy), rate(comparison.baseline));
         let write = |value: f64| N.signed_points(value, decimals);
-        let interval = difference.ci_low.zip(difference.ci_high).map(|(low, high)| {
-            format!("<small class=\"iv\">{} … {}</small>", write(low), write(high))
-        });
+        let interval = difference
+            .ci_low
+            .zip(difference.ci_high)
+            .map(|(low, high)| format!("<small class=\"iv\">{} … {}</small>", write(low), write(high)));
         let unseparated = self.findings.marks.at(policy, Column::VersusBaseline) == Some(Mark::NoDifference);
         let unseparated = if unseparated { "<small class=\"nsl\">no difference shown</small>" } else { "" };
         format!("<td><b class=\"n\">{}</b>{}{unseparated}</td>", write(mean), interval.unwrap_or_default())
@@ -116,7 +116,9 @@ impl Page<'_> {
         };
         let class = if recovered.down() > 0 { " class=\"down\"" } else { "" };
         let when = match recovered.slowest {
-            Some(slowest) if slowest > 0.0 && recovered.of > 1 => format!("<small>within {}</small>", N.length(slowest)),
+            Some(slowest) if slowest > 0.0 && recovered.of > 1 => {
+                format!("<small>within {}</small>", N.length(slowest))
+            }
             Some(slowest) if slowest > 0.0 => format!("<small>{}</small>", N.length(slowest)),
             Some(_) => "<small>at once</small>".to_owned(),
             None => String::new(),
@@ -131,7 +133,8 @@ impl Page<'_> {
             return String::new();
         }
         let comparisons = self.input.comparison.policies.len() - 1;
-        let corrected = if comparisons > 1 { format!(", Bonferroni over {comparisons} comparisons") } else { String::new() };
+        let corrected =
+            if comparisons > 1 { format!(", Bonferroni over {comparisons} comparisons") } else { String::new() };
         format!(
             "<p class=\"note\">▲ best, ▽ worst, each with the policies not separable from it (95%{corrected}); no mark where that is \
              more than a third of them. In the cost columns only retrying policies that do not succeed less often than {} and \

@@ -31,7 +31,9 @@ pub fn whisker(scale: Scale, estimate: Estimate, baseline: Option<f64>, slot: us
     }
     let class = Role::Beyond.of(slot).classes();
     marks.push_str(&format!("<circle cx=\"{}\" cy=\"6\" r=\"3\" class=\"{class}\"/>", at(mean)));
-    format!("<svg class=\"spk\" viewBox=\"0 0 {WIDTH} 12\" width=\"{WIDTH}\" height=\"12\" aria-hidden=\"true\">{marks}</svg>")
+    format!(
+        "<svg class=\"spk\" viewBox=\"0 0 {WIDTH} 12\" width=\"{WIDTH}\" height=\"12\" aria-hidden=\"true\">{marks}</svg>"
+    )
 }
 
 /// One decimal, none where it is zero.

@@ -140,7 +140,9 @@ fn time_end(input: &ReportInput, highest: f64) -> f64 {
 fn demand(input: &ReportInput) -> Vec<(f64, f64)> {
     let scenario = input.scenario;
     let last = SimTime(scenario.duration.0.saturating_sub(1));
-    let (Some(first), Some(end)) = (scenario.demand_at(SimTime::ZERO), scenario.demand_at(last)) else { return Vec::new() };
+    let (Some(first), Some(end)) = (scenario.demand_at(SimTime::ZERO), scenario.demand_at(last)) else {
+        return Vec::new();
+    };
     let mut corners = vec![(0.0, first)];
     if let Arrivals::Profile(points) = &scenario.arrivals {
         let inside = points.iter().filter(|point| point.at > Span::ZERO && point.at < scenario.duration);

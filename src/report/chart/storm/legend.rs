@@ -37,13 +37,18 @@ pub fn legend(storm: &Storm) -> Vec<Entry> {
     if let Some(capacity) = capacity_in_words(storm.input, storm) {
         add(Role::Capacity, false, capacity);
     }
-    let cut = if axes.goodput_cut { format!(", cut off at {:.0}% of demand", STRIP_MOST * 100.0) } else { String::new() };
+    let cut =
+        if axes.goodput_cut { format!(", cut off at {:.0}% of demand", STRIP_MOST * 100.0) } else { String::new() };
     add(Role::GoodputKey, true, format!("goodput{cut}"));
     let faults = windows(storm.input, axes);
     if !faults.is_empty() {
         let window = |(from, until, names): &(f64, f64, String)| {
             let endless = *until >= axes.time.high;
-            if endless { format!("{names} from {}", n.clock(*from)) } else { format!("{names} {}–{}", n.clock(*from), n.clock(*until)) }
+            if endless {
+                format!("{names} from {}", n.clock(*from))
+            } else {
+                format!("{names} {}–{}", n.clock(*from), n.clock(*until))
+            }
         };
         // A long list says less than the resolved scenario does.
         const MOST: usize = 4;

@@ -58,7 +58,10 @@ impl<'a> Storm<'a> {
         let (seconds, replications) = (self.grouping.seconds(), self.input.comparison.replications);
         let line = match replications {
             1 => format!("Line: one run in bins of {}.", n.length(seconds)),
-            runs => format!("Line: mean of {runs} runs in bins of {}; band: 10th to 90th percentile of the runs.", n.length(seconds)),
+            runs => format!(
+                "Line: mean of {runs} runs in bins of {}; band: 10th to 90th percentile of the runs.",
+                n.length(seconds)
+            ),
         };
         let window = n.length(self.input.scenario.peak_window.seconds());
         let runs = if replications > 1 {

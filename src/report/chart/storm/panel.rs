@@ -2,8 +2,8 @@
 
 use super::axes::{Axes, BOTTOM, HEIGHT, LEFT, RIGHT, STRIP_BOTTOM, STRIP_TOP, WIDTH};
 use super::{Storm, faults, peak, words};
-use crate::report::chart::font;
 use crate::report::chart::axis::{round_below, short};
+use crate::report::chart::font;
 use crate::report::chart::ink::{Role, TEXT};
 use crate::report::chart::picture::{Anchor, Extent, Mark, Picture, Point, Shape, text_extent};
 
@@ -25,7 +25,8 @@ pub fn panel(storm: &Storm, policy: usize) -> Picture {
         }
     }
     capacity_line(&mut picture, axes);
-    let demand: Vec<Point> = axes.demand.iter().map(|(t, rate)| (axes.time.at(*t), axes.attempts.within(*rate))).collect();
+    let demand: Vec<Point> =
+        axes.demand.iter().map(|(t, rate)| (axes.time.at(*t), axes.attempts.within(*rate))).collect();
     picture.add(Role::Demand, Shape::Path(demand));
     if input.comparison.replications > 1 {
         let mut band = axes.line(storm.grouping, &result.attempts_high);
@@ -67,7 +68,8 @@ fn capacity_line(picture: &mut Picture, axes: &Axes) {
 /// The word beside the capacity's line, where no other text is; the legend has it too.
 fn capacity_word(picture: &mut Picture, axes: &Axes, peak_label: Option<Extent>) {
     const WORD: &str = "capacity";
-    let level = |t: f64| axes.capacity_at(t).filter(|rate| *rate <= axes.attempts.high).map(|rate| axes.attempts.at(rate));
+    let level =
+        |t: f64| axes.capacity_at(t).filter(|rate| *rate <= axes.attempts.high).map(|rate| axes.attempts.at(rate));
     let almost_the_end = axes.time.high * (1.0 - 1e-9);
     let beside = [(LEFT + 3.0, Anchor::Start, level(0.0)), (RIGHT - 3.0, Anchor::End, level(almost_the_end))];
     let mut places = Vec::new();
@@ -79,7 +81,9 @@ fn capacity_word(picture: &mut Picture, axes: &Axes, peak_label: Option<Extent>)
     let texts = || picture.marks.iter().filter(|mark| matches!(mark.shape, Shape::Text { .. })).map(Mark::extent);
     let own_line = || picture.marks.iter().filter(|mark| mark.ink.role == Role::Mean).flat_map(segments);
     let extent = |(at, anchor): (Point, Anchor)| text_extent(at, anchor, WORD, TEXT, false);
-    places.retain(|place| extent(*place).3 < BOTTOM && texts().chain(peak_label).all(|text| !text.overlaps(extent(*place))));
+    places.retain(|place| {
+        extent(*place).3 < BOTTOM && texts().chain(peak_label).all(|text| !text.overlaps(extent(*place)))
+    });
     let clear = places.iter().find(|place| own_line().all(|segment| !segment.overlaps(extent(**place))));
     if let Some((at, anchor)) = clear.or(places.first()).copied() {
         picture.text(Role::Note, at, anchor, WORD);

@@ -46,8 +46,11 @@ pub fn peak(policy: &PolicyResult) -> Option<Peak> {
 /// What the label beside the mark says. Where demand is no rate, the load itself.
 fn label(peak: &Peak, axes: &Axes) -> String {
     let n = Notation::PAGE;
-    let height =
-        if axes.demand.is_empty() { format!("{}/s", n.count(peak.load)) } else { format!("{} demand", n.times(peak.ratio)) };
+    let height = if axes.demand.is_empty() {
+        format!("{}/s", n.count(peak.load))
+    } else {
+        format!("{} demand", n.times(peak.ratio))
+    };
     match peak.when {
         When::At(time) => format!("{height} at {}", n.clock(time)),
         When::Between(..) => height,
@@ -76,7 +79,8 @@ pub fn draw(picture: &mut Picture, policy: &PolicyResult, axes: &Axes) -> Option
     let half = font::width(&label, TEXT, false) / 2.0;
     let middle = (left + right) / 2.0;
     let x = middle.clamp(LEFT + half, RIGHT + 8.0 - half);
-    let capacity = axes.shows_capacity().then(|| axes.capacity_at((middle - LEFT) / (RIGHT - LEFT) * axes.time.high)).flatten();
+    let capacity =
+        axes.shows_capacity().then(|| axes.capacity_at((middle - LEFT) / (RIGHT - LEFT) * axes.time.high)).flatten();
     let line = capacity.filter(|rate| *rate <= axes.attempts.high).map(|rate| axes.attempts.at(rate));
     let above = y - 4.5;
     let baseline = match line {

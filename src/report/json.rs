@@ -1,0 +1,118 @@
+//! `summary.json`: everything that programs read (contract, section 4).
+
+use serde_json::{Map, Number, Value, json};
+
+use super::ReportInput;
+use crate::experiment::{Estimate, Metric, PolicyResult};
+use crate::metrics::statistics::nine_digits;
+
+/// Version of the shape of `summary.json`.
+const SCHEMA_VERSION: u32 = 1;
+
+/// The summary as text, with a line per metric.
+pub fn json(input: &ReportInput) -> String {
+    let comparison = input.comparison;
+    let mut scenario = input.resolved_json.clone();
+    if let Some(object) = scenario.as_object_mut()
+        && !input.files.is_empty()
+    {
+        let files = input.files.iter().map(|(name, hash)| (name.clone(), Value::from(hash.as_str())));
+        object.insert("files".to_owned(), Value::Object(files.collect()));
+    }
+    let summary = json!({
+        "schema_version": SCHEMA_VERSION,
+        "simlab_version": env!("CARGO_PKG_VERSION"),
+        "scenario": scenario,
+        "seed": input.scenario.seed,
+        "replications": comparison.replications,
+        "baseline": comparison.policies[comparison.baseline].name,
+        "policies": comparison.policies.iter().map(policy).collect::<Vec<Value>>(),
+        "expectations": [],
+        "warnings": comparison.warnings,
+    });
+    let mut text = String::new();
+    write(&summary, 0, &mut text);
+    text.push('\n');
+    text
+}
+
+fn policy(policy: &PolicyResult) -> Value {
+    let by_name = |shape: fn(&Metric) -> Value| -> Map<String, Value> {
+        policy.metrics.iter().map(|metric| (metric.name.clone(), shape(metric))).collect()
+    };
+    json!({
+        "name": policy.name,
+        "digest": format!("{:016x}", policy.digest),
+        "metrics": by_name(|metric| {
+            let mut object = estimate(&metric.estimate);
+            object.insert("values".to_owned(), metric.values.iter().copied().map(number).collect());
+            Value::Object(object)
+        }),
+        "versus_baseline": by_name(|metric| Value::Object(estimate(&metric.versus_baseline))),
+    })
+}
+
+fn estimate(estimate: &Estimate) -> Map<String, Value> {
+    let parts = [("mean", estimate.mean), ("ci_low", estimate.ci_low), ("ci_high", estimate.ci_high)];
+    parts.into_iter().map(|(name, value)| (name.to_owned(), number(value))).collect()
+}
+
+/// Rounded once. What does not exist and what is no number is null; whole numbers are written without a decimal point.
+fn number(value: Option<f64>) -> Value {
+    let Some(value) = value.filter(|value| value.is_finite()) else { return Value::Null };
+    let rounded = nine_digits(value);
+    if rounded.fract() == 0.0 && rounded.abs() < 9.0e15 {
+        return Value::from(rounded as i64);
+    }
+    Number::from_f64(rounded).map_or(Value::Null, Value::Number)
+}
+
+/// Indents by two; what holds no further objects stays on one line, so that a diff shows one metric per line.
+fn write(value: &Value, depth: usize, text: &mut String) {
+    let line = |text: &mut String, depth: usize| {
+        text.push('\n');
+        text.extend(std::iter::repeat_n("  ", depth));
+    };
+    let scalar = |value: &Value| !value.is_object() && !value.is_array();
+    let short = |value: &Value| match value {
+        Value::Array(items) => items.iter().all(scalar),
+        other => scalar(other),
+    };
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            let flat = depth > 1 && fields.values().all(short);
+            text.push('{');
+            for (index, (name, field)) in fields.iter().enumerate() {
+                text.push_str(if index > 0 { "," } else { "" });
+                if flat {
+                    text.push(' ');
+                } else {
+                    line(text, depth + 1);
+                }
+                text.push_str(&format!("{}: ", Value::from(name.as_str())));
+                write(field, depth + 1, text);
+            }
+            if flat {
+                text.push(' ')
+            } else {
+                line(text, depth)
+            }
+            text.push('}');
+        }
+        Value::Array(items) if !items.is_empty() && !short(value) => {
+            text.push('[');
+            for (index, item) in items.iter().enumerate() {
+                text.push_str(if index > 0 { "," } else { "" });
+                line(text, depth + 1);
+                write(item, depth + 1, text);
+            }
+            line(text, depth);
+            text.push(']');
+        }
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(Value::to_string).collect();
+            text.push_str(&format!("[{}]", items.join(", ")));
+        }
+        other => text.push_str(&other.to_string()),
+    }
+}

@@ -1,0 +1,109 @@
+//! Columns of text: their widths, their alignment, and the colours of their marks.
+
+use super::TableStyle;
+use crate::report::ReportInput;
+use crate::report::column::{Cells, Column};
+use crate::report::findings::Findings;
+use crate::report::marks::Mark;
+
+/// Between columns.
+const GAP: &str = "  ";
+/// A baseline with a longer name is called "baseline" in the heading.
+const LONGEST_BASELINE: usize = 12;
+
+/// A column of the table, beside the names.
+pub(super) struct Block {
+    /// What it shows; `None`: the whisker.
+    pub column: Option<Column>,
+    /// Its heading.
+    pub heading: String,
+    /// A text and a mark per policy.
+    pub cells: Vec<(String, Option<Mark>)>,
+}
+
+impl Block {
+    /// A column of numbers.
+    pub fn number(column: Column, input: &ReportInput, findings: &Findings, cells: &Cells) -> Block {
+        let baseline = &findings.names[input.comparison.baseline];
+        let heading = match column {
+            Column::Success => "success".to_owned(),
+            Column::VersusBaseline if baseline.chars().count() <= LONGEST_BASELINE => format!("vs {baseline}"),
+            Column::VersusBaseline => "vs baseline".to_owned(),
+            Column::Attempts => "attempts".to_owned(),
+            Column::Peak => "peak".to_owned(),
+            Column::Duplicates => "dup/10k".to_owned(),
+            Column::Phantom => "phantom/10k".to_owned(),
+            Column::P99 => "p99".to_owned(),
+            Column::Recovered => "recov".to_owned(),
+        };
+        let cell = |policy: usize| {
+            let mut text = cells.text(policy, column);
+            if column == Column::P99 && text.starts_with(|c: char| c.is_ascii_digit()) {
+                text.push_str(cells.latency_unit().symbol());
+            }
+            (text, findings.marks.at(policy, column))
+        };
+        Block { column: Some(column), heading, cells: (0..findings.names.len()).map(cell).collect() }
+    }
+
+    /// Columns that can be marked keep a place for it, so that digits stay below each other.
+    fn place_for_mark(&self) -> usize {
+        usize::from(!matches!(self.column, None | Some(Column::P99 | Column::Recovered)))
+    }
+
+    fn width(&self) -> usize {
+        let cells = self.cells.iter().map(|(text, _)| text.chars().count() + self.place_for_mark());
+        cells.max().unwrap_or(0).max(self.heading.chars().count())
+    }
+
+    fn cell(&self, policy: usize, colour: bool) -> String {
+        let (text, mark) = &self.cells[policy];
+        let text = format!("{}{text}", " ".repeat(self.width() - self.place_for_mark() - text.chars().count()));
+        let text = if self.column == Some(Column::P99) { painted(text, DIM, colour) } else { text };
+        let mark = match mark {
+            Some(Mark::Best) => painted("*".to_owned(), GREEN, colour),
+            Some(Mark::Worst) => painted("!".to_owned(), RED, colour),
+            Some(Mark::NoDifference) => painted("?".to_owned(), DIM, colour),
+            None => " ".repeat(self.place_for_mark()),
+        };
+        text + &mark
+    }
+}
+
+const GREEN: &str = "32";
+const RED: &str = "31";
+const DIM: &str = "2";
+
+/// `text` in a colour (ECMA-48, select graphic rendition).
+fn painted(text: String, code: &str, colour: bool) -> String {
+    if colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text }
+}
+
+fn name_width(names: &[String]) -> usize {
+    names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("policy".len())
+}
+
+/// Width of the whole table.
+pub(super) fn width(names: &[String], blocks: &[Block]) -> usize {
+    name_width(names) + blocks.iter().map(|block| GAP.len() + block.width()).sum::<usize>()
+}
+
+/// Heading, rule and a line per policy.
+pub(super) fn aligned(names: &[String], blocks: &[Block], style: TableStyle) -> Vec<String> {
+    let names_width = name_width(names);
+    let mut heading = format!("{:<names_width$}", "policy");
+    for block in blocks {
+        heading.push_str(&format!("{GAP}{:>width$}", block.heading, width = block.width()));
+    }
+    let rule = if style.unicode { "─" } else { "-" };
+    let mut lines = vec![heading, rule.repeat(width(names, blocks))];
+    for (policy, name) in names.iter().enumerate() {
+        let mut line = format!("{name:<names_width$}");
+        for block in blocks {
+            line.push_str(GAP);
+            line.push_str(&block.cell(policy, style.colour));
+        }
+        lines.push(line);
+    }
+    lines
+}

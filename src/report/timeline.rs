@@ -1,0 +1,47 @@
+//! `timeline.csv`: what happened when, under each policy.
+
+use super::ReportInput;
+use super::csv::{field, lines};
+
+/// The columns, in the contract's order.
+const HEADER: [&str; 12] = [
+    "policy",
+    "t",
+    "operations",
+    "attempts",
+    "attempts_low",
+    "attempts_high",
+    "goodput",
+    "failed",
+    "in_flight",
+    "queue",
+    "refused",
+    "breaker_open",
+];
+
+/// The timelines of all policies as CSV, one below the other.
+pub fn timeline(input: &ReportInput) -> String {
+    let rows = input.comparison.policies.iter().flat_map(|policy| {
+        let line = &policy.timeline;
+        let columns = [
+            &line.operations,
+            &line.attempts,
+            &policy.attempts_low,
+            &policy.attempts_high,
+            &line.goodput,
+            &line.failed,
+            &line.in_flight,
+            &line.queue,
+            &line.refused,
+            &line.breaker_open,
+        ];
+        (0..line.attempts.len()).map(move |bin| {
+            // Whole nanoseconds: a bin's start has no rounding error of its own.
+            let start = (line.bin.0 as u128 * bin as u128) as f64 / 1e9;
+            let mut row = vec![policy.name.clone(), field(Some(start))];
+            row.extend(columns.iter().map(|column| field(column.get(bin).copied())));
+            row
+        })
+    });
+    lines(std::iter::once(HEADER.map(str::to_owned).to_vec()).chain(rows))
+}
