@@ -156,7 +156,9 @@ fn scale(comparison: &Comparison, plot: &Plot) -> Scale {
         columns.into_iter().flatten().flat_map(of)
     };
     let highest = values().fold(0.0, f64::max);
-    let (low, high) = if plot.column == Column::Success {
+    let (low, high) = if values().next().is_none() {
+        (0.0, 1.0)
+    } else if plot.column == Column::Success {
         const STEP: f64 = 20.0;
         let lowest = values().fold(1.0, f64::min);
         let high = ((highest * STEP - 1e-9).ceil() / STEP).max(1.0 / STEP);
@@ -168,19 +170,34 @@ fn scale(comparison: &Comparison, plot: &Plot) -> Scale {
     Scale { low, high, start: LEFT, end: RIGHT }
 }
 
+/// As many ticks, up to five steps, as have room for their labels.
 fn ticks(column: Column, scale: Scale) -> Vec<Tick> {
-    if column != Column::Success {
-        let factor = factor(column);
-        let ticks = count_ticks(scale.high * factor, 4.0);
-        return ticks.into_iter().map(|tick| Tick { value: tick.value / factor, ..tick }).collect();
-    }
-    let step = round_step(scale.high - scale.low, 5.0).max(0.01);
+    let choice = |steps: u32| {
+        if column == Column::Success {
+            share_ticks(scale, f64::from(steps))
+        } else {
+            let factor = factor(column);
+            let ticks = count_ticks(scale.high * factor, f64::from(steps));
+            ticks.into_iter().map(|tick| Tick { value: tick.value / factor, ..tick }).collect()
+        }
+    };
+    let half = |tick: &Tick| font::width(&tick.label, TEXT, false) / 2.0;
+    let fits = |ticks: &Vec<Tick>| {
+        let apart = |pair: &[Tick]| scale.at(pair[1].value) - scale.at(pair[0].value) - half(&pair[0]) - half(&pair[1]);
+        ticks.windows(2).all(|pair| apart(pair) >= 6.0)
+    };
+    (1..=5).rev().map(choice).find(fits).unwrap_or_default()
+}
+
+fn share_ticks(scale: Scale, most: f64) -> Vec<Tick> {
+    let step = round_step(scale.high - scale.low, most);
     let first = (scale.low / step - 1e-9).ceil() as usize;
     let last = (scale.high / step + 1e-9).floor() as usize;
-    (first..=last)
-        .map(|i| i as f64 * step)
-        .map(|value| Tick { value, label: tick_label(column, value, step) })
-        .collect()
+    let tick = |i: usize| {
+        let value = i as f64 * step;
+        Tick { value, label: tick_label(Column::Success, value, step) }
+    };
+    (first..=last).map(tick).collect()
 }
 
 fn tick_label(column: Column, value: f64, step: f64) -> String {

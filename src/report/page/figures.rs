@@ -18,7 +18,7 @@ impl Page<'_> {
             "<section id=\"fig-storm\"><h2>{}</h2>\n<p class=\"cap\">{}</p>\n<ul class=\"how\">{}</ul>\n\
              <div class=\"g3\">{figures}</div>\n{}</section>",
             self.prose(&self.findings.headings.load),
-            escape(&storm.caption()),
+            self.prose(&storm.caption()),
             legend(&storm),
             self.storm_data(&storm)
         )
@@ -34,7 +34,7 @@ impl Page<'_> {
             self.name(policy),
             rate.unwrap_or_default(),
             chart::element(&storm.panel(policy)),
-            escape(&storm::words(self.input, policy, recovered))
+            self.prose(&storm::words(self.input, policy, recovered))
         )
     }
 
@@ -45,7 +45,7 @@ impl Page<'_> {
         format!(
             "<section id=\"fig-success\"><h2>{}</h2>\n<p class=\"cap\">{}</p>\n<div class=\"g3\">{figures}</div>\n{}</section>",
             self.prose(&self.findings.headings.success),
-            escape(&dots::caption(comparison)),
+            self.prose(&dots::caption(comparison)),
             self.dots_data()
         )
     }

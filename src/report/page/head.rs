@@ -108,7 +108,8 @@ fn demand(arrivals: &Arrivals) -> String {
         Arrivals::Closed { .. } => "of clients that think, then act".to_owned(),
         Arrivals::Burst { operations, every, .. } => {
             let again = every.map_or_else(String::new, |every| format!(" every {}", N.length(every.seconds())));
-            format!("with {} operations at once{again}", N.count(*operations as f64))
+            let noun = if *operations == 1 { "operation" } else { "operations" };
+            format!("with {} {noun} at once{again}", N.count(*operations as f64))
         }
         Arrivals::Profile(points) => {
             let rates = || points.iter().map(|point| point.rate);

@@ -10,6 +10,9 @@ use crate::report::name::harmless;
 use crate::report::number::difference_decimals;
 use crate::report::recovery::last_fault;
 
+/// A name with more characters than this has to break, or the first column would fill a phone.
+const LONG: usize = 20;
+
 impl Page<'_> {
     /// The section with the table.
     pub(super) fn table(&self) -> String {
@@ -60,7 +63,12 @@ impl Page<'_> {
             column => self.number_cell(policy, *column, cells),
         };
         let row: String = Column::ALL.iter().map(cell).collect();
-        format!("<tr><th scope=\"row\">{}<span>{}</span>{note}</th>{row}</tr>\n", self.key(policy), self.name(policy))
+        let long = if self.findings.names[policy].chars().count() > LONG { " class=\"long\"" } else { "" };
+        format!(
+            "<tr><th scope=\"row\">{}<span{long}>{}</span>{note}</th>{row}</tr>\n",
+            self.key(policy),
+            self.name(policy)
+        )
     }
 
     fn number_cell(&self, policy: usize, column: Column, cells: &Cells) -> String {

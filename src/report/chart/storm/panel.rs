@@ -118,7 +118,8 @@ fn strip(picture: &mut Picture, storm: &Storm, policy: usize) {
     let (unit, (value, label)) = match axes.constant_demand() {
         Some(demand) => ("goodput", (demand, "100%".to_owned())),
         None => {
-            let step = round_below(axes.goodput.high);
+            // Clear of the word above.
+            let step = round_below(axes.goodput.high * 0.83);
             ("goodput/s", (step, short(step, step)))
         }
     };

@@ -1,6 +1,6 @@
 //! The highest load of a policy: how high, when, and how it is marked.
 
-use super::axes::{Axes, BOTTOM, LEFT, RIGHT, TOP};
+use super::axes::{Axes, BOTTOM, LEFT, RIGHT, Step, TOP};
 use crate::experiment::PolicyResult;
 use crate::metrics::statistics::nearest_rank;
 use crate::report::chart::font;
@@ -79,19 +79,21 @@ pub fn draw(picture: &mut Picture, policy: &PolicyResult, axes: &Axes) -> Option
     let half = font::width(&label, TEXT, false) / 2.0;
     let middle = (left + right) / 2.0;
     let x = middle.clamp(LEFT + half, RIGHT + 8.0 - half);
-    let capacity =
-        axes.shows_capacity().then(|| axes.capacity_at((middle - LEFT) / (RIGHT - LEFT) * axes.time.high)).flatten();
-    let line = capacity.filter(|rate| *rate <= axes.attempts.high).map(|rate| axes.attempts.at(rate));
     let above = y - 4.5;
+    let covers = |(from, until, rate): &&Step| {
+        axes.time.at(*from) < x + half && axes.time.at(*until) > x - half && *rate <= axes.attempts.high
+    };
+    let lines = axes.capacity.iter().filter(covers).map(|(_, _, rate)| axes.attempts.at(*rate));
+    // On a capacity's line, or just above it; of several the highest in the plot.
+    let line = lines.filter(|line| above > line - CLEAR && above - TEXT < *line).reduce(f64::min);
     let baseline = match line {
-        // On the capacity's line, or just above it.
-        Some(line) if above > line - CLEAR && above - TEXT < line => {
+        Some(line) => {
             let raised = (line - RAISED).max(TOP + TEXT);
             picture.line(Role::Leader, (middle, y), (middle, raised + 3.0));
             raised
         }
-        _ if above - 0.76 * TEXT < TOP => (y + 15.0).min(BOTTOM - 4.0),
-        _ => above,
+        None if above - 0.76 * TEXT < TOP => (y + 15.0).min(BOTTOM - 4.0),
+        None => above,
     };
     picture.text(Role::Annotation, (x, baseline), Anchor::Middle, label.clone());
     Some(text_extent((x, baseline), Anchor::Middle, &label, TEXT, false))
