@@ -49,6 +49,16 @@ impl<'a> Contrasts<'a> {
         among.iter().filter(with_value).filter(belongs).copied().collect()
     }
 
+    /// The members of `group` that nobody of `among` outside of it surpasses in the mean.
+    pub fn unsurpassed(&self, column: Column, among: &[usize], group: &[usize], side: Ordering) -> Vec<usize> {
+        let beyond = |a: usize, b: usize| {
+            let means = self.mean(a, column).zip(self.mean(b, column));
+            means.is_some_and(|(a, b)| a.total_cmp(&b) == side)
+        };
+        let surpassed = |member: usize| among.iter().any(|other| !group.contains(other) && beyond(*other, member));
+        group.iter().copied().filter(|member| !surpassed(*member)).collect()
+    }
+
     /// The one with the highest (or lowest) mean, the earliest of several; says nothing about whether it differs from the next.
     pub fn first(&self, column: Column, among: &[usize], side: Ordering) -> Option<usize> {
         let means = among.iter().filter_map(|policy| Some((*policy, self.mean(*policy, column)?)));

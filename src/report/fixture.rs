@@ -51,8 +51,10 @@ impl Row {
     /// Values that may be missing.
     pub fn maybe(mut self, metric: &'static str, values: Vec<Option<f64>>) -> Row {
         assert_eq!(values.len(), self.metrics[0].1.len(), "{metric} of {}", self.name);
-        self.metrics.retain(|(name, _)| *name != metric);
-        self.metrics.push((metric, values));
+        match self.metrics.iter_mut().find(|(name, _)| *name == metric) {
+            Some((_, old)) => *old = values,
+            None => self.metrics.push((metric, values)),
+        }
         self
     }
 }

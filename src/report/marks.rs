@@ -61,7 +61,7 @@ impl Marks {
         let mut of = vec![[None; Column::ALL.len()]; policies];
         let mut put = |column: Column, among: &[usize], side: Ordering, mark: Mark| {
             let group = contrasts.extreme(column, among, side);
-            if group.len() * 3 <= policies && leads_in_order(&contrasts, column, among, &group, side) {
+            if group.len() * 3 <= policies && contrasts.unsurpassed(column, among, &group, side) == group {
                 group.into_iter().for_each(|policy| of[policy][column as usize] = Some(mark));
             }
         };
@@ -84,16 +84,6 @@ impl Marks {
         }
         Marks { of }
     }
-}
-
-/// True if nobody outside of `group` has a mean beyond one inside.
-fn leads_in_order(contrasts: &Contrasts, column: Column, among: &[usize], group: &[usize], side: Ordering) -> bool {
-    let beyond = |a: usize, b: usize| {
-        let (a, b) = (contrasts.mean(a, column), contrasts.mean(b, column));
-        a.zip(b).is_some_and(|(a, b)| a.total_cmp(&b) == side)
-    };
-    let mut outside = among.iter().filter(|policy| !group.contains(policy));
-    outside.all(|outsider| group.iter().all(|member| !beyond(*outsider, *member)))
 }
 
 /// True if a policy may be the best in a cost column.

@@ -115,7 +115,7 @@ mod tests {
             &["aaaaaaaaaaaa…aaaaaaaaaaa", "aaaaaaaaaaa…aaaaaaaaaaaa"],
         );
         let (a, b) = ("a".repeat(40) + "1" + &"a".repeat(40), "a".repeat(40) + "2" + &"a".repeat(40));
-        let many = vec![a.as_str(), b.as_str()];
+        let many = [a.as_str(), b.as_str()];
         let short = fitted(&many.repeat(15), &Notation::ASCII);
         let different: BTreeSet<&String> = short.iter().collect();
         assert_eq!(different.len(), 30, "{short:?}");

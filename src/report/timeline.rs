@@ -45,3 +45,28 @@ pub fn timeline(input: &ReportInput) -> String {
     });
     lines(std::iter::once(HEADER.map(str::to_owned).to_vec()).chain(rows))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::{row, with_input};
+
+    fn check(policies: &[&'static str], expected: &str) {
+        let rows = policies.iter().map(|name| row(name, &[0.7])).collect();
+        assert_eq!(with_input(rows, timeline), expected);
+    }
+
+    #[test]
+    fn all_bins_of_all_policies() {
+        check(
+            &["a", "b,c"],
+            "policy,t,operations,attempts,attempts_low,attempts_high,goodput,failed,in_flight,queue,refused,breaker_open\n\
+             a,0,1,1,1,1,1,1,1,1,1,1\n\
+             a,1,0.333333333,0.333333333,0.333333333,0.333333333,0.333333333,0.333333333,0.333333333,0.333333333,\
+             0.333333333,0.333333333\n\
+             \"b,c\",0,1,1,1,1,1,1,1,1,1,1\n\
+             \"b,c\",1,0.333333333,0.333333333,0.333333333,0.333333333,0.333333333,0.333333333,0.333333333,0.333333333,\
+             0.333333333,0.333333333\n",
+        );
+    }
+}

@@ -52,9 +52,10 @@ impl Facts<'_> {
         let in_all = |metric: &str, holds: &dyn Fn(f64) -> bool| {
             down.iter().all(|policy| {
                 let policy = &self.comparison.policies[*policy];
-                let values =
-                    |name: &str| policy.metric(name).map(|metric| metric.values.as_slice()).unwrap_or_default();
-                let mut runs = values("time_to_recover").iter().zip(values(metric)).filter(|(time, _)| time.is_none());
+                let (Some(times), Some(values)) = (policy.metric("time_to_recover"), policy.metric(metric)) else {
+                    return false;
+                };
+                let mut runs = times.values.iter().zip(&values.values).filter(|(time, _)| time.is_none());
                 runs.all(|(_, value)| value.is_some_and(holds))
             })
         };

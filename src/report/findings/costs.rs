@@ -8,9 +8,9 @@ use crate::report::marks::eligible;
 use crate::report::name::list;
 
 impl Facts<'_> {
-    /// The winners, if the baseline is not among them.
+    /// Those with the most successes, if the baseline is not among them.
     fn winners(&self) -> Option<&[usize]> {
-        (!self.top.is_empty() && !self.top.contains(&self.baseline())).then_some(&self.top)
+        (!self.top.is_empty() && !self.top.contains(&self.baseline())).then_some(&self.core)
     }
 
     /// Some winner has more of it than the baseline.
@@ -59,13 +59,13 @@ impl Facts<'_> {
     /// The verdict's third sentence: who did without duplicates.
     pub(super) fn without_duplicates(&self) -> Option<String> {
         let made = |policy: &usize| self.mean(*policy, Column::Duplicates).is_some_and(|mean| mean > 0.0);
-        let clean: Vec<usize> = self.top.iter().copied().filter(|policy| !made(policy)).collect();
+        let clean: Vec<usize> = self.core.iter().copied().filter(|policy| !made(policy)).collect();
         if clean.is_empty() {
             let best = self.best_without_duplicates?;
             let rate = self.cell(best, Column::Success);
             return Some(format!("{} reached {rate} without duplicates.", self.name(best)));
         }
-        let some_did = clean.len() < self.top.len() && !self.top.contains(&self.baseline());
+        let some_did = clean.len() < self.core.len() && !self.top.contains(&self.baseline());
         some_did.then(|| format!("Of these, {} made no duplicates.", list(&self.named(&clean), "and")))
     }
 

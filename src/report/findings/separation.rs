@@ -40,9 +40,13 @@ impl Facts<'_> {
 
     /// What cannot be told apart from `first`, from the shorter side, and the pairs that are told with it.
     fn statement(&self, first: usize, policies: &[usize], pairs: &[Pair], left: &[Pair]) -> (String, Vec<Pair>) {
-        let mut group = partners(first, pairs);
-        group.push(first);
-        group.sort_unstable();
+        let with_first = |pairs: &[Pair]| {
+            let mut group = partners(first, pairs);
+            group.push(first);
+            group.sort_unstable();
+            group
+        };
+        let group = with_first(left);
         let within: Vec<Pair> =
             group.iter().flat_map(|a| group.iter().map(|b| (*a, *b))).filter(|(a, b)| a < b).collect();
         if group.len() > 2 && within.iter().all(|pair| pairs.contains(pair)) {
@@ -53,6 +57,7 @@ impl Facts<'_> {
             };
             return (format!("{who} from each other"), within);
         }
+        let group = with_first(pairs);
         let apart: Vec<usize> = policies.iter().copied().filter(|policy| !group.contains(policy)).collect();
         let from = match apart.len() {
             0 if group.len() > 2 => "any other policy".to_owned(),

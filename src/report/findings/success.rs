@@ -48,24 +48,38 @@ impl Facts<'_> {
                 self.name(baseline)
             ));
         } else {
-            let pair_differs = |a: &usize, b: &usize| self.contrasts.differs(*a, *b, Column::Success).is_some();
-            let some_differ = self.top.iter().any(|a| self.top.iter().any(|b| a < b && pair_differs(a, b)));
-            let shown = if some_differ {
-                // Looked at alone some of these pairs differ; that is not enough to pick the best out of many.
-                let (first, all) = (self.name(first), self.all.len());
-                format!("no difference from {first} shown {with}, corrected for picking the best of {all}")
-            } else {
-                format!("no difference between them shown {with}")
-            };
-            verdict.push(format!(
-                "{} succeeded most often ({}); {shown}.",
-                list(&self.named(&self.top), "and"),
-                self.span(&self.top, Column::Success, "%"),
-            ));
+            verdict.push(self.top_group(first));
         }
         verdict.extend(self.cost_sentence());
         verdict.extend(self.without_duplicates());
         verdict
+    }
+
+    /// The verdict's first sentence if the highest mean, that of `first`, is not separated from all others.
+    fn top_group(&self, first: usize) -> String {
+        let with = self.with_replications();
+        // Looked at alone some of these pairs may differ; that is not enough to pick the best out of many.
+        let corrected = format!("{with}, corrected for picking the best of {}", self.all.len());
+        let core = list(&self.named(&self.core), "and");
+        let rates = self.span(&self.core, Column::Success, "%");
+        if self.core.len() < self.top.len() {
+            let strays: Vec<usize> = self.top.iter().copied().filter(|policy| !self.core.contains(policy)).collect();
+            let (has, base) = (if self.core.len() == 1 { "has" } else { "have" }, self.baseline());
+            return format!(
+                "{core} {has} the highest mean success ({rates}), against {} with {}; no difference from {} ({}) shown {corrected}.",
+                self.cell(base, Column::Success),
+                self.name(base),
+                list(&self.named(&strays), "and"),
+                self.span(&strays, Column::Success, "%"),
+            );
+        }
+        let differ = |a: &usize, b: &usize| a < b && self.contrasts.differs(*a, *b, Column::Success).is_some();
+        if self.top.iter().any(|a| self.top.iter().any(|b| differ(a, b))) {
+            let first = self.name(first);
+            format!("{core} succeeded most often ({rates}); no difference from {first} shown {corrected}.")
+        } else {
+            format!("{core} succeeded most often ({rates}); no difference between them shown {with}.")
+        }
     }
 
     /// Where a policy's success lies from the baseline's, if a difference is shown.

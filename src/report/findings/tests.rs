@@ -237,3 +237,20 @@ fn more_attempts_are_named() {
 fn names_cannot_steer() {
     check(vec![row("a\u{1b}[2J", &[0.7; 3])], verdict, &["a\u{fffd}[2J succeeded in 70.0% of operations."]);
 }
+
+#[test]
+fn a_stray_is_no_winner() {
+    let rates = [0.12, 0.81, 0.13, 0.80, 0.82, 0.11, 0.81, 0.79, 0.12, 0.80];
+    let rows =
+        vec![never(), exact("a", 0.852), exact("b", 0.835), exact("c", 0.6), exact("d", 0.5), row("wild", &rates)];
+    check(
+        rows,
+        |f| [f.verdict, f.not_separable].concat(),
+        &[
+            "a has the highest mean success (85.2%), against 72.2% with never; no difference from wild (53.1%) shown with 10 \
+         replications, corrected for picking the best of 6.",
+            "It peaked at 3.0x demand.",
+            "wild from any policy but a and b",
+        ],
+    );
+}

@@ -1,6 +1,8 @@
 //! The comparison for a terminal: a table that fits, its marks explained, and the findings in words.
 
 mod layout;
+#[cfg(test)]
+mod tests;
 mod whisker;
 
 use super::ReportInput;
@@ -91,7 +93,12 @@ fn legend(input: &ReportInput, findings: &Findings, blocks: &[Block], style: Tab
         .collect();
     let mut lines = Vec::new();
     if !marks.is_empty() {
-        lines.push(format!("{} (95%, paired)", marks.join("  ")));
+        let line = format!("{} (95%, paired)", marks.join("  "));
+        lines.extend(if line.chars().count() <= style.width {
+            vec![line]
+        } else {
+            wrapped(&line.replace("  ", ", "), style.width)
+        });
     }
     let mut words = Vec::new();
     if columns.contains(&Column::Duplicates) {
