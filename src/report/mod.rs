@@ -68,9 +68,14 @@ impl ReportInput<'_> {
 
 /// All files of a report but the manifest: path within its folder, and content.
 pub fn render(input: &ReportInput) -> Vec<(String, Vec<u8>)> {
-    vec![
+    let mut files = vec![
         ("summary.json".to_owned(), json(input).into_bytes()),
         ("summary.csv".to_owned(), csv(input).into_bytes()),
         ("timeline.csv".to_owned(), timeline(input).into_bytes()),
-    ]
+        ("report.html".to_owned(), page::html(input).into_bytes()),
+    ];
+    if input.charts {
+        files.extend(chart::files(input));
+    }
+    files
 }

@@ -45,12 +45,6 @@ fn bind(mut picture: Picture, bottom: f64) -> Picture {
     picture
 }
 
-/// The scenario's title, or the name of its file.
-fn scenario_title(input: &ReportInput) -> String {
-    let title = harmless(&input.scenario.title);
-    if title.is_empty() { harmless(input.name) } else { title }
-}
-
 /// The storm: panels in rows of three.
 pub fn storm(input: &ReportInput, storm: &Storm) -> Picture {
     let policies = &input.comparison.policies;
@@ -58,7 +52,7 @@ pub fn storm(input: &ReportInput, storm: &Storm) -> Picture {
     let panels: Vec<Picture> = (0..policies.len()).map(|policy| storm.panel(policy)).collect();
     let (panel_width, panel_height) = (panels[0].width, panels[0].height);
     let width = 2.0 * MARGIN + columns as f64 * panel_width + (columns - 1) as f64 * GAP;
-    let title = format!("{}: attempts per second and goodput", scenario_title(input));
+    let title = format!("{}: attempts per second and goodput", input.title());
     let (mut picture, top) = sheet(width, &title, &[storm.caption()]);
     let top = legend(&mut picture, storm, top) + LINE;
 
@@ -123,9 +117,9 @@ fn legend(picture: &mut Picture, storm: &Storm, top: f64) -> f64 {
 /// A dot plot.
 pub fn dots(input: &ReportInput, plot: &Plot) -> Picture {
     let chart = dots::plot(input.comparison, plot);
-    let captions = [scenario_title(input), dots::note(input.comparison, plot), dots::caption(input.comparison)];
+    let captions = [input.title(), dots::note(input.comparison, plot), dots::caption(input.comparison)];
     let (mut picture, top) = sheet(chart.width + 2.0 * MARGIN, plot.title, &captions);
-    picture.words = format!("{}: {}", scenario_title(input), chart.words);
+    picture.words = format!("{}: {}", input.title(), chart.words);
     let bottom = top + chart.height;
     picture.place(chart, (MARGIN, top));
     bind(picture, bottom)

@@ -13,6 +13,8 @@ mod png;
 mod series;
 pub mod storm;
 mod svg;
+#[cfg(test)]
+pub(super) mod tests;
 pub mod tokens;
 
 use self::picture::Picture;

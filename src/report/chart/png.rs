@@ -206,7 +206,7 @@ fn dashed(points: &[Point], dash: Dash) -> Vec<Vec<Point>> {
         let (from, to) = (pair[0], pair[1]);
         let length = ((to.0 - from.0) * (to.0 - from.0) + (to.1 - from.1) * (to.1 - from.1)).sqrt();
         let mut done = 0.0;
-        while length - done > left {
+        while length - done >= left {
             done += left;
             let share = done / length;
             let point = (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1));

@@ -16,7 +16,7 @@ impl Page<'_> {
         let verdict: Vec<String> = self.findings.verdict.iter().map(|sentence| self.emphasised(sentence)).collect();
         format!(
             "<header><h1>{}</h1>\n<p class=\"facts\">{}</p></header>\n<p class=\"verdict\">{}</p>\n{}",
-            self.title(),
+            escape(&self.input.title()),
             escape(&self.facts()),
             verdict.join(" "),
             self.columns()
@@ -26,15 +26,10 @@ impl Page<'_> {
     /// "9 policies · 10 replications, seed 7 · 20 min at 40 operations/s · outage 5:00–12:00 · baseline no-retry".
     fn facts(&self) -> String {
         let (comparison, scenario) = (self.input.comparison, self.input.scenario);
-        let plural = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+        let demand = demand(&scenario.arrivals);
         let mut facts = vec![
-            plural(comparison.policies.len(), "policy", "policies"),
-            format!(
-                "{}, seed {}",
-                plural(comparison.replications as usize, "replication", "replications"),
-                scenario.seed
-            ),
-            format!("{} {}", N.length(scenario.duration.seconds()), demand(&scenario.arrivals)),
+            self.input.facts().replacen(", ", " · ", 1),
+            format!("{} {demand}", N.length(scenario.duration.seconds())),
         ];
         let named = scenario.faults.iter().take(MOST_FAULTS).map(|fault| {
             let (name, from) = (harmless(&fault.name), N.clock(fault.from.seconds()));

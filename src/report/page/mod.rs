@@ -8,13 +8,14 @@ mod figures;
 mod head;
 mod repeat;
 mod table;
+#[cfg(test)]
+mod tests;
 mod whisker;
 
 use super::ReportInput;
 use super::chart::{ink, tokens};
 use super::escape::escape;
 use super::findings::Findings;
-use super::name::harmless;
 use super::number::Notation;
 
 /// The notation of the page.
@@ -29,7 +30,7 @@ struct Page<'a> {
 /// The whole page.
 pub fn html(input: &ReportInput) -> String {
     let page = Page { input, findings: Findings::new(input, N) };
-    let title = page.title();
+    let title = escape(&input.title());
     let style = format!("{}{}{}", tokens::css(), ink::css(), include_str!("style.css"));
     let parts = [page.head(), page.table(), page.storm(), page.dots(), page.repeat()];
     format!(
@@ -43,12 +44,6 @@ pub fn html(input: &ReportInput) -> String {
 }
 
 impl Page<'_> {
-    /// The scenario's title, or its file's name.
-    fn title(&self) -> String {
-        let title = harmless(&self.input.scenario.title);
-        escape(if title.is_empty() { self.input.name } else { &title })
-    }
-
     /// A policy's name.
     fn name(&self, policy: usize) -> String {
         escape(&self.findings.names[policy])

@@ -6,9 +6,13 @@ use crate::report::chart::axis::{round_below, short};
 use crate::report::chart::font;
 use crate::report::chart::ink::{Role, TEXT};
 use crate::report::chart::picture::{Anchor, Extent, Mark, Picture, Point, Shape, text_extent};
+use crate::report::number::Notation;
 
 /// How far a text's baseline lies below the middle of its letters.
 const MIDDLE: f64 = 4.0;
+
+/// Between a label and its axis: "1,000" and "100%" in the widest font just fit.
+const GAP: f64 = 3.6;
 
 /// The panel of `policy`, back to front.
 pub fn panel(storm: &Storm, policy: usize) -> Picture {
@@ -47,7 +51,7 @@ fn grid(picture: &mut Picture, axes: &Axes) {
         let y = axes.attempts.at(tick.value);
         let ink = if tick.value == 0.0 { Role::Axis } else { Role::Grid };
         picture.line(ink, (LEFT, y), (RIGHT, y));
-        picture.text(Role::Tick, (LEFT - 5.0, y + MIDDLE), Anchor::End, tick.label.clone());
+        picture.text(Role::Tick, (LEFT - GAP, y + MIDDLE), Anchor::End, tick.label.clone());
     }
 }
 
@@ -117,18 +121,25 @@ fn strip(picture: &mut Picture, storm: &Storm, policy: usize) {
 
     let (unit, (value, label)) = match axes.constant_demand() {
         Some(demand) => ("goodput", (demand, "100%".to_owned())),
-        None => {
-            // Clear of the word above.
-            let step = round_below(axes.goodput.high * 0.83);
-            ("goodput/s", (step, short(step, step)))
-        }
+        None => ("goodput/s", goodput_tick(axes)),
     };
     picture.text(Role::Note, (0.0, STRIP_TOP - 7.0), Anchor::Start, unit);
     let y = axes.goodput.at(value);
-    picture.text(Role::Tick, (LEFT - 5.0, y + MIDDLE), Anchor::End, label);
-    if STRIP_BOTTOM - y > TEXT {
-        picture.text(Role::Tick, (LEFT - 5.0, STRIP_BOTTOM + 1.0), Anchor::End, "0");
+    picture.text(Role::Tick, (LEFT - GAP, y + MIDDLE), Anchor::End, label);
+    if STRIP_BOTTOM - y > TEXT + MIDDLE {
+        picture.text(Role::Tick, (LEFT - GAP, STRIP_BOTTOM + 1.0), Anchor::End, "0");
     }
+}
+
+/// The highest demand, or else a round number as high as leaves room for the word above.
+fn goodput_tick(axes: &Axes) -> (f64, String) {
+    let highest = axes.demand.iter().map(|(_, rate)| *rate).fold(0.0, f64::max);
+    let label = Notation::PAGE.rate(highest);
+    if highest > 0.0 && font::width(&label, TEXT, false) < LEFT - GAP {
+        return (highest, label);
+    }
+    let round = round_below(axes.goodput.high * 0.83);
+    (round, short(round, round))
 }
 
 fn time_axis(picture: &mut Picture, axes: &Axes) {
