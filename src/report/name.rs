@@ -9,10 +9,15 @@ use super::number::Notation;
 pub fn harmless(text: &str) -> String {
     let plain = text.chars().map(|c| match c {
         c if c.is_whitespace() && c != '\u{85}' => ' ',
-        c if c.is_control() || steers(c) => '\u{fffd}',
+        c if deceives(c) => '\u{fffd}',
         c => c,
     });
     plain.collect::<String>().trim().to_owned()
+}
+
+/// A character that nobody sees and that changes what is seen.
+pub(super) fn deceives(c: char) -> bool {
+    c.is_control() || steers(c)
 }
 
 /// Zero-width characters, bidirectional controls (Unicode Standard Annex 9), tags, the byte-order mark.

@@ -38,20 +38,11 @@ impl Facts<'_> {
                 (false, _) => "All others",
             };
             let space = if text.is_empty() { "" } else { " " };
-            let when = if slowest > 0.0 { format!("within {}", self.length(slowest)) } else { "at once".to_owned() };
+            let when =
+                if slowest > 0.0 { format!("within {}", self.notation.length(slowest)) } else { "at once".to_owned() };
             text.push_str(&format!("{space}{who} came back {when}."));
         }
         (!text.is_empty()).then_some(text)
-    }
-
-    /// "25 s", from two minutes "2:05 min".
-    fn length(&self, seconds: f64) -> String {
-        let space = self.notation.unit_space;
-        match seconds {
-            s if s < 120.0 => format!("{}{space}s", self.notation.count(s)),
-            s if s < 3_600.0 => format!("{}{space}min", self.notation.clock(s)),
-            s => format!("{}{space}h", self.notation.clock(s)),
-        }
     }
 
     /// What all runs that stayed down have in common, as far as metrics show it.
