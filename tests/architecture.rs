@@ -193,7 +193,7 @@ fn without_tests(code: &str, mut module_file: impl FnMut(&str)) -> String {
         let item = &rest[at + MARK.len()..];
         let end = item.find([';', '{']).expect("an item has a body or an end");
         if item[end..].starts_with(';') {
-            if let Some(name) = item[..end].trim().strip_prefix("mod ") {
+            if let Some((_, name)) = item[..end].split_once("mod ") {
                 module_file(name);
             }
             rest = &item[end + 1..];
@@ -368,7 +368,7 @@ fn stripping_keeps_code_and_nothing_else() {
         use crate::{a::{b, c}, d}; // crate::comment
         /* crate::block */ fn f<'a>(x: &'a str) { g("crate::text // not a comment \" \\", '"', '\'', r#"crate::raw "x""#); h.ln(); }
         #[cfg(test)]
-        mod sample;
+        pub(super) mod sample;
         #[cfg(test)]
         mod tests { fn t() { "}"; { crate::only_in_tests; } } }
         fn last() { crate::end() }
