@@ -1,6 +1,6 @@
 //! A validated question: the world, the demand, and the policies to try in it.
 //!
-//! A [`Scenario`] is plain data. It is built from a file by [`file`] (feature `scenario-files`) or in code, field by field. It builds, it never runs.
+//! A [`Scenario`] is plain data. It is built from a file by [`mod@file`] (feature `scenario-files`) or in code, field by field. It builds, it never runs.
 
 #[cfg(feature = "scenario-files")]
 pub mod file;

@@ -25,7 +25,16 @@ pub struct Diagnostic {
     /// Where, and what is there; the first is the main one.
     labels: Vec<(Place, String)>,
     notes: Vec<String>,
-    help: Option<(String, Option<(Place, String)>)>,
+    /// Boxed: a diagnostic travels in results, most of which are none.
+    help: Option<Box<Help>>,
+}
+
+/// What to do about it.
+#[derive(Clone, Debug)]
+struct Help {
+    text: String,
+    /// A place and what should stand there.
+    fix: Option<(Place, String)>,
 }
 
 impl Diagnostic {
@@ -54,13 +63,13 @@ impl Diagnostic {
 
     /// Says what to do.
     pub fn help(mut self, help: impl Into<String>) -> Diagnostic {
-        self.help = Some((help.into(), None));
+        self.help = Some(Box::new(Help { text: help.into(), fix: None }));
         self
     }
 
     /// Says what to do and shows the text changed.
     pub fn fix(mut self, help: impl Into<String>, place: Place, replacement: impl Into<String>) -> Diagnostic {
-        self.help = Some((help.into(), Some((place, replacement.into()))));
+        self.help = Some(Box::new(Help { text: help.into(), fix: Some((place, replacement.into())) }));
         self
     }
 
@@ -83,7 +92,7 @@ impl Diagnostic {
         for note in &notes {
             group = group.element(Level::NOTE.message(note.as_str()));
         }
-        let help = self.help.as_ref().map(|(text, fix)| (printable(text), fix));
+        let help = self.help.as_ref().map(|help| (printable(&help.text), &help.fix));
         let mut groups: Vec<Group> = Vec::new();
         match &help {
             Some((text, None)) => groups.push(group.element(Level::HELP.message(text.as_str()))),
