@@ -47,7 +47,8 @@ struct LostReplies {
     /// Share of calls with a duplicate.
     duplicated: f64,
     duplicates: f64,
-    ghosts: f64,
+    /// Calls that failed although their work was done.
+    phantoms: f64,
 }
 
 const LOST_REPLIES: [LostReplies; 4] = [
@@ -60,7 +61,7 @@ const LOST_REPLIES: [LostReplies; 4] = [
         executions: 1.052_5,
         duplicated: 0.05,
         duplicates: 0.052_5,
-        ghosts: 0.000_125,
+        phantoms: 0.000_125,
     },
     LostReplies {
         f: 0.10,
@@ -71,7 +72,7 @@ const LOST_REPLIES: [LostReplies; 4] = [
         executions: 1.058_288,
         duplicated: 0.055_350,
         duplicates: 0.058_388,
-        ghosts: 0.000_406_25,
+        phantoms: 0.000_406_25,
     },
     LostReplies {
         f: 0.02,
@@ -82,7 +83,7 @@ const LOST_REPLIES: [LostReplies; 4] = [
         executions: 1.010_282,
         duplicated: 0.010_192,
         duplicates: 0.010_290,
-        ghosts: 0.000_019,
+        phantoms: 0.000_019,
     },
     LostReplies {
         f: 0.20,
@@ -93,7 +94,7 @@ const LOST_REPLIES: [LostReplies; 4] = [
         executions: 1.319_680,
         duplicated: 0.248_320,
         duplicates: 0.32,
-        ghosts: 0.009_920,
+        phantoms: 0.009_920,
     },
 ];
 
@@ -145,7 +146,7 @@ fn truncated_geometric() {
 /// Lost replies make duplicates without a key, or with one per attempt; a stable key makes exactly none.
 #[test]
 fn duplicate_executions() {
-    for LostReplies { f, q, n, success, attempts, executions, duplicated, duplicates, ghosts } in LOST_REPLIES {
+    for LostReplies { f, q, n, success, attempts, executions, duplicated, duplicates, phantoms } in LOST_REPLIES {
         let scenario = scenario(f, q, lock(Span::secs(24 * 3_600)), 400_000)
             .with_policy("no key", retry(n, KeyMode::None), &[])
             .with_policy("key per attempt", retry(n, KeyMode::PerAttempt), &[])
@@ -156,8 +157,8 @@ fn duplicate_executions() {
             let case = format!("f {f}, q {q}, n {n}, {}", result.name);
             check(&case, result, "success_rate", success, share_tolerance(success));
             check(&case, result, "attempts_per_operation", attempts, count_tolerance(attempts));
-            let phantoms = per_operation(result, "phantom_successes");
-            check_values(&format!("{case}: ghosts"), &phantoms, ghosts, share_tolerance(ghosts));
+            let seen = per_operation(result, "phantom_successes");
+            check_values(&format!("{case}: phantom successes"), &seen, phantoms, share_tolerance(phantoms));
         }
         let case = format!("f {f}, q {q}, n {n}");
         for (metric, expected, tolerance) in [
