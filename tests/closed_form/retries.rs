@@ -207,3 +207,27 @@ fn a_forgetful_store_is_no_store() {
         }
     }
 }
+
+/// The wait of calls that succeed, Σ E[d_k]·(pᵏ − pⁿ)/(1 − pⁿ) over the retries k: waits must follow the formula of their backoff and be
+/// independent of what becomes of attempts. Decorrelated jitter's mean is base·(2·1.5ᵏ − 1) as long as the cap is out of reach.
+#[test]
+fn waits_of_a_call() {
+    let (p, n) = (0.5_f64, 5);
+    let (base, cap) = (Span::millis(100), Some(Span::secs(10)));
+    for (name, backoff, means) in [
+        ("fixed", Backoff::fixed(base), [0.1, 0.1, 0.1, 0.1]),
+        ("exponential", Backoff::exponential(base, 2.0, cap), [0.1, 0.2, 0.4, 0.8]),
+        ("full-jitter", Backoff::full_jitter(base, 2.0, cap), [0.05, 0.1, 0.2, 0.4]),
+        ("equal-jitter", Backoff::equal_jitter(base, 2.0, cap), [0.075, 0.15, 0.3, 0.6]),
+        ("decorrelated-jitter", Backoff::decorrelated_jitter(base, cap), [0.2, 0.35, 0.575, 0.912_5]),
+    ] {
+        let policy = RetryPolicy { backoff, ..retry(n, KeyMode::None) };
+        let result = run(&scenario(p, 0.0, Idempotency::None, 100_000).with_policy(name, policy, &[]));
+        let fails_after = |k: i32| p.powi(k);
+        let expected: f64 = (1..)
+            .zip(means)
+            .map(|(k, mean)| mean * (fails_after(k) - fails_after(n as i32)) / (1.0 - fails_after(n as i32)))
+            .sum();
+        check(name, &result, "latency_mean", expected, 0.015 * expected);
+    }
+}
