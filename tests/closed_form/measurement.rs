@@ -5,11 +5,10 @@
 
 use simlab::distribution::Distribution;
 use simlab::experiment::PolicyResult;
-use simlab::retry::{Backoff, RetryPolicy};
 use simlab::scenario::{Arrivals, Fault, Scenario, ServerConfig};
 use simlab::units::{SimTime, Span};
 
-use super::{one_attempt, run};
+use super::{check_exact, one_attempt, run};
 
 const SERVICE: Span = Span::millis(1);
 
@@ -18,12 +17,6 @@ fn stalled(arrivals: Arrivals, from: Span, until: Span) -> PolicyResult {
     let server = ServerConfig { service_time: Distribution::Constant(SERVICE), ..ServerConfig::named("s") };
     let stall = Fault { freeze: true, ..Fault::named("stall", 0, SimTime::ZERO + from, SimTime::ZERO + until) };
     run(&one_attempt(Scenario { faults: vec![stall], ..Scenario::new(until, arrivals, server) }))
-}
-
-/// Exact up to `relative`: rounding for counts and means, the histogram's bucket for quantiles.
-fn check_exact(result: &PolicyResult, metric: &str, expected: f64, relative: f64) {
-    let value = result.mean(metric).expect("a value");
-    assert!((value - expected).abs() <= relative * expected, "{metric}: {value}, expected {expected}");
 }
 
 /// 100/s for 200 s, stalled in [100 s, 200 s): the i-th operation of the second half takes 100.001 s − i·10 ms.
@@ -57,21 +50,4 @@ fn a_closed_loop_hides_the_stall() {
     for metric in ["latency_p50", "latency_p90", "latency_p99", "latency_p999"] {
         check_exact(&result, metric, 0.001, 0.004);
     }
-}
-
-/// Work that a crash cuts short is wasted: 4 s of the first attempt, and the 10 s of the second one are not.
-#[test]
-fn work_cut_by_a_crash_is_wasted() {
-    let service_time = Distribution::Constant(Span::secs(10));
-    let server = ServerConfig { workers: Some(1), service_time, ..ServerConfig::named("s") };
-    let second = |s| SimTime::ZERO + Span::secs(s);
-    let crash = Fault { crash: true, ..Fault::named("crash", 0, second(4), second(5)) };
-    let arrivals = Arrivals::Burst { operations: 1, at: Span::ZERO, every: None };
-    let policy = RetryPolicy { attempts: Some(2), backoff: Backoff::fixed(Span::secs(1)), ..RetryPolicy::default() };
-    let scenario = Scenario { faults: vec![crash], ..Scenario::new(Span::secs(20), arrivals, server) };
-    let result = run(&scenario.with_policy("twice", policy, &[]));
-    check_exact(&result, "latency_mean", 15.0, 1e-9);
-    check_exact(&result, "utilisation", 14.0 / 20.0, 1e-9);
-    check_exact(&result, "executions", 1.0, 0.0);
-    check_exact(&result, "wasted_work", 4.0 / 14.0, 1e-9);
 }

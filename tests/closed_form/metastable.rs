@@ -194,5 +194,10 @@ fn backoff_does_not_help() {
 #[test]
 fn the_order_of_service_decides() {
     Case { discipline: Discipline::Lifo, ..HOTOS }.recovers();
-    Case { drop_expired: true, ..HOTOS }.stays_down();
+    let result = Case { drop_expired: true, ..HOTOS }.stays_down();
+    // So those served have waited for nearly the whole time-out, in a queue that holds a second's worth of attempts.
+    for (wait, longest) in values(&result, "wait_mean").iter().zip(values(&result, "queue_max")) {
+        assert!((0.9..1.0).contains(wait), "those served have waited {wait} s");
+        assert!(longest < 2.0 * 560.0, "{longest} in the queue");
+    }
 }
