@@ -79,14 +79,26 @@ pub enum Stop {
 
 /// More attempts of one operation at one instant than this end the run.
 pub const MOST_ATTEMPTS_AT_ONCE: u32 = 100_000;
-/// More attempts at one instant than this for each operation that is open end the run, if they are many in all.
-const MANY_ATTEMPTS_AT_ONCE: u64 = 1_000;
-/// How many attempts are many in all: so few are simulated in any case, so many in no case.
-const MANY_ATTEMPTS: (u64, u64) = (10_000_000, 100_000_000);
-/// More operations of a closed loop at one instant than this, per client, end the run, if they are many in all.
-const MOST_OPERATIONS_AT_ONCE: u64 = 1_000;
-/// How many operations are many in all.
-const MANY_OPERATIONS: (u64, u64) = (1_000_000, 100_000_000);
+/// What many operations, or many clients, may do at one instant before the run is stopped.
+struct Crowd {
+    /// Each, on average.
+    each: u64,
+    /// All together: so much at least, and not much more than so much.
+    together: (u64, u64),
+}
+
+/// Attempts of all operations that are open.
+const ATTEMPTS_AT_ONCE: Crowd = Crowd { each: 1_000, together: (10_000_000, 100_000_000) };
+/// Operations of all clients of a closed loop.
+const OPERATIONS_AT_ONCE: Crowd = Crowd { each: 1_000, together: (1_000_000, 100_000_000) };
+
+impl Crowd {
+    fn most(&self, of: u64) -> u64 {
+        // However many there are, a few times each is no standstill.
+        (self.each * of).clamp(self.together.0, self.together.1).max(10 * of)
+    }
+}
+
 /// Events between two looks at memory and interruption.
 const LOOK_EVERY: u64 = 1 << 14;
 
@@ -519,8 +531,7 @@ impl<'a> Run<'a> {
         if started.count > self.most_operations_at_once() {
             return Err(Stop::Standstill { at: started.at });
         }
-        let most = (MANY_ATTEMPTS_AT_ONCE * self.rows.len() as u64).clamp(MANY_ATTEMPTS.0, MANY_ATTEMPTS.1);
-        if sent.count > most {
+        if sent.count > ATTEMPTS_AT_ONCE.most(self.rows.len() as u64) {
             return Err(Stop::RetryStorms { at: sent.at, attempts: sent.count });
         }
         let bytes = self.rows.bytes()
@@ -539,10 +550,8 @@ impl<'a> Run<'a> {
         match self.scenario.arrivals {
             // As many as were asked for; more come only from rounds without time between them.
             Arrivals::Burst { operations, .. } => operations,
-            Arrivals::Closed { .. } => {
-                (MOST_OPERATIONS_AT_ONCE * u64::from(self.scenario.clients)).clamp(MANY_OPERATIONS.0, MANY_OPERATIONS.1)
-            }
-            _ => MANY_OPERATIONS.0,
+            Arrivals::Closed { .. } => OPERATIONS_AT_ONCE.most(u64::from(self.scenario.clients)),
+            _ => OPERATIONS_AT_ONCE.most(1),
         }
     }
 

@@ -121,6 +121,9 @@ fn capacity_shrinks_and_grows() {
     scenario.faults = vec![Fault { capacity: 2.0, ..fault(50, 250) }];
     check("double", &run(&scenario, tries(1)), &[("latency_max", 0.15)]);
     scenario.faults = vec![Fault { capacity: 0.5, ..fault(0, 9_000) }, Fault { capacity: 0.5, ..fault(0, 9_000) }];
+    let mut unlimited = burst(3, ServerConfig { workers: None, ..one_worker() });
+    unlimited.faults = vec![Fault { capacity: 0.0, ..fault(0, 250) }];
+    check("nothing of an unlimited number", &run(&unlimited, tries(1)), &[("latency_max", 0.35), ("waited", 1.0)]);
     check("a quarter", &run(&scenario, tries(1)), &[("latency_max", 0.8)]);
 }
 
@@ -380,4 +383,17 @@ fn a_wait_without_end() {
     let server = ServerConfig { fates: Fates { refused: 1.0, ..Fates::default() }, ..ServerConfig::named("s") };
     let policy = RetryPolicy { backoff: Backoff::fixed(Span::MAX), ..tries(2) };
     check("endless", &run(&burst(1, server), policy), &[("unresolved", 1.0), ("failed", 0.0), ("attempts", 1.0)]);
+}
+
+/// What a chart draws as the server's capacity is what the server has: 29% of 100 workers are 29.
+#[test]
+fn capacity_on_paper() {
+    let server = ServerConfig { workers: Some(100), ..one_worker() };
+    let mut scenario = burst(1, server);
+    assert_eq!(scenario.capacity_at(at(0)), Some(1_000.0));
+    scenario.faults = vec![Fault { capacity: 0.29, slowdown: 2.0, ..fault(5, 10) }];
+    assert_eq!(scenario.capacity_at(at(5)), Some(145.0));
+    assert_eq!(scenario.capacity_at(at(10)), Some(1_000.0));
+    scenario.faults[0].slowdown = 0.0;
+    assert_eq!(scenario.capacity_at(at(5)), None);
 }
