@@ -316,7 +316,7 @@ impl<'a> Run<'a> {
         if delay == Span::ZERO {
             self.request(job);
         } else {
-            self.queue.push(self.now + delay, Class::Reply, Event::Request { job });
+            self.queue.push(self.now + delay, Class::Request, Event::Request { job });
         }
         // The answer may have come at once.
         if self.rows.get(row_id).is_some_and(|row| row.open_job == job) {

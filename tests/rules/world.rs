@@ -40,6 +40,19 @@ fn completions_come_before_retries_and_new_operations() {
     check("retry", &run(&burst(2, server), again), &[("succeeded", 2.0), ("outcome_503", 1.0)]);
 }
 
+/// A request that arrives when a worker becomes free finds it free, however long ago it was sent.
+#[test]
+fn completions_come_before_requests_from_the_network() {
+    for network in [0, 1, 50, 100, 150, 1_000] {
+        let server = ServerConfig { queue: Some(0), network: constant(network), ..one_worker() };
+        let mut scenario = burst(1, server);
+        scenario.arrivals = Arrivals::Burst { operations: 1, at: Span::ZERO, every: Some(MS(100)) };
+        scenario.duration = MS(1_000);
+        let policy = RetryPolicy::default();
+        check(&format!("network {network} ms"), &run(&scenario, policy), &[("succeeded", 10.0), ("outcome_503", 0.0)]);
+    }
+}
+
 /// A fault's edge comes before everything else of its instant: windows are [from, until).
 #[test]
 fn faults_come_first() {
