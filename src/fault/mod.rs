@@ -3,7 +3,7 @@
 pub mod flapping;
 
 use crate::distribution::Distribution;
-use crate::scenario::{Fates, Fault, ServerConfig};
+use crate::scenario::{Fates, Fault, ServerConfig, workers_left};
 
 /// What becomes of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,8 +97,7 @@ impl InForce {
 
     /// Workers out of `configured` that may take work.
     pub fn workers(&self, configured: Option<u32>) -> Option<u32> {
-        // The small addition keeps 0.29 × 100 at 29.
-        configured.map(|workers| (f64::from(workers) * self.capacity + 1e-9).min(f64::from(u32::MAX)) as u32)
+        workers_left(configured, self.capacity)
     }
 }
 
@@ -190,6 +189,8 @@ mod tests {
             let in_force = InForce { capacity, ..InForce::default() };
             assert_eq!(in_force.workers(Some(100)), Some(expected), "{capacity}");
         }
-        assert_eq!(InForce::default().workers(None), None);
+        for (capacity, expected) in [(0.0, Some(0)), (0.5, None), (1.0, None)] {
+            assert_eq!(InForce { capacity, ..InForce::default() }.workers(None), expected, "unlimited × {capacity}");
+        }
     }
 }

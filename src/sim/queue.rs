@@ -1,8 +1,5 @@
 //! The event queue: ordered by (time, class, order of scheduling), exactly.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use super::event::{Class, Event};
 use crate::units::SimTime;
 
@@ -23,32 +20,23 @@ struct Entry {
     event: Event,
 }
 
-const CLASS_SHIFT: u32 = 62;
+const CLASS_SHIFT: u32 = 61;
 
-impl PartialEq for Entry {
-    fn eq(&self, other: &Entry) -> bool {
-        (self.time, self.rank) == (other.time, other.rank)
+impl Entry {
+    /// Time and rank as one number: compared without a branch, which a heap would mispredict half of the time.
+    fn key(&self) -> u128 {
+        u128::from(self.time.0) << 64 | u128::from(self.rank)
     }
 }
 
-impl Eq for Entry {}
+/// Children of a place in the heap: with four, it is half as deep as with two, and they lie in one or two cache lines
+/// (LaMarca and Ladner, "The influence of caches on the performance of heaps", 1996).
+const CHILDREN: usize = 4;
 
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Entry) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Entry) -> std::cmp::Ordering {
-        (self.time, self.rank).cmp(&(other.time, other.rank))
-    }
-}
-
-/// Pending events.
+/// Pending events: an implicit heap, the earliest first.
 #[derive(Debug, Default)]
 pub struct Queue {
-    heap: BinaryHeap<Reverse<Entry>>,
+    heap: Vec<Entry>,
     scheduled: u64,
 }
 
@@ -71,13 +59,52 @@ impl Queue {
     /// Schedules `event` at a place reserved earlier.
     pub fn push_reserved(&mut self, time: SimTime, class: Class, ticket: Ticket, event: Event) {
         let rank = ((class as u64) << CLASS_SHIFT) | ticket.0;
-        self.heap.push(Reverse(Entry { time, rank, event }));
+        let entry = Entry { time, rank, event };
+        // A gap rises from the end until its parent is earlier.
+        let mut gap = self.heap.len();
+        self.heap.push(entry);
+        while gap > 0 {
+            let parent = (gap - 1) / CHILDREN;
+            if self.heap[parent].key() <= entry.key() {
+                break;
+            }
+            self.heap[gap] = self.heap[parent];
+            gap = parent;
+        }
+        self.heap[gap] = entry;
     }
 
     /// The next event, and its place in the order of scheduling.
     pub fn pop(&mut self) -> Option<(SimTime, Ticket, Event)> {
-        let Reverse(entry) = self.heap.pop()?;
-        Some((entry.time, Ticket(entry.rank & ((1 << CLASS_SHIFT) - 1)), entry.event))
+        let first = *self.heap.first()?;
+        let last = self.heap.pop()?;
+        if !self.heap.is_empty() {
+            self.sink(last);
+        }
+        Some((first.time, Ticket(first.rank & ((1 << CLASS_SHIFT) - 1)), first.event))
+    }
+
+    /// Puts `entry` where it belongs: the gap at the top sinks until no child is earlier.
+    fn sink(&mut self, entry: Entry) {
+        let heap = self.heap.as_mut_slice();
+        let mut gap = 0;
+        loop {
+            let child = gap * CHILDREN + 1;
+            let earliest = match heap.get(child..child + CHILDREN) {
+                Some(four) => {
+                    let earlier = |a: usize, b: usize| if four[b].key() < four[a].key() { b } else { a };
+                    child + earlier(earlier(0, 1), earlier(2, 3))
+                }
+                None if child < heap.len() => (child..heap.len()).min_by_key(|at| heap[*at].key()).unwrap_or(child),
+                None => break,
+            };
+            if entry.key() <= heap[earliest].key() {
+                break;
+            }
+            heap[gap] = heap[earliest];
+            gap = earliest;
+        }
+        heap[gap] = entry;
     }
 
     /// Pending events.
@@ -99,7 +126,7 @@ mod tests {
     use super::*;
     use crate::units::Span;
 
-    const CLASSES: [Class; 4] = [Class::Fault, Class::Reply, Class::Timer, Class::Arrival];
+    const CLASSES: [Class; 5] = [Class::Fault, Class::Reply, Class::Request, Class::Timer, Class::Arrival];
 
     /// Instants that adversaries like: now, the same few again, far away, the last one of all.
     fn delay() -> impl Strategy<Value = u64> {
@@ -117,9 +144,9 @@ mod tests {
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
-            4 => (0usize..4, delay()).prop_map(|(class, delay)| Step::Push(class, delay)),
+            4 => (0usize..5, delay()).prop_map(|(class, delay)| Step::Push(class, delay)),
             1 => Just(Step::Reserve),
-            1 => (0usize..4, delay()).prop_map(|(class, delay)| Step::PushReserved(class, delay)),
+            1 => (0usize..5, delay()).prop_map(|(class, delay)| Step::PushReserved(class, delay)),
             4 => Just(Step::Pop),
         ]
     }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::event::{Class, Event};
 use super::faults::FaultClock;
 use super::queue::{Queue, Ticket};
+use super::standstill::AtOnce;
 use super::timers::Timers;
 use crate::call::{Action, Call, Rules, Verdict};
 use crate::client::arrivals::{OpenLoop, Start};
@@ -79,14 +80,6 @@ pub enum Stop {
 
 /// More attempts of one operation at one instant than this end the run.
 pub const MOST_ATTEMPTS_AT_ONCE: u32 = 100_000;
-/// More attempts at one instant than this for each operation that is open end the run, if they are many in all.
-const MANY_ATTEMPTS_AT_ONCE: u64 = 1_000;
-/// How many attempts are many in all: so few are simulated in any case, so many in no case.
-const MANY_ATTEMPTS: (u64, u64) = (10_000_000, 100_000_000);
-/// More operations of a closed loop at one instant than this, per client, end the run, if they are many in all.
-const MOST_OPERATIONS_AT_ONCE: u64 = 1_000;
-/// How many operations are many in all.
-const MANY_OPERATIONS: (u64, u64) = (1_000_000, 100_000_000);
 /// Events between two looks at memory and interruption.
 const LOOK_EVERY: u64 = 1 << 14;
 
@@ -111,22 +104,6 @@ struct Row {
 
 const NONE: u32 = u32::MAX;
 
-/// How often something has happened at the present instant.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tally {
-    at: SimTime,
-    count: u64,
-}
-
-impl Tally {
-    fn add(&mut self, now: SimTime) {
-        if self.at != now {
-            *self = Tally { at: now, count: 0 };
-        }
-        self.count += 1;
-    }
-}
-
 /// Everything a run consists of.
 struct Run<'a> {
     scenario: &'a Scenario,
@@ -147,8 +124,7 @@ struct Run<'a> {
     turns: Vec<u32>,
     /// Operations that are still to start: the next of an open loop, or clients thinking.
     to_start: u64,
-    started_at_instant: Tally,
-    sent_at_instant: Tally,
+    at_once: AtOnce,
     recorder: Recorder,
     storm: bool,
     events: u64,
@@ -225,8 +201,7 @@ impl<'a> Run<'a> {
             next_start: None,
             turns: Vec::new(),
             to_start: 0,
-            started_at_instant: Tally::default(),
-            sent_at_instant: Tally::default(),
+            at_once: AtOnce::default(),
             recorder: Recorder::new(scenario),
             storm: false,
             events: 0,
@@ -294,7 +269,7 @@ impl<'a> Run<'a> {
     /// An operation starts.
     fn start(&mut self, operation: u64, client: u32) {
         self.recorder.operation_started(self.now);
-        self.started_at_instant.add(self.now);
+        self.at_once.operation(self.now);
         let mut rules = Rules { policy: self.policy, gates: &mut self.gates, client };
         let (call, action) = Call::start(self.now, &mut rules);
         let row = self.rows.insert(Row {
@@ -330,7 +305,7 @@ impl<'a> Run<'a> {
         }
         row.sent_at_instant += 1;
         self.storm |= row.sent_at_instant > MOST_ATTEMPTS_AT_ONCE;
-        self.sent_at_instant.add(self.now);
+        self.at_once.attempt(self.now);
         self.recorder.attempt_sent(row.measured, attempt);
         let server = &self.servers[self.scenario.operation.server];
         let keyed = server.knows_keys() && self.policy.key() == KeyMode::PerOperation;
@@ -341,7 +316,7 @@ impl<'a> Run<'a> {
         if delay == Span::ZERO {
             self.request(job);
         } else {
-            self.queue.push(self.now + delay, Class::Reply, Event::Request { job });
+            self.queue.push(self.now + delay, Class::Request, Event::Request { job });
         }
         // The answer may have come at once.
         if self.rows.get(row_id).is_some_and(|row| row.open_job == job) {
@@ -515,14 +490,7 @@ impl<'a> Run<'a> {
         if limits.interrupted.load(Ordering::Relaxed) {
             return Err(Stop::Interrupted);
         }
-        let (started, sent) = (self.started_at_instant, self.sent_at_instant);
-        if started.count > self.most_operations_at_once() {
-            return Err(Stop::Standstill { at: started.at });
-        }
-        let most = (MANY_ATTEMPTS_AT_ONCE * self.rows.len() as u64).clamp(MANY_ATTEMPTS.0, MANY_ATTEMPTS.1);
-        if sent.count > most {
-            return Err(Stop::RetryStorms { at: sent.at, attempts: sent.count });
-        }
+        self.at_once.check(self.scenario, self.rows.len() as u64)?;
         let bytes = self.rows.bytes()
             + self.jobs.bytes()
             + self.timers.bytes()
@@ -533,17 +501,6 @@ impl<'a> Run<'a> {
             return Err(Stop::OutOfMemory { at: self.now, limit: limits.memory });
         }
         Ok(())
-    }
-
-    fn most_operations_at_once(&self) -> u64 {
-        match self.scenario.arrivals {
-            // As many as were asked for; more come only from rounds without time between them.
-            Arrivals::Burst { operations, .. } => operations,
-            Arrivals::Closed { .. } => {
-                (MOST_OPERATIONS_AT_ONCE * u64::from(self.scenario.clients)).clamp(MANY_OPERATIONS.0, MANY_OPERATIONS.1)
-            }
-            _ => MANY_OPERATIONS.0,
-        }
     }
 
     /// The run is over: what is still open is counted as such.

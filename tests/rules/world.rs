@@ -40,6 +40,19 @@ fn completions_come_before_retries_and_new_operations() {
     check("retry", &run(&burst(2, server), again), &[("succeeded", 2.0), ("outcome_503", 1.0)]);
 }
 
+/// A request that arrives when a worker becomes free finds it free, however long ago it was sent.
+#[test]
+fn completions_come_before_requests_from_the_network() {
+    for network in [0, 1, 50, 100, 150, 1_000] {
+        let server = ServerConfig { queue: Some(0), network: constant(network), ..one_worker() };
+        let mut scenario = burst(1, server);
+        scenario.arrivals = Arrivals::Burst { operations: 1, at: Span::ZERO, every: Some(MS(100)) };
+        scenario.duration = MS(1_000);
+        let policy = RetryPolicy::default();
+        check(&format!("network {network} ms"), &run(&scenario, policy), &[("succeeded", 10.0), ("outcome_503", 0.0)]);
+    }
+}
+
 /// A fault's edge comes before everything else of its instant: windows are [from, until).
 #[test]
 fn faults_come_first() {
@@ -121,6 +134,9 @@ fn capacity_shrinks_and_grows() {
     scenario.faults = vec![Fault { capacity: 2.0, ..fault(50, 250) }];
     check("double", &run(&scenario, tries(1)), &[("latency_max", 0.15)]);
     scenario.faults = vec![Fault { capacity: 0.5, ..fault(0, 9_000) }, Fault { capacity: 0.5, ..fault(0, 9_000) }];
+    let mut unlimited = burst(3, ServerConfig { workers: None, ..one_worker() });
+    unlimited.faults = vec![Fault { capacity: 0.0, ..fault(0, 250) }];
+    check("nothing of an unlimited number", &run(&unlimited, tries(1)), &[("latency_max", 0.35), ("waited", 1.0)]);
     check("a quarter", &run(&scenario, tries(1)), &[("latency_max", 0.8)]);
 }
 
@@ -380,4 +396,17 @@ fn a_wait_without_end() {
     let server = ServerConfig { fates: Fates { refused: 1.0, ..Fates::default() }, ..ServerConfig::named("s") };
     let policy = RetryPolicy { backoff: Backoff::fixed(Span::MAX), ..tries(2) };
     check("endless", &run(&burst(1, server), policy), &[("unresolved", 1.0), ("failed", 0.0), ("attempts", 1.0)]);
+}
+
+/// What a chart draws as the server's capacity is what the server has: 29% of 100 workers are 29.
+#[test]
+fn capacity_on_paper() {
+    let server = ServerConfig { workers: Some(100), ..one_worker() };
+    let mut scenario = burst(1, server);
+    assert_eq!(scenario.capacity_at(at(0)), Some(1_000.0));
+    scenario.faults = vec![Fault { capacity: 0.29, slowdown: 2.0, ..fault(5, 10) }];
+    assert_eq!(scenario.capacity_at(at(5)), Some(145.0));
+    assert_eq!(scenario.capacity_at(at(10)), Some(1_000.0));
+    scenario.faults[0].slowdown = 0.0;
+    assert_eq!(scenario.capacity_at(at(5)), None);
 }
