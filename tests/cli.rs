@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 /// `TRYCMD=overwrite cargo test --test cli` writes the sessions anew.
 #[test]
 fn sessions() {
-    trycmd::TestCases::new().case("tests/cli/*.trycmd");
+    trycmd::TestCases::new().case("tests/cli/*.trycmd").case("README.md");
 }
 
 /// A folder of its own for one test, with the scenario of the sessions in it; removed at the end.
