@@ -152,7 +152,12 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, rng_seed: RngSeed::Fixed(3), cases: 2_000, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig {
+            cases: 2_000,
+            failure_persistence: None,
+            rng_seed: RngSeed::Fixed(3),
+            ..ProptestConfig::default()
+        })]
 
         /// The same order as a plain list, sorted by (time, class, order of scheduling).
         #[test]

@@ -1,23 +1,29 @@
-//! One timer per operation, of which at most one entry is queued.
+//! One timer per operation, of which at most two entries are queued in the usual course of a call.
 //!
 //! Most time-outs never happen: the reply comes first. So an entry already queued for an earlier instant is left where it is and, when it pops,
-//! queues itself again for the instant now wanted, at the place in the order of scheduling that was reserved when the timer was set.
+//! queues itself again for the instant now wanted, at the place in the order of scheduling that was reserved when the timer was set. A wait
+//! before a retry ends earlier than the time-out before it would have: its entry goes in front, and the one behind serves the next time-out.
 //! The order of events is exactly as if every timer were queued when it is set and cancelled when it is no longer wanted.
 
 use super::event::{Class, Event};
 use super::queue::{Queue, Ticket};
 use crate::units::SimTime;
 
+/// An instant, and a place in the order of scheduling.
+type Place = (SimTime, Ticket);
+
+const NOWHERE: Place = (SimTime::NEVER, Ticket::FIRST);
+
 #[derive(Clone, Copy, Debug)]
 struct Timer {
-    due: SimTime,
-    due_ticket: Ticket,
-    queued: SimTime,
-    queued_ticket: Ticket,
+    due: Place,
+    /// The earliest entry queued.
+    queued: Place,
+    /// One queued behind it. Others may be, but are forgotten, and mean nothing when they pop.
+    behind: Place,
 }
 
-const IDLE: Timer =
-    Timer { due: SimTime::NEVER, due_ticket: Ticket::FIRST, queued: SimTime::NEVER, queued_ticket: Ticket::FIRST };
+const IDLE: Timer = Timer { due: NOWHERE, queued: NOWHERE, behind: NOWHERE };
 
 /// The timers, by the operation's place.
 #[derive(Debug, Default)]
@@ -32,29 +38,24 @@ impl Timers {
             self.timers.resize(row as usize + 1, IDLE);
         }
         let timer = &mut self.timers[row as usize];
-        timer.due = due;
         if due == SimTime::NEVER {
+            timer.due = NOWHERE;
             return;
         }
-        timer.due_ticket = queue.reserve();
-        if due < timer.queued {
-            enqueue(timer, row, queue);
-        }
+        timer.due = (due, queue.reserve());
+        enqueue(timer, row, queue);
     }
 
     /// The entry for `row` with this `ticket` popped at `now`: true if the timer is due.
     pub fn popped(&mut self, now: SimTime, ticket: Ticket, row: u32, queue: &mut Queue) -> bool {
         let timer = &mut self.timers[row as usize];
-        if timer.queued != now || timer.queued_ticket != ticket {
-            // Stale: replaced by an earlier one, maybe set anew for this very instant since.
+        if timer.queued != (now, ticket) {
+            // Forgotten.
             return false;
         }
-        timer.queued = SimTime::NEVER;
-        if timer.due == SimTime::NEVER {
-            return false;
-        }
-        if timer.due == now && timer.due_ticket == ticket {
-            timer.due = SimTime::NEVER;
+        (timer.queued, timer.behind) = (timer.behind, NOWHERE);
+        if timer.due == (now, ticket) {
+            timer.due = NOWHERE;
             return true;
         }
         enqueue(timer, row, queue);
@@ -67,10 +68,13 @@ impl Timers {
     }
 }
 
+/// Queues an entry for the instant wanted, unless one that is queued comes no later.
 fn enqueue(timer: &mut Timer, row: u32, queue: &mut Queue) {
-    timer.queued = timer.due;
-    timer.queued_ticket = timer.due_ticket;
-    queue.push_reserved(timer.due, Class::Timer, timer.due_ticket, Event::Timer { row });
+    let (due, ticket) = timer.due;
+    if due < timer.queued.0 {
+        (timer.queued, timer.behind) = (timer.due, timer.queued);
+        queue.push_reserved(due, Class::Timer, ticket, Event::Timer { row });
+    }
 }
 
 #[cfg(test)]
@@ -127,8 +131,28 @@ mod tests {
         }
     }
 
+    /// A call that retries for ever under a long time-out does not fill the queue with time-outs that never come.
+    #[test]
+    fn long_timeouts_do_not_pile_up() {
+        let (mut queue, mut timers) = (Queue::default(), Timers::default());
+        let mut now = SimTime::ZERO;
+        for _ in 0..1_000 {
+            timers.set(0, SimTime(now.0 + 1_000_000), &mut queue);
+            timers.set(0, SimTime(now.0 + 1), &mut queue);
+            let (time, ticket, _) = queue.pop().expect("the wait is queued");
+            now = time;
+            assert!(timers.popped(now, ticket, 0, &mut queue));
+            assert!(queue.len() <= 2, "{} entries for one timer", queue.len());
+        }
+    }
+
     proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, rng_seed: RngSeed::Fixed(4), cases: 4_000, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig {
+            cases: 4_000,
+            failure_persistence: None,
+            rng_seed: RngSeed::Fixed(4),
+            ..ProptestConfig::default()
+        })]
 
         #[test]
         fn fire_in_the_order_in_which_they_were_set(

@@ -112,8 +112,8 @@ proptest! {
     #[test]
     fn first_attempts_meet_the_same_world(case in worlds::case(), arrivals in worlds::open_loop()) {
         let server = ServerConfig { workers: None, rate_limit: None, ..case.server.clone() };
-        // A freeze makes even them wait for each other.
-        let faults = case.faults.iter().map(|fault| Fault { freeze: false, ..fault.clone() }).collect();
+        // A freeze makes even them wait for each other, and so does the loss of all workers.
+        let faults = case.faults.iter().map(|fault| Fault { freeze: false, capacity: 1.0, ..fault.clone() }).collect();
         let policy = RetryPolicy { deadline: None, ..case.policy.clone() };
         let many = Case { arrivals, server, faults, policy, gates: Vec::new(), ..case };
         let once = Case { policy: RetryPolicy { attempts: Some(1), ..many.policy.clone() }, ..many.clone() };
