@@ -1,7 +1,7 @@
 //! Gates: state shared by many calls that may refuse an attempt. One file per gate.
 //!
 //! A gate is asked at one of two moments: when a retry is decided on (budgets) or when an attempt is sent (breakers). Gates asked at
-//! one moment all agree before any is charged: first every [`Gate::check`], then every [`Gate::on_admit`]; otherwise a
+//! one moment all agree before any is charged: first every `check`, then every `on_admit`; otherwise a
 //! refusal by the second would burn the first one's token.
 
 pub mod breaker;
