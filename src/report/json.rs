@@ -59,8 +59,7 @@ fn estimate(estimate: &Estimate) -> Map<String, Value> {
 
 /// Rounded once. What does not exist and what is no number is null; whole numbers are written without a decimal point.
 fn number(value: Option<f64>) -> Value {
-    let Some(value) = value.filter(|value| value.is_finite()) else { return Value::Null };
-    let rounded = nine_digits(value);
+    let Some(rounded) = value.map(nine_digits) else { return Value::Null };
     if rounded.fract() == 0.0 && rounded.abs() < 9.0e15 {
         return Value::from(rounded as i64);
     }
