@@ -1,42 +1,52 @@
 //! The fonts that travel with simlab: pictures are the same on a machine without any.
 
-use std::sync::Once;
+use std::sync::OnceLock;
 
-use plotters::style::{FontDesc, FontFamily, FontStyle, register_font};
+use ab_glyph::{Font, FontRef, GlyphId, OutlinedGlyph, PxScale, ScaleFont, point};
 
-/// The family's name for plotters.
-const FAMILY: &str = "simlab";
-
-/// plotters' size of a font is the height from the lowest descender to the highest ascender; of DejaVu Sans that is
-/// (1901 + 483) / 2048 of what everybody else calls the size.
-const HEIGHT_PER_EM: f64 = (1901.0 + 483.0) / 2048.0;
-
-static REGISTERED: Once = Once::new();
-
-/// A face whose letters are as tall as `font-size: {size}` makes them.
-pub fn face(size: f64, bold: bool) -> FontDesc<'static> {
-    REGISTERED.call_once(|| {
-        let normal = include_bytes!("../../../assets/fonts/DejaVuSans-subset.ttf");
-        let bold = include_bytes!("../../../assets/fonts/DejaVuSans-Bold-subset.ttf");
-        let registered = register_font(FAMILY, FontStyle::Normal, normal)
-            .and_then(|()| register_font(FAMILY, FontStyle::Bold, bold));
-        assert!(registered.is_ok(), "the bundled fonts are fonts");
+/// A face of DejaVu Sans.
+fn face(bold: bool) -> &'static FontRef<'static> {
+    static FACES: OnceLock<[FontRef<'static>; 2]> = OnceLock::new();
+    let parse = |bytes: &'static [u8]| FontRef::try_from_slice(bytes).expect("the bundled fonts are fonts");
+    let faces = FACES.get_or_init(|| {
+        [
+            parse(include_bytes!("../../../assets/fonts/DejaVuSans-subset.ttf")),
+            parse(include_bytes!("../../../assets/fonts/DejaVuSans-Bold-subset.ttf")),
+        ]
     });
-    let style = if bold { FontStyle::Bold } else { FontStyle::Normal };
-    FontDesc::new(FontFamily::Name(FAMILY), size * HEIGHT_PER_EM, style)
+    &faces[usize::from(bold)]
 }
 
-/// How far below the point where plotters starts a line of text its baseline lies.
-pub fn baseline_offset(size: f64) -> f64 {
-    size * HEIGHT_PER_EM / 2.0
+/// Where each letter begins, and where the text ends.
+fn layout(text: &str, scale: PxScale, bold: bool) -> (Vec<(GlyphId, f32)>, f32) {
+    let font = face(bold).as_scaled(scale);
+    let mut letters: Vec<(GlyphId, f32)> = Vec::new();
+    let mut x = 0.0;
+    for id in text.chars().map(|c| font.glyph_id(c)) {
+        x += letters.last().map_or(0.0, |(previous, _)| font.kern(*previous, id));
+        letters.push((id, x));
+        x += font.h_advance(id);
+    }
+    (letters, x)
+}
+
+/// The scale at which letters are as tall as `font-size: {size}` makes them; ab_glyph counts from the lowest descender to the highest
+/// ascender.
+fn scale(size: f64, bold: bool) -> PxScale {
+    let font = face(bold);
+    PxScale::from(font.height_unscaled() / font.units_per_em().unwrap_or(2048.0) * size as f32)
+}
+
+/// The outlines of a line of text that begins at (`x`, `y`), its baseline, in pixels.
+pub fn outlines(text: &str, (x, y): (f64, f64), size: f64, bold: bool) -> Vec<OutlinedGlyph> {
+    let scale = scale(size, bold);
+    let place = |(id, offset): (GlyphId, f32)| id.with_scale_and_position(scale, point(x as f32 + offset, y as f32));
+    layout(text, scale, bold).0.into_iter().filter_map(|letter| face(bold).outline_glyph(place(letter))).collect()
 }
 
 /// Width of a text in DejaVu Sans. Nearly all fonts a reader may have are narrower.
 pub fn width(text: &str, size: f64, bold: bool) -> f64 {
-    // plotters rounds to whole pixels; at this size that does not matter.
-    const FINE: f64 = 200.0;
-    let (width, _) = face(FINE, bold).box_size(text).expect("the bundled fonts are registered");
-    f64::from(width) * size / FINE
+    f64::from(layout(text, scale(size, bold), bold).1)
 }
 
 /// `text`, with its middle cut out where it is wider than `room`.

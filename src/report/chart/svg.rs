@@ -5,9 +5,8 @@
 
 use plotters::prelude::{DrawingBackend, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, RGBColor, TextStyle};
+use plotters::style::{Color, IntoFont, RGBColor, TextStyle};
 
-use super::font;
 use super::ink::Ink;
 use super::picture::{Anchor, Mark, Picture, Point, Shape};
 use crate::report::escape::escape;
@@ -83,7 +82,8 @@ fn draw(backend: &mut SVGBackend, mark: &Mark) {
                 Anchor::End => HPos::Right,
             };
             let pos = Pos::new(held, VPos::Top);
-            let style = TextStyle { font: font::face(super::ink::TEXT, false), color: colour, pos };
+            // The family and the size are the reader's.
+            let style = TextStyle { font: ("sans-serif", super::ink::TEXT).into_font(), color: colour, pos };
             backend.draw_text(text, &style, at(*point))
         }
     };

@@ -98,3 +98,59 @@ pub fn draw(picture: &mut Picture, policy: &PolicyResult, axes: &Axes) -> Option
     picture.text(Role::Annotation, (x, baseline), Anchor::Middle, label.clone());
     Some(text_extent((x, baseline), Anchor::Middle, &label, TEXT, false))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::chart::axis::Scale;
+    use crate::report::chart::picture::Shape;
+    use crate::report::chart::storm::axes::{STRIP_BOTTOM, STRIP_TOP};
+    use crate::report::fixture;
+
+    /// Ten minutes, up to 500 attempts per second, 50 of them demand, this capacity.
+    fn axes(capacity: f64) -> Axes {
+        Axes {
+            time: Scale { low: 0.0, high: 600.0, start: LEFT, end: RIGHT },
+            time_ticks: Vec::new(),
+            attempts: Scale { low: 0.0, high: 500.0, start: BOTTOM, end: TOP },
+            attempts_ticks: Vec::new(),
+            goodput: Scale { low: 0.0, high: 75.0, start: STRIP_BOTTOM, end: STRIP_TOP },
+            goodput_cut: false,
+            demand: vec![(0.0, 50.0), (600.0, 50.0)],
+            capacity: vec![(0.0, 600.0, capacity)],
+        }
+    }
+
+    /// A peak of `load` at these times: the label's text, its place from the mark (below 0: above it), and whether a leader joins them.
+    fn check(load: f64, times: &[f64], capacity: f64, expected: Option<(&str, f64, bool)>) {
+        let row = fixture::row("p", &vec![0.9; times.len()]).all("peak_load", load).all("peak_ratio", load / 50.0);
+        let mut policy = fixture::comparison(vec![row]).policies.remove(0);
+        policy.peak_at = times.to_vec();
+        let axes = axes(capacity);
+        let mut picture = Picture::new(340.0, 240.0);
+        draw(&mut picture, &policy, &axes);
+        let label = picture.marks.iter().find_map(|mark| match &mark.shape {
+            Shape::Text { at, text, .. } => Some((text.as_str(), at.1 - axes.attempts.at(load))),
+            _ => None,
+        });
+        let leader = picture.marks.iter().any(|mark| mark.ink.role == Role::Leader);
+        let rounded = label.map(|(text, place)| (text, (place * 10.0).round() / 10.0, leader));
+        assert_eq!(rounded, expected, "{load} at {times:?}, capacity {capacity}");
+    }
+
+    #[test]
+    fn a_label_stands_above_its_mark_or_clear_of_what_is_there() {
+        let spread = [100.0, 140.0, 180.0, 220.0, 260.0];
+        check(99.0, &spread, 1e9, None);
+        check(250.0, &spread, 1e9, Some(("5.0× demand", -4.5, false)));
+        // All within half a minute: the time is worth naming.
+        check(250.0, &[100.0, 129.0], 1e9, Some(("5.0× demand at 1:40", -4.5, false)));
+        check(250.0, &[100.0], 1e9, Some(("5.0× demand at 1:40", -4.5, false)));
+        check(250.0, &[100.0, 131.0], 1e9, Some(("5.0× demand", -4.5, false)));
+        // At the top there is no room above.
+        check(480.0, &spread, 1e9, Some(("9.6× demand", 15.0, false)));
+        // Just above the capacity's line (at 200: y 97.2; the mark at 210: y 94.6) it moves up to 21 above that line.
+        check(210.0, &spread, 200.0, Some(("4.2× demand", -18.4, true)));
+        check(300.0, &spread, 200.0, Some(("6.0× demand", -4.5, false)));
+    }
+}
