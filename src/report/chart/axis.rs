@@ -1,5 +1,7 @@
 //! Where the ticks of an axis stand and what is written beside them.
 
+use crate::report::number::Notation;
+
 /// A tick: the value and its label.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tick {
@@ -34,7 +36,7 @@ impl Scale {
     }
 }
 
-/// 1, 2 or 5 times a power of ten: the smallest such step that fits no more than `most` times into `range`.
+/// 1, 2 or 5 times a power of ten, or 25, 250 and so on: the smallest such step that fits no more than `most` times into `range`.
 pub fn round_step(range: f64, most: f64) -> f64 {
     // Well below any step; dividing is exact where multiplying by 0.1 is not.
     let mut power = 1.0;
@@ -42,7 +44,8 @@ pub fn round_step(range: f64, most: f64) -> f64 {
         power /= 10.0;
     }
     loop {
-        for step in [power, power * 2.0, power * 5.0] {
+        let quarters = (power >= 10.0).then_some(power * 2.5);
+        for step in [Some(power), Some(power * 2.0), quarters, Some(power * 5.0)].into_iter().flatten() {
             // Twice 0.1 and ten times 0.02 are not exact.
             if ((range / step) * (1.0 + 1e-9)).floor() <= most {
                 return step;
@@ -126,6 +129,12 @@ pub fn time_ticks(duration: f64, end: f64) -> Vec<Tick> {
     (0..=last).map(tick).collect()
 }
 
+/// An instant of a run that lasts `run` seconds: `5:01`, in runs below a minute `0.25 s`.
+pub fn instant(seconds: f64, run: f64) -> String {
+    let n = Notation::PAGE;
+    if run < 60.0 { format!("{}{}s", n.rate(seconds), n.unit_space) } else { n.clock(seconds) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +151,7 @@ mod tests {
             (3.7, "0 | 1 | 2 | 3"),
             (0.013, "0 | 0.005 | 0.010"),
             (6_400.0, "0 | 2,000 | 4,000 | 6,000"),
+            (121.0, "0 | 25 | 50 | 75 | 100"),
             (26_000.0, "0 | 5,000 | 10k | 15k | 20k | 25k"),
             (2_300_000.0, "0 | 500k | 1000k | 1500k | 2000k"),
         ] {
@@ -173,6 +183,11 @@ mod tests {
         {
             assert!((round_below(high) - expected).abs() < 1e-12, "{high}: {}", round_below(high));
         }
+    }
+
+    #[test]
+    fn instants_of_short_runs_are_not_rounded_away() {
+        assert_eq!([instant(301.2, 600.0), instant(0.25, 10.0), instant(0.25, 600.0)], ["5:01", "0.25\u{a0}s", "0:00"]);
     }
 
     #[test]

@@ -100,11 +100,10 @@ fn check(world: &str, scenario: &Scenario) {
                         assert!(other.is_none(), "{name}: {text:?} on {other:?}");
                         texts.push((text, extent));
                     }
-                    // One more at the left edge.
-                    Shape::Path(points) => assert!(points.len() <= MOST_POINTS + 1, "{name}: {} points", points.len()),
+                    Shape::Path(points) => assert!(points.len() <= MOST_POINTS, "{name}: {} points", points.len()),
                     // There and back, with both ends of the base.
                     Shape::Area(points) => {
-                        assert!(points.len() <= 2 * (MOST_POINTS + 2), "{name}: {} points", points.len())
+                        assert!(points.len() <= 2 * (MOST_POINTS + 1), "{name}: {} points", points.len())
                     }
                     Shape::Rect(..) | Shape::Circle(..) => {}
                 }

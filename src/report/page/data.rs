@@ -2,6 +2,7 @@
 
 use super::{N, Page};
 use crate::experiment::Estimate;
+use crate::report::chart::axis::instant;
 use crate::report::chart::dots::PLOTS;
 use crate::report::chart::storm::Storm;
 use crate::report::column::{Cells, Column};
@@ -10,7 +11,8 @@ use crate::report::escape::escape;
 /// Most columns of the storm's table.
 const MOST_TIMES: usize = 30;
 /// Steps in time that readers count in, in seconds.
-const STEPS: [f64; 14] = [1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 14_400.0];
+const STEPS: [f64; 17] =
+    [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 14_400.0];
 
 impl Page<'_> {
     /// Attempts per second of every policy in steps of time.
@@ -23,7 +25,7 @@ impl Page<'_> {
         let bins = (step / bin).round().max(1.0) as usize;
         let step = bins as f64 * bin;
         let columns = (end / step).ceil().max(1.0) as usize;
-        let heads: Vec<String> = (0..columns).map(|i| N.clock(i as f64 * step)).collect();
+        let heads: Vec<String> = (0..columns).map(|i| instant(i as f64 * step, end)).collect();
         let row = |policy: usize| {
             let attempts = &self.input.comparison.policies[policy].timeline.attempts;
             let mean = |i: usize| {

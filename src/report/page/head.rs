@@ -1,6 +1,7 @@
 //! What was run, and what came out in words.
 
 use super::{N, Page};
+use crate::report::chart::axis::instant;
 use crate::report::escape::escape;
 use crate::report::findings::Topic;
 use crate::report::name::harmless;
@@ -31,14 +32,11 @@ impl Page<'_> {
             self.input.facts().replacen(", ", " · ", 1),
             format!("{} {demand}", N.length(scenario.duration.seconds())),
         ];
+        let at = |time: SimTime| instant(time.seconds(), scenario.duration.seconds());
         let named = scenario.faults.iter().take(MOST_FAULTS).map(|fault| {
-            let (name, from) = (harmless(&fault.name), N.clock(fault.from.seconds()));
+            let (name, from) = (harmless(&fault.name), at(fault.from));
             let endless = fault.until == SimTime::NEVER;
-            if endless {
-                format!("{name} from {from}")
-            } else {
-                format!("{name} {from}–{}", N.clock(fault.until.seconds()))
-            }
+            if endless { format!("{name} from {from}") } else { format!("{name} {from}–{}", at(fault.until)) }
         });
         match scenario.faults.len() {
             0 => facts.push("no fault".to_owned()),

@@ -39,7 +39,10 @@ impl Page<'_> {
     fn column_head(&self, column: Column, cells: &Cells) -> String {
         let (name, unit) = match column {
             Column::Success => ("Succeeded".to_owned(), "% of operations".to_owned()),
-            Column::VersusBaseline => (format!("vs {}", self.baseline()), "points, paired".to_owned()),
+            Column::VersusBaseline => (
+                format!("vs {}", self.prose(&self.findings.names[self.input.comparison.baseline])),
+                "points, paired".to_owned(),
+            ),
             Column::Attempts => ("Attempts".to_owned(), "per operation".to_owned()),
             Column::Peak => ("Peak load".to_owned(), "× demand".to_owned()),
             Column::Duplicates => ("Duplicates".to_owned(), "per 10,000".to_owned()),

@@ -154,6 +154,11 @@ fn demand(input: &ReportInput) -> Vec<(f64, f64)> {
 
 /// The capacity between all edges of faults.
 fn capacity(input: &ReportInput, end: f64) -> Vec<Step> {
+    let server = &input.scenario.servers[input.scenario.operation.server];
+    if !server.service_time.mean_seconds().is_finite() {
+        // A heavy tail without a mean has no capacity in requests per second.
+        return Vec::new();
+    }
     let faults = input.scenario.faults.iter().filter(|fault| fault.flapping.is_none());
     let mut edges: Vec<SimTime> = faults.flat_map(|fault| [fault.from, fault.until]).collect();
     edges.push(SimTime::ZERO);

@@ -4,6 +4,7 @@ use super::Storm;
 use super::axes::STRIP_MOST;
 use super::faults::windows;
 use crate::report::ReportInput;
+use crate::report::chart::axis::instant;
 use crate::report::chart::ink::Role;
 use crate::report::number::Notation;
 use crate::units::SimTime;
@@ -42,12 +43,13 @@ pub fn legend(storm: &Storm) -> Vec<Entry> {
     add(Role::GoodputKey, true, format!("goodput{cut}"));
     let faults = windows(storm.input, axes);
     if !faults.is_empty() {
+        let at = |time: f64| instant(time, axes.time.high);
         let window = |(from, until, names): &(f64, f64, String)| {
             let endless = *until >= axes.time.high;
             if endless {
-                format!("{names} from {}", n.clock(*from))
+                format!("{names} from {}", at(*from))
             } else {
-                format!("{names} {}–{}", n.clock(*from), n.clock(*until))
+                format!("{names} {}–{}", at(*from), at(*until))
             }
         };
         // A long list says less than the resolved scenario does.

@@ -40,7 +40,8 @@ impl<'a> Storm<'a> {
         let points = (18_000 / policies.len().max(1)).clamp(30, MOST_POINTS);
         let axes = Axes::new(input, points);
         let bin = policies[0].timeline.bin;
-        let group = |most: usize| Grouping::new(bin, axes.time.high, most);
+        // One more comes at the left edge.
+        let group = |most: usize| Grouping::new(bin, axes.time.high, most - 1);
         let line = |values: &[f64]| axes.line(group(MOST_CONTEXT_POINTS.min(points)), values);
         let shown = policies.len() <= MOST_IN_CONTEXT;
         let context = policies.iter().map(|p| if shown { line(&p.timeline.attempts) } else { Vec::new() }).collect();

@@ -3,6 +3,7 @@
 use super::axes::{Axes, BOTTOM, LEFT, RIGHT, Step, TOP};
 use crate::experiment::PolicyResult;
 use crate::metrics::statistics::nearest_rank;
+use crate::report::chart::axis::instant;
 use crate::report::chart::font;
 use crate::report::chart::ink::{Role, TEXT};
 use crate::report::chart::picture::{Anchor, Extent, Picture, text_extent};
@@ -52,7 +53,7 @@ fn label(peak: &Peak, axes: &Axes) -> String {
         format!("{} demand", n.times(peak.ratio))
     };
     match peak.when {
-        When::At(time) => format!("{height} at {}", n.clock(time)),
+        When::At(time) => format!("{height} at {}", instant(time, axes.time.high)),
         When::Between(..) => height,
     }
 }

@@ -3,6 +3,7 @@
 use super::peak::{EVENT, When, peak};
 use crate::experiment::PolicyResult;
 use crate::report::ReportInput;
+use crate::report::chart::axis::instant;
 use crate::report::column::Column;
 use crate::report::name::harmless;
 use crate::report::number::Notation;
@@ -43,10 +44,11 @@ fn peak_in_words(input: &ReportInput, result: &PolicyResult) -> String {
     } else {
         format!("{}/s", n.rate(peak.load))
     };
+    let at = |time: f64| instant(time, input.scenario.duration.seconds());
     match peak.when {
         _ if peak.ratio < EVENT => format!("Peak {height}, at no particular time."),
-        When::At(time) => format!("Peak {height} at {}.", n.clock(time)),
-        When::Between(from, until) => format!("Peak {height} between {} and {}.", n.clock(from), n.clock(until)),
+        When::At(time) => format!("Peak {height} at {}.", at(time)),
+        When::Between(from, until) => format!("Peak {height} between {} and {}.", at(from), at(until)),
     }
 }
 
