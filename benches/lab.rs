@@ -27,7 +27,7 @@ fn queue(criterion: &mut Criterion) {
             }
             bencher.iter(|| {
                 for _ in 0..1_000 {
-                    let (time, event) = queue.pop().expect("the queue holds its size");
+                    let (time, _, event) = queue.pop().expect("the queue holds its size");
                     queue.push(time + Span(rng.below(1 << 30)), Class::Timer, black_box(event));
                 }
             });

@@ -111,7 +111,8 @@ impl Call {
             Decision::RetryAfter(wait) => wait,
         };
         let until = now + wait;
-        if until >= self.deadline {
+        // Without a deadline, a wait may end beyond the end of time.
+        if until >= self.deadline && self.deadline != SimTime::NEVER {
             return self.finish(Verdict::Failed(GiveUp::Deadline));
         }
         match rules.gates.admit(Moment::Retry, now, rules.client, &mut self.permits) {

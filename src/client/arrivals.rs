@@ -42,11 +42,11 @@ impl<'a> OpenLoop<'a> {
                 let gap = unit_exponential(&mut self.rng) / rate * NANOS_PER_SECOND as f64;
                 Some(self.at + Span::from_nanos_f64(gap))
             }
-            Arrivals::Constant { rate } => {
-                Some(SimTime::ZERO + Span::from_nanos_f64(self.number as f64 / rate * NANOS_PER_SECOND as f64))
-            }
+            // Nothing at no rate: the first operation stands at 0 divided by it.
+            Arrivals::Constant { rate } => (*rate > 0.0)
+                .then(|| SimTime::ZERO + Span::from_nanos_f64(self.number as f64 / rate * NANOS_PER_SECOND as f64)),
             Arrivals::Burst { operations, at, every } => {
-                let round = self.number / operations;
+                let round = self.number.checked_div(*operations)?;
                 match every {
                     None if round > 0 => None,
                     None => Some(SimTime::ZERO + *at),
@@ -136,6 +136,19 @@ mod tests {
         let at: Vec<f64> = burst.iter().map(|s| s.at.seconds()).collect();
         assert_eq!(at, [5.0, 5.0, 65.0, 65.0, 125.0, 125.0]);
         assert_eq!(starts(&scenario(Arrivals::Burst { operations: 7, at: Span::ZERO, every: None }, 130, 10)).len(), 7);
+    }
+
+    #[test]
+    fn no_demand_is_no_operation() {
+        for arrivals in [
+            Arrivals::Poisson { rate: 0.0 },
+            Arrivals::Constant { rate: 0.0 },
+            Arrivals::Burst { operations: 0, at: Span::ZERO, every: Some(Span::secs(1)) },
+            Arrivals::Burst { operations: 9, at: Span::secs(10), every: None },
+            Arrivals::Profile(vec![ProfilePoint { at: Span::secs(1), rate: 0.0 }]),
+        ] {
+            assert_eq!(starts(&scenario(arrivals.clone(), 10, 3)), [], "{arrivals:?}");
+        }
     }
 
     /// Counts per second of a Poisson demand: mean as asked, variance equal to it; z-scores below 4.

@@ -56,11 +56,13 @@ pub struct Need {
     pub bytes: u64,
 }
 
-/// The memory that an experiment needs before anything happens, over as many runs as go on at once.
+/// The memory that an experiment is known to need: the first state of as many runs as go on at once, and the results of all.
 pub fn memory_needed(scenario: &Scenario, policies: &[usize], threads: usize) -> Need {
     let largest = policies.iter().map(|policy| sim::run::initial_bytes(scenario, *policy)).max().unwrap_or(0);
-    let at_once = workers(threads).min(policies.len() * scenario.replications as usize).max(1);
-    Need { bytes: largest.saturating_mul(at_once as u64) }
+    let runs = policies.len() as u64 * u64::from(scenario.replications);
+    let at_once = (workers(threads) as u64).min(runs).max(1);
+    let results = runs.saturating_mul(RunResult::bytes(scenario));
+    Need { bytes: largest.saturating_mul(at_once).saturating_add(results) }
 }
 
 fn workers(threads: usize) -> usize {

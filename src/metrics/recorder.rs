@@ -5,7 +5,6 @@ use super::histogram::Histogram;
 use super::timeline::{Timeline, bin_width};
 use super::windows::{Dispersion, PeakCounter, Recovery};
 use crate::call::Verdict;
-use crate::gate::GateCounts;
 use crate::protocol::{Method, Outcome};
 use crate::scenario::Scenario;
 use crate::server::meter::Window;
@@ -26,6 +25,16 @@ pub struct RunResult {
     pub events: u64,
     /// Attempts sent, measured or not.
     pub attempts: u64,
+}
+
+impl RunResult {
+    /// Bytes that one result takes, at most: its timeline and about a hundred named values.
+    pub fn bytes(scenario: &Scenario) -> u64 {
+        let bin = bin_width(scenario.peak_window, scenario.end());
+        // A column that grows doubles.
+        let timeline = 2 * 8 * size_of::<f64>() as u64 * (scenario.end().0 / bin.0 + 1);
+        timeline + 100 * (size_of::<(String, Option<f64>)>() as u64 + 32)
+    }
 }
 
 /// Levels at an instant.
@@ -77,6 +86,7 @@ pub struct Recorder {
     useful_work: u128,
     outcomes: Vec<u64>,
     refusals: [u64; 2],
+    breakers_opened: u64,
     waited: u64,
     latency: Histogram,
     failure_latency: Histogram,
@@ -134,6 +144,7 @@ impl Recorder {
             useful_work: 0,
             outcomes: vec![0; OPEN + 1],
             refusals: [0; 2],
+            breakers_opened: 0,
             waited: 0,
             latency: Histogram::default(),
             failure_latency: Histogram::default(),
@@ -246,6 +257,11 @@ impl Recorder {
         }
     }
 
+    /// The end of a measured operation's attempt opened so many breakers.
+    pub fn breakers_opened(&mut self, opened: u64) {
+        self.breakers_opened += opened;
+    }
+
     /// An operation that started at `start` ended for its user.
     pub fn operation_ended(&mut self, now: SimTime, start: SimTime, attempts: u32, verdict: Verdict) {
         let measured = self.measures(start);
@@ -291,22 +307,27 @@ impl Recorder {
         }
     }
 
+    /// Bytes that grow with the run.
+    pub fn bytes(&self) -> usize {
+        self.recovery.as_ref().map_or(0, Recovery::bytes)
+    }
+
     /// The run is over.
     ///
     /// # Panics
     /// If the books do not balance: that is a bug in the simulator.
-    pub fn finish(self, servers: ServerTotals, gates: GateCounts, events: u64) -> RunResult {
+    pub fn finish(self, servers: ServerTotals, events: u64) -> RunResult {
         assert_eq!(
             self.operations,
             self.succeeded + self.failed + self.unresolved,
             "every operation ends exactly once"
         );
         assert_eq!(self.attempts, self.outcomes.iter().sum::<u64>(), "every attempt ends exactly once");
-        assert!(self.effects <= self.executions || self.executions == 0, "an effect needs an execution");
+        assert!(self.effects <= self.executions, "an effect needs an execution");
         assert!(self.duplicates <= self.effects && self.phantom_successes <= self.failed, "books of effects");
         assert!(self.useful_work <= servers.busy, "useful work is a part of all work");
         RunResult {
-            metrics: self.metrics(servers, gates),
+            metrics: self.metrics(servers),
             timeline: self.timeline,
             digest: self.digest.value(),
             peak_at: self.load_peak.best_start(),
@@ -315,12 +336,12 @@ impl Recorder {
         }
     }
 
-    fn metrics(&self, servers: ServerTotals, gates: GateCounts) -> Vec<(String, Option<f64>)> {
+    fn metrics(&self, servers: ServerTotals) -> Vec<(String, Option<f64>)> {
         let seconds = self.window.length().seconds();
         let count = |n: u64| Some(n as f64);
         let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
-        let per_second = |n: u64| Some(n as f64 / seconds);
-        let start_rate = self.starts_in_window as f64 / seconds;
+        let per_second = |n: u64| (seconds > 0.0).then(|| n as f64 / seconds);
+        let start_rate = per_second(self.starts_in_window).filter(|rate| *rate > 0.0);
         let mut rows: Vec<(&str, Option<f64>)> = vec![
             ("operations", count(self.operations)),
             ("succeeded", count(self.succeeded)),
@@ -337,7 +358,7 @@ impl Recorder {
             ("peak_goodput", Some(self.goodput_peak.rate())),
             ("load_mean", per_second(self.arrivals_in_window)),
             ("peak_load", Some(self.load_peak.rate())),
-            ("peak_ratio", (start_rate > 0.0).then(|| self.load_peak.rate() / start_rate)),
+            ("peak_ratio", start_rate.map(|rate| self.load_peak.rate() / rate)),
             ("recovery_peak", self.recovery_peak.as_ref().map(PeakCounter::rate)),
             ("dispersion", self.dispersion.clone().ratio()),
             ("time_to_recover", self.recovery.as_ref().and_then(Recovery::time)),
@@ -353,7 +374,7 @@ impl Recorder {
             ("wait_mean", self.waits.mean()),
             ("wait_p99", self.waits.quantile(0.99)),
             ("waited", ratio(self.waited, self.waits.count())),
-            ("in_flight_mean", Some(servers.held as f64 / self.window.length().0 as f64)),
+            ("in_flight_mean", (seconds > 0.0).then(|| servers.held as f64 / self.window.length().0 as f64)),
             ("executions", count(self.executions)),
             ("effects", count(self.effects)),
             ("duplicates", count(self.duplicates)),
@@ -377,7 +398,7 @@ impl Recorder {
                 metrics.push((format!("outcome_{outcome}"), count(*n)));
             }
         }
-        metrics.push(("breaker_opened".to_owned(), count(gates.breaker_opened)));
+        metrics.push(("breaker_opened".to_owned(), count(self.breakers_opened)));
         for (name, n) in REFUSALS.iter().zip(self.refusals) {
             metrics.push(((*name).to_owned(), count(n)));
         }

@@ -34,3 +34,47 @@ pub(super) fn lines(rows: impl Iterator<Item = Vec<String>>) -> String {
     let bytes = writer.into_inner().expect("memory takes what it is given");
     String::from_utf8(bytes).expect("fields are text")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::{around, row, with_input};
+
+    /// A field of the row of `policy`, found by its column's name.
+    fn check(policy: &str, column: &str, expected: &str) {
+        let odd = row("a,\"b\"", &around(0.8, 0.001))
+            .maybe("time_to_recover", vec![None; 10])
+            .set("peak_ratio", &[f64::INFINITY; 10])
+            .all("duplicate_rate", 1.0 / 3.0);
+        let text = with_input(vec![row("base", &around(0.7, 0.0)), odd], csv);
+        assert!(text.ends_with('\n') && !text.contains('\r'), "{text:?}");
+        let mut reader = ::csv::Reader::from_reader(text.as_bytes());
+        let at = reader.headers().expect("a header").iter().position(|name| name == column).expect("the column");
+        let rows: Vec<::csv::StringRecord> = reader.records().map(|row| row.expect("a row")).collect();
+        assert_eq!(rows.len(), 2);
+        let row = rows.iter().find(|row| &row[0] == policy).expect("the policy");
+        assert_eq!(&row[at], expected, "{column}");
+    }
+
+    #[test]
+    fn a_row_per_policy() {
+        check("base", "operations_mean", "10000");
+        check("base", "success_rate_mean", "0.7");
+        check("a,\"b\"", "duplicate_rate_mean", "0.333333333");
+        check("a,\"b\"", "success_rate_ci_low", "0.793420099");
+        check("a,\"b\"", "success_rate_ci_high", "0.806579901");
+        check("a,\"b\"", "time_to_recover_mean", "");
+        check("a,\"b\"", "time_to_recover_ci_high", "");
+        check("a,\"b\"", "peak_ratio_mean", "");
+    }
+
+    #[test]
+    fn the_header_is_the_contract_s() {
+        let text = with_input(vec![row("base", &[0.7])], csv);
+        assert!(
+            text.starts_with("policy,operations_mean,operations_ci_low,operations_ci_high,success_rate_mean,"),
+            "{text}"
+        );
+        assert!(text.contains("\nbase,10000,,,0.7,,,"), "{text}");
+    }
+}

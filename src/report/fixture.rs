@@ -32,6 +32,11 @@ pub(super) fn row(name: &'static str, success: &[f64]) -> Row {
 }
 
 impl Row {
+    /// The policy's name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// The values of one metric.
     pub fn set(self, metric: &'static str, values: &[f64]) -> Row {
         self.maybe(metric, values.iter().copied().map(Some).collect())
@@ -46,8 +51,10 @@ impl Row {
     /// Values that may be missing.
     pub fn maybe(mut self, metric: &'static str, values: Vec<Option<f64>>) -> Row {
         assert_eq!(values.len(), self.metrics[0].1.len(), "{metric} of {}", self.name);
-        self.metrics.retain(|(name, _)| *name != metric);
-        self.metrics.push((metric, values));
+        match self.metrics.iter_mut().find(|(name, _)| *name == metric) {
+            Some((_, old)) => *old = values,
+            None => self.metrics.push((metric, values)),
+        }
         self
     }
 }
@@ -95,7 +102,8 @@ pub(super) fn comparison(rows: Vec<Row>) -> Comparison {
                 values,
             }
         };
-        let two = vec![1.0, 1.0 / 3.0];
+        // Every column has its own numbers.
+        let line = |first: f64| vec![first, first + 1.0 / 3.0];
         PolicyResult {
             name: row.name.to_owned(),
             slot,
@@ -103,17 +111,17 @@ pub(super) fn comparison(rows: Vec<Row>) -> Comparison {
             metrics: row.metrics.into_iter().map(metric).collect(),
             timeline: Timeline {
                 bin: Span::secs(1),
-                operations: two.clone(),
-                attempts: two.clone(),
-                goodput: two.clone(),
-                failed: two.clone(),
-                in_flight: two.clone(),
-                queue: two.clone(),
-                refused: two.clone(),
-                breaker_open: two.clone(),
+                operations: line(1.0),
+                attempts: line(2.0),
+                goodput: line(3.0),
+                failed: line(4.0),
+                in_flight: line(5.0),
+                queue: line(6.0),
+                refused: line(7.0),
+                breaker_open: line(8.0),
             },
-            attempts_low: two.clone(),
-            attempts_high: two,
+            attempts_low: line(9.0),
+            attempts_high: line(10.0),
             peak_at: vec![301.0; replications as usize],
         }
     };

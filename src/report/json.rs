@@ -59,8 +59,7 @@ fn estimate(estimate: &Estimate) -> Map<String, Value> {
 
 /// Rounded once. What does not exist and what is no number is null; whole numbers are written without a decimal point.
 fn number(value: Option<f64>) -> Value {
-    let Some(value) = value.filter(|value| value.is_finite()) else { return Value::Null };
-    let rounded = nine_digits(value);
+    let Some(rounded) = value.map(nine_digits) else { return Value::Null };
     if rounded.fract() == 0.0 && rounded.abs() < 9.0e15 {
         return Value::from(rounded as i64);
     }
@@ -114,5 +113,87 @@ fn write(value: &Value, depth: usize, text: &mut String) {
             text.push_str(&format!("[{}]", items.join(", ")));
         }
         other => text.push_str(&other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::{around, row, with_input};
+
+    /// The summary of two policies, read back.
+    fn summary(files: &[(String, String)]) -> Value {
+        let odd = row("odd \"name\"\u{1b}", &around(0.8, 0.0))
+            .maybe("time_to_recover", vec![None; 10])
+            .maybe("latency_p99", [vec![Some(1.0 / 3.0)], vec![None; 9]].concat())
+            .set("peak_ratio", &[f64::NAN; 10]);
+        let text =
+            with_input(vec![row("base", &around(0.7, 0.0)), odd], |input| json(&ReportInput { files, ..*input }));
+        assert!(text.ends_with("}\n") && !text.contains("NaN") && !text.contains('\r'), "{text}");
+        serde_json::from_str(&text).expect("the summary is JSON")
+    }
+
+    fn check(path: &str, expected: Value) {
+        let summary = summary(&[("arrivals.csv".to_owned(), "00ff".to_owned())]);
+        assert_eq!(summary.pointer(path), Some(&expected), "{path}");
+    }
+
+    #[test]
+    fn the_contract_s_fields() {
+        check("/schema_version", json!(1));
+        check("/simlab_version", json!(env!("CARGO_PKG_VERSION")));
+        check("/scenario/title", json!("Outage at checkout"));
+        check("/scenario/files", json!({ "arrivals.csv": "00ff" }));
+        assert_eq!(summary(&[]).pointer("/scenario/files"), None);
+        check("/seed", json!(7));
+        check("/replications", json!(10));
+        check("/baseline", json!("base"));
+        check("/expectations", json!([]));
+        check("/warnings", json!(["a warning"]));
+        check("/policies/1/name", json!("odd \"name\"\u{1b}"));
+        check("/policies/1/digest", json!("00000000000000ab"));
+        let names: Vec<String> = summary(&[]).as_object().expect("an object").keys().cloned().collect();
+        let order = "schema_version simlab_version scenario seed replications baseline policies expectations warnings";
+        assert_eq!(names.join(" "), order);
+    }
+
+    #[test]
+    fn null_is_null_and_numbers_are_rounded_once() {
+        check("/policies/1/metrics/time_to_recover/mean", Value::Null);
+        check(
+            "/policies/1/metrics/time_to_recover/values",
+            json!([null, null, null, null, null, null, null, null, null, null]),
+        );
+        check("/policies/1/metrics/latency_p99/mean", json!(0.333333333));
+        check("/policies/1/metrics/latency_p99/ci_low", Value::Null);
+        check("/policies/1/metrics/peak_ratio/mean", Value::Null);
+        check(
+            "/policies/1/metrics/operations",
+            json!({
+                "mean": 10000, "ci_low": 10000, "ci_high": 10000, "values": vec![10000; 10]
+            }),
+        );
+        check("/policies/0/versus_baseline/success_rate", json!({ "mean": 0, "ci_low": 0, "ci_high": 0 }));
+        check("/policies/1/versus_baseline/success_rate/mean", json!(0.1));
+    }
+
+    #[test]
+    fn one_replication_has_no_intervals() {
+        let text = with_input(vec![row("base", &[0.7]), row("a", &[0.8])], json);
+        let summary: Value = serde_json::from_str(&text).expect("the summary is JSON");
+        let rate = json!({ "mean": 0.8, "ci_low": null, "ci_high": null, "values": [0.8] });
+        assert_eq!(summary["policies"][1]["metrics"]["success_rate"], rate);
+        assert_eq!(
+            summary["policies"][1]["versus_baseline"]["success_rate"],
+            json!({ "mean": 0.1, "ci_low": null, "ci_high": null })
+        );
+    }
+
+    #[test]
+    fn shape_of_the_text() {
+        let mut text = String::new();
+        write(&json!({ "a": [], "b": {}, "c": [1, "x"], "d": [{ "e": { "f": [1, null] } }] }), 0, &mut text);
+        let expected = "{\n  \"a\": [],\n  \"b\": {},\n  \"c\": [1, \"x\"],\n  \"d\": [\n    {\n      \"e\": { \"f\": [1, null] }\n    }\n  ]\n}";
+        assert_eq!(text, expected);
     }
 }

@@ -16,7 +16,9 @@ pub fn markdown(input: &ReportInput) -> String {
     let mut text = format!("### {}\n\n{}, baseline {baseline}\n\n", escaped(&input.title()), input.facts());
     text.push_str(&table(input, &findings, &cells));
     for sentence in &findings.verdict {
-        text.push_str(&format!("\n{}", escaped(sentence)));
+        // A leading dash would begin a list.
+        let dash = if sentence.starts_with('-') { "\\" } else { "" };
+        text.push_str(&format!("\n{dash}{}", escaped(sentence)));
     }
     text.push('\n');
     let mut items: Vec<String> =
@@ -80,15 +82,83 @@ fn table(input: &ReportInput, findings: &Findings, cells: &Cells) -> String {
 /// Text whose characters mean themselves.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 8);
-    for (index, c) in text.chars().enumerate() {
-        // A leading dash or plus would begin a list.
-        let begins_list = index == 0 && matches!(c, '-' | '+');
-        if begins_list
-            || matches!(c, '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '&')
-        {
+    for c in text.chars() {
+        if matches!(c, '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '#' | '|' | '~' | '&') {
             escaped.push('\\');
         }
         escaped.push(c);
     }
     escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::{Row, around, row, with_input};
+
+    fn check(rows: Vec<Row>, expected: &str) {
+        let text = with_input(rows, markdown);
+        assert!(text == expected, "got:\n{text}\nexpected:\n{expected}");
+    }
+
+    #[test]
+    fn a_whole_comparison() {
+        let never = row("no_retry", &around(0.7, 0.0)).all("retries", 0.0).all("attempts_per_operation", 1.0);
+        let worse = row("worse", &around(0.6, 0.001)).all("peak_ratio", 5.0).all("peak_load", 500.0);
+        let same = row("same", &around(0.7, 0.01)).all("duplicate_rate", 0.000_001);
+        check(vec![never, worse, same, row("a|b", &around(0.9, 0.001))], EXPECTED);
+    }
+
+    #[test]
+    fn one_replication() {
+        check(vec![row("-base", &[0.7]).maybe("time_to_recover", vec![None]), row("b", &[0.8])], ONE);
+    }
+
+    #[test]
+    fn characters_mean_themselves() {
+        let text = "a_b*c`d|<e>[f]#g~&\\";
+        assert_eq!(escaped(text), "a\\_b\\*c\\`d\\|\\<e\\>\\[f\\]\\#g\\~\\&\\\\");
+    }
+
+    const EXPECTED: &str = r"### Outage at checkout
+
+4 policies, 10 replications, seed 7, baseline no\_retry
+
+| policy | succeeded | vs no\_retry, points | attempts per operation | peak, × demand | duplicates per 10,000 | phantom per 10,000 | p99, s | recovered |
+| :-- | --: | --: | --: | --: | --: | --: | --: | --: |
+| no\_retry | 70.0% | baseline | 1.00 | 3.0× | 0 | 0 | 1.5 | 10/10 |
+| worse | 60.0% ▽ | −10.0 ±0.0 | 2.00 | 5.0× ▽ | 0 | 0 | 1.5 | 10/10 |
+| same | 70.0% | +0.0 ±0.5 ? | 2.00 | 3.0× | \<0.1 ▽ | 0 | 1.5 | 10/10 |
+| a\|b | **90.0%** ▲ | +20.0 ±0.0 | 2.00 | 3.0× | **0** ▲ | 0 | 1.5 | 10/10 |
+
+▲ best, ▽ worst, ? no difference from the baseline shown (95%, paired)
+
+a\|b succeeded most often: 90.0% of operations, against 70.0% with no\_retry.
+It did so without more load or duplicates.
+
+- **Success.** a\|b leads no\_retry by 20.0 points, paired over 10 replications.
+- **Worse than the baseline.** worse succeeded 10.0 points less often than no\_retry.
+- **Recovery.** All policies came back at once.
+- **Load.** worse peaked highest, at 5.0× demand, 2.5× capacity.
+- **Duplicates.** Only same made duplicates.
+- **No difference shown** with 10 replications: same from no\_retry.
+
+`simlab run checkout.toml`
+";
+    const ONE: &str = "\
+### Outage at checkout
+
+2 policies, 1 replication, seed 7, baseline -base
+
+| policy | succeeded | vs -base, points | attempts per operation | peak, × demand | duplicates per 10,000 | phantom per 10,000 | p99, s | recovered |
+| :-- | --: | --: | --: | --: | --: | --: | --: | --: |
+| -base | 70.0% | baseline | 2.00 | 3.0× | 0 | 0 | 1.5 | 0/1 |
+| b | 80.0% | +10.0 | 2.00 | 3.0× | 0 | 0 | 1.5 | 1/1 |
+
+One replication: differences cannot be judged.
+
+- **Recovery.** -base stayed down after outage in 1 of 1 run. b came back at once.
+
+`simlab run checkout.toml`
+";
 }

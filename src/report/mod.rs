@@ -2,9 +2,11 @@
 //!
 //! A report reads plain results and returns bytes. It opens no file and asks no clock, so that the same results always give the same report.
 
+pub mod chart;
 pub mod column;
 pub mod contrast;
 mod csv;
+mod escape;
 pub mod findings;
 #[cfg(test)]
 mod fixture;
@@ -13,6 +15,7 @@ mod markdown;
 pub mod marks;
 pub mod name;
 pub mod number;
+pub mod page;
 pub mod recovery;
 mod table;
 mod timeline;
@@ -65,9 +68,14 @@ impl ReportInput<'_> {
 
 /// All files of a report but the manifest: path within its folder, and content.
 pub fn render(input: &ReportInput) -> Vec<(String, Vec<u8>)> {
-    vec![
+    let mut files = vec![
         ("summary.json".to_owned(), json(input).into_bytes()),
         ("summary.csv".to_owned(), csv(input).into_bytes()),
         ("timeline.csv".to_owned(), timeline(input).into_bytes()),
-    ]
+        ("report.html".to_owned(), page::html(input).into_bytes()),
+    ];
+    if input.charts {
+        files.extend(chart::files(input));
+    }
+    files
 }

@@ -9,10 +9,15 @@ use super::number::Notation;
 pub fn harmless(text: &str) -> String {
     let plain = text.chars().map(|c| match c {
         c if c.is_whitespace() && c != '\u{85}' => ' ',
-        c if c.is_control() || steers(c) => '\u{fffd}',
+        c if deceives(c) => '\u{fffd}',
         c => c,
     });
     plain.collect::<String>().trim().to_owned()
+}
+
+/// A character that nobody sees and that changes what is seen.
+pub(super) fn deceives(c: char) -> bool {
+    c.is_control() || steers(c)
 }
 
 /// Zero-width characters, bidirectional controls (Unicode Standard Annex 9), tags, the byte-order mark.
@@ -110,7 +115,7 @@ mod tests {
             &["aaaaaaaaaaaa…aaaaaaaaaaa", "aaaaaaaaaaa…aaaaaaaaaaaa"],
         );
         let (a, b) = ("a".repeat(40) + "1" + &"a".repeat(40), "a".repeat(40) + "2" + &"a".repeat(40));
-        let many = vec![a.as_str(), b.as_str()];
+        let many = [a.as_str(), b.as_str()];
         let short = fitted(&many.repeat(15), &Notation::ASCII);
         let different: BTreeSet<&String> = short.iter().collect();
         assert_eq!(different.len(), 30, "{short:?}");

@@ -115,6 +115,25 @@ impl Notation {
         if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
     }
 
+    /// A length of time in one unit: `250 ms`, `25 s`, `15 min`, `2:05 min`, `6 h`, `1:02:05 h`.
+    pub fn length(&self, seconds: f64) -> String {
+        let space = self.unit_space;
+        let whole = |unit: f64| seconds >= unit && seconds % unit == 0.0;
+        match seconds {
+            s if whole(3_600.0) => format!("{}{space}h", self.count(s / 3_600.0)),
+            s if whole(60.0) => format!("{}{space}min", self.count(s / 60.0)),
+            s if s < 1.0 => format!("{}{space}ms", short(self, s * 1e3)),
+            s if s < 120.0 => format!("{}{space}s", short(self, s)),
+            s if s < 3_600.0 => format!("{}{space}min", self.clock(s)),
+            s => format!("{}{space}h", self.clock(s)),
+        }
+    }
+
+    /// Something per second: whole from 100, else as many decimals, at most two, as there are.
+    pub fn rate(&self, per_second: f64) -> String {
+        short(self, per_second)
+    }
+
     /// Two ends of an interval that were written already. A sign in front of either makes a dash unreadable.
     pub fn interval(&self, low: &str, high: &str) -> String {
         let signed = |text: &str| text.starts_with(self.minus) || text.starts_with('+');
@@ -125,6 +144,11 @@ impl Notation {
         } else {
             format!("{low}{}{high}", self.to)
         }
+    }
+
+    /// The interval around a mean in brackets, " (1.2–2.1)"; nothing if it does not show at this precision.
+    pub fn around(&self, mean: &str, low: &str, high: &str) -> String {
+        if mean == low && mean == high { String::new() } else { format!(" ({})", self.interval(low, high)) }
     }
 
     /// A number with its sign; what rounds to zero is a plus.
@@ -153,6 +177,17 @@ impl Notation {
         }
         written
     }
+}
+
+/// Three digits without zeros at the end.
+fn short(notation: &Notation, value: f64) -> String {
+    let decimals = match value.abs() {
+        v if v >= 99.95 => 0,
+        v if v >= 9.995 => 1,
+        _ => 2,
+    };
+    let text = notation.fixed(value, decimals);
+    if decimals == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
 }
 
 /// Decimals of a share in per cent: two if less than one in a hundred is missing.
@@ -277,6 +312,24 @@ mod tests {
         check(T.clock(301.2), "5:01");
         check(T.clock(59.7), "1:00");
         check(T.clock(3_725.0), "1:02:05");
+        for (seconds, expected) in [
+            (0.25, "250 ms"),
+            (5.0, "5 s"),
+            (1.25, "1.25 s"),
+            (60.0, "1 min"),
+            (900.0, "15 min"),
+            (7_200.0, "2 h"),
+            (119.6, "120 s"),
+            (125.0, "2:05 min"),
+            (3_725.0, "1:02:05 h"),
+        ] {
+            check(T.length(seconds), expected);
+        }
+        for (rate, expected) in
+            [(40.0, "40"), (86.96, "87"), (63.44, "63.4"), (0.333, "0.33"), (12_345.6, "12,346"), (0.0, "0")]
+        {
+            check(T.rate(rate), expected);
+        }
         assert_eq!(LatencyUnit::of([0.2, 0.9].into_iter()), LatencyUnit::Millis);
         assert_eq!(LatencyUnit::of([0.2, 1.9].into_iter()), LatencyUnit::Seconds);
     }
@@ -287,6 +340,8 @@ mod tests {
         check(T.interval("1.2", "2.1"), "1.2 to 2.1");
         check(P.interval("+1.2", "+2.1"), "+1.2 to +2.1");
         check(P.interval("2.1", "2.1"), "2.1");
+        check(P.around("1.7", "1.7", "1.8"), " (1.7–1.8)");
+        check(P.around("1.7", "1.7", "1.7"), "");
         check(P.fixed(f64::NAN, 1), "–");
         check(Notation::ASCII.fixed(f64::INFINITY, 1), "-");
         check(T.fixed(-1234.5, 1), "-1,234.5");

@@ -49,3 +49,35 @@ pub fn last_fault<'a>(input: &ReportInput<'a>) -> Option<&'a str> {
     let end = input.scenario.last_fault_end()?;
     input.scenario.faults.iter().find(|fault| fault.until == end).map(|fault| fault.name.as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::{row, with_input};
+
+    /// Runs that recovered, of a policy with these times, with a fault from and until these seconds; `None` if there is no telling.
+    fn check(fault: (u64, u64), times: [Option<f64>; 3], expected: Option<usize>) {
+        let rows = vec![row("a", &[0.7; 3]).maybe("time_to_recover", times.to_vec())];
+        let got = with_input(rows, |input| {
+            let mut scenario = input.scenario.clone();
+            let second = |s: u64| SimTime::ZERO + Span::secs(s);
+            (scenario.faults[0].from, scenario.faults[0].until) = (second(fault.0), second(fault.1));
+            recovered(&ReportInput { scenario: &scenario, ..*input })
+        });
+        assert_eq!(got.map(|all| all[0].runs), expected, "{fault:?}");
+    }
+
+    #[test]
+    fn when_there_is_something_to_recover_from() {
+        let (all, some, none) = ([Some(5.0); 3], [Some(0.0), None, Some(9.0)], [None; 3]);
+        check((120, 240), all, Some(3));
+        check((120, 240), some, Some(2));
+        check((120, 240), none, Some(0));
+        // It never ends within the run, or ends too late to see a recovery in a run of ten minutes.
+        check((120, 1_200), none, None);
+        check((120, 571), none, None);
+        check((120, 570), none, Some(0));
+        // Nothing before it.
+        check((0, 240), none, None);
+    }
+}

@@ -45,3 +45,28 @@ pub fn timeline(input: &ReportInput) -> String {
     });
     lines(std::iter::once(HEADER.map(str::to_owned).to_vec()).chain(rows))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::{row, with_input};
+
+    fn check(policies: &[&'static str], expected: &str) {
+        let rows = policies.iter().map(|name| row(name, &[0.7])).collect();
+        assert_eq!(with_input(rows, timeline), expected);
+    }
+
+    #[test]
+    fn all_bins_of_all_policies() {
+        check(
+            &["a", "b,c"],
+            "policy,t,operations,attempts,attempts_low,attempts_high,goodput,failed,in_flight,queue,refused,breaker_open\n\
+             a,0,1,2,9,10,3,4,5,6,7,8\n\
+             a,1,1.33333333,2.33333333,9.33333333,10.3333333,3.33333333,4.33333333,5.33333333,6.33333333,7.33333333,\
+             8.33333333\n\
+             \"b,c\",0,1,2,9,10,3,4,5,6,7,8\n\
+             \"b,c\",1,1.33333333,2.33333333,9.33333333,10.3333333,3.33333333,4.33333333,5.33333333,6.33333333,7.33333333,\
+             8.33333333\n",
+        );
+    }
+}

@@ -355,7 +355,17 @@ impl Scenario {
                 return Some(0.0);
             }
         }
-        Some((f64::from(workers) * capacity).floor() / (service * slowdown))
+        let workers = workers_left(Some(workers), capacity)?;
+        (slowdown > 0.0).then(|| f64::from(workers) / (service * slowdown))
+    }
+}
+
+/// Workers × `capacity`, rounded down; an unlimited number stays unlimited unless nothing is left of it.
+pub(crate) fn workers_left(workers: Option<u32>, capacity: f64) -> Option<u32> {
+    match workers {
+        // The small addition keeps 0.29 × 100 at 29.
+        Some(workers) => Some((f64::from(workers) * capacity + 1e-9).min(f64::from(u32::MAX)) as u32),
+        None => (capacity == 0.0).then_some(0),
     }
 }
 

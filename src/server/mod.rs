@@ -69,8 +69,8 @@ pub struct Server<'a> {
     pub busy: LevelMeter,
     /// Attempts here over time, waiting or in service.
     pub held: LevelMeter,
-    /// Longest queue while measured.
-    pub queue_max: u32,
+    /// Longest queue seen while measured.
+    longest_queue: u32,
     measured_from: SimTime,
 }
 
@@ -95,7 +95,7 @@ impl<'a> Server<'a> {
             records: Vec::new(),
             busy: LevelMeter::new(window),
             held: LevelMeter::new(window),
-            queue_max: 0,
+            longest_queue: 0,
             measured_from: window.from,
         }
     }
@@ -115,6 +115,12 @@ impl<'a> Server<'a> {
         self.waiting.len()
     }
 
+    /// Longest queue from the beginning of the measured part until `now`.
+    pub fn queue_max(&self, now: SimTime) -> u32 {
+        // What waits now has done so since before this instant.
+        if now > self.measured_from { self.longest_queue.max(self.waiting.len()) } else { self.longest_queue }
+    }
+
     /// Attempts waiting or in service.
     pub fn load(&self) -> u32 {
         self.waiting.len() + self.working.len() as u32
@@ -124,10 +130,6 @@ impl<'a> Server<'a> {
     pub fn receive(&mut self, now: SimTime, id: u32, floor: &mut Floor) -> bool {
         let job = &mut floor.jobs[id];
         job.arrived = now;
-        if job.abandoned && self.config.abandoned_work == AbandonedWork::Cancel {
-            floor.out.push(Output::Gone { job: id });
-            return true;
-        }
         job.fate = self.in_force.fate(self.draws(job, Purpose::Fate).unit());
         if self.in_force.has_permanent_errors() {
             let unit = KeyedRng::new(self.seed, Purpose::PermanentError, job.operation, 0).unit();
@@ -145,6 +147,10 @@ impl<'a> Server<'a> {
             Fate::LostRequest => {
                 floor.out.push(Output::Gone { job: id });
                 return false;
+            }
+            _ if job.abandoned && self.config.abandoned_work == AbandonedWork::Cancel => {
+                floor.out.push(Output::Gone { job: id });
+                return true;
             }
             _ => {}
         }
@@ -172,7 +178,7 @@ impl<'a> Server<'a> {
             floor.jobs[id].place = Place::Waiting;
             self.waiting.push(id, floor.jobs);
             if now >= self.measured_from {
-                self.queue_max = self.queue_max.max(self.waiting.len());
+                self.longest_queue = self.longest_queue.max(self.waiting.len());
             }
             self.held.set(now, self.load());
         } else {
@@ -227,6 +233,7 @@ impl<'a> Server<'a> {
         match floor.jobs[id].place {
             Place::Elsewhere => {}
             Place::Waiting => {
+                self.longest_queue = self.queue_max(now);
                 self.waiting.remove(id, floor.jobs);
                 self.held.set(now, self.load());
                 floor.out.push(Output::Gone { job: id });
@@ -292,15 +299,13 @@ impl<'a> Server<'a> {
                 self.record(row).orphan(*id);
             }
         }
+        self.longest_queue = self.queue_max(now);
         while let Some(id) = self.waiting.take_first(floor.jobs) {
             lost.push(id);
         }
         for id in lost {
-            let job = &mut floor.jobs[id];
-            if job.place == Place::InService {
-                job.busy += self.busy.window().overlap(job.began, now);
-            }
-            job.place = Place::Elsewhere;
+            // The work was in vain: none of its time is put down to the attempt.
+            floor.jobs[id].place = Place::Elsewhere;
             answer(floor, id, Outcome::Connection, None);
         }
         self.busy.set(now, 0);
@@ -322,6 +327,7 @@ impl<'a> Server<'a> {
     /// Free workers take up what waits.
     fn fill(&mut self, now: SimTime, floor: &mut Floor) {
         while self.waiting.len() > 0 && self.has_free_worker() {
+            self.longest_queue = self.queue_max(now);
             let next = match self.config.discipline {
                 Discipline::Fifo => self.waiting.take_first(floor.jobs),
                 Discipline::Lifo => self.waiting.take_last(floor.jobs),

@@ -6,12 +6,14 @@
 pub enum Class {
     /// Fault edges.
     Fault = 0,
-    /// What servers and the network do: requests arriving, completions, replies.
+    /// Completions at servers, and replies that reach their clients.
     Reply = 1,
+    /// Requests that reach their servers: a worker that becomes free at this instant is free for them.
+    Request = 2,
     /// Time-outs and wake-ups of clients.
-    Timer = 2,
+    Timer = 3,
     /// New operations.
-    Arrival = 3,
+    Arrival = 4,
 }
 
 /// Everything that can happen.

@@ -61,13 +61,9 @@ impl<'a> FaultClock<'a> {
 
     /// What is in force at a server.
     pub fn in_force(&self, server: usize) -> InForce {
-        let active = self
-            .scenario
-            .faults
-            .iter()
-            .zip(&self.states)
-            .filter(|(fault, state)| state.active && fault.server == server);
-        let faults: Vec<&Fault> = active.map(|(fault, _)| fault).collect();
+        let all = self.scenario.faults.iter().zip(&self.states).enumerate();
+        let active = all.filter(|(_, (fault, state))| state.active && fault.server == server);
+        let faults: Vec<(usize, &Fault)> = active.map(|(number, (fault, _))| (number, fault)).collect();
         InForce::new(&self.scenario.servers[server], faults.iter().copied())
     }
 }

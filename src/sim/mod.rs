@@ -6,6 +6,7 @@ pub mod event;
 pub mod faults;
 pub mod queue;
 pub mod run;
+mod standstill;
 pub mod timers;
 
 pub use run::{Limits, Stop, run};

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::event::{Class, Event};
 use super::faults::FaultClock;
-use super::queue::Queue;
+use super::queue::{Queue, Ticket};
+use super::standstill::AtOnce;
 use super::timers::Timers;
 use crate::call::{Action, Call, Rules, Verdict};
 use crate::client::arrivals::{OpenLoop, Start};
@@ -49,9 +50,19 @@ pub enum Stop {
         /// When.
         at: SimTime,
     },
-    /// Clients that neither think nor wait.
+    /// Many operations together made too many attempts at one instant.
     #[error(
-        "more operations than can be simulated start at one instant ({at:?}): neither the clients' think time nor the server takes any time"
+        "{attempts} attempts at one instant ({at:?}), and no end: many operations retry at once, their failures come back at once, and their attempts are not limited enough"
+    )]
+    RetryStorms {
+        /// When.
+        at: SimTime,
+        /// Attempts made by then.
+        attempts: u64,
+    },
+    /// Clients that neither think nor wait, or a demand without time between its operations.
+    #[error(
+        "more operations than can be simulated start at one instant ({at:?}): there is no time between them, or neither thinking nor serving takes any"
     )]
     Standstill {
         /// When.
@@ -69,8 +80,6 @@ pub enum Stop {
 
 /// More attempts of one operation at one instant than this end the run.
 pub const MOST_ATTEMPTS_AT_ONCE: u32 = 100_000;
-/// More operations of a closed loop at one instant than this, per client, end the run.
-const MOST_OPERATIONS_AT_ONCE: u64 = 1_000;
 /// Events between two looks at memory and interruption.
 const LOOK_EVERY: u64 = 1 << 14;
 
@@ -115,7 +124,7 @@ struct Run<'a> {
     turns: Vec<u32>,
     /// Operations that are still to start: the next of an open loop, or clients thinking.
     to_start: u64,
-    started_at_instant: (SimTime, u64),
+    at_once: AtOnce,
     recorder: Recorder,
     storm: bool,
     events: u64,
@@ -144,7 +153,7 @@ pub fn run(scenario: &Scenario, policy: usize, replication: u32, limits: Limits)
     }
     let mut run = Run::new(scenario, policy, replication_seed(scenario.seed, replication));
     let end = scenario.end();
-    while let Some((time, event)) = run.queue.pop() {
+    while let Some((time, ticket, event)) = run.queue.pop() {
         if time >= end {
             break;
         }
@@ -154,7 +163,7 @@ pub fn run(scenario: &Scenario, policy: usize, replication: u32, limits: Limits)
             let levels = run.levels();
             run.recorder.tick(time, levels);
         }
-        run.handle(event);
+        run.handle(ticket, event);
         if run.storm {
             return Err(Stop::RetryStorm { at: time });
         }
@@ -192,7 +201,7 @@ impl<'a> Run<'a> {
             next_start: None,
             turns: Vec::new(),
             to_start: 0,
-            started_at_instant: (SimTime::ZERO, 0),
+            at_once: AtOnce::default(),
             recorder: Recorder::new(scenario),
             storm: false,
             events: 0,
@@ -206,7 +215,7 @@ impl<'a> Run<'a> {
         run
     }
 
-    fn handle(&mut self, event: Event) {
+    fn handle(&mut self, ticket: Ticket, event: Event) {
         match event {
             Event::FaultEdge { fault } => self.fault_edge(fault),
             Event::Request { job } => self.request(job),
@@ -220,7 +229,7 @@ impl<'a> Run<'a> {
                 self.settle();
             }
             Event::Reply { job } => self.reply(job),
-            Event::Timer { row } => self.timer(row),
+            Event::Timer { row } => self.timer(ticket, row),
             Event::NextOperation => {
                 self.to_start -= 1;
                 if let Some(start) = self.next_start.take() {
@@ -233,7 +242,6 @@ impl<'a> Run<'a> {
                 let turn = &mut self.turns[client as usize];
                 let operation = u64::from(client) << 32 | u64::from(*turn);
                 *turn = turn.wrapping_add(1);
-                self.count_start_at_instant();
                 self.start(operation, client);
             }
         }
@@ -258,16 +266,10 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn count_start_at_instant(&mut self) {
-        if self.started_at_instant.0 != self.now {
-            self.started_at_instant = (self.now, 0);
-        }
-        self.started_at_instant.1 += 1;
-    }
-
     /// An operation starts.
     fn start(&mut self, operation: u64, client: u32) {
         self.recorder.operation_started(self.now);
+        self.at_once.operation(self.now);
         let mut rules = Rules { policy: self.policy, gates: &mut self.gates, client };
         let (call, action) = Call::start(self.now, &mut rules);
         let row = self.rows.insert(Row {
@@ -303,6 +305,7 @@ impl<'a> Run<'a> {
         }
         row.sent_at_instant += 1;
         self.storm |= row.sent_at_instant > MOST_ATTEMPTS_AT_ONCE;
+        self.at_once.attempt(self.now);
         self.recorder.attempt_sent(row.measured, attempt);
         let server = &self.servers[self.scenario.operation.server];
         let keyed = server.knows_keys() && self.policy.key() == KeyMode::PerOperation;
@@ -313,7 +316,7 @@ impl<'a> Run<'a> {
         if delay == Span::ZERO {
             self.request(job);
         } else {
-            self.queue.push(self.now + delay, Class::Reply, Event::Request { job });
+            self.queue.push(self.now + delay, Class::Request, Event::Request { job });
         }
         // The answer may have come at once.
         if self.rows.get(row_id).is_some_and(|row| row.open_job == job) {
@@ -325,13 +328,16 @@ impl<'a> Run<'a> {
     fn leg(&self, job: u32, own: Purpose, added: Purpose) -> Span {
         let server = &self.servers[self.scenario.operation.server];
         let job = &self.jobs[job];
-        let draw = |distribution: &Distribution, purpose| match distribution {
+        let draw = |distribution: &Distribution, purpose, fault: u32| match distribution {
             Distribution::Constant(span) => *span,
-            other => other.sample(&mut KeyedRng::new(self.seed, purpose, job.operation, u64::from(job.attempt))),
+            other => {
+                let attempt = u64::from(fault) << 32 | u64::from(job.attempt);
+                other.sample(&mut KeyedRng::new(self.seed, purpose, job.operation, attempt))
+            }
         };
-        let mut delay = draw(&server.config().network, own);
-        for latency in &server.in_force().added_latency {
-            delay += draw(latency, added);
+        let mut delay = draw(&server.config().network, own, 0);
+        for (fault, latency) in &server.in_force().added_latency {
+            delay += draw(latency, added, *fault);
         }
         delay
     }
@@ -383,10 +389,8 @@ impl<'a> Run<'a> {
         row.open_job = NONE;
         self.recorder.reply_received(job.busy);
         self.recorder.attempt_ended(self.now, row.operation, job.attempt, job.reply, row.measured);
-        let mut rules = Rules { policy: self.policy, gates: &mut self.gates, client: row.client };
-        let mut jitter = KeyedRng::new(self.seed, Purpose::Jitter, row.operation, u64::from(job.attempt));
-        let reply = Failure { outcome: job.reply, retry_after: job.retry_after };
-        let action = row.call.on_outcome(self.now, reply, &mut rules, &mut jitter);
+        let (now, reply) = (self.now, Failure { outcome: job.reply, retry_after: job.retry_after });
+        let action = self.decide(job.row, |call, rules, jitter| call.on_outcome(now, reply, rules, jitter));
         // What was open until now has ended; a wait sets the timer anew.
         self.timers.set(job.row, SimTime::NEVER, &mut self.queue);
         self.act(job.row, action);
@@ -394,8 +398,8 @@ impl<'a> Run<'a> {
     }
 
     /// A client's time-out or wake-up.
-    fn timer(&mut self, row_id: u32) {
-        if !self.timers.popped(self.now, row_id, &mut self.queue) {
+    fn timer(&mut self, ticket: Ticket, row_id: u32) {
+        if !self.timers.popped(self.now, ticket, row_id, &mut self.queue) {
             return;
         }
         let row = &mut self.rows[row_id];
@@ -405,9 +409,8 @@ impl<'a> Run<'a> {
             let attempt = row.call.attempts();
             self.recorder.attempt_ended(self.now, row.operation, attempt, Outcome::Timeout, row.measured);
         }
-        let mut rules = Rules { policy: self.policy, gates: &mut self.gates, client: row.client };
-        let mut jitter = KeyedRng::new(self.seed, Purpose::Jitter, row.operation, u64::from(row.call.attempts()));
-        let action = row.call.on_wake(self.now, &mut rules, &mut jitter);
+        let now = self.now;
+        let action = self.decide(row_id, |call, rules, jitter| call.on_wake(now, rules, jitter));
         self.act(row_id, action);
         if timed_out != NONE {
             // A lost request or a hang leaves nothing behind that could be abandoned.
@@ -418,6 +421,19 @@ impl<'a> Run<'a> {
             }
             self.release(row_id);
         }
+    }
+
+    /// Lets the call decide what to do next, and counts what that did to the gates.
+    fn decide(&mut self, row_id: u32, ask: impl FnOnce(&mut Call, &mut Rules, &mut KeyedRng) -> Action) -> Action {
+        let row = &mut self.rows[row_id];
+        let opened = self.gates.counts().breaker_opened;
+        let mut rules = Rules { policy: self.policy, gates: &mut self.gates, client: row.client };
+        let mut jitter = KeyedRng::new(self.seed, Purpose::Jitter, row.operation, u64::from(row.call.attempts()));
+        let action = ask(&mut row.call, &mut rules, &mut jitter);
+        if row.measured {
+            self.recorder.breakers_opened(self.gates.counts().breaker_opened - opened);
+        }
+        action
     }
 
     fn finish_operation(&mut self, row_id: u32, verdict: Verdict) {
@@ -474,15 +490,13 @@ impl<'a> Run<'a> {
         if limits.interrupted.load(Ordering::Relaxed) {
             return Err(Stop::Interrupted);
         }
-        let (at, started) = self.started_at_instant;
-        if started > MOST_OPERATIONS_AT_ONCE.saturating_mul(u64::from(self.scenario.clients)).max(1_000_000) {
-            return Err(Stop::Standstill { at });
-        }
+        self.at_once.check(self.scenario, self.rows.len() as u64)?;
         let bytes = self.rows.bytes()
             + self.jobs.bytes()
             + self.timers.bytes()
             + self.queue.len() * Queue::ENTRY_BYTES
-            + self.servers.iter().map(Server::bytes).sum::<usize>();
+            + self.servers.iter().map(Server::bytes).sum::<usize>()
+            + self.recorder.bytes();
         if bytes > limits.memory {
             return Err(Stop::OutOfMemory { at: self.now, limit: limits.memory });
         }
@@ -491,6 +505,12 @@ impl<'a> Run<'a> {
 
     /// The run is over: what is still open is counted as such.
     fn finish(mut self) -> RunResult {
+        if !self.rows.is_empty() {
+            // It lasted to its end, even if nothing has happened for a while.
+            self.now = self.scenario.end();
+            let levels = self.levels();
+            self.recorder.tick(SimTime(self.now.0.saturating_sub(1)), levels);
+        }
         for id in self.rows.indices() {
             let row = &self.rows[id];
             if row.open_job != NONE {
@@ -503,15 +523,15 @@ impl<'a> Run<'a> {
         let end = SimTime::ZERO + self.scenario.duration.max(self.scenario.warmup);
         let at = self.now.max(end);
         let utilisation = self.servers.iter().filter_map(|server| {
-            let workers = server.config().workers?;
-            Some(server.busy.integral(at) as f64 / (f64::from(workers) * window.0 as f64))
+            let worker_time = f64::from(server.config().workers?) * window.0 as f64;
+            (worker_time > 0.0).then(|| server.busy.integral(at) as f64 / worker_time)
         });
         let totals = ServerTotals {
             held: self.servers.iter().map(|server| server.held.integral(at)).sum(),
             busy: self.servers.iter().map(|server| server.busy.integral(at)).sum(),
             utilisation: utilisation.reduce(f64::max),
-            queue_max: self.servers.iter().map(|server| server.queue_max).max().unwrap_or(0),
+            queue_max: self.servers.iter().map(|server| server.queue_max(at)).max().unwrap_or(0),
         };
-        self.recorder.finish(totals, self.gates.counts(), self.events)
+        self.recorder.finish(totals, self.events)
     }
 }

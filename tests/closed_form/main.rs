@@ -3,6 +3,8 @@
 //! Every check holds |simulated − expected| within max(tolerance, 4 standard errors) and the standard error within a quarter of the tolerance, so
 //! that no test passes by being short. Standard errors come from independent replications, never from single requests.
 
+mod faults;
+mod instants;
 mod measurement;
 mod metastable;
 mod queueing;
@@ -75,6 +77,12 @@ fn check_values(what: &str, values: &[f64], expected: f64, tolerance: f64) {
         off <= tolerance.max(4.0 * error),
         "{what}: {mean}, expected {expected} ± {tolerance} (standard error {error})"
     );
+}
+
+/// Holds the mean of one metric against plain arithmetic, up to `relative`: rounding for counts and means, the histogram's bucket for quantiles.
+fn check_exact(result: &PolicyResult, metric: &str, expected: f64, relative: f64) {
+    let value = result.mean(metric).expect("a value");
+    assert!((value - expected).abs() <= relative * expected, "{metric}: {value}, expected {expected}");
 }
 
 /// The values of one metric, replication by replication.

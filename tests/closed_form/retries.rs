@@ -1,36 +1,115 @@
 //! Retry arithmetic on a server without limits: how many succeed, at how many attempts, with how many executions.
 
+use simlab::experiment::PolicyResult;
 use simlab::retry::{Backoff, KeyMode, RetryPolicy};
 use simlab::scenario::{Arrivals, Fates, Idempotency, Scenario, ServerConfig};
 use simlab::units::Span;
 
-use super::{check, check_values, run, values};
+use super::{check, check_values, compare, run, values};
 
-/// 10 × 200,000 operations; `failing` before the work, `lost` replies after it.
-fn scenario(
-    failing: f64,
-    lost: f64,
-    attempts: u32,
-    key: KeyMode,
-    idempotency: Idempotency,
-    operations: u64,
-) -> Scenario {
+/// 10 replications of so many operations; `failing` before the work, `lost` replies after it.
+fn scenario(failing: f64, lost: f64, idempotency: Idempotency, operations: u64) -> Scenario {
     let fates = Fates { errors: vec![(500, failing)], lost_replies: lost, ..Fates::default() };
     let server = ServerConfig { fates, idempotency, ..ServerConfig::named("s") };
-    let policy = RetryPolicy {
+    Scenario {
+        seed: 20_261_124,
+        replications: 10,
+        ..Scenario::new(Span::secs(operations / 1_000), Arrivals::Constant { rate: 1_000.0 }, server)
+    }
+}
+
+/// Retries at once; notices a lost reply after a second.
+fn retry(attempts: u32, key: KeyMode) -> RetryPolicy {
+    RetryPolicy {
         attempts: Some(attempts),
         timeout: Some(Span::secs(1)),
         backoff: Backoff::none(),
         key,
         ..RetryPolicy::default()
-    };
-    let seconds = operations / 1_000;
-    Scenario {
-        seed: 20_261_124,
-        replications: 10,
-        ..Scenario::new(Span::secs(seconds), Arrivals::Constant { rate: 1_000.0 }, server)
     }
-    .with_policy("retry", policy, &[])
+}
+
+/// A store that locks, and keeps replies for `retention`.
+fn lock(retention: Span) -> Idempotency {
+    Idempotency::Lock { retention, lock_ttl: Some(Span::secs(30)), conflict_status: 409, store_errors: false }
+}
+
+/// What becomes of calls of at most `n` attempts, each of which fails before the work with probability `f`, and does it but loses its reply
+/// with `q`. With s = 1 − f − q a call makes A = (1 − (f + q)ⁿ)/s attempts and (1 − f)·A executions, of which (1 − f)·A − (1 − fⁿ) are
+/// duplicates; it fails although its work was done with probability (f + q)ⁿ − fⁿ.
+struct LostReplies {
+    f: f64,
+    q: f64,
+    n: u32,
+    success: f64,
+    attempts: f64,
+    executions: f64,
+    /// Share of calls with a duplicate.
+    duplicated: f64,
+    duplicates: f64,
+    /// Calls that failed although their work was done.
+    phantoms: f64,
+}
+
+const LOST_REPLIES: [LostReplies; 4] = [
+    LostReplies {
+        f: 0.0,
+        q: 0.05,
+        n: 3,
+        success: 0.999_875,
+        attempts: 1.052_5,
+        executions: 1.052_5,
+        duplicated: 0.05,
+        duplicates: 0.052_5,
+        phantoms: 0.000_125,
+    },
+    LostReplies {
+        f: 0.10,
+        q: 0.05,
+        n: 4,
+        success: 0.999_494,
+        attempts: 1.175_875,
+        executions: 1.058_288,
+        duplicated: 0.055_350,
+        duplicates: 0.058_388,
+        phantoms: 0.000_406_25,
+    },
+    LostReplies {
+        f: 0.02,
+        q: 0.01,
+        n: 3,
+        success: 0.999_973,
+        attempts: 1.030_9,
+        executions: 1.010_282,
+        duplicated: 0.010_192,
+        duplicates: 0.010_290,
+        phantoms: 0.000_019,
+    },
+    LostReplies {
+        f: 0.20,
+        q: 0.20,
+        n: 5,
+        success: 0.989_760,
+        attempts: 1.649_6,
+        executions: 1.319_680,
+        duplicated: 0.248_320,
+        duplicates: 0.32,
+        phantoms: 0.009_920,
+    },
+];
+
+/// The tolerance of a share p over 4 million operations: 6 standard deviations of a binomial.
+fn share_tolerance(p: f64) -> f64 {
+    0.003 * (p * (1.0 - p)).sqrt()
+}
+
+/// The tolerance of a count per operation that is 1 without faults: 0.2% of it, and 2% of what the faults add.
+fn count_tolerance(expected: f64) -> f64 {
+    (0.002 * expected).min(0.02 * (expected - 1.0))
+}
+
+fn per_operation(result: &PolicyResult, metric: &str) -> Vec<f64> {
+    values(result, metric).iter().zip(values(result, "operations")).map(|(count, of)| count / of).collect()
 }
 
 /// Truncated geometric: success 1 − pⁿ, attempts (1 − pⁿ)/(1 − p).
@@ -43,11 +122,11 @@ fn truncated_geometric() {
         (0.9, 10, 0.651_322, 6.513_216, 4.646_601),
         (0.01, 2, 0.999_9, 1.01, 1.009_901),
     ] {
-        let result = run(&scenario(p, 0.0, n, KeyMode::None, Idempotency::None, 400_000));
+        let result =
+            run(&scenario(p, 0.0, Idempotency::None, 400_000).with_policy("retry", retry(n, KeyMode::None), &[]));
         let case = format!("p {p}, n {n}");
-        // Tolerances: 5 standard deviations of a binomial over 4 million operations, and 0.2% of the attempts.
-        check(&case, &result, "success_rate", success, 0.000_02_f64.max(0.004 * (success * (1.0 - success)).sqrt()));
-        check(&case, &result, "attempts_per_operation", attempts, 0.002 * attempts);
+        check(&case, &result, "success_rate", success, share_tolerance(success));
+        check(&case, &result, "attempts_per_operation", attempts, count_tolerance(attempts));
         // Attempts of successful operations: all attempts less n for each failure.
         let of_successes: Vec<f64> = values(&result, "attempts")
             .iter()
@@ -55,61 +134,100 @@ fn truncated_geometric() {
             .zip(values(&result, "succeeded"))
             .map(|((attempts, failed), succeeded)| (attempts - f64::from(n) * failed) / succeeded)
             .collect();
-        check_values(&format!("{case}: attempts given success"), &of_successes, given_success, 0.002 * given_success);
+        check_values(
+            &format!("{case}: attempts given success"),
+            &of_successes,
+            given_success,
+            count_tolerance(given_success),
+        );
     }
 }
 
 /// Lost replies make duplicates without a key, or with one per attempt; a stable key makes exactly none.
 #[test]
 fn duplicate_executions() {
-    let lock = Idempotency::Lock {
-        retention: Span::secs(3_600 * 24),
-        lock_ttl: Some(Span::secs(30)),
-        conflict_status: 409,
-        store_errors: false,
-    };
-    for (f, q, n, success, attempts, executions, duplicated, duplicates, ghosts) in [
-        (0.0, 0.05, 3, 0.999_875, 1.052_5, 1.052_5, 0.05, 0.052_5, 0.000_125),
-        (0.10, 0.05, 4, 0.999_494, 1.175_875, 1.058_288, 0.055_350, 0.058_388, 0.000_406_25),
-        (0.02, 0.01, 3, 0.999_973, 1.030_9, 1.010_282, 0.010_192, 0.010_290, 0.000_019),
-        (0.20, 0.20, 5, 0.989_760, 1.649_6, 1.319_680, 0.248_320, 0.32, 0.009_920),
-    ] {
-        let per_operation = |result: &simlab::experiment::PolicyResult, metric: &str| -> Vec<f64> {
-            values(result, metric).iter().zip(values(result, "operations")).map(|(count, of)| count / of).collect()
-        };
-        // A share's tolerance: 5 standard deviations over the 4 million operations, at least.
-        let share = |p: f64| 0.005 * (p * (1.0 - p)).sqrt();
-        for (key, store) in [(KeyMode::None, Idempotency::None), (KeyMode::PerAttempt, lock.clone())] {
-            let result = run(&scenario(f, q, n, key, store, 400_000));
-            let case = format!("f {f}, q {q}, n {n}, {key:?}");
-            check(&case, &result, "success_rate", success, share(success));
-            check(&case, &result, "attempts_per_operation", attempts, 0.002 * attempts);
-            check_values(
-                &format!("{case}: executions"),
-                &per_operation(&result, "executions"),
-                executions,
-                0.002 * executions,
-            );
-            check_values(
-                &format!("{case}: duplicated"),
-                &per_operation(&result, "duplicated_operations"),
-                duplicated,
-                share(duplicated),
-            );
-            check(&case, &result, "duplicate_rate", duplicates, 1.5 * share(duplicates));
-            check_values(
-                &format!("{case}: ghosts"),
-                &per_operation(&result, "phantom_successes"),
-                ghosts,
-                share(ghosts),
-            );
+    for LostReplies { f, q, n, success, attempts, executions, duplicated, duplicates, phantoms } in LOST_REPLIES {
+        let scenario = scenario(f, q, lock(Span::secs(24 * 3_600)), 400_000)
+            .with_policy("no key", retry(n, KeyMode::None), &[])
+            .with_policy("key per attempt", retry(n, KeyMode::PerAttempt), &[])
+            .with_policy("stable key", retry(n, KeyMode::PerOperation), &[]);
+        let result = compare(&scenario);
+        let [plain, per_attempt, keyed] = &result.policies[..] else { panic!("three policies") };
+        for result in [plain, keyed] {
+            let case = format!("f {f}, q {q}, n {n}, {}", result.name);
+            check(&case, result, "success_rate", success, share_tolerance(success));
+            check(&case, result, "attempts_per_operation", attempts, count_tolerance(attempts));
+            let seen = per_operation(result, "phantom_successes");
+            check_values(&format!("{case}: phantom successes"), &seen, phantoms, share_tolerance(phantoms));
         }
-        let keyed = run(&scenario(f, q, n, KeyMode::PerOperation, lock.clone(), 400_000));
-        let case = format!("f {f}, q {q}, n {n}, stable key");
-        check(&case, &keyed, "success_rate", success, share(success));
-        check(&case, &keyed, "attempts_per_operation", attempts, 0.002 * attempts);
-        check_values(&format!("{case}: ghosts"), &per_operation(&keyed, "phantom_successes"), ghosts, share(ghosts));
-        assert!(values(&keyed, "duplicates").iter().all(|n| *n == 0.0), "{case}: a stable key makes no duplicate");
-        assert!(values(&keyed, "executions").iter().zip(values(&keyed, "operations")).all(|(e, o)| *e <= o));
+        let case = format!("f {f}, q {q}, n {n}");
+        for (metric, expected, tolerance) in [
+            ("executions", executions, count_tolerance(executions)),
+            ("duplicated_operations", duplicated, share_tolerance(duplicated)),
+        ] {
+            check_values(&format!("{case}: {metric}"), &per_operation(plain, metric), expected, tolerance);
+        }
+        check(&case, plain, "duplicate_rate", duplicates, 1.5 * share_tolerance(duplicates));
+        // A fresh key per attempt protects from nothing: the same run, attempt by attempt.
+        assert_eq!(per_attempt.digest, plain.digest, "{case}");
+        assert_eq!(per_attempt.timeline, plain.timeline, "{case}");
+        for (fresh, none) in per_attempt.metrics.iter().zip(&plain.metrics) {
+            assert_eq!(fresh.values, none.values, "{case}: {}", fresh.name);
+        }
+        // A stable key executes once if at all, and only what never got through is not executed.
+        assert!(
+            values(keyed, "duplicates").iter().all(|count| *count == 0.0),
+            "{case}: a stable key makes no duplicate"
+        );
+        assert_eq!(values(keyed, "executions"), values(keyed, "effects"), "{case}");
+        let executed = per_operation(keyed, "executions");
+        let never = f.powi(n as i32);
+        check_values(&format!("{case}: executed"), &executed, 1.0 - never, share_tolerance(never).max(1e-6));
+    }
+}
+
+/// A store that forgets a reply before its client asks again is as good as none.
+#[test]
+fn a_forgetful_store_is_no_store() {
+    for LostReplies { f, q, n, .. } in LOST_REPLIES {
+        // The second attempt comes after the time-out of a second.
+        for (retention, protects) in [(Span::millis(1_001), true), (Span::secs(1), false), (Span::millis(1), false)] {
+            let world = |key| run(&scenario(f, q, lock(retention), 20_000).with_policy("retry", retry(n, key), &[]));
+            let (plain, keyed) = (world(KeyMode::None), world(KeyMode::PerOperation));
+            let case = format!("f {f}, q {q}, n {n}, retention {retention:?}");
+            assert!(values(&plain, "duplicates").iter().all(|count| *count > 0.0), "{case}");
+            if protects {
+                assert!(
+                    values(&keyed, "duplicates").iter().zip(values(&plain, "duplicates")).all(|(a, b)| *a < b),
+                    "{case}"
+                );
+            } else {
+                assert_eq!(keyed, plain, "{case}");
+            }
+        }
+    }
+}
+
+/// The wait of calls that succeed, Σ E[d_k]·(pᵏ − pⁿ)/(1 − pⁿ) over the retries k: waits must follow the formula of their backoff and be
+/// independent of what becomes of attempts. Decorrelated jitter's mean is base·(2·1.5ᵏ − 1) as long as the cap is out of reach.
+#[test]
+fn waits_of_a_call() {
+    let (p, n) = (0.5_f64, 5);
+    let (base, cap) = (Span::millis(100), Some(Span::secs(10)));
+    for (name, backoff, means) in [
+        ("fixed", Backoff::fixed(base), [0.1, 0.1, 0.1, 0.1]),
+        ("exponential", Backoff::exponential(base, 2.0, cap), [0.1, 0.2, 0.4, 0.8]),
+        ("full-jitter", Backoff::full_jitter(base, 2.0, cap), [0.05, 0.1, 0.2, 0.4]),
+        ("equal-jitter", Backoff::equal_jitter(base, 2.0, cap), [0.075, 0.15, 0.3, 0.6]),
+        ("decorrelated-jitter", Backoff::decorrelated_jitter(base, cap), [0.2, 0.35, 0.575, 0.912_5]),
+    ] {
+        let policy = RetryPolicy { backoff, ..retry(n, KeyMode::None) };
+        let result = run(&scenario(p, 0.0, Idempotency::None, 100_000).with_policy(name, policy, &[]));
+        let fails_after = |k: i32| p.powi(k);
+        let expected: f64 = (1..)
+            .zip(means)
+            .map(|(k, mean)| mean * (fails_after(k) - fails_after(n as i32)) / (1.0 - fails_after(n as i32)))
+            .sum();
+        check(name, &result, "latency_mean", expected, 0.015 * expected);
     }
 }

@@ -10,13 +10,20 @@ impl Facts<'_> {
         let recovered = self.recovered.as_ref()?;
         let fault = harmless(last_fault(self.input)?);
         let (down, up): (Vec<usize>, Vec<usize>) = self.all.iter().partition(|policy| recovered[**policy].down() > 0);
+        let mut counts: Vec<usize> = Vec::new();
+        for policy in &down {
+            if !counts.contains(&recovered[*policy].down()) {
+                counts.push(recovered[*policy].down());
+            }
+        }
         let mut text = String::new();
-        for (index, policy) in down.iter().enumerate() {
-            let (name, r) = (self.name(*policy), recovered[*policy]);
+        for (index, count) in counts.iter().enumerate() {
+            let same: Vec<usize> = down.iter().copied().filter(|policy| recovered[*policy].down() == *count).collect();
+            let names = list(&self.named(&same), "and");
             if index == 0 {
-                text = format!("{name} stayed down after {fault} in {} of {}", r.down(), runs(r.of));
+                text = format!("{names} stayed down after {fault} in {count} of {}", runs(recovered[same[0]].of));
             } else {
-                text.push_str(&format!(", {name} in {}", r.down()));
+                text.push_str(&format!(", {names} in {count}"));
             }
         }
         if !down.is_empty() {
@@ -31,20 +38,11 @@ impl Facts<'_> {
                 (false, _) => "All others",
             };
             let space = if text.is_empty() { "" } else { " " };
-            let when = if slowest > 0.0 { format!("within {}", self.length(slowest)) } else { "at once".to_owned() };
+            let when =
+                if slowest > 0.0 { format!("within {}", self.notation.length(slowest)) } else { "at once".to_owned() };
             text.push_str(&format!("{space}{who} came back {when}."));
         }
         (!text.is_empty()).then_some(text)
-    }
-
-    /// "25 s", from two minutes "2:05 min".
-    fn length(&self, seconds: f64) -> String {
-        let space = self.notation.unit_space;
-        match seconds {
-            s if s < 120.0 => format!("{}{space}s", self.notation.count(s)),
-            s if s < 3_600.0 => format!("{}{space}min", self.notation.clock(s)),
-            s => format!("{}{space}h", self.notation.clock(s)),
-        }
     }
 
     /// What all runs that stayed down have in common, as far as metrics show it.
@@ -54,9 +52,10 @@ impl Facts<'_> {
         let in_all = |metric: &str, holds: &dyn Fn(f64) -> bool| {
             down.iter().all(|policy| {
                 let policy = &self.comparison.policies[*policy];
-                let values =
-                    |name: &str| policy.metric(name).map(|metric| metric.values.as_slice()).unwrap_or_default();
-                let mut runs = values("time_to_recover").iter().zip(values(metric)).filter(|(time, _)| time.is_none());
+                let (Some(times), Some(values)) = (policy.metric("time_to_recover"), policy.metric(metric)) else {
+                    return false;
+                };
+                let mut runs = times.values.iter().zip(&values.values).filter(|(time, _)| time.is_none());
                 runs.all(|(_, value)| value.is_some_and(holds))
             })
         };
@@ -73,23 +72,21 @@ impl Facts<'_> {
     /// Whose success rates fall into two groups.
     pub(super) fn two_groups(&self) -> Option<String> {
         let n = &self.notation;
-        let split: Vec<String> = self
-            .groups
-            .iter()
-            .zip(&self.names)
-            .filter_map(|(groups, name)| {
-                let g = (*groups)?;
-                let (low, high) = (n.percent(g.low), n.percent(g.high));
-                Some(format!("{name} ({} near {low}, {} near {high})", g.low_runs, g.high_runs))
-            })
-            .collect();
-        match split.len() {
-            0 => None,
-            1 => Some(format!("The runs of {} fall into two groups; the mean describes no single run.", split[0])),
-            _ => Some(format!(
-                "The runs of {} fall into two groups each; their means describe no single run.",
-                list(&split, "and")
-            )),
+        let split = self.groups.iter().zip(&self.names).filter_map(|(groups, name)| {
+            let g = (*groups)?;
+            let (low, high) = (n.percent(g.low), n.percent(g.high));
+            Some((name, format!("({} near {low}, {} near {high})", g.low_runs, g.high_runs)))
+        });
+        match &split.collect::<Vec<_>>()[..] {
+            [] => None,
+            [(name, groups)] => {
+                Some(format!("The runs of {name} fall into two groups {groups}; the mean describes no single run."))
+            }
+            several => {
+                let several: Vec<String> = several.iter().map(|(name, groups)| format!("{name} {groups}")).collect();
+                let several = list(&several, "and");
+                Some(format!("The runs of {several} fall into two groups each; their means describe no single run."))
+            }
         }
     }
 }

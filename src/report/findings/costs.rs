@@ -8,9 +8,9 @@ use crate::report::marks::eligible;
 use crate::report::name::list;
 
 impl Facts<'_> {
-    /// The winners, if the baseline is not among them.
+    /// Those with the most successes, if the baseline is not among them.
     fn winners(&self) -> Option<&[usize]> {
-        (!self.top.is_empty() && !self.top.contains(&self.baseline())).then_some(&self.top)
+        (!self.top.is_empty() && !self.top.contains(&self.baseline())).then_some(&self.core)
     }
 
     /// Some winner has more of it than the baseline.
@@ -59,13 +59,13 @@ impl Facts<'_> {
     /// The verdict's third sentence: who did without duplicates.
     pub(super) fn without_duplicates(&self) -> Option<String> {
         let made = |policy: &usize| self.mean(*policy, Column::Duplicates).is_some_and(|mean| mean > 0.0);
-        let clean: Vec<usize> = self.top.iter().copied().filter(|policy| !made(policy)).collect();
+        let clean: Vec<usize> = self.core.iter().copied().filter(|policy| !made(policy)).collect();
         if clean.is_empty() {
             let best = self.best_without_duplicates?;
             let rate = self.cell(best, Column::Success);
             return Some(format!("{} reached {rate} without duplicates.", self.name(best)));
         }
-        let some_did = clean.len() < self.top.len() && !self.top.contains(&self.baseline());
+        let some_did = clean.len() < self.core.len() && !self.top.contains(&self.baseline());
         some_did.then(|| format!("Of these, {} made no duplicates.", list(&self.named(&clean), "and")))
     }
 
@@ -85,15 +85,15 @@ impl Facts<'_> {
         let mut sentences = Vec::new();
         if let [policy] = highest[..] {
             let estimate = Column::Peak.estimate(&self.comparison.policies[policy]);
-            let write = |value: Option<f64>| value.map(|v| self.notation.multiple(v));
-            let interval = write(estimate.ci_low).zip(write(estimate.ci_high));
-            let interval = interval.map(|(low, high)| format!(" ({})", self.notation.interval(&low, &high)));
+            let write = |value: Option<f64>| value.map(|value| self.notation.multiple(value)).unwrap_or_default();
+            let (mean, low, high) = (write(estimate.mean), write(estimate.ci_low), write(estimate.ci_high));
+            let interval = self.notation.around(&mean, &low, &high);
             let capacity = self.times_capacity(policy).map(|times| format!(", {times} capacity"));
             sentences.push(format!(
                 "{} peaked highest, at {} demand{}{}.",
                 self.name(policy),
                 self.cell(policy, Column::Peak),
-                interval.unwrap_or_default(),
+                interval,
                 capacity.unwrap_or_default()
             ));
         }
@@ -113,8 +113,9 @@ impl Facts<'_> {
             } else {
                 format!(", for {} points of success", self.notation.signed_points(difference, 1))
             };
+            let recovered = if self.recovered.is_some() { " and that recovered in every run" } else { "" };
             sentences.push(format!(
-                "Of the policies that retry, do not lose to {} and recovered in every run, {} peaked lowest: {}{success}.",
+                "Of the policies that retry and do not lose to {}{recovered}, {} peaked lowest: {}{success}.",
                 self.name(self.baseline()),
                 self.name(policy),
                 self.cell(policy, Column::Peak)

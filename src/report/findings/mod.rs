@@ -7,6 +7,8 @@ mod careful;
 mod costs;
 mod separation;
 mod success;
+#[cfg(test)]
+mod tests;
 
 use std::cmp::Ordering;
 
@@ -159,6 +161,9 @@ struct Facts<'a> {
     groups: Vec<Option<TwoGroups>>,
     all: Vec<usize>,
     top: Vec<usize>,
+    /// The members of `top` that no policy outside of it surpasses in the mean: all of them, unless one has so wide an interval that it
+    /// belongs to `top` from far below.
+    core: Vec<usize>,
     best_without_duplicates: Option<usize>,
 }
 
@@ -175,6 +180,7 @@ impl<'a> Facts<'a> {
             .copied()
             .filter(|policy| retries(*policy) && contrasts.mean(*policy, Column::Duplicates) == Some(0.0))
             .collect();
+        let top = contrasts.extreme(Column::Success, &all, Ordering::Greater);
         Facts {
             input,
             comparison,
@@ -183,7 +189,8 @@ impl<'a> Facts<'a> {
             contrasts,
             cells: Cells::new(comparison, recovered.as_deref(), notation),
             groups: comparison.policies.iter().map(|p| two_groups(&Column::Success.values(p), LEAST_GAP)).collect(),
-            top: contrasts.extreme(Column::Success, &all, Ordering::Greater),
+            core: contrasts.unsurpassed(Column::Success, &all, &top, Ordering::Greater),
+            top,
             best_without_duplicates: contrasts.first(Column::Success, &clean, Ordering::Greater),
             recovered,
             all,
@@ -248,8 +255,9 @@ impl<'a> Facts<'a> {
                 text: format!("too small to see here ({} points)", n.points(mean, digits)),
             };
         }
-        let interval = n.interval(&n.points(low, decimals), &n.points(high, decimals));
-        Apart { visible: true, text: format!("{} points ({interval})", n.points(mean, decimals)) }
+        let mean = n.points(mean, decimals);
+        let interval = n.around(&mean, &n.points(low, decimals), &n.points(high, decimals));
+        Apart { visible: true, text: format!("{mean} points{interval}") }
     }
 
     /// The mean of a plain metric.

@@ -9,40 +9,26 @@ const MOST_STATEMENTS: usize = 4;
 /// Half width that is worth more replications: one point.
 const TARGET: f64 = 0.01;
 
+/// Two policies, the earlier one first.
+type Pair = (usize, usize);
+
 impl Facts<'_> {
     /// "exponential from any policy but immediate": pairs whose success rates do not differ.
     pub(super) fn not_separable(&self) -> Vec<String> {
         let measured = |policy: &&usize| self.mean(**policy, Column::Success).is_some();
         let policies: Vec<usize> = self.all.iter().filter(measured).copied().collect();
-        let open = |a: usize, b: usize| a != b && self.contrasts.differs(a, b, Column::Success).is_none();
-        let pairs: Vec<(usize, usize)> = policies
-            .iter()
-            .flat_map(|a| policies.iter().map(move |b| (*a, *b)))
-            .filter(|(a, b)| a < b && open(*a, *b))
-            .collect();
+        let differ = |a: usize, b: usize| self.contrasts.differs(a, b, Column::Success).is_some();
+        let of = |a: usize| policies.iter().map(move |b| (a, *b)).filter(|(a, b)| a < b && !differ(*a, *b));
+        let pairs: Vec<Pair> = policies.iter().flat_map(|a| of(*a)).collect();
         let mut left = pairs.clone();
         let mut statements = Vec::new();
         while statements.len() < MOST_STATEMENTS && !left.is_empty() {
-            let partners = |policy: usize, of: &[(usize, usize)]| -> Vec<usize> {
-                policies.iter().copied().filter(|p| of.contains(&(policy.min(*p), policy.max(*p)))).collect()
-            };
             // Whoever settles most pairs comes first; of equals the earlier one, the baseline last.
-            let first = policies.iter().copied().max_by_key(|policy| {
-                (partners(*policy, &left).len(), *policy != self.baseline(), std::cmp::Reverse(*policy))
-            });
-            let Some(first) = first else { break };
-            let all_partners = partners(first, &pairs);
-            let apart: Vec<usize> =
-                policies.iter().copied().filter(|p| *p != first && !all_partners.contains(p)).collect();
-            let from = match apart.len() {
-                0 if all_partners.len() > 1 => "any other policy".to_owned(),
-                few if few > 0 && few < all_partners.len() => {
-                    format!("any policy but {}", list(&self.named(&apart), "and"))
-                }
-                _ => list(&self.named(&partners(first, &left)), "or"),
-            };
-            statements.push(format!("{} from {from}", self.name(first)));
-            left.retain(|(a, b)| *a != first && *b != first);
+            let weight = |p: &usize| (partners(*p, &left).len(), *p != self.baseline(), std::cmp::Reverse(*p));
+            let Some(first) = policies.iter().copied().max_by_key(weight) else { break };
+            let (statement, told) = self.statement(first, &policies, &pairs, &left);
+            statements.push(statement);
+            left.retain(|pair| !told.contains(pair));
         }
         match left.len() {
             0 => {}
@@ -50,6 +36,36 @@ impl Facts<'_> {
             further => statements.push(format!("and {further} further pairs")),
         }
         statements
+    }
+
+    /// What cannot be told apart from `first`, from the shorter side, and the pairs that are told with it.
+    fn statement(&self, first: usize, policies: &[usize], pairs: &[Pair], left: &[Pair]) -> (String, Vec<Pair>) {
+        let with_first = |pairs: &[Pair]| {
+            let mut group = partners(first, pairs);
+            group.push(first);
+            group.sort_unstable();
+            group
+        };
+        let group = with_first(left);
+        let within: Vec<Pair> =
+            group.iter().flat_map(|a| group.iter().map(|b| (*a, *b))).filter(|(a, b)| a < b).collect();
+        if group.len() > 2 && within.iter().all(|pair| pairs.contains(pair)) {
+            let who = if group.len() == policies.len() {
+                "all policies".to_owned()
+            } else {
+                list(&self.named(&group), "and")
+            };
+            return (format!("{who} from each other"), within);
+        }
+        let group = with_first(pairs);
+        let apart: Vec<usize> = policies.iter().copied().filter(|policy| !group.contains(policy)).collect();
+        let from = match apart.len() {
+            0 if group.len() > 2 => "any other policy".to_owned(),
+            few if few > 0 && few + 1 < group.len() => format!("any policy but {}", list(&self.named(&apart), "and")),
+            _ => list(&self.named(&partners(first, left)), "or"),
+        };
+        let told = pairs.iter().copied().filter(|(a, b)| *a == first || *b == first).collect();
+        (format!("{} from {from}", self.name(first)), told)
     }
 
     /// Differences too small to see in the table, and the replications that would narrow the widest interval around 0.
@@ -77,6 +93,14 @@ impl Facts<'_> {
         }
         hints
     }
+}
+
+/// Whoever is paired with `policy`, in the file's order.
+fn partners(policy: usize, pairs: &[Pair]) -> Vec<usize> {
+    let other = |(a, b): &Pair| if *a == policy { Some(*b) } else { (*b == policy).then_some(*a) };
+    let mut partners: Vec<usize> = pairs.iter().filter_map(other).collect();
+    partners.sort_unstable();
+    partners
 }
 
 /// Rounded up to two significant digits.

@@ -48,15 +48,38 @@ impl Facts<'_> {
                 self.name(baseline)
             ));
         } else {
-            verdict.push(format!(
-                "{} succeeded most often ({}); no difference between them shown {with}.",
-                list(&self.named(&self.top), "and"),
-                self.span(&self.top, Column::Success, "%"),
-            ));
+            verdict.push(self.top_group(first));
         }
         verdict.extend(self.cost_sentence());
         verdict.extend(self.without_duplicates());
         verdict
+    }
+
+    /// The verdict's first sentence if the highest mean, that of `first`, is not separated from all others.
+    fn top_group(&self, first: usize) -> String {
+        let with = self.with_replications();
+        // Looked at alone some of these pairs may differ; that is not enough to pick the best out of many.
+        let corrected = format!("{with}, corrected for picking the best of {}", self.all.len());
+        let core = list(&self.named(&self.core), "and");
+        let rates = self.span(&self.core, Column::Success, "%");
+        if self.core.len() < self.top.len() {
+            let strays: Vec<usize> = self.top.iter().copied().filter(|policy| !self.core.contains(policy)).collect();
+            let (has, base) = (if self.core.len() == 1 { "has" } else { "have" }, self.baseline());
+            return format!(
+                "{core} {has} the highest mean success ({rates}), against {} with {}; no difference from {} ({}) shown {corrected}.",
+                self.cell(base, Column::Success),
+                self.name(base),
+                list(&self.named(&strays), "and"),
+                self.span(&strays, Column::Success, "%"),
+            );
+        }
+        let differ = |a: &usize, b: &usize| a < b && self.contrasts.differs(*a, *b, Column::Success).is_some();
+        if self.top.iter().any(|a| self.top.iter().any(|b| differ(a, b))) {
+            let first = self.name(first);
+            format!("{core} succeeded most often ({rates}); no difference from {first} shown {corrected}.")
+        } else {
+            format!("{core} succeeded most often ({rates}); no difference between them shown {with}.")
+        }
     }
 
     /// Where a policy's success lies from the baseline's, if a difference is shown.
@@ -66,7 +89,11 @@ impl Facts<'_> {
 
     /// Whom the winner leads; without a single winner how many beat the baseline.
     pub(super) fn success(&self) -> Option<String> {
-        let [winner] = self.top[..] else { return Some(self.against_baseline() + ".") };
+        let [winner] = self.top[..] else {
+            // The verdict says so already if nobody does better than the baseline.
+            let some_beat = self.all.iter().any(|policy| self.versus(*policy) == Some(Ordering::Greater));
+            return some_beat.then(|| self.against_baseline() + ".");
+        };
         let clean = self.mean(winner, Column::Duplicates) == Some(0.0);
         let others: Vec<usize> = self.all.iter().copied().filter(|policy| *policy != winner).collect();
         let (rival, which) = match self.best_without_duplicates {
@@ -134,21 +161,29 @@ impl Facts<'_> {
         parts.join(", ")
     }
 
-    /// Everyone who succeeded less often than the baseline.
+    /// Everyone who succeeded less often than the baseline: those with a cause in a sentence of their own.
     pub(super) fn worse(&self) -> Option<String> {
         let baseline = self.baseline();
-        let sentences = self.all.iter().filter(|policy| self.versus(**policy) == Some(Ordering::Less)).map(|policy| {
-            let apart = self.apart(*policy, baseline);
-            let (own, base) = (self.name(*policy), self.name(baseline));
-            let cause = self.refusals(*policy).map(|cause| format!(": {cause}")).unwrap_or_default();
-            if apart.visible {
-                format!("{own} succeeded {} less often than {base}{cause}.", apart.text)
-            } else {
-                format!("{own} succeeded less often than {base} by a difference {}.", apart.text)
+        let base = self.name(baseline);
+        let (mut plain, mut with_cause) = (String::new(), String::new());
+        for policy in self.all.iter().copied().filter(|policy| self.versus(*policy) == Some(Ordering::Less)) {
+            let (own, apart) = (self.name(policy), self.apart(policy, baseline));
+            match self.refusals(policy) {
+                // The hints tell of it.
+                _ if !apart.visible => {}
+                Some(cause) => {
+                    with_cause.push_str(&format!(" {own} succeeded {} less often than {base}: {cause}.", apart.text));
+                }
+                None if plain.is_empty() => plain = format!("{own} succeeded {} less often than {base}", apart.text),
+                None => plain.push_str(&format!(", {own} {}", apart.text)),
             }
-        });
-        let text = sentences.collect::<Vec<_>>().join(" ");
-        (!text.is_empty()).then_some(text)
+        }
+        if !plain.is_empty() {
+            plain.push('.');
+        }
+        plain.push_str(&with_cause);
+        let text = plain.trim_start();
+        (!text.is_empty()).then(|| text.to_owned())
     }
 
     /// Gates as a cause: only if they refused at least as often as successes are missing.

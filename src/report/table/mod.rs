@@ -1,6 +1,8 @@
 //! The comparison for a terminal: a table that fits, its marks explained, and the findings in words.
 
 mod layout;
+#[cfg(test)]
+mod tests;
 mod whisker;
 
 use super::ReportInput;
@@ -40,7 +42,7 @@ pub fn table(input: &ReportInput, style: TableStyle) -> String {
     let blocks = fitting(input, &findings, &cells, style);
     lines.extend(aligned(&findings.names, &blocks, style));
     lines.push(String::new());
-    lines.extend(legend(input, &findings, &blocks));
+    lines.extend(legend(input, &findings, &blocks, style));
     lines.extend(prose(input, &findings, style.width.clamp(INDENT + 25, PROSE)));
     let mut text = String::new();
     for line in lines {
@@ -80,7 +82,7 @@ fn fitting(input: &ReportInput, findings: &Findings, cells: &Cells, style: Table
 }
 
 /// What marks and short headings mean, as far as they occur.
-fn legend(input: &ReportInput, findings: &Findings, blocks: &[Block]) -> Vec<String> {
+fn legend(input: &ReportInput, findings: &Findings, blocks: &[Block], style: TableStyle) -> Vec<String> {
     let columns: Vec<Column> = blocks.iter().filter_map(|block| block.column).collect();
     let marks =
         [(Mark::Best, "best"), (Mark::Worst, "worst"), (Mark::NoDifference, "no difference from the baseline shown")];
@@ -91,18 +93,26 @@ fn legend(input: &ReportInput, findings: &Findings, blocks: &[Block]) -> Vec<Str
         .collect();
     let mut lines = Vec::new();
     if !marks.is_empty() {
-        lines.push(format!("{} (95%, paired)", marks.join("  ")));
+        let line = format!("{} (95%, paired)", marks.join("  "));
+        lines.extend(if line.chars().count() <= style.width {
+            vec![line]
+        } else {
+            wrapped(&line.replace("  ", ", "), style.width)
+        });
     }
     let mut words = Vec::new();
     if columns.contains(&Column::Duplicates) {
         words.push("dup: duplicate effects".to_owned());
+    }
+    if columns.contains(&Column::Phantom) {
+        words.push("phantom: done, but reported as failed".to_owned());
     }
     if columns.contains(&Column::Recovered) {
         let fault = harmless(last_fault(input).unwrap_or("the fault"));
         words.push(format!("recov: replications back to normal after {fault}"));
     }
     if !words.is_empty() {
-        lines.extend(wrapped(&words.join("; "), 80));
+        lines.extend(wrapped(&words.join("; "), style.width));
     }
     if !lines.is_empty() {
         lines.push(String::new());
@@ -114,10 +124,10 @@ fn legend(input: &ReportInput, findings: &Findings, blocks: &[Block]) -> Vec<Str
 fn prose(input: &ReportInput, findings: &Findings, width: usize) -> Vec<String> {
     let judged = !findings.top.is_empty() && input.comparison.policies.len() > 1;
     let mut best = vec![findings.verdict[0].as_str()];
-    best.extend(findings.about(Topic::Success));
     if findings.top.len() > 1 || findings.top == [input.comparison.baseline] {
         best.extend(findings.without_duplicates.as_deref());
     }
+    best.extend(findings.about(Topic::Success));
     let down = findings.recovered.iter().flatten().any(|recovered| recovered.down() > 0);
     let recovery = findings.about(Topic::Recovery).filter(|_| down);
     let careful: Vec<&str> = recovery.into_iter().chain(findings.about(Topic::Groups)).collect();

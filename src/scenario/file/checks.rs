@@ -274,7 +274,9 @@ pub fn of_scenario(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic
     (operations > MOST_OPERATIONS).then(|| {
         let title = format!("a run would have {operations:.1e} operations and take hours");
         let label = format!("this demand over {} is too much", scenario.duration);
-        Diagnostic::error("too-many-operations", title, tree::key_place(root, &["load", "arrivals"]), label)
+        let chosen = tree::find(root, &["load", "arrivals"]).and_then(|node| node.get_ref().as_table()?.keys().next());
+        let place = chosen.map_or(0..0, |key| key.span());
+        Diagnostic::error("too-many-operations", title, place, label)
             .help(format!("a lower rate or a shorter duration: at most {MOST_OPERATIONS:.0e} operations a run"))
     })
 }

@@ -1,0 +1,46 @@
+//! Charts: pictures of a comparison, as SVG in the page and as SVG and PNG files. The only place that knows plotters.
+//!
+//! A chart turns results into a [`picture::Picture`]; [`svg`] and [`png`] paint any picture. To add a chart, write its file and add it to
+//! [`files`].
+
+pub mod axis;
+pub mod dots;
+mod font;
+pub mod ink;
+mod lattice;
+pub mod picture;
+mod png;
+mod series;
+pub mod storm;
+mod svg;
+#[cfg(test)]
+pub(super) mod tests;
+pub mod tokens;
+
+use self::picture::Picture;
+use self::svg::Colours;
+use super::ReportInput;
+
+/// Every chart that gets files of its own: its name and its picture.
+pub fn charts(input: &ReportInput) -> Vec<(&'static str, Picture)> {
+    let storm = storm::Storm::new(input);
+    let mut charts = vec![("storm", lattice::storm(input, &storm))];
+    charts.extend(dots::PLOTS.iter().map(|plot| (plot.file, lattice::dots(input, plot))));
+    charts
+}
+
+/// `charts/*.svg` and `charts/*.png`.
+pub fn files(input: &ReportInput) -> Vec<(String, Vec<u8>)> {
+    let both = |(name, picture): (&str, Picture)| {
+        [
+            (format!("charts/{name}.svg"), svg::svg(&picture, Colours::Light).into_bytes()),
+            (format!("charts/{name}.png"), png::png(&picture)),
+        ]
+    };
+    charts(input).into_iter().flat_map(both).collect()
+}
+
+/// A picture as an element of the page.
+pub fn element(picture: &Picture) -> String {
+    svg::svg(picture, Colours::Classes)
+}

@@ -1,0 +1,186 @@
+//! The axes that all panels of the storm share.
+
+use crate::experiment::PolicyResult;
+use crate::report::ReportInput;
+use crate::report::chart::axis::{Scale, Tick, count_ticks, time_ticks};
+use crate::report::chart::picture::Point;
+use crate::report::chart::series::Grouping;
+use crate::scenario::Arrivals;
+use crate::units::{SimTime, Span};
+
+/// Width of a panel.
+pub const WIDTH: f64 = 340.0;
+/// Height of a panel.
+pub const HEIGHT: f64 = 240.0;
+/// Where the plots begin.
+pub const LEFT: f64 = 38.0;
+/// Where they end.
+pub const RIGHT: f64 = WIDTH - 10.0;
+/// Top of the attempts.
+pub const TOP: f64 = 18.0;
+/// Bottom of the attempts.
+pub const BOTTOM: f64 = 150.0;
+/// Top of the goodput's strip.
+pub const STRIP_TOP: f64 = 180.0;
+/// Bottom of the goodput's strip.
+pub const STRIP_BOTTOM: f64 = 216.0;
+
+/// A part of a step function: from, until (seconds), value.
+pub type Step = (f64, f64, f64);
+
+/// The axes that all panels share, and what the world does on them.
+#[derive(Clone, Debug)]
+pub struct Axes {
+    /// Seconds.
+    pub time: Scale,
+    /// Ticks of it.
+    pub time_ticks: Vec<Tick>,
+    /// Attempts per second.
+    pub attempts: Scale,
+    /// Ticks of it.
+    pub attempts_ticks: Vec<Tick>,
+    /// Operations per second.
+    pub goodput: Scale,
+    /// Some goodput lies above its axis.
+    pub goodput_cut: bool,
+    /// Corners of the demand per second; empty if it is no number.
+    pub demand: Vec<(f64, f64)>,
+    /// What the server can finish per second; empty if that is unlimited.
+    pub capacity: Vec<Step>,
+}
+
+/// How far the goodput's strip reaches, as a share of demand.
+const STRIP_REACH: f64 = 1.35;
+/// And no further: a queue that is worked off after an outage would make everything else too low to be seen.
+pub const STRIP_MOST: f64 = 1.5;
+
+impl Axes {
+    /// For these results, in lines of at most `points` points.
+    pub fn new(input: &ReportInput, points: usize) -> Axes {
+        let policies = &input.comparison.policies;
+        let duration = input.scenario.duration.seconds();
+        let demand = demand(input);
+        let most_demanded = demand.iter().map(|(_, rate)| *rate).fold(0.0, f64::max);
+        let highest = policies.iter().map(highest_attempts).fold(most_demanded, f64::max);
+        let end = time_end(input, highest);
+        let capacity = capacity(input, end);
+        // A capacity just above everything else is worth seeing; one far above would hide the rest.
+        let near = |rate: &f64| *rate > highest && *rate < highest * 1.25;
+        let highest = capacity.iter().map(|(_, _, rate)| *rate).filter(near).fold(highest, f64::max);
+        let attempts_high = with_room_above_the_last_tick(highest * 1.05);
+        let grouping = Grouping::new(policies[0].timeline.bin, end, points);
+        let goodput = policies.iter().flat_map(|p| grouping.means(&p.timeline.goodput, end)).map(|(_, v)| v * 1.05);
+        let most_goodput = goodput.fold(0.0, f64::max);
+        let goodput_high = if most_demanded > 0.0 {
+            most_goodput.clamp(most_demanded * STRIP_REACH, most_demanded * STRIP_MOST)
+        } else {
+            most_goodput
+        };
+        Axes {
+            time: Scale { low: 0.0, high: end, start: LEFT, end: RIGHT },
+            time_ticks: time_ticks(duration, end),
+            attempts: Scale { low: 0.0, high: attempts_high, start: BOTTOM, end: TOP },
+            attempts_ticks: count_ticks(attempts_high, 5.0),
+            goodput: Scale { low: 0.0, high: positive(goodput_high), start: STRIP_BOTTOM, end: STRIP_TOP },
+            goodput_cut: most_goodput / 1.05 > goodput_high,
+            demand,
+            capacity,
+        }
+    }
+
+    /// A line of attempts per second in the plot, from the left edge on.
+    pub fn line(&self, grouping: Grouping, values: &[f64]) -> Vec<Point> {
+        self.curve(self.attempts, grouping, values)
+    }
+
+    /// A line on another scale.
+    pub fn curve(&self, scale: Scale, grouping: Grouping, values: &[f64]) -> Vec<Point> {
+        let points = grouping.means(values, self.time.high);
+        let edge = points.first().map(|(_, value)| (0.0, *value));
+        edge.into_iter().chain(points).map(|(t, value)| (self.time.at(t), scale.within(value))).collect()
+    }
+
+    /// True if the capacity is a line in the plot, at least at times.
+    pub fn shows_capacity(&self) -> bool {
+        self.capacity.iter().any(|(_, _, rate)| *rate <= self.attempts.high)
+    }
+
+    /// Demand per second if it is one number, else nothing.
+    pub fn constant_demand(&self) -> Option<f64> {
+        let (_, first) = *self.demand.first()?;
+        self.demand.iter().all(|(_, rate)| *rate == first).then_some(first).filter(|rate| *rate > 0.0)
+    }
+
+    /// The capacity in force at `t` seconds.
+    pub fn capacity_at(&self, t: f64) -> Option<f64> {
+        self.capacity.iter().find(|(from, until, _)| *from <= t && t < *until).map(|(_, _, rate)| *rate)
+    }
+}
+
+/// The highest that a policy's panel shows.
+fn highest_attempts(policy: &PolicyResult) -> f64 {
+    let peak = policy.mean("peak_load").unwrap_or(0.0);
+    // A mean of maxima lies below single bins where replications differ; the band is drawn all the same.
+    policy.attempts_high.iter().chain(&policy.timeline.attempts).copied().fold(peak, f64::max)
+}
+
+/// The end of the demand and a little more, or the last time at which anything can be seen.
+fn time_end(input: &ReportInput, highest: f64) -> f64 {
+    let duration = input.scenario.duration.seconds();
+    let visible = highest / 100.0;
+    let last = input.comparison.policies.iter().map(|policy| {
+        let seen = policy.timeline.attempts.iter().rposition(|attempts| *attempts > visible);
+        seen.map_or(0.0, |bin| (bin + 1) as f64 * policy.timeline.bin.seconds())
+    });
+    let end = duration + (duration * 0.05).min(60.0);
+    positive(last.fold(end, f64::max))
+}
+
+/// The corners of the demand, which is linear in between.
+fn demand(input: &ReportInput) -> Vec<(f64, f64)> {
+    let scenario = input.scenario;
+    let last = SimTime(scenario.duration.0.saturating_sub(1));
+    let (Some(first), Some(end)) = (scenario.demand_at(SimTime::ZERO), scenario.demand_at(last)) else {
+        return Vec::new();
+    };
+    let mut corners = vec![(0.0, first)];
+    if let Arrivals::Profile(points) = &scenario.arrivals {
+        let inside = points.iter().filter(|point| point.at > Span::ZERO && point.at < scenario.duration);
+        corners.extend(inside.map(|point| (point.at.seconds(), point.rate)));
+    }
+    corners.push((scenario.duration.seconds(), end));
+    corners
+}
+
+/// The capacity between all edges of faults.
+fn capacity(input: &ReportInput, end: f64) -> Vec<Step> {
+    let faults = input.scenario.faults.iter().filter(|fault| fault.flapping.is_none());
+    let mut edges: Vec<SimTime> = faults.flat_map(|fault| [fault.from, fault.until]).collect();
+    edges.push(SimTime::ZERO);
+    edges.sort();
+    edges.dedup();
+    edges.retain(|edge| edge.seconds() < end);
+    let ends = edges.iter().skip(1).map(|edge| edge.seconds()).chain([end]);
+    let mut steps: Vec<Step> = Vec::new();
+    for (from, until) in edges.iter().zip(ends) {
+        let Some(rate) = input.scenario.capacity_at(*from) else { continue };
+        match steps.last_mut() {
+            Some(last) if last.2 == rate => last.1 = until,
+            _ => steps.push((from.seconds(), until, rate)),
+        }
+    }
+    steps
+}
+
+/// The end of an axis that has its last label clear of the words above the plot.
+fn with_room_above_the_last_tick(high: f64) -> f64 {
+    const ROOM: f64 = 9.0;
+    let high = positive(high);
+    let last = count_ticks(high, 5.0).last().map_or(0.0, |tick| tick.value);
+    high.max(last / (1.0 - ROOM / (BOTTOM - TOP)))
+}
+
+/// An axis needs an extent also where nothing happens.
+fn positive(high: f64) -> f64 {
+    if high > 0.0 { high } else { 1.0 }
+}

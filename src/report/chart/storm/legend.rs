@@ -1,0 +1,94 @@
+//! What the lines and areas of all panels mean.
+
+use super::Storm;
+use super::axes::STRIP_MOST;
+use super::faults::windows;
+use crate::report::ReportInput;
+use crate::report::chart::ink::Role;
+use crate::report::number::Notation;
+use crate::units::SimTime;
+
+/// A line of the legend.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// What is drawn.
+    pub role: Role,
+    /// True for an area, false for a line.
+    pub area: bool,
+    /// What it means.
+    pub text: String,
+}
+
+/// The legend of all panels.
+pub fn legend(storm: &Storm) -> Vec<Entry> {
+    let axes = &storm.axes;
+    let n = Notation::PAGE;
+    let mut entries = Vec::new();
+    let mut add = |role: Role, area: bool, text: String| entries.push(Entry { role, area, text });
+    if storm.has_context() {
+        add(Role::Context, false, "other policies".to_owned());
+    }
+    if !axes.demand.is_empty() {
+        let rates = || axes.demand.iter().map(|(_, rate)| *rate);
+        let (low, high) = (rates().fold(f64::INFINITY, f64::min), rates().fold(0.0, f64::max));
+        let demand = if low == high { n.rate(high) } else { n.interval(&n.rate(low), &n.rate(high)) };
+        add(Role::Demand, false, format!("demand, {demand}/s"));
+    }
+    if let Some(capacity) = capacity_in_words(storm.input, storm) {
+        add(Role::Capacity, false, capacity);
+    }
+    let cut =
+        if axes.goodput_cut { format!(", cut off at {:.0}% of demand", STRIP_MOST * 100.0) } else { String::new() };
+    add(Role::GoodputKey, true, format!("goodput{cut}"));
+    let faults = windows(storm.input, axes);
+    if !faults.is_empty() {
+        let window = |(from, until, names): &(f64, f64, String)| {
+            let endless = *until >= axes.time.high;
+            if endless {
+                format!("{names} from {}", n.clock(*from))
+            } else {
+                format!("{names} {}–{}", n.clock(*from), n.clock(*until))
+            }
+        };
+        // A long list says less than the resolved scenario does.
+        const MOST: usize = 4;
+        let mut shown: Vec<String> = faults.iter().take(MOST).map(window).collect();
+        if faults.len() > MOST {
+            shown.push(format!("and {} more", faults.len() - MOST));
+        }
+        add(Role::Fault, true, shown.join(", "));
+    }
+    entries
+}
+
+/// "capacity, 87/s (60/s in outage)".
+fn capacity_in_words(input: &ReportInput, storm: &Storm) -> Option<String> {
+    let axes = &storm.axes;
+    let n = Notation::PAGE;
+    let server = &input.scenario.servers[input.scenario.operation.server];
+    let usual = f64::from(server.workers?) / server.service_time.mean_seconds();
+    if !usual.is_finite() || axes.capacity.is_empty() {
+        return None;
+    }
+    let other: Vec<_> = axes.capacity.iter().filter(|(_, _, rate)| *rate != usual).collect();
+    let changed = match other[..] {
+        [] => String::new(),
+        [(from, _, rate)] => {
+            let at = SimTime::ZERO + crate::units::Span::from_seconds(*from);
+            let mut names = input.scenario.faults.iter().filter(|fault| fault.covers(at)).map(|fault| &fault.name);
+            match (names.next(), names.next()) {
+                (Some(name), None) => format!(" ({}/s in {})", n.rate(*rate), crate::report::name::harmless(name)),
+                _ => format!(" ({}/s under faults)", n.rate(*rate)),
+            }
+        }
+        _ => {
+            let (low, high) = other
+                .iter()
+                .fold((f64::INFINITY, 0.0_f64), |(low, high), (_, _, rate)| (low.min(*rate), high.max(*rate)));
+            let rates = if low == high { n.rate(low) } else { n.interval(&n.rate(low), &n.rate(high)) };
+            format!(" ({rates}/s under faults)")
+        }
+    };
+    let beyond = if axes.shows_capacity() { "" } else { ", above the axis" };
+    Some(format!("capacity, {}/s{changed}{beyond}", n.rate(usual)))
+}

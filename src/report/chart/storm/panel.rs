@@ -1,0 +1,152 @@
+//! One policy's panel.
+
+use super::axes::{Axes, BOTTOM, HEIGHT, LEFT, RIGHT, STRIP_BOTTOM, STRIP_TOP, WIDTH};
+use super::{Storm, faults, peak, words};
+use crate::report::chart::axis::{round_below, short};
+use crate::report::chart::font;
+use crate::report::chart::ink::{Role, TEXT};
+use crate::report::chart::picture::{Anchor, Extent, Mark, Picture, Point, Shape, text_extent};
+use crate::report::number::Notation;
+
+/// How far a text's baseline lies below the middle of its letters.
+const MIDDLE: f64 = 4.0;
+
+/// Between a label and its axis: "1,000" and "100%" in the widest font just fit.
+const GAP: f64 = 3.6;
+
+/// The panel of `policy`, back to front.
+pub fn panel(storm: &Storm, policy: usize) -> Picture {
+    let (input, axes) = (storm.input, &storm.axes);
+    let result = &input.comparison.policies[policy];
+    let mut picture = Picture::new(WIDTH, HEIGHT);
+    picture.words = words::description(input, policy);
+
+    faults::draw(&mut picture, input, axes);
+    grid(&mut picture, axes);
+    for (other, line) in storm.context.iter().enumerate() {
+        if other != policy {
+            picture.add(Role::Context, Shape::Path(line.clone()));
+        }
+    }
+    capacity_line(&mut picture, axes);
+    let demand: Vec<Point> =
+        axes.demand.iter().map(|(t, rate)| (axes.time.at(*t), axes.attempts.within(*rate))).collect();
+    picture.add(Role::Demand, Shape::Path(demand));
+    if input.comparison.replications > 1 {
+        let mut band = axes.line(storm.grouping, &result.attempts_high);
+        band.extend(axes.line(storm.grouping, &result.attempts_low).into_iter().rev());
+        picture.add(Role::Band.of(result.slot), Shape::Area(band));
+    }
+    picture.add(Role::Mean.of(result.slot), Shape::Path(axes.line(storm.grouping, &result.timeline.attempts)));
+    picture.text(Role::Note, (0.0, faults::NAMES), Anchor::Start, "attempts/s");
+    let label = peak::draw(&mut picture, result, axes);
+    capacity_word(&mut picture, axes, label);
+    strip(&mut picture, storm, policy);
+    time_axis(&mut picture, axes);
+    picture
+}
+
+fn grid(picture: &mut Picture, axes: &Axes) {
+    for tick in &axes.attempts_ticks {
+        let y = axes.attempts.at(tick.value);
+        let ink = if tick.value == 0.0 { Role::Axis } else { Role::Grid };
+        picture.line(ink, (LEFT, y), (RIGHT, y));
+        picture.text(Role::Tick, (LEFT - GAP, y + MIDDLE), Anchor::End, tick.label.clone());
+    }
+}
+
+/// The capacity with its steps; what lies above the axis is left out.
+fn capacity_line(picture: &mut Picture, axes: &Axes) {
+    let mut line: Vec<Point> = Vec::new();
+    for (from, until, rate) in &axes.capacity {
+        if *rate > axes.attempts.high {
+            picture.add(Role::Capacity, Shape::Path(std::mem::take(&mut line)));
+            continue;
+        }
+        let y = axes.attempts.at(*rate);
+        line.extend([(axes.time.at(*from), y), (axes.time.at(*until), y)]);
+    }
+    picture.add(Role::Capacity, Shape::Path(line));
+}
+
+/// The word beside the capacity's line, where no other text is; the legend has it too.
+fn capacity_word(picture: &mut Picture, axes: &Axes, peak_label: Option<Extent>) {
+    const WORD: &str = "capacity";
+    let level =
+        |t: f64| axes.capacity_at(t).filter(|rate| *rate <= axes.attempts.high).map(|rate| axes.attempts.at(rate));
+    let almost_the_end = axes.time.high * (1.0 - 1e-9);
+    let beside = [(LEFT + 3.0, Anchor::Start, level(0.0)), (RIGHT - 3.0, Anchor::End, level(almost_the_end))];
+    let mut places = Vec::new();
+    for below in [false, true] {
+        for (x, anchor, y) in beside {
+            places.extend(y.map(|y| ((x, if below { y + TEXT } else { y - 5.0 }), anchor)));
+        }
+    }
+    let texts = || picture.marks.iter().filter(|mark| matches!(mark.shape, Shape::Text { .. })).map(Mark::extent);
+    let own_line = || picture.marks.iter().filter(|mark| mark.ink.role == Role::Mean).flat_map(segments);
+    let extent = |(at, anchor): (Point, Anchor)| text_extent(at, anchor, WORD, TEXT, false);
+    places.retain(|place| {
+        extent(*place).3 < BOTTOM && texts().chain(peak_label).all(|text| !text.overlaps(extent(*place)))
+    });
+    let clear = places.iter().find(|place| own_line().all(|segment| !segment.overlaps(extent(**place))));
+    if let Some((at, anchor)) = clear.or(places.first()).copied() {
+        picture.text(Role::Note, at, anchor, WORD);
+    }
+}
+
+/// What each straight piece of a line covers.
+fn segments(mark: &Mark) -> Vec<Extent> {
+    let Shape::Path(points) = &mark.shape else { return Vec::new() };
+    let of = |pair: &[Point]| {
+        let ((ax, ay), (bx, by)) = (pair[0], pair[1]);
+        // A level line covers something too.
+        Extent(ax.min(bx), ay.min(by) - 0.5, ax.max(bx), ay.max(by) + 0.5)
+    };
+    points.windows(2).map(of).collect()
+}
+
+/// Goodput on its own scale: on that of the attempts a collapse would be three pixels high.
+fn strip(picture: &mut Picture, storm: &Storm, policy: usize) {
+    let axes = &storm.axes;
+    let result = &storm.input.comparison.policies[policy];
+    picture.line(Role::Axis, (LEFT, STRIP_BOTTOM), (RIGHT, STRIP_BOTTOM));
+    let mut area = axes.curve(axes.goodput, storm.grouping, &result.timeline.goodput);
+    if let (Some(first), Some(last)) = (area.first().copied(), area.last().copied()) {
+        area.insert(0, (first.0, STRIP_BOTTOM));
+        area.push((last.0, STRIP_BOTTOM));
+    }
+    picture.add(Role::Goodput.of(result.slot), Shape::Area(area));
+    let line: Vec<Point> = axes.demand.iter().map(|(t, rate)| (axes.time.at(*t), axes.goodput.within(*rate))).collect();
+    picture.add(Role::Demand, Shape::Path(line));
+
+    let (unit, (value, label)) = match axes.constant_demand() {
+        Some(demand) => ("goodput", (demand, "100%".to_owned())),
+        None => ("goodput/s", goodput_tick(axes)),
+    };
+    picture.text(Role::Note, (0.0, STRIP_TOP - 7.0), Anchor::Start, unit);
+    let y = axes.goodput.at(value);
+    picture.text(Role::Tick, (LEFT - GAP, y + MIDDLE), Anchor::End, label);
+    if STRIP_BOTTOM - y > TEXT + MIDDLE {
+        picture.text(Role::Tick, (LEFT - GAP, STRIP_BOTTOM + 1.0), Anchor::End, "0");
+    }
+}
+
+/// The highest demand, or else a round number as high as leaves room for the word above.
+fn goodput_tick(axes: &Axes) -> (f64, String) {
+    let highest = axes.demand.iter().map(|(_, rate)| *rate).fold(0.0, f64::max);
+    let label = Notation::PAGE.rate(highest);
+    if highest > 0.0 && font::width(&label, TEXT, false) < LEFT - GAP {
+        return (highest, label);
+    }
+    let round = round_below(axes.goodput.high * 0.83);
+    (round, short(round, round))
+}
+
+fn time_axis(picture: &mut Picture, axes: &Axes) {
+    for tick in &axes.time_ticks {
+        let half = font::width(&tick.label, TEXT, false) / 2.0;
+        // The last label carries the unit and may be wide.
+        let x = axes.time.at(tick.value).min(WIDTH - half);
+        picture.text(Role::Tick, (x, STRIP_BOTTOM + 16.0), Anchor::Middle, tick.label.clone());
+    }
+}

@@ -1,0 +1,120 @@
+//! A panel in words.
+
+use super::peak::{EVENT, When, peak};
+use crate::experiment::PolicyResult;
+use crate::report::ReportInput;
+use crate::report::column::Column;
+use crate::report::name::harmless;
+use crate::report::number::Notation;
+use crate::report::recovery::{Recovered, last_fault};
+
+/// What happened to a policy: its peak and when, how it recovered, what its gates refused, its duplicates.
+pub fn words(input: &ReportInput, policy: usize, recovered: Option<Recovered>) -> String {
+    let result = &input.comparison.policies[policy];
+    let sentences = [
+        Some(peak_in_words(input, result)),
+        recovered.zip(last_fault(input)).map(|(recovered, fault)| recovery_in_words(recovered, &harmless(fault))),
+        refusal_in_words(result, "breaker_refused", "breaker", "attempts"),
+        refusal_in_words(result, "budget_refused", "budget", "retries"),
+        duplicates_in_words(result),
+    ];
+    sentences.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+/// What the panel shows, for who cannot see it.
+pub fn description(input: &ReportInput, policy: usize) -> String {
+    let result = &input.comparison.policies[policy];
+    let (name, n) = (harmless(&result.name), Notation::PAGE);
+    let success = result.mean("success_rate").map(|rate| format!(" {} of operations succeeded.", n.percent(rate)));
+    let load = result.mean("load_mean").map(|load| format!(" On average {}/s.", n.rate(load)));
+    format!(
+        "{name}: attempts per second and goodput over time. {}{}{}",
+        peak_in_words(input, result),
+        load.unwrap_or_default(),
+        success.unwrap_or_default()
+    )
+}
+
+fn peak_in_words(input: &ReportInput, result: &PolicyResult) -> String {
+    let n = Notation::PAGE;
+    let Some(peak) = peak(result) else { return "No attempts.".to_owned() };
+    let height = if input.scenario.demand_at(crate::units::SimTime::ZERO).is_some() {
+        format!("{} demand", n.times(peak.ratio))
+    } else {
+        format!("{}/s", n.rate(peak.load))
+    };
+    match peak.when {
+        _ if peak.ratio < EVENT => format!("Peak {height}, at no particular time."),
+        When::At(time) => format!("Peak {height} at {}.", n.clock(time)),
+        When::Between(from, until) => format!("Peak {height} between {} and {}.", n.clock(from), n.clock(until)),
+    }
+}
+
+fn recovery_in_words(recovered: Recovered, fault: &str) -> String {
+    match (recovered.down(), recovered.slowest) {
+        (0, Some(slowest)) if slowest > 0.0 => {
+            let within = if recovered.of > 1 { "within " } else { "" };
+            format!("Normal again {within}{} after {fault}.", Notation::PAGE.length(slowest))
+        }
+        (0, _) => format!("Normal again at once after {fault}."),
+        (_, None) if recovered.of > 1 => format!("Recovered from {fault} in none of {} runs.", recovered.of),
+        (_, None) => format!("Never recovered from {fault}."),
+        (down, Some(_)) => format!("Never recovered from {fault} in {down} of {} runs.", recovered.of),
+    }
+}
+
+fn refusal_in_words(result: &PolicyResult, metric: &str, gate: &str, what: &str) -> Option<String> {
+    let refused = result.mean(metric).filter(|mean| *mean > 0.0)?;
+    // A mean below one half would read as none.
+    let refused = if refused < 0.5 { "<1".to_owned() } else { Notation::PAGE.count(refused) };
+    Some(format!("Its {gate} refused {refused} {what} per run."))
+}
+
+fn duplicates_in_words(result: &PolicyResult) -> Option<String> {
+    let rate = Column::Duplicates.estimate(result).mean?;
+    Some(match rate {
+        0.0 => "No duplicates.".to_owned(),
+        rate => format!("{} duplicates per 10,000.", Notation::PAGE.per_10_000(rate)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::{Row, row, with_input};
+
+    fn recovered(runs: usize, of: usize, slowest: Option<f64>) -> Option<Recovered> {
+        Some(Recovered { runs, of, slowest })
+    }
+
+    fn check(row: Row, recovered: Option<Recovered>, expected: &str) {
+        with_input(vec![row], |input| assert_eq!(words(input, 0, recovered).replace('\u{a0}', " "), expected));
+    }
+
+    #[test]
+    fn a_policy_in_a_few_sentences() {
+        let p = || row("p", &[0.9, 0.8]);
+        check(p(), None, "Peak 3.0× demand at 5:01. No duplicates.");
+        check(p().all("peak_ratio", 1.6), None, "Peak 1.6× demand, at no particular time. No duplicates.");
+        check(p().all("peak_load", 0.0), None, "No attempts. No duplicates.");
+        check(
+            p().all("breaker_refused", 16_742.4).all("budget_refused", 0.2).all("duplicate_rate", 0.1341),
+            recovered(2, 2, Some(20.0)),
+            "Peak 3.0× demand at 5:01. Normal again within 20 s after outage. Its breaker refused 16,742 attempts per run. \
+             Its budget refused <1 retries per run. 1,341 duplicates per 10,000.",
+        );
+    }
+
+    #[test]
+    fn recovery_never_hides_the_runs_that_stayed_down() {
+        let check = |runs, of, slowest, expected: &str| {
+            let words = recovery_in_words(Recovered { runs, of, slowest }, "outage");
+            assert_eq!(words.replace('\u{a0}', " "), expected);
+        };
+        check(10, 10, Some(0.0), "Normal again at once after outage.");
+        check(6, 10, Some(25.0), "Never recovered from outage in 4 of 10 runs.");
+        check(0, 10, None, "Recovered from outage in none of 10 runs.");
+        check(0, 1, None, "Never recovered from outage.");
+        check(1, 1, Some(25.0), "Normal again 25 s after outage.");
+    }
+}

@@ -1,0 +1,235 @@
+//! Every chart of worlds that are hard to draw, through one check.
+
+use std::sync::atomic::AtomicBool;
+
+use super::ink::Role;
+use super::picture::{Extent, Picture, Shape};
+use super::series::MOST_POINTS;
+use super::storm::Storm;
+use super::{charts, dots, files};
+use crate::distribution::Distribution;
+use crate::experiment::{self, Options};
+use crate::report::ReportInput;
+use crate::retry::{Backoff, RetryPolicy};
+use crate::scenario::{Arrivals, Fates, Fault, ProfilePoint, Scenario, ServerConfig};
+use crate::units::{SimTime, Span};
+
+fn second(s: u64) -> SimTime {
+    SimTime::ZERO + Span::secs(s)
+}
+
+/// Two minutes at 20/s, a server with room for 40/s, and an outage from 0:30 to 1:00.
+fn world(policies: usize, replications: u32) -> Scenario {
+    let server = ServerConfig {
+        workers: Some(4),
+        queue: Some(20),
+        service_time: Distribution::Exponential { mean: Span::millis(100) },
+        ..ServerConfig::named("api")
+    };
+    let outage = Fault {
+        fates: Fates { errors: vec![(503, 0.8)], lost_replies: 0.1, ..Fates::default() },
+        slowdown: 1.5,
+        ..Fault::named("outage", 0, second(30), second(60))
+    };
+    let mut scenario = Scenario {
+        title: "Outage at checkout".to_owned(),
+        replications,
+        faults: vec![outage],
+        ..Scenario::new(Span::secs(120), Arrivals::Poisson { rate: 20.0 }, server)
+    };
+    for index in 0..policies {
+        let policy = RetryPolicy {
+            attempts: Some(1 + index as u32 % 5),
+            timeout: Some(Span::secs(2)),
+            backoff: if index % 2 == 0 { Backoff::none() } else { Backoff::full_jitter(Span::millis(500), 2.0, None) },
+            ..RetryPolicy::default()
+        };
+        let name = if index == 7 {
+            "a-policy-whose-name-is-much-too-long-for-any-panel".to_owned()
+        } else {
+            format!("policy-{index}")
+        };
+        scenario = scenario.with_policy(&name, policy, &[]);
+    }
+    scenario
+}
+
+/// Runs `scenario` and gives `look` what a report is made from.
+fn with_results<T>(scenario: &Scenario, look: impl FnOnce(&ReportInput) -> T) -> T {
+    let options = Options { threads: 1, memory: 1 << 30, interrupted: &AtomicBool::new(false), progress: &|_| {} };
+    let all: Vec<usize> = (0..scenario.policies.len()).collect();
+    let comparison = experiment::run(scenario, &all, &options).expect("it comes to its end");
+    look(&ReportInput {
+        comparison: &comparison,
+        scenario,
+        name: "checkout",
+        resolved_toml: "",
+        resolved_json: &serde_json::Value::Null,
+        files: &[],
+        command: "simlab run checkout.toml",
+        charts: true,
+    })
+}
+
+/// All pictures of a report with their names: panels, plots, files.
+fn pictures(input: &ReportInput) -> Vec<(String, Picture)> {
+    let storm = Storm::new(input);
+    let panels = (0..input.comparison.policies.len()).map(|policy| (format!("panel {policy}"), storm.panel(policy)));
+    let plots = dots::PLOTS.iter().map(|plot| (format!("plot {}", plot.file), dots::plot(input.comparison, plot)));
+    let whole = charts(input).into_iter().map(|(name, picture)| (format!("file {name}"), picture));
+    panels.chain(plots).chain(whole).collect()
+}
+
+/// Nothing outside the picture, no text on text, no line too long, and words for who cannot see it.
+fn check(world: &str, scenario: &Scenario) {
+    with_results(scenario, |input| {
+        for (name, picture) in pictures(input) {
+            let name = format!("{world}, {name}");
+            assert!(picture.words.len() > 20, "{name} has words");
+            let mut texts: Vec<(&str, Extent)> = Vec::new();
+            for mark in &picture.marks {
+                let extent = mark.extent();
+                let inside = extent.0 > -0.6
+                    && extent.1 > -0.6
+                    && extent.2 < picture.width + 0.6
+                    && extent.3 < picture.height + 0.6;
+                assert!(inside, "{name}: {mark:?} at {extent:?} in {} × {}", picture.width, picture.height);
+                match &mark.shape {
+                    Shape::Text { text, .. } => {
+                        let other = texts.iter().find(|(_, other)| other.overlaps(extent));
+                        assert!(other.is_none(), "{name}: {text:?} on {other:?}");
+                        texts.push((text, extent));
+                    }
+                    // One more at the left edge.
+                    Shape::Path(points) => assert!(points.len() <= MOST_POINTS + 1, "{name}: {} points", points.len()),
+                    // There and back, with both ends of the base.
+                    Shape::Area(points) => {
+                        assert!(points.len() <= 2 * (MOST_POINTS + 2), "{name}: {} points", points.len())
+                    }
+                    Shape::Rect(..) | Shape::Circle(..) => {}
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn one_policy_many_policies_and_one_replication() {
+    check("1 policy", &world(1, 3));
+    check("9 policies", &world(9, 3));
+    check("30 policies, 1 replication", &world(30, 1));
+}
+
+#[test]
+fn no_fault_many_faults_and_faults_without_end() {
+    check("no fault", &Scenario { faults: Vec::new(), ..world(2, 2) });
+    let names = ["a", "slow-database", "a-fault-with-a-very-long-name-that-fits-nowhere", "b"];
+    let many = (0..20u64).map(|i| Fault {
+        slowdown: 1.2,
+        ..Fault::named(names[i as usize % 4], 0, second(5 * i), second(5 * i + 1 + 3 * (i % 4)))
+    });
+    check("many faults", &Scenario { faults: many.collect(), ..world(2, 2) });
+    let endless = [
+        Fault { freeze: true, ..Fault::named("freeze", 0, second(20), second(25)) },
+        Fault { capacity: 0.5, ..Fault::named("half", 0, SimTime::ZERO, SimTime::NEVER) },
+        Fault { crash: true, ..Fault::named("late", 0, second(119), SimTime::NEVER) },
+    ];
+    check("without end", &Scenario { faults: endless.to_vec(), ..world(3, 2) });
+}
+
+#[test]
+fn every_kind_of_demand() {
+    let closed = Arrivals::Closed { think: Distribution::Exponential { mean: Span::secs(1) } };
+    check("closed", &Scenario { arrivals: closed, clients: 20, ..world(3, 2) });
+    let burst = Arrivals::Burst { operations: 500, at: Span::ZERO, every: None };
+    check("burst", &Scenario { arrivals: burst, duration: Span::secs(10), faults: Vec::new(), ..world(4, 2) });
+    let point = |s, rate| ProfilePoint { at: Span::secs(s), rate };
+    let profile = Arrivals::Profile(vec![point(0, 1.0), point(60, 40.0), point(60, 5.0), point(90, 0.0)]);
+    check("profile", &Scenario { arrivals: profile, ..world(3, 2) });
+    let hours = Arrivals::Constant { rate: 0.05 };
+    check(
+        "hours",
+        &Scenario { arrivals: hours, duration: Span::secs(30_000), peak_window: Span::secs(10), ..world(3, 2) },
+    );
+}
+
+#[test]
+fn nothing_happens_and_no_limits() {
+    let late = Arrivals::Burst { operations: 1, at: Span::secs(119), every: None };
+    let nothing = Scenario { arrivals: late, duration: Span::secs(60), ..world(2, 2) };
+    check("no attempt", &nothing);
+    let mut unlimited = world(2, 2);
+    unlimited.servers[0].workers = None;
+    unlimited.servers[0].queue = None;
+    check("no capacity", &unlimited);
+    let mut roomy = world(2, 2);
+    roomy.servers[0].workers = Some(10_000);
+    check("capacity above the axis", &roomy);
+}
+
+/// The same files twice; as SVG they are whole and load nothing.
+#[test]
+fn files_are_the_same_every_time_and_well_formed() {
+    let mut scenario = world(4, 2);
+    scenario.title = "<script>alert('1')</script>\u{1b}[31m \u{202e}\"quoted\" & more".to_owned();
+    with_results(&scenario, |input| {
+        let first = files(input);
+        assert_eq!(first, files(input));
+        let names: Vec<&str> = first.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names.len(), 8);
+        assert!(names.contains(&"charts/storm.svg") && names.contains(&"charts/duplicates.png"), "{names:?}");
+        for (name, bytes) in first.iter().filter(|(name, _)| name.ends_with(".svg")) {
+            let text = std::str::from_utf8(bytes).expect("SVG is UTF-8");
+            well_formed(name, text);
+            assert_eq!(text.matches("://").count(), 1, "{name}: nothing but the namespace");
+            assert!(!text.contains("<script") && !text.contains(['\u{1b}', '\u{202e}']), "{name}");
+            assert!(text.starts_with("<svg xmlns=") && text.contains("role=\"img\" aria-label=\""), "{name}");
+        }
+    });
+}
+
+/// Every element is closed in order, attributes are quoted, and what is between them has no bare `<` or `&`.
+pub(in crate::report) fn well_formed(name: &str, text: &str) {
+    let mut open: Vec<&str> = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('<') {
+        for entity in before.split('&').skip(1) {
+            let known = ["amp;", "lt;", "gt;", "quot;", "apos;", "#39;", "nbsp;"].iter().any(|e| entity.starts_with(e));
+            assert!(known, "{name}: bare & in {before:?}");
+        }
+        let (tag, after) = after.split_once('>').unwrap_or_else(|| panic!("{name}: a tag without end"));
+        assert!(!tag.contains('<'), "{name}: {tag}");
+        assert_eq!(tag.matches('"').count() % 2, 0, "{name}: quotes in {tag}");
+        if let Some(closed) = tag.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(closed), "{name}: closed in order");
+        } else if !tag.ends_with('/') {
+            open.push(tag.split(' ').next().unwrap_or_default());
+        }
+        rest = after;
+    }
+    assert!(open.is_empty(), "{name}: {open:?} stay open");
+}
+
+#[test]
+fn a_panel_says_in_words_what_happened() {
+    with_results(&world(5, 3), |input| {
+        let recovered = crate::report::recovery::recovered(input).expect("an outage that ends");
+        let words = super::storm::words(input, 4, Some(recovered[4]));
+        assert!(words.starts_with("Peak ") && words.contains("× demand") && words.contains("after outage."), "{words}");
+        assert!(words.ends_with("duplicates per 10,000."), "{words}");
+        let legend: Vec<String> =
+            super::storm::legend(&Storm::new(input)).into_iter().map(|entry| entry.text).collect();
+        assert_eq!(
+            legend,
+            [
+                "other policies",
+                "demand, 20/s",
+                "capacity, 40/s (26.7/s in outage)",
+                "goodput, cut off at 150% of demand",
+                "outage 0:30–1:00"
+            ]
+        );
+        let behind = Storm::new(input).panel(0).marks.iter().filter(|mark| mark.ink.role == Role::Context).count();
+        assert_eq!(behind, 4, "the four other policies");
+    });
+}

@@ -1,0 +1,218 @@
+//! Colours and dashes, once for the page, the SVG files and the PNG files.
+//!
+//! Policies have the colours of Okabe and Ito ("Color Universal Design", 2008) in their order after the baseline's grey; orange, green,
+//! purple and sky are darkened on white until lines reach a contrast of 3:1, and violet is added as the ninth. Yellow is left out.
+
+/// A colour of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colour {
+    /// Behind everything.
+    Background,
+    /// Text and what matters.
+    Foreground,
+    /// Text that explains.
+    Muted,
+    /// Rules between rows.
+    Line,
+    /// Lines of a plot's grid.
+    Grid,
+    /// A plot's axis.
+    Axis,
+    /// Other policies behind the one shown.
+    Context,
+    /// Behind code.
+    Soft,
+    /// Behind the best values.
+    Best,
+    /// Links.
+    Link,
+    /// The time of a fault.
+    Fault,
+    /// A fault's name.
+    FaultText,
+    /// Something met.
+    Good,
+    /// Something not met.
+    Bad,
+    /// The goodput of any policy, in a legend.
+    Goodput,
+    /// The policy in this place of the file.
+    Policy(usize),
+}
+
+/// Name of the CSS variable, on white, on black.
+type Token = (&'static str, Rgb, Rgb);
+type Rgb = u32;
+
+/// The policies' colours before they repeat.
+pub const POLICY_COLOURS: usize = 9;
+
+const POLICIES: [Token; POLICY_COLOURS] = [
+    ("p0", 0x6b7280, 0x9aa3ae),
+    ("p1", 0x0072b2, 0x4ba3dd),
+    ("p2", 0xb57a00, 0xe69f00),
+    ("p3", 0x00835f, 0x2fc29a),
+    ("p4", 0xb35a8f, 0xdd94bd),
+    ("p5", 0x2b8fce, 0x7cc6f2),
+    ("p6", 0xd55e00, 0xf5813a),
+    ("p7", 0x16191d, 0xe7e9ec),
+    ("p8", 0x5b4bb0, 0xa497f0),
+];
+
+/// A dash pattern: lengths of line and gap in turn; empty: solid.
+pub type Dash = &'static [f64];
+
+/// The dashes that go with the colours. The first is the baseline's.
+const DASHES: [Dash; POLICY_COLOURS] = [
+    &[],
+    &[],
+    &[7.0, 3.0],
+    &[2.0, 2.5],
+    &[7.0, 2.5, 1.5, 2.5],
+    &[4.0, 2.0],
+    &[10.0, 2.5],
+    &[5.0, 2.0, 1.5, 2.0, 1.5, 2.0],
+    &[1.2, 2.0],
+];
+
+const NAMED: [Colour; 15] = [
+    Colour::Background,
+    Colour::Foreground,
+    Colour::Muted,
+    Colour::Line,
+    Colour::Grid,
+    Colour::Axis,
+    Colour::Context,
+    Colour::Soft,
+    Colour::Best,
+    Colour::Link,
+    Colour::Fault,
+    Colour::FaultText,
+    Colour::Good,
+    Colour::Bad,
+    Colour::Goodput,
+];
+
+impl Colour {
+    fn token(self) -> Token {
+        match self {
+            Colour::Background => ("bg", 0xffffff, 0x14171a),
+            Colour::Foreground => ("fg", 0x16191d, 0xe7e9ec),
+            Colour::Muted => ("mut", 0x5c646e, 0xa0a8b2),
+            Colour::Line => ("line", 0xdfe2e6, 0x333940),
+            Colour::Grid => ("grid", 0xe9ebee, 0x272c32),
+            Colour::Axis => ("axis", 0x868e98, 0x6a727c),
+            Colour::Context => ("ctx", 0xcbd0d6, 0x4c555f),
+            Colour::Soft => ("soft", 0xf6f7f8, 0x1b1f23),
+            Colour::Best => ("best", 0xe8f3ec, 0x1b2f24),
+            Colour::Link => ("link", 0x0b5c94, 0x7fc0ee),
+            Colour::Fault => ("fault", 0xd55e00, 0xff8c42),
+            Colour::FaultText => ("faultt", 0xa84400, 0xffab73),
+            Colour::Good => ("ok", 0x1a6e3c, 0x6fcf97),
+            Colour::Bad => ("bad", 0xa83200, 0xff9a70),
+            Colour::Goodput => ("good", 0xc9ced4, 0x464e57),
+            Colour::Policy(slot) => POLICIES[colour_index(slot)],
+        }
+    }
+
+    /// As a CSS variable, `var(--fg)`.
+    pub fn css(self) -> String {
+        format!("var(--{})", self.token().0)
+    }
+
+    /// On white, as `#16191d`.
+    pub fn light_hex(self) -> String {
+        format!("#{:06x}", self.token().1)
+    }
+
+    /// On white, as red, green and blue.
+    pub fn light_rgb(self) -> (u8, u8, u8) {
+        let [_, red, green, blue] = self.token().1.to_be_bytes();
+        (red, green, blue)
+    }
+}
+
+/// Which of the policies' colours a place in the file has: from the tenth on, 1 to 8 again.
+pub fn colour_index(slot: usize) -> usize {
+    if slot < POLICY_COLOURS { slot } else { 1 + (slot - POLICY_COLOURS) % (POLICY_COLOURS - 1) }
+}
+
+/// Which of the policies' dashes a place in the file has: a colour that comes again has the next dash.
+pub fn dash_index(slot: usize) -> usize {
+    if slot < POLICY_COLOURS {
+        return slot;
+    }
+    let repeats = POLICY_COLOURS - 1;
+    let round = 1 + (slot - POLICY_COLOURS) / repeats;
+    1 + (colour_index(slot) - 1 + round) % repeats
+}
+
+/// The dash of the policy in this place of the file.
+pub fn dash(slot: usize) -> Dash {
+    DASHES[dash_index(slot)]
+}
+
+/// A dash as SVG and CSS write it.
+pub fn dash_text(dash: Dash) -> String {
+    dash.iter().map(f64::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// All colours as CSS variables, for bright and for dark screens, and the classes of the policies: `s3` line, `f3` fill, `d3` dash.
+pub fn css() -> String {
+    let all = || NAMED.into_iter().chain((0..POLICY_COLOURS).map(Colour::Policy)).map(Colour::token);
+    let light: String = all().map(|(name, light, _)| format!("--{name}:#{light:06x};")).collect();
+    let dark: String = all().map(|(name, _, dark)| format!("--{name}:#{dark:06x};")).collect();
+    let mut css = format!(":root{{{light}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n");
+    for (index, dash) in DASHES.iter().enumerate() {
+        css.push_str(&format!(".s{index}{{stroke:var(--p{index})}}.f{index}{{fill:var(--p{index})}}"));
+        if !dash.is_empty() {
+            css.push_str(&format!(".d{index}{{stroke-dasharray:{}}}", dash_text(dash)));
+        }
+        css.push('\n');
+    }
+    css
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_of_the_first_policies_look_alike() {
+        let mut seen: Vec<(usize, Dash)> = (1..65).map(|slot| (colour_index(slot), dash(slot))).collect();
+        seen.sort_by(|a, b| a.partial_cmp(b).expect("dashes are numbers"));
+        seen.dedup();
+        assert_eq!(seen.len(), 64);
+        assert_eq!((colour_index(0), colour_index(8), colour_index(9), dash_index(9)), (0, 8, 1, 2));
+    }
+
+    /// Relative luminance and contrast (WCAG 2.2, "contrast ratio"); platform maths is fine in a test.
+    fn contrast(a: Rgb, b: Rgb) -> f64 {
+        let luminance = |rgb: Rgb| {
+            let part = |shift: u32| {
+                let c = f64::from((rgb >> shift) & 255) / 255.0;
+                if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+            };
+            0.2126 * part(16) + 0.7152 * part(8) + 0.0722 * part(0)
+        };
+        let (a, b) = (luminance(a), luminance(b));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    #[test]
+    fn text_and_lines_stand_out_on_both_backgrounds() {
+        let (_, white, black) = Colour::Background.token();
+        let check = |colour: Colour, least: f64| {
+            let (name, light, dark) = colour.token();
+            for (on, ink) in [(white, light), (black, dark)] {
+                let reached = contrast(on, ink);
+                assert!(reached >= least, "{name}: contrast {reached:.2}, needed {least}");
+            }
+        };
+        for text in [Colour::Foreground, Colour::Muted, Colour::Link, Colour::FaultText, Colour::Good, Colour::Bad] {
+            check(text, 4.5);
+        }
+        (0..POLICY_COLOURS).for_each(|slot| check(Colour::Policy(slot), 3.0));
+        check(Colour::Axis, 3.0);
+    }
+}

@@ -1,0 +1,85 @@
+//! The numbers behind the figures, as tables that open on demand.
+
+use super::{N, Page};
+use crate::experiment::Estimate;
+use crate::report::chart::dots::PLOTS;
+use crate::report::chart::storm::Storm;
+use crate::report::column::{Cells, Column};
+use crate::report::escape::escape;
+
+/// Most columns of the storm's table.
+const MOST_TIMES: usize = 30;
+/// Steps in time that readers count in, in seconds.
+const STEPS: [f64; 14] = [1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 14_400.0];
+
+impl Page<'_> {
+    /// Attempts per second of every policy in steps of time.
+    pub(super) fn storm_data(&self, storm: &Storm) -> String {
+        let end = storm.axes.time.high;
+        let bin = storm.grouping.bin_seconds;
+        let needed = end / MOST_TIMES as f64;
+        let step = STEPS.into_iter().find(|step| *step >= needed.max(bin)).unwrap_or(needed.max(bin));
+        // Whole bins, or the columns would drift away from their heads.
+        let bins = (step / bin).round().max(1.0) as usize;
+        let step = bins as f64 * bin;
+        let columns = (end / step).ceil().max(1.0) as usize;
+        let heads: Vec<String> = (0..columns).map(|i| N.clock(i as f64 * step)).collect();
+        let row = |policy: usize| {
+            let attempts = &self.input.comparison.policies[policy].timeline.attempts;
+            let mean = |i: usize| {
+                let shown = attempts.get(i * bins..((i + 1) * bins).min(attempts.len())).unwrap_or_default();
+                // What comes after the last bin of all runs is no traffic.
+                N.rate(shown.iter().sum::<f64>() / bins as f64)
+            };
+            (0..columns).map(mean).collect()
+        };
+        let title = format!("attempts per second, mean per {}", N.length(step));
+        self.data_table(&title, &heads, &row)
+    }
+
+    /// What the dot plots show, with intervals.
+    pub(super) fn dots_data(&self) -> String {
+        let comparison = self.input.comparison;
+        let cells = Cells::new(comparison, None, N);
+        let columns: Vec<Column> = PLOTS.iter().flat_map(|plot| [Some(plot.column), plot.second]).flatten().collect();
+        let head = |column: &Column| match column {
+            Column::Success => "succeeded",
+            Column::Attempts => "attempts per operation",
+            Column::Duplicates => "duplicates per 10,000",
+            _ => "phantom successes per 10,000",
+        };
+        let heads: Vec<String> = columns.iter().map(|column| head(column).to_owned()).collect();
+        let row = |policy: usize| {
+            let write = |column: &Column| {
+                let Estimate { mean, ci_low, ci_high } = column.estimate(&comparison.policies[policy]);
+                let Some(mean) = mean else { return format!("{} (no operation was measured)", N.null) };
+                let number = |value: f64| cells.number(*column, value);
+                let interval =
+                    ci_low.zip(ci_high).map(|(low, high)| format!(" ({} to {})", number(low.max(0.0)), number(high)));
+                number(mean) + &interval.unwrap_or_default()
+            };
+            columns.iter().map(write).collect()
+        };
+        let title = match comparison.replications {
+            1 => "success, attempts, duplicates, phantom successes",
+            _ => "success, attempts, duplicates, phantom successes (mean and 95% interval)",
+        };
+        self.data_table(title, &heads, &row)
+    }
+
+    /// A table with a row for each policy.
+    fn data_table(&self, title: &str, heads: &[String], row: &dyn Fn(usize) -> Vec<String>) -> String {
+        let heads: String = heads.iter().map(|head| format!("<th scope=\"col\">{}</th>", escape(head))).collect();
+        let rows = (0..self.input.comparison.policies.len()).map(|policy| {
+            let cells: String = row(policy).iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect();
+            format!("<tr><th scope=\"row\">{}</th>{cells}</tr>", self.name(policy))
+        });
+        let rows: String = rows.collect();
+        let title = escape(title);
+        format!(
+            "<details><summary>Data table: {title}</summary><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{title}\">\
+             <table class=\"plain\"><thead><tr><th scope=\"col\">policy</th>{heads}</tr></thead><tbody>{rows}</tbody></table>\
+             </div></details>"
+        )
+    }
+}

@@ -1,0 +1,115 @@
+//! What was run, and what came out in words.
+
+use super::{N, Page};
+use crate::report::escape::escape;
+use crate::report::findings::Topic;
+use crate::report::name::harmless;
+use crate::scenario::Arrivals;
+use crate::units::SimTime;
+
+/// Faults named in the line of facts; of more only the number.
+const MOST_FAULTS: usize = 3;
+
+impl Page<'_> {
+    /// Title, facts, verdict, findings.
+    pub(super) fn head(&self) -> String {
+        let verdict: Vec<String> = self.findings.verdict.iter().map(|sentence| self.emphasised(sentence)).collect();
+        format!(
+            "<header><h1>{}</h1>\n<p class=\"facts\">{}</p></header>\n<p class=\"verdict\">{}</p>\n{}",
+            escape(&self.input.title()),
+            escape(&self.facts()),
+            verdict.join(" "),
+            self.columns()
+        )
+    }
+
+    /// "9 policies · 10 replications, seed 7 · 20 min at 40 operations/s · outage 5:00–12:00 · baseline no-retry".
+    fn facts(&self) -> String {
+        let (comparison, scenario) = (self.input.comparison, self.input.scenario);
+        let demand = demand(&scenario.arrivals);
+        let mut facts = vec![
+            self.input.facts().replacen(", ", " · ", 1),
+            format!("{} {demand}", N.length(scenario.duration.seconds())),
+        ];
+        let named = scenario.faults.iter().take(MOST_FAULTS).map(|fault| {
+            let (name, from) = (harmless(&fault.name), N.clock(fault.from.seconds()));
+            let endless = fault.until == SimTime::NEVER;
+            if endless {
+                format!("{name} from {from}")
+            } else {
+                format!("{name} {from}–{}", N.clock(fault.until.seconds()))
+            }
+        });
+        match scenario.faults.len() {
+            0 => facts.push("no fault".to_owned()),
+            few if few <= MOST_FAULTS => facts.extend(named),
+            many => facts.push(format!("{many} faults")),
+        }
+        facts.push(format!("baseline {}", self.findings.names[comparison.baseline]));
+        facts.join(" · ")
+    }
+
+    /// A sentence whose first word, if it is a policy's name, is bold.
+    fn emphasised(&self, sentence: &str) -> String {
+        let (first, rest) = sentence.split_once(' ').unwrap_or((sentence, ""));
+        let prose = self.prose(sentence);
+        let known = self.findings.names.iter().any(|name| name == first);
+        if known && !rest.is_empty() { format!("<b>{}</b> {}", self.prose(first), self.prose(rest)) } else { prose }
+    }
+
+    /// Findings at the left, what is not shown at the right.
+    fn columns(&self) -> String {
+        let findings = &self.findings;
+        let item = |finding: &crate::report::findings::Finding| {
+            let (topic, text) = (finding.topic.label(), self.prose(&finding.text));
+            let figure = figure(finding.topic);
+            format!(
+                "<li><b>{topic}.</b> {text}&nbsp;<a href=\"#{figure}\" aria-label=\"{topic}: see the figure\">↓</a></li>"
+            )
+        };
+        let items: String = findings.found.iter().map(item).collect();
+        let mut side = String::new();
+        if !findings.not_separable.is_empty() || !findings.hints.is_empty() {
+            side.push_str("<div class=\"side\"><h2>No difference shown</h2>");
+            if !findings.not_separable.is_empty() {
+                let runs = self.input.comparison.replications;
+                let pairs = findings.not_separable.join("; ");
+                let text = format!("With {runs} replications, success rates do not separate {pairs}.");
+                side.push_str(&format!("<p>{}</p>", self.prose(&text)));
+            }
+            let hints: String = findings.hints.iter().map(|hint| format!("<p>{}</p>", self.prose(hint))).collect();
+            side.push_str(&format!("{hints}</div>"));
+        }
+        if items.is_empty() && side.is_empty() {
+            return String::new();
+        }
+        format!("<div class=\"cols\"><div><ul class=\"find\">{items}</ul></div>{side}</div>")
+    }
+}
+
+/// The figure that shows what a finding says.
+fn figure(topic: Topic) -> &'static str {
+    match topic {
+        Topic::Success | Topic::Groups | Topic::Worse => "fig-success",
+        Topic::Duplicates => "fig-duplicates",
+        Topic::Recovery | Topic::Load => "fig-storm",
+    }
+}
+
+/// The demand in a few words.
+fn demand(arrivals: &Arrivals) -> String {
+    match arrivals {
+        Arrivals::Poisson { rate } | Arrivals::Constant { rate } => format!("at {} operations/s", N.rate(*rate)),
+        Arrivals::Closed { .. } => "of clients that think, then act".to_owned(),
+        Arrivals::Burst { operations, every, .. } => {
+            let again = every.map_or_else(String::new, |every| format!(" every {}", N.length(every.seconds())));
+            let noun = if *operations == 1 { "operation" } else { "operations" };
+            format!("with {} {noun} at once{again}", N.count(*operations as f64))
+        }
+        Arrivals::Profile(points) => {
+            let rates = || points.iter().map(|point| point.rate);
+            let (low, high) = (rates().fold(f64::INFINITY, f64::min), rates().fold(0.0, f64::max));
+            format!("at {} operations/s", N.interval(&N.rate(low), &N.rate(high)))
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! `report.html`: one file that opens from disk, asks no network and runs no script.
+//!
+//! From top to bottom: what was run, the verdict in words, all numbers in one table, the pictures with the finding as each heading, and
+//! what is needed to run it again. Every text from the scenario goes through [`escape`].
+
+mod data;
+mod figures;
+mod head;
+mod repeat;
+mod table;
+#[cfg(test)]
+mod tests;
+mod whisker;
+
+use super::ReportInput;
+use super::chart::{ink, tokens};
+use super::escape::escape;
+use super::findings::Findings;
+use super::number::Notation;
+
+/// The notation of the page.
+const N: Notation = Notation::PAGE;
+
+/// What the parts of the page are made from.
+struct Page<'a> {
+    input: &'a ReportInput<'a>,
+    findings: Findings,
+}
+
+/// The whole page.
+pub fn html(input: &ReportInput) -> String {
+    let page = Page { input, findings: Findings::new(input, N) };
+    let title = escape(&input.title());
+    let style = format!("{}{}{}", tokens::css(), ink::css(), include_str!("style.css"));
+    let parts = [page.head(), page.table(), page.storm(), page.dots(), page.repeat()];
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\
+         <meta name=\"color-scheme\" content=\"light dark\"><title>{title} · simlab report</title>\n\
+         <style>\n{style}</style></head><body><main>\n{}\n</main></body></html>\n",
+        parts.join("\n")
+    )
+}
+
+impl Page<'_> {
+    /// A policy's name.
+    fn name(&self, policy: usize) -> String {
+        escape(&self.findings.names[policy])
+    }
+
+    fn baseline(&self) -> String {
+        self.name(self.input.comparison.baseline)
+    }
+
+    /// A sentence, escaped, in which policies' names are not broken at their hyphens.
+    fn prose(&self, sentence: &str) -> String {
+        let word = |word: &str| {
+            let name = word.trim_end_matches([',', '.', ':', ';', ')']);
+            let known = name.contains('-') && self.findings.names.iter().any(|own| own == name);
+            let after = escape(&word[name.len()..]);
+            // A very long name has to break somewhere on a phone.
+            if known && name.len() <= 32 {
+                format!("<span class=\"pn\">{}</span>{after}", escape(name))
+            } else {
+                escape(word)
+            }
+        };
+        sentence.split(' ').map(word).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The policy's line as in all figures.
+    fn key(&self, policy: usize) -> String {
+        let slot = self.input.comparison.policies[policy].slot;
+        let class = ink::Role::Key.of(slot).classes();
+        swatch(&format!("<line x1=\"1\" y1=\"5\" x2=\"25\" y2=\"5\" class=\"{class}\"/>"))
+    }
+}
+
+/// A piece of a legend.
+fn swatch(mark: &str) -> String {
+    format!("<svg class=\"key\" viewBox=\"0 0 26 10\" width=\"26\" height=\"10\" aria-hidden=\"true\">{mark}</svg>")
+}

@@ -1,0 +1,162 @@
+//! The comparison: a row for each policy.
+
+use super::whisker::{scale, whisker};
+use super::{N, Page};
+use crate::experiment::Estimate;
+use crate::report::column::{Cells, Column};
+use crate::report::escape::escape;
+use crate::report::marks::Mark;
+use crate::report::name::harmless;
+use crate::report::number::difference_decimals;
+use crate::report::recovery::last_fault;
+
+/// A name with more characters than this has to break, or the first column would fill a phone.
+const LONG: usize = 20;
+
+impl Page<'_> {
+    /// The section with the table.
+    pub(super) fn table(&self) -> String {
+        let comparison = self.input.comparison;
+        let cells = Cells::new(comparison, self.findings.recovered.as_deref(), N);
+        let heads: String = Column::ALL.iter().map(|column| self.column_head(*column, &cells)).collect();
+        let rows: String = (0..comparison.policies.len()).map(|policy| self.row(policy, &cells)).collect();
+        let bars = match comparison.replications {
+            1 => "Dots under the numbers are the values on the scale of their column",
+            _ => "Bars under the numbers are 95% intervals over replications",
+        };
+        format!(
+            "<section id=\"table\"><h2>Comparison</h2>\n\
+             <p class=\"cap\">Same demand and faults for every policy. {bars}; the dashed tick is {baseline}.</p>\n\
+             <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Comparison table\"><table class=\"cmp\">\
+             <caption class=\"vh\">Policies compared</caption>\n\
+             <thead><tr><th scope=\"col\">Policy</th>{heads}</tr></thead>\n<tbody>{rows}</tbody></table></div>\n\
+             <p class=\"swipe note\">Swipe the table sideways for more columns.</p>\n{legend}</section>",
+            baseline = self.baseline(),
+            legend = self.legend(),
+        )
+    }
+
+    fn column_head(&self, column: Column, cells: &Cells) -> String {
+        let (name, unit) = match column {
+            Column::Success => ("Succeeded".to_owned(), "% of operations".to_owned()),
+            Column::VersusBaseline => (format!("vs {}", self.baseline()), "points, paired".to_owned()),
+            Column::Attempts => ("Attempts".to_owned(), "per operation".to_owned()),
+            Column::Peak => ("Peak load".to_owned(), "× demand".to_owned()),
+            Column::Duplicates => ("Duplicates".to_owned(), "per 10,000".to_owned()),
+            Column::Phantom => ("Phantom".to_owned(), "per 10,000".to_owned()),
+            Column::P99 => ("p99 latency".to_owned(), format!("{}, successes only", cells.latency_unit().symbol())),
+            Column::Recovered => {
+                let after =
+                    last_fault(self.input).map_or_else(String::new, |fault| format!(" after {}", harmless(fault)));
+                ("Recovered".to_owned(), escape(&format!("runs{after}")))
+            }
+        };
+        format!("<th scope=\"col\">{name}<small>{unit}</small></th>")
+    }
+
+    fn row(&self, policy: usize, cells: &Cells) -> String {
+        let is_baseline = policy == self.input.comparison.baseline;
+        let note = if is_baseline { "<small>baseline</small>" } else { "" };
+        let cell = |column: &Column| match column {
+            Column::VersusBaseline => self.difference_cell(policy),
+            Column::Recovered => self.recovered_cell(policy),
+            column => self.number_cell(policy, *column, cells),
+        };
+        let row: String = Column::ALL.iter().map(cell).collect();
+        let long = if self.findings.names[policy].chars().count() > LONG { " class=\"long\"" } else { "" };
+        format!(
+            "<tr><th scope=\"row\">{}<span{long}>{}</span>{note}</th>{row}</tr>\n",
+            self.key(policy),
+            self.name(policy)
+        )
+    }
+
+    fn number_cell(&self, policy: usize, column: Column, cells: &Cells) -> String {
+        let comparison = self.input.comparison;
+        let result = &comparison.policies[policy];
+        let estimate = column.estimate(result);
+        if estimate.mean.is_none() {
+            return null(if column == Column::P99 { "no operation succeeded" } else { "no operation was measured" });
+        }
+        // The unit stands in the column's head.
+        let bare = |text: String| text.trim_end_matches(['%', '×']).to_owned();
+        let (class, mark) = match self.findings.marks.at(policy, column) {
+            Some(Mark::Best) => (" class=\"best\"", symbol('▲', "best, or not separable from the best", "best")),
+            Some(Mark::Worst) => (" class=\"worst\"", symbol('▽', "worst, or not separable from the worst", "worst")),
+            _ => ("", String::new()),
+        };
+        let baseline = column.estimate(&comparison.policies[comparison.baseline]).mean;
+        let number = escape(&bare(cells.text(policy, column)));
+        let interval = estimate.ci_low.zip(estimate.ci_high).map(|(low, high)| {
+            let write = |value: f64| escape(&bare(cells.number(column, value)));
+            format!("<small class=\"vh\">95% interval {} to {}</small>", write(low.max(0.0)), write(high))
+        });
+        format!(
+            "<td{class}><b class=\"n\">{mark}{number}</b>{}{}</td>",
+            whisker(scale(comparison, column), estimate, baseline, result.slot),
+            interval.unwrap_or_default()
+        )
+    }
+
+    fn difference_cell(&self, policy: usize) -> String {
+        let comparison = self.input.comparison;
+        if policy == comparison.baseline {
+            return "<td><span class=\"mut\">reference</span></td>".to_owned();
+        }
+        let values = |policy: usize| Column::Success.values(&comparison.policies[policy]);
+        let difference = Estimate::of_difference(&values(policy), &values(comparison.baseline), 0.95);
+        let Some(mean) = difference.mean else { return null("no operation was measured") };
+        let rate = |policy: usize| comparison.policies[policy].mean("success_rate").unwrap_or(0.0);
+        let decimals = difference_decimals(rate(policy), rate(comparison.baseline));
+        let write = |value: f64| N.signed_points(value, decimals);
+        let interval = difference
+            .ci_low
+            .zip(difference.ci_high)
+            .map(|(low, high)| format!("<small class=\"iv\">{} … {}</small>", write(low), write(high)));
+        let unseparated = self.findings.marks.at(policy, Column::VersusBaseline) == Some(Mark::NoDifference);
+        let unseparated = if unseparated { "<small class=\"nsl\">no difference shown</small>" } else { "" };
+        format!("<td><b class=\"n\">{}</b>{}{unseparated}</td>", write(mean), interval.unwrap_or_default())
+    }
+
+    fn recovered_cell(&self, policy: usize) -> String {
+        let Some(recovered) = self.findings.recovered.as_ref().map(|all| all[policy]) else {
+            return null("no fault that ended with time before and after it");
+        };
+        let class = if recovered.down() > 0 { " class=\"down\"" } else { "" };
+        let when = match recovered.slowest {
+            Some(slowest) if slowest > 0.0 && recovered.of > 1 => {
+                format!("<small>within {}</small>", N.length(slowest))
+            }
+            Some(slowest) if slowest > 0.0 => format!("<small>{}</small>", N.length(slowest)),
+            Some(_) => "<small>at once</small>".to_owned(),
+            None => String::new(),
+        };
+        format!("<td{class}><b class=\"n\">{} of {}</b>{when}</td>", recovered.runs, recovered.of)
+    }
+
+    /// What the marks mean, if there are any.
+    fn legend(&self) -> String {
+        let marks = &self.findings.marks;
+        if !marks.has(Mark::Best, &Column::ALL) && !marks.has(Mark::Worst, &Column::ALL) {
+            return String::new();
+        }
+        let comparisons = self.input.comparison.policies.len() - 1;
+        let corrected =
+            if comparisons > 1 { format!(", Bonferroni over {comparisons} comparisons") } else { String::new() };
+        format!(
+            "<p class=\"note\">▲ best, ▽ worst, each with the policies not separable from it (95%{corrected}); no mark where that is \
+             more than a third of them. In the cost columns only retrying policies that do not succeed less often than {} and \
+             recovered in every run can be best. p99 latency counts successes only, so giving up early looks fast: no marks there.</p>",
+            self.baseline()
+        )
+    }
+}
+
+fn symbol(symbol: char, title: &str, word: &str) -> String {
+    format!("<i class=\"mk\" title=\"{title}\">{symbol}<span class=\"vh\"> {word} </span></i>")
+}
+
+/// A value that does not exist, and why.
+fn null(reason: &str) -> String {
+    format!("<td><span class=\"mut\" title=\"{reason}\">{}<span class=\"vh\"> ({reason})</span></span></td>", N.null)
+}

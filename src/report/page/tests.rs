@@ -1,0 +1,184 @@
+//! The page as a whole: its numbers, its safety, its size.
+
+use super::html;
+use crate::report::ReportInput;
+use crate::report::chart::tests::well_formed;
+use crate::report::column::{Cells, Column};
+use crate::report::fixture::{Row, around, row, with_input};
+use crate::report::number::Notation;
+use crate::report::recovery::recovered;
+
+fn rows() -> Vec<Row> {
+    let winner = row("full-jitter", &around(0.85, 0.0005)).all("duplicate_rate", 0.1341).all("peak_ratio", 11.4);
+    let down = vec![Some(20.0), None, Some(0.0), None, Some(5.0), None, None, None, None, None];
+    vec![
+        row("no-retry", &around(0.72, 0.0005)).all("retries", 0.0).all("attempts_per_operation", 1.0),
+        winner,
+        row("breaker", &around(0.6, 0.0005)).maybe("time_to_recover", down).all("phantom_successes", 31.0),
+        row("same", &around(0.72, 0.002)),
+    ]
+}
+
+/// A row of the comparison table.
+fn table_row(page: &str, policy: usize) -> &str {
+    let table = page.split("<tbody>").nth(1).and_then(|rest| rest.split("</tbody>").next()).expect("there is a table");
+    table.split("<tr>").nth(policy + 1).expect("there is a row")
+}
+
+#[test]
+fn the_table_has_every_number_of_the_results() {
+    with_input(rows(), |input| {
+        let page = html(input);
+        let cells = Cells::new(input.comparison, None, Notation::PAGE);
+        for policy in 0..input.comparison.policies.len() {
+            let row = table_row(&page, policy);
+            for column in
+                [Column::Success, Column::Attempts, Column::Peak, Column::Duplicates, Column::Phantom, Column::P99]
+            {
+                let number = cells.text(policy, column).trim_end_matches(['%', '×']).to_owned();
+                assert!(row.contains(&format!("{number}</b>")), "{column:?} of {policy}: {number} in {row}");
+            }
+            let recovered = recovered(input).expect("an outage that ends")[policy];
+            assert!(row.contains(&format!("{} of {}</b>", recovered.runs, recovered.of)), "{row}");
+        }
+        assert!(
+            table_row(&page, 1).contains("+13.0</b><small class=\"iv\">+13.0 … +13.0</small>"),
+            "{}",
+            table_row(&page, 1)
+        );
+        assert!(table_row(&page, 1).contains("<td class=\"best\"><b class=\"n\"><i class=\"mk\""), "success is marked");
+        assert!(
+            table_row(&page, 2)
+                .contains("<td class=\"down\"><b class=\"n\">3 of 10</b><small>within 20\u{a0}s</small>")
+        );
+        assert!(table_row(&page, 3).contains("no difference shown"));
+        assert!(!table_row(&page, 1).contains("no difference shown"));
+    });
+}
+
+#[test]
+fn a_missing_value_is_a_dash_with_its_reason() {
+    let silent =
+        row("silent", &[0.0, 0.0]).maybe("latency_p99", vec![None, None]).maybe("success_rate", vec![None, None]);
+    with_input(vec![row("no-retry", &[0.5, 0.6]), silent], |input| {
+        let page = html(input);
+        let row = table_row(&page, 1);
+        assert!(row.contains("title=\"no operation succeeded\">–"), "{row}");
+        assert!(row.contains("title=\"no operation was measured\">–"), "{row}");
+        assert!(!row.contains("NaN") && !page.contains("inf"), "{row}");
+    });
+}
+
+/// Runs `look` on a page with this title everywhere a scenario's text can go.
+fn with_title(title: &str, look: impl FnOnce(&str)) {
+    with_input(rows(), |input| {
+        let mut scenario = input.scenario.clone();
+        scenario.title = title.to_owned();
+        scenario.description = title.to_owned();
+        scenario.faults[0].name = title.to_owned();
+        let mut comparison = input.comparison.clone();
+        comparison.warnings = vec![title.to_owned()];
+        comparison.policies[1].name = title.to_owned();
+        let resolved = format!("title = '{title}'\n");
+        let files = [(title.to_owned(), title.to_owned())];
+        look(&html(&ReportInput {
+            scenario: &scenario,
+            comparison: &comparison,
+            resolved_toml: &resolved,
+            files: &files,
+            command: title,
+            name: title,
+            ..*input
+        }));
+    });
+}
+
+#[test]
+fn text_of_a_scenario_cannot_become_markup() {
+    with_title("</title><script>alert(1)</script><img src=x onerror=alert(1)>\" onload=\"x' & co", |page| {
+        assert!(!page.contains("<script") && !page.contains("<img"), "no element comes from text");
+        assert!(!page.contains("\" onload=\"x"), "no attribute comes from text");
+        assert!(page.matches("&lt;script&gt;").count() >= 8, "it is shown all the same");
+        for svg in page.split("<svg").skip(1) {
+            let svg = svg.split("</svg>").next().unwrap_or_default();
+            well_formed("picture in the page", &format!("<svg{svg}</svg>"));
+        }
+    });
+    with_title("\u{1b}[31mred\u{1b}[0m \u{202e}txt.exe\u{2069} \u{200f}", |page| {
+        assert!(!page.contains(['\u{1b}', '\u{202e}', '\u{2069}', '\u{200f}']), "nothing steers terminal or direction");
+        assert!(page.contains("\u{fffd}[31mred"), "what was there is shown");
+    });
+}
+
+#[test]
+fn the_page_asks_no_network_and_runs_no_script() {
+    with_input(rows(), |input| {
+        let page = html(input);
+        assert!(page.contains("content=\"default-src 'none'; style-src 'unsafe-inline'\""));
+        for forbidden in ["http:", "https:", "<script", "url(", "@import", "src=", " on"] {
+            let at = page.match_indices(forbidden).map(|(at, _)| &page[at..(at + 30).min(page.len())]);
+            // " on" is an attribute only inside a tag.
+            let found: Vec<&str> = at
+                .filter(|found| forbidden != " on" || found.split(' ').nth(1).is_some_and(|w| w.contains("=\"")))
+                .collect();
+            assert!(found.is_empty(), "{forbidden}: {found:?}");
+        }
+        assert_eq!(page, html(input), "the same bytes every time");
+    });
+}
+
+#[test]
+fn every_link_leads_somewhere_and_every_figure_has_its_data() {
+    with_input(rows(), |input| {
+        let page = html(input);
+        for link in page.split("href=\"#").skip(1) {
+            let target = link.split('"').next().unwrap_or_default();
+            assert!(page.contains(&format!("id=\"{target}\"")), "{target}");
+        }
+        assert_eq!(page.matches("<summary>Data table: ").count(), 2);
+        assert_eq!(page.matches("role=\"img\" aria-label=\"").count(), 4 + 3, "a panel per policy and three plots");
+        assert_eq!(page.matches("<figure").count(), 4 + 3);
+        for part in [
+            "Outage at checkout",
+            "seed 7",
+            "<b>Warning.</b> a warning",
+            "00000000000000ab",
+            "simlab run checkout.toml",
+        ] {
+            assert!(page.contains(part), "{part}");
+        }
+    });
+}
+
+#[test]
+fn many_policies_and_replications_fit_in_two_megabytes() {
+    let names: Vec<&'static str> = (0..40).map(|i| &*Box::leak(format!("policy-{i}").into_boxed_str())).collect();
+    let rates: Vec<f64> = (0..500).map(|i| 0.5 + f64::from(i) / 1500.0).collect();
+    with_input(names.iter().map(|name| row(name, &rates)).collect(), |input| {
+        let mut comparison = input.comparison.clone();
+        for (index, policy) in comparison.policies.iter_mut().enumerate() {
+            let load: Vec<f64> = (0..6_000).map(|t| f64::from((t * (index as u32 + 7)) % 97)).collect();
+            policy.timeline.attempts.clone_from(&load);
+            policy.timeline.goodput.clone_from(&load);
+            policy.attempts_low = load.iter().map(|value| value * 0.8).collect();
+            policy.attempts_high = load.iter().map(|value| value * 1.3).collect();
+        }
+        let bytes = html(&ReportInput { comparison: &comparison, ..*input }).len();
+        assert!(bytes < 2_000_000, "{bytes} bytes");
+        assert!(bytes > 500_000, "the pictures are in it: {bytes} bytes");
+    });
+}
+
+#[test]
+fn charts_are_files_only_if_asked_for_and_always_in_the_page() {
+    with_input(rows(), |input| {
+        let names = |charts: bool| -> Vec<String> {
+            crate::report::render(&ReportInput { charts, ..*input }).into_iter().map(|(name, _)| name).collect()
+        };
+        let without = names(false);
+        assert_eq!(without, ["summary.json", "summary.csv", "timeline.csv", "report.html"]);
+        let with = names(true);
+        assert_eq!(with.len(), without.len() + 8, "{with:?}");
+        assert!(html(&ReportInput { charts: false, ..*input }) == html(&ReportInput { charts: true, ..*input }));
+    });
+}

@@ -1,0 +1,76 @@
+//! Time that stands still: more happens at one instant than can be simulated.
+//!
+//! One operation that retries at once for ever is stopped by its own count. Here are the crowds: many operations that retry
+//! in turn, clients that neither think nor wait, demand without time between its operations.
+
+use super::run::Stop;
+use crate::scenario::{Arrivals, Scenario};
+use crate::units::SimTime;
+
+/// What a crowd may do at one instant.
+struct Crowd {
+    /// Each, on average.
+    each: u64,
+    /// All together: so much at least, and not much more than so much.
+    together: (u64, u64),
+}
+
+/// Attempts of all operations that are open.
+const ATTEMPTS: Crowd = Crowd { each: 1_000, together: (10_000_000, 100_000_000) };
+/// Operations of all clients of a closed loop.
+const OPERATIONS: Crowd = Crowd { each: 1_000, together: (1_000_000, 100_000_000) };
+
+impl Crowd {
+    fn most(&self, of: u64) -> u64 {
+        // However many there are, a few times each is no standstill.
+        (self.each * of).clamp(self.together.0, self.together.1).max(10 * of)
+    }
+}
+
+/// How much has happened at the present instant.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AtOnce {
+    at: SimTime,
+    operations: u64,
+    attempts: u64,
+}
+
+impl AtOnce {
+    /// An operation starts.
+    pub fn operation(&mut self, now: SimTime) {
+        self.begin(now);
+        self.operations += 1;
+    }
+
+    /// An attempt is sent.
+    pub fn attempt(&mut self, now: SimTime) {
+        self.begin(now);
+        self.attempts += 1;
+    }
+
+    fn begin(&mut self, now: SimTime) {
+        if self.at != now {
+            *self = AtOnce { at: now, ..AtOnce::default() };
+        }
+    }
+
+    /// Is it still possible that time moves on, with so many operations open?
+    ///
+    /// # Errors
+    /// Says what makes it stand still.
+    pub fn check(&self, scenario: &Scenario, open: u64) -> Result<(), Stop> {
+        let operations = match scenario.arrivals {
+            // As many as were asked for; more come only from rounds without time between them.
+            Arrivals::Burst { operations, .. } => operations,
+            Arrivals::Closed { .. } => OPERATIONS.most(u64::from(scenario.clients)),
+            Arrivals::Poisson { .. } | Arrivals::Constant { .. } | Arrivals::Profile(_) => OPERATIONS.most(1),
+        };
+        if self.operations > operations {
+            return Err(Stop::Standstill { at: self.at });
+        }
+        if self.attempts > ATTEMPTS.most(open) {
+            return Err(Stop::RetryStorms { at: self.at, attempts: self.attempts });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,226 @@
+//! The command line as users meet it: sessions kept as snapshots, and what no snapshot can show.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// `TRYCMD=overwrite cargo test --test cli` writes the sessions anew.
+#[test]
+fn sessions() {
+    trycmd::TestCases::new().case("tests/cli/*.trycmd").case("README.md");
+}
+
+/// A folder of its own for one test, with the scenario of the sessions in it; removed at the end.
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Place {
+        let path = std::env::temp_dir().join(format!("simlab-cli-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).expect("a folder for the test");
+        let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/run.in/shop.toml");
+        fs::copy(scenario, path.join("shop.toml")).expect("the scenario is there");
+        Place(path)
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_simlab"));
+        command.args(line.split_whitespace()).current_dir(&self.0);
+        command
+    }
+
+    /// Runs a command line, which must end with this exit code.
+    fn run(&self, line: &str, code: i32) -> Output {
+        let output = self.command(line).output().expect("simlab starts");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "simlab {line}: {stderr}");
+        assert!(!stderr.contains("panicked"), "simlab {line}: {stderr}");
+        output
+    }
+
+    /// All files below a folder but the manifest, with their content, in order.
+    fn files(&self, folder: &str) -> Vec<(PathBuf, Vec<u8>)> {
+        fn walk(folder: &Path, root: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
+            for entry in fs::read_dir(folder).expect("a folder") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    walk(&path, root, files);
+                } else if path.file_name().is_some_and(|name| name != "manifest.json") {
+                    let name = path.strip_prefix(root).expect("below the root").to_owned();
+                    files.push((name, fs::read(&path).expect("a readable file")));
+                }
+            }
+        }
+        let root = self.0.join(folder);
+        let mut files = Vec::new();
+        walk(&root, &root, &mut files);
+        files.sort();
+        files
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn the_same_bytes_again_and_with_any_number_of_threads() {
+    let place = Place::new("bytes");
+    place.run("run shop.toml --out first", 0);
+    let first = place.files("first");
+    assert!(first.len() > 5, "{} files", first.len());
+    for (index, threads) in ["1", "2", "7"].iter().enumerate() {
+        let out = format!("again{index}");
+        place.run(&format!("run shop.toml --out {out} --threads {threads}"), 0);
+        for ((name, one), (other_name, other)) in first.iter().zip(place.files(&out)) {
+            assert_eq!(*name, other_name);
+            assert!(*one == other, "{} differs with --threads {threads}", name.display());
+        }
+    }
+}
+
+#[test]
+fn what_show_prints_gives_the_same_results() {
+    let place = Place::new("show");
+    let shown = place.run("show shop.toml", 0).stdout;
+    fs::write(place.0.join("shown.toml"), &shown).expect("written");
+    assert_eq!(place.run("show shown.toml", 0).stdout, shown, "shown twice");
+    let summary = |file: &str| place.run(&format!("run {file} --format json --no-charts --out {file}.out"), 0).stdout;
+    assert!(summary("shop.toml") == summary("shown.toml"), "the resolved scenario is another question");
+}
+
+#[test]
+fn json_is_the_summary_and_balances() {
+    let place = Place::new("json");
+    let stdout = place.run("run shop.toml --format json", 0).stdout;
+    assert_eq!(stdout, fs::read(place.0.join("reports/shop/summary.json")).expect("the summary"));
+    let summary: serde_json::Value = serde_json::from_slice(&stdout).expect("JSON");
+    assert_eq!(summary["schema_version"], 1);
+    assert_eq!(summary["seed"], 5);
+    assert_eq!(summary["baseline"], "no-retry");
+    let policies = summary["policies"].as_array().expect("policies");
+    assert_eq!(policies.len(), 3);
+    for policy in policies {
+        let metrics = policy["metrics"].as_object().expect("metrics");
+        let mean = |name: &str| metrics[name]["mean"].as_f64().unwrap_or_else(|| panic!("{name} has a value"));
+        assert!((mean("operations") - mean("succeeded") - mean("failed") - mean("unresolved")).abs() < 1e-5);
+        let outcomes: f64 = metrics.keys().filter(|name| name.starts_with("outcome_")).map(|name| mean(name)).sum();
+        assert!((mean("attempts") - outcomes).abs() < 1e-5);
+        for (name, metric) in metrics {
+            assert_eq!(metric["values"].as_array().map(Vec::len), Some(4), "{name}");
+        }
+    }
+    // A key makes duplicates impossible, without one the lost replies make some.
+    assert_eq!(policies[2]["metrics"]["duplicates"]["mean"], 0);
+    assert!(policies[1]["metrics"]["duplicates"]["mean"].as_f64() > Some(0.0));
+    // summary.csv holds the same numbers, a row per policy.
+    let csv = String::from_utf8(place.run("run shop.toml --format csv --quiet", 0).stdout).expect("text");
+    let rows: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows.len(), 4);
+    let column = rows[0].iter().position(|name| *name == "success_rate_ci_low").expect("the column");
+    let low = policies[2]["metrics"]["success_rate"]["ci_low"].as_f64().expect("a value");
+    assert_eq!((rows[3][0], rows[3][column].parse()), ("full-jitter", Ok(low)));
+    // One replication has no interval.
+    let one = place.run("run shop.toml --format json --replications 1", 0).stdout;
+    let one: serde_json::Value = serde_json::from_slice(&one).expect("JSON");
+    assert!(one["policies"][1]["metrics"]["success_rate"]["ci_low"].is_null());
+    assert!(one["policies"][1]["versus_baseline"]["success_rate"]["ci_high"].is_null());
+}
+
+#[test]
+fn a_policy_left_out_changes_nothing_for_the_others() {
+    let place = Place::new("left-out");
+    let digest = |line: &str| -> Vec<(String, String)> {
+        let summary: serde_json::Value = serde_json::from_slice(&place.run(line, 0).stdout).expect("JSON");
+        let policies = summary["policies"].as_array().expect("policies").clone();
+        policies.iter().map(|policy| (policy["name"].to_string(), policy["digest"].to_string())).collect()
+    };
+    let all = digest("run shop.toml --format json");
+    let some = digest("run shop.toml --format json --policy full-jitter");
+    assert_eq!(some, [all[0].clone(), all[2].clone()], "the baseline is always there");
+}
+
+#[test]
+fn folders() {
+    let place = Place::new("folders");
+    // An earlier report is replaced, what is not ours stays.
+    place.run("run shop.toml --out out", 0);
+    assert!(place.0.join("out/charts").is_dir());
+    fs::write(place.0.join("out/notes.txt"), "mine").expect("written");
+    place.run("run shop.toml --out out --no-charts --seed 9", 0);
+    assert!(!place.0.join("out/charts").exists(), "charts of another run stay behind");
+    assert_eq!(fs::read_to_string(place.0.join("out/notes.txt")).expect("still there"), "mine");
+    // Something that is no report is left alone.
+    fs::create_dir(place.0.join("precious")).expect("a folder");
+    fs::write(place.0.join("precious/notes.txt"), "mine").expect("written");
+    place.run("run shop.toml --out precious", 4);
+    assert_eq!(fs::read_dir(place.0.join("precious")).expect("a folder").count(), 1);
+    place.run("run shop.toml --out shop.toml", 4);
+    // Several files have a folder each.
+    fs::copy(place.0.join("shop.toml"), place.0.join("stall.toml")).expect("copied");
+    place.run("run shop.toml stall.toml --out both --no-charts", 0);
+    assert!(place.0.join("both/shop/report.html").is_file() && place.0.join("both/stall/report.html").is_file());
+    // Nothing runs unless all are valid.
+    fs::write(place.0.join("broken.toml"), "duration = 3").expect("written");
+    place.run("run shop.toml broken.toml --out none", 3);
+    assert!(!place.0.join("none").exists());
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_error() {
+    let place = Place::new("pipe");
+    let mut child = place
+        .command("run shop.toml --format json --quiet")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("simlab starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("simlab ends");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// An interrupt ends a long run soon, with its own exit code, and leaves the earlier report as it was.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_leaves_the_old_report() {
+    let place = Place::new("interrupt");
+    place.run("run shop.toml --no-charts", 0);
+    let before = place.files("reports/shop");
+    let child = place
+        .command("run shop.toml --set duration=5d --replications 2")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("simlab starts");
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+    assert!(killed.success());
+    let output = child.wait_with_output().expect("simlab ends");
+    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(place.files("reports/shop") == before, "the earlier report has changed");
+    assert_eq!(fs::read_dir(place.0.join("reports")).expect("a folder").count(), 1, "something temporary stayed");
+}
+
+/// Whatever is given as a scenario ends with an exit code and a reason.
+#[test]
+fn input_that_is_no_scenario() {
+    let place = Place::new("input");
+    let deep = format!("x = {}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let wide = "a".repeat(1 << 20);
+    for (name, content) in [
+        ("binary", &b"\x00\x01\xff\xfe\x7fELF"[..]),
+        ("empty", b""),
+        ("deep", deep.as_bytes()),
+        ("wide", wide.as_bytes()),
+    ] {
+        fs::write(place.0.join(format!("{name}.toml")), content).expect("written");
+        let output = place.run(&format!("run {name}.toml"), 3);
+        assert!(String::from_utf8_lossy(&output.stderr).contains("error"), "{name}");
+    }
+    place.run("run .", 4);
+    place.run("run /dev/zero", 4);
+    assert!(!place.0.join("reports").exists());
+}

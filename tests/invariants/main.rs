@@ -1,0 +1,286 @@
+//! What holds in every run, whatever the scenario: random worlds, demands and policies, and what must be true of their books.
+
+mod worlds;
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+use simlab::distribution::Distribution;
+use simlab::gate::GateConfig;
+use simlab::gate::budget::{DepositOn, TokenBudgetConfig};
+use simlab::gate::{GateRule, Scope};
+use simlab::metrics::RunResult;
+use simlab::protocol::{Failure, Method, Outcome};
+use simlab::retry::{AttemptPlan, Decision, History, KeyMode, Policy, RetryPolicy};
+use simlab::scenario::{Fault, Flapping, Idempotency, PolicyConfig, Scenario, ServerConfig};
+use simlab::sim::{self, Limits};
+use simlab::units::{SimTime, Span};
+use worlds::Case;
+
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(20_261_126),
+        ..ProptestConfig::default()
+    }
+}
+
+fn run(scenario: &Scenario) -> RunResult {
+    let limits = Limits { memory: 1 << 30, interrupted: &AtomicBool::new(false) };
+    sim::run(scenario, 0, 0, limits).expect("the run comes to its end")
+}
+
+/// A metric that always has a value; an outcome that did not occur is 0.
+fn value(result: &RunResult, name: &str) -> f64 {
+    maybe(result, name).unwrap_or_else(|| panic!("{name} has no value"))
+}
+
+fn maybe(result: &RunResult, name: &str) -> Option<f64> {
+    match result.metrics.iter().find(|(own, _)| own == name) {
+        Some((_, value)) => *value,
+        None => panic!("no metric {name}"),
+    }
+}
+
+fn sum(column: &[f64]) -> f64 {
+    column.iter().sum()
+}
+
+proptest! {
+    #![proptest_config(config(6_000))]
+
+    /// The books balance: operations, attempts, executions, effects, work.
+    #[test]
+    fn books_balance(case in worlds::case()) {
+        let scenario = case.scenario();
+        let result = run(&scenario);
+        let of = |name| value(&result, name);
+        prop_assert_eq!(of("operations"), of("succeeded") + of("failed") + of("unresolved"));
+        let outcomes = result.metrics.iter().filter(|(name, _)| name.starts_with("outcome_"));
+        prop_assert_eq!(of("attempts"), outcomes.map(|(_, n)| n.unwrap()).sum::<f64>());
+        prop_assert!(of("outcome_open") <= of("unresolved"));
+        let first = of("attempts") - of("retries");
+        if case.gates.is_empty() {
+            prop_assert_eq!(first, of("operations"), "every operation sends a first attempt, unless a gate refuses");
+        }
+        prop_assert!(first <= of("operations"));
+        prop_assert!(of("breaker_refused") + of("budget_refused") <= of("failed"));
+        if let Some(limit) = case.policy.attempts {
+            prop_assert!(of("attempts") <= f64::from(limit) * of("operations"));
+        }
+        for name in ["success_rate", "first_attempt_success_rate", "wasted_work", "waited"] {
+            prop_assert!(maybe(&result, name).is_none_or(|share| (0.0..=1.0).contains(&share)), "{}", name);
+        }
+        check_effects(&case, &result)?;
+        check_timeline(&scenario, &result)?;
+    }
+
+    /// The same scenario gives the same run, whatever else is in it: a policy, a server or a fault that does nothing changes nothing.
+    #[test]
+    fn runs_repeat(case in worlds::case(), from in 0u64..30_000) {
+        let scenario = case.scenario();
+        let result = run(&scenario);
+        let again = run(&scenario);
+        prop_assert_eq!(result.digest, again.digest);
+        prop_assert_eq!(&result.metrics, &again.metrics);
+        prop_assert_eq!(&result.timeline, &again.timeline);
+
+        let mut beside = scenario.clone().with_policy("other", RetryPolicy::default(), &[]);
+        beside.servers.push(ServerConfig::named("other"));
+        let flapping = Some(Flapping { mean_on: Span::millis(70), mean_off: Span::millis(70) });
+        let from = SimTime(from * 1_000_000);
+        beside.faults.push(Fault { flapping, ..Fault::named("nothing", 0, from, SimTime::NEVER) });
+        beside.faults.push(Fault { crash: true, ..Fault::named("elsewhere", 1, from, SimTime::NEVER) });
+        prop_assert_eq!(run(&beside).digest, result.digest);
+    }
+
+    /// An open-loop demand is the same under every policy.
+    #[test]
+    fn policies_meet_the_same_demand(case in worlds::case(), arrivals in worlds::open_loop(), other in worlds::policy()) {
+        let case = Case { arrivals, ..case };
+        let ours = run(&case.scenario());
+        let theirs = run(&Case { policy: other, gates: Vec::new(), ..case }.scenario());
+        let bins = ours.timeline.operations.len().min(theirs.timeline.operations.len());
+        prop_assert_eq!(&ours.timeline.operations[..bins], &theirs.timeline.operations[..bins]);
+        prop_assert_eq!(value(&ours, "operations"), value(&theirs, "operations"));
+    }
+
+    /// What the world does to first attempts is the same whatever follows them, where they do not wait for each other.
+    #[test]
+    fn first_attempts_meet_the_same_world(case in worlds::case(), arrivals in worlds::open_loop()) {
+        let server = ServerConfig { workers: None, rate_limit: None, ..case.server.clone() };
+        // A freeze makes even them wait for each other, and so does the loss of all workers.
+        let faults = case.faults.iter().map(|fault| Fault { freeze: false, capacity: 1.0, ..fault.clone() }).collect();
+        let policy = RetryPolicy { deadline: None, ..case.policy.clone() };
+        let many = Case { arrivals, server, faults, policy, gates: Vec::new(), ..case };
+        let once = Case { policy: RetryPolicy { attempts: Some(1), ..many.policy.clone() }, ..many.clone() };
+        let (many, once) = (run(&many.scenario()), run(&once.scenario()));
+        for name in ["operations", "first_attempt_success_rate"] {
+            prop_assert_eq!(maybe(&many, name), maybe(&once, name), "{}", name);
+        }
+    }
+
+    /// A budget is exact: no more retries than tokens at first, and since deposited.
+    #[test]
+    fn budgets_bind(case in worlds::case(), budget in worlds::budget(), scope in worlds::scope()) {
+        let rule = GateRule::TokenBudget(budget.clone());
+        let case = Case { warmup: Span::ZERO, gates: vec![GateConfig { rule, scope }], ..case };
+        let result = run(&case.scenario());
+        let of = |name| value(&result, name);
+        let deposits = match budget.deposit_on {
+            DepositOn::Success => of("succeeded"),
+            DepositOn::FirstAttempt => of("attempts") - of("retries"),
+        };
+        let buckets = if scope == Scope::Client { f64::from(case.clients) } else { 1.0 };
+        let TokenBudgetConfig { capacity, cost, deposit, .. } = budget;
+        let tokens = buckets * capacity.amount() + deposits * deposit.amount();
+        prop_assert!(of("retries") * cost.amount() <= tokens + 1e-6, "{} retries for {} tokens", of("retries"), tokens);
+    }
+
+    /// An open breaker admits nothing: once it has seen its failures in a row and stays open, nobody sends.
+    #[test]
+    fn open_breakers_admit_nothing(case in worlds::case(), failures in 1u32..6) {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let gates = vec![worlds::breaker(failures, Span::MAX, 1, Scope::Fleet)];
+        let mut scenario = Case { gates, ..case.clone() }.scenario();
+        let policy: Arc<dyn Policy> = Arc::new(Watched { policy: case.policy.clone(), seen: seen.clone() });
+        scenario.policies[0] = PolicyConfig { policy, ..scenario.policies[0].clone() };
+        run(&scenario);
+        let mut in_a_row = 0;
+        for what in seen.lock().unwrap().iter() {
+            match what {
+                Seen::Sent => prop_assert!(in_a_row < failures, "sent through an open breaker"),
+                Seen::Failure if in_a_row < failures => in_a_row += 1,
+                Seen::Answer if in_a_row < failures => in_a_row = 0,
+                Seen::Failure | Seen::Answer => {}
+            }
+        }
+    }
+
+    /// Little's law, exactly: the integral of the number of attempts at the server is the sum of their times there.
+    #[test]
+    fn little(case in worlds::case()) {
+        let mut case = Case { warmup: Span::ZERO, gates: Vec::new(), policy: RetryPolicy::default(), ..case };
+        case.server = ServerConfig {
+            network: Distribution::ZERO,
+            rate_limit: None,
+            queue: None,
+            fates: simlab::scenario::Fates::default(),
+            ..case.server
+        };
+        for fault in &mut case.faults {
+            *fault = Fault { fates: Default::default(), added_latency: Distribution::ZERO, crash: false, ..fault.clone() };
+        }
+        let result = run(&case.scenario());
+        let of = |name| value(&result, name);
+        let seconds = case.scenario().duration.seconds();
+        // Only where everybody has left when the measured part ends.
+        if of("operations") > 0.0 && (of("goodput") * seconds).round() == of("operations") {
+            let (integral, times) = (of("in_flight_mean") * seconds, of("latency_mean") * of("operations"));
+            prop_assert!((integral - times).abs() < 1e-6 * times.max(1.0), "{} and {}", integral, times);
+        }
+    }
+}
+
+/// Executions, effects and duplicates.
+fn check_effects(case: &Case, result: &RunResult) -> Result<(), TestCaseError> {
+    let of = |name| value(result, name);
+    let (executions, effects, duplicates) = (of("executions"), of("effects"), of("duplicates"));
+    match case.method {
+        Method::Get | Method::Head => prop_assert_eq!(effects, 0.0),
+        Method::Put | Method::Delete => {
+            prop_assert!(effects <= of("operations"));
+            prop_assert_eq!(duplicates, 0.0);
+        }
+        Method::Post | Method::Patch => prop_assert_eq!(effects, executions),
+    }
+    prop_assert!(effects <= executions && executions <= of("attempts"));
+    prop_assert!(duplicates <= (effects - 1.0).max(0.0));
+    prop_assert!(of("duplicated_operations") <= duplicates);
+    prop_assert!(duplicates <= of("duplicated_operations") * of("attempts"));
+    // A success was carried out, by this attempt or by the one whose reply is replayed.
+    prop_assert!(of("succeeded") <= executions);
+    if effects > 0.0 {
+        let with_effect = effects - duplicates;
+        prop_assert!(with_effect >= of("succeeded") + of("phantom_successes"));
+        prop_assert!(with_effect <= of("succeeded") + of("phantom_successes") + of("unresolved"));
+    }
+    prop_assert!(of("phantom_successes") <= of("failed"));
+    let exactly_once = match case.server.idempotency {
+        Idempotency::Lock { lock_ttl, store_errors, .. } => lock_ttl.is_none() && store_errors,
+        _ => false,
+    };
+    if exactly_once && case.policy.key == KeyMode::PerOperation {
+        prop_assert_eq!(duplicates, 0.0, "a stable key on a lock that outlasts the work");
+        prop_assert!(executions <= of("operations"));
+    }
+    Ok(())
+}
+
+/// Counts in the timeline add up to the totals; levels end at nothing if nothing is open.
+fn check_timeline(scenario: &Scenario, result: &RunResult) -> Result<(), TestCaseError> {
+    let line = &result.timeline;
+    let bins = line.operations.len();
+    for column in [&line.attempts, &line.goodput, &line.failed, &line.in_flight, &line.queue, &line.refused] {
+        prop_assert_eq!(column.len(), bins);
+    }
+    let end = scenario.end().seconds();
+    prop_assert!(bins as f64 <= (end / line.bin.seconds()).ceil(), "no bin begins at the end or after it");
+    if scenario.warmup == Span::ZERO {
+        prop_assert_eq!(sum(&line.operations), value(result, "operations"));
+        prop_assert_eq!(sum(&line.goodput), value(result, "succeeded"));
+        prop_assert_eq!(sum(&line.failed), value(result, "failed"));
+        prop_assert_eq!(sum(&line.refused), value(result, "breaker_refused") + value(result, "budget_refused"));
+        prop_assert!(sum(&line.attempts) <= value(result, "attempts"));
+        if value(result, "unresolved") > 0.0 {
+            prop_assert_eq!(bins as f64, (end / line.bin.seconds()).ceil(), "what is open lasts to the end");
+        }
+    }
+    for (in_flight, queue) in line.in_flight.iter().zip(&line.queue) {
+        prop_assert!(queue <= in_flight);
+    }
+    Ok(())
+}
+
+/// What a policy is asked, in order.
+#[derive(Clone, Copy, Debug)]
+enum Seen {
+    Sent,
+    Failure,
+    Answer,
+}
+
+/// A policy that writes down when it is asked.
+#[derive(Debug)]
+struct Watched {
+    policy: RetryPolicy,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Policy for Watched {
+    fn attempt(&self, history: &History) -> AttemptPlan {
+        self.seen.lock().unwrap().push(Seen::Sent);
+        self.policy.attempt(history)
+    }
+
+    fn on_failure(&self, failure: &Failure, history: &mut History, rng: &mut dyn rand::Rng) -> Decision {
+        self.policy.on_failure(failure, history, rng)
+    }
+
+    fn is_failure(&self, outcome: Outcome) -> bool {
+        let failed = self.policy.is_failure(outcome);
+        self.seen.lock().unwrap().push(if failed { Seen::Failure } else { Seen::Answer });
+        failed
+    }
+
+    fn deadline(&self) -> Option<Span> {
+        self.policy.deadline()
+    }
+
+    fn key(&self) -> KeyMode {
+        self.policy.key()
+    }
+}

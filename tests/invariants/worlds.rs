@@ -1,0 +1,276 @@
+//! Random scenarios: small, but with everything that a scenario can have.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use simlab::distribution::Distribution;
+use simlab::gate::breaker::ConsecutiveBreakerConfig;
+use simlab::gate::budget::{DepositOn, TokenBudgetConfig, Tokens};
+use simlab::gate::{GateConfig, GateRule, Scope};
+use simlab::protocol::{Method, Outcome};
+use simlab::retry::{Backoff, KeyMode, OutcomeClass, OutcomeSet, RetryAfter, RetryPolicy};
+use simlab::scenario::{
+    AbandonedWork, Arrivals, Discipline, Fates, Fault, Flapping, Idempotency, Operation, ProfilePoint, RateLimit,
+    Scenario, ServerConfig,
+};
+use simlab::units::{SimTime, Span};
+
+/// Demand is offered for this long, and then there is as much time again.
+pub const SECONDS: u64 = 20;
+
+/// A random scenario of one policy.
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub seed: u64,
+    pub clients: u32,
+    pub warmup: Span,
+    pub drain: Span,
+    pub arrivals: Arrivals,
+    pub method: Method,
+    pub server: ServerConfig,
+    pub faults: Vec<Fault>,
+    pub policy: RetryPolicy,
+    pub gates: Vec<GateConfig>,
+}
+
+impl Case {
+    pub fn scenario(&self) -> Scenario {
+        Scenario {
+            seed: self.seed,
+            clients: self.clients,
+            warmup: self.warmup,
+            drain: self.drain,
+            operation: Operation { server: 0, method: self.method },
+            faults: self.faults.clone(),
+            ..Scenario::new(Span::secs(SECONDS), self.arrivals.clone(), self.server.clone())
+        }
+        .with_policy("p", self.policy.clone(), &self.gates)
+    }
+}
+
+pub fn case() -> impl Strategy<Value = Case> {
+    let demand =
+        (0u64..1_000, 1u32..5, prop_oneof![Just(0), Just(7_300)], prop_oneof![Just(0), Just(20_000)], arrivals());
+    let world = (proptest::sample::select(Method::ALL.to_vec()), server(), vec(fault(), 0..3));
+    let client =
+        (policy(), option::weighted(0.3, budget()), option::weighted(0.3, (1u32..6, 1u64..8_000, 1u32..4)), scope());
+    (demand, world, client).prop_map(|(demand, world, client)| {
+        let (seed, clients, warmup, drain, arrivals) = demand;
+        let (method, server, faults) = world;
+        let (policy, budget, breaking, scope) = client;
+        let budget = budget.map(|config| GateConfig { rule: GateRule::TokenBudget(config), scope });
+        let breaker = breaking.map(|(failures, open, probes)| breaker(failures, Span::millis(open), probes, scope));
+        let gates = budget.into_iter().chain(breaker).collect();
+        let (warmup, drain) = (Span::millis(warmup), Span::millis(drain));
+        Case { seed, clients, warmup, drain, arrivals, method, server, faults, policy, gates }
+    })
+}
+
+fn arrivals() -> impl Strategy<Value = Arrivals> {
+    let closed = |think| Arrivals::Closed { think };
+    prop_oneof![
+        4 => open_loop(),
+        1 => (200u64..3_000).prop_map(move |ms| closed(Distribution::Exponential { mean: Span::millis(ms) })),
+        1 => (200u64..3_000).prop_map(move |ms| closed(Distribution::Constant(Span::millis(ms)))),
+    ]
+}
+
+pub fn open_loop() -> impl Strategy<Value = Arrivals> {
+    let point = (0u64..SECONDS, 0.0f64..6.0).prop_map(|(at, rate)| ProfilePoint { at: Span::secs(at), rate });
+    prop_oneof![
+        (0.1f64..5.0).prop_map(|rate| Arrivals::Poisson { rate }),
+        (0.1f64..5.0).prop_map(|rate| Arrivals::Constant { rate }),
+        (1u64..30, 0u64..5_000, option::of(1_000u64..9_000)).prop_map(|(operations, at, every)| Arrivals::Burst {
+            operations,
+            at: Span::millis(at),
+            every: every.map(Span::millis),
+        }),
+        vec(point, 1..4).prop_map(|mut points| {
+            points.sort_by_key(|point| point.at);
+            Arrivals::Profile(points)
+        }),
+    ]
+}
+
+fn distribution() -> impl Strategy<Value = Distribution> {
+    let ms = || (0u64..600).prop_map(Span::millis);
+    prop_oneof![
+        3 => Just(Distribution::ZERO),
+        3 => ms().prop_map(Distribution::Constant),
+        2 => ms().prop_map(|mean| Distribution::Exponential { mean }),
+        1 => ms().prop_map(|min| Distribution::Uniform { min, max: min + Span::millis(300) }),
+        1 => ms().prop_map(|mean| Distribution::Normal { mean, sd: Span::millis(200) }),
+        1 => (0.1f64..2.0).prop_map(|sigma| Distribution::lognormal_p50_sigma(Span::millis(100), sigma)),
+        1 => (1.1f64..3.0).prop_map(|shape| Distribution::Pareto { min: Span::millis(40), shape }),
+        1 => (0.3f64..3.0).prop_map(|shape| Distribution::Gamma { mean: Span::millis(150), shape }),
+        1 => (0.5f64..3.0).prop_map(|shape| Distribution::Weibull { scale: Span::millis(150), shape }),
+        1 => ms().prop_map(|mean| Distribution::Mixture(vec![
+            (0.8, Distribution::ZERO),
+            (0.2, Distribution::Exponential { mean }),
+        ])),
+    ]
+}
+
+fn share() -> impl Strategy<Value = f64> {
+    prop_oneof![3 => Just(0.0), 1 => 0.0f64..0.06, 1 => Just(0.06)]
+}
+
+fn fates() -> impl Strategy<Value = Fates> {
+    (vec(share(), 8), option::weighted(0.2, 0.0f64..0.3)).prop_map(|(shares, permanent)| Fates {
+        refused: shares[0],
+        lost_requests: shares[1],
+        resets: shares[2],
+        errors: vec![(500, shares[3])],
+        failures: vec![(502, shares[4])],
+        hangs: shares[5],
+        late_errors: vec![(504, shares[6])],
+        lost_replies: shares[7],
+        permanent_errors: permanent.map(|share| (402, share)).into_iter().collect(),
+    })
+}
+
+fn idempotency() -> impl Strategy<Value = Idempotency> {
+    let retention = prop_oneof![Just(Span::secs(86_400)), (0u64..3_000).prop_map(Span::millis)];
+    prop_oneof![
+        Just(Idempotency::None),
+        (retention, any::<bool>()).prop_map(|(retention, store_errors)| Idempotency::Cache { retention, store_errors }),
+        (option::of(0u64..2_000), any::<bool>()).prop_map(|(ttl, store_errors)| Idempotency::Lock {
+            retention: Span::secs(86_400),
+            lock_ttl: ttl.map(Span::millis),
+            conflict_status: 409,
+            store_errors,
+        }),
+    ]
+}
+
+fn server() -> impl Strategy<Value = ServerConfig> {
+    let capacity =
+        (option::of(1u32..4), option::of(0u32..5), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let limit = option::weighted(0.3, (0.2f64..6.0, 1.0f64..5.0, any::<bool>(), any::<bool>()));
+    let hints = option::weighted(0.3, 0u64..4_000);
+    (capacity, distribution(), distribution(), fates(), hints, limit, idempotency()).prop_map(
+        |(
+            (workers, queue, refuse, lifo, drop_expired, cancel),
+            service_time,
+            network,
+            fates,
+            hint,
+            limit,
+            idempotency,
+        )| {
+            ServerConfig {
+                workers,
+                queue,
+                when_full: if refuse { Outcome::Connection } else { Outcome::Status(503) },
+                discipline: if lifo { Discipline::Lifo } else { Discipline::Fifo },
+                drop_expired,
+                abandoned_work: if cancel { AbandonedWork::Cancel } else { AbandonedWork::Finish },
+                service_time,
+                network,
+                fates,
+                retry_after: hint.map(|ms| (503, Span::millis(ms))).into_iter().collect(),
+                rate_limit: limit.map(|(rate, burst, per_client, retry_after)| RateLimit {
+                    rate,
+                    burst,
+                    per_client,
+                    status: 429,
+                    retry_after,
+                }),
+                idempotency,
+                ..ServerConfig::named("s")
+            }
+        },
+    )
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    let window = (0u64..25_000, option::of(1u64..15_000));
+    let scale = || prop_oneof![3 => Just(1.0), 1 => Just(0.0), 1 => Just(0.5), 1 => Just(3.0)];
+    let flapping = option::weighted(0.2, (1u64..4_000, 1u64..4_000));
+    let rare = || proptest::bool::weighted(0.2);
+    (window, fates(), distribution(), scale(), scale(), rare(), rare(), flapping).prop_map(
+        |((from, length), fates, added_latency, slowdown, capacity, freeze, crash, flapping)| {
+            let until = length.map_or(SimTime::NEVER, |length| SimTime::ZERO + Span::millis(from + length));
+            Fault {
+                fates,
+                added_latency,
+                slowdown,
+                capacity,
+                freeze,
+                crash,
+                flapping: flapping.map(|(on, off)| Flapping { mean_on: Span::millis(on), mean_off: Span::millis(off) }),
+                ..Fault::named("f", 0, SimTime::ZERO + Span::millis(from), until)
+            }
+        },
+    )
+}
+
+fn backoff() -> impl Strategy<Value = Backoff> {
+    let cap = Some(Span::secs(4));
+    (50u64..1_500).prop_map(Span::millis).prop_flat_map(move |base| {
+        proptest::sample::select(vec![
+            Backoff::fixed(base),
+            Backoff::linear(base, base, cap),
+            Backoff::exponential(base, 2.0, cap),
+            Backoff::equal_jitter(base, 2.0, cap),
+            Backoff::decorrelated_jitter(base, cap),
+            Backoff::additive_jitter(base, 2.0, cap, base, false),
+            Backoff::proportional_jitter(base, 1.5, cap, 0.3),
+            Backoff::schedule(vec![base, Span::secs(3)], 0.1),
+            // These may wait no time at all.
+            Backoff::none(),
+            Backoff::full_jitter(base, 2.0, cap),
+            Backoff::memoryless(base),
+        ])
+    })
+}
+
+pub fn policy() -> impl Strategy<Value = RetryPolicy> {
+    let limits =
+        (option::weighted(0.8, 1u32..6), option::weighted(0.8, 1u64..2_000), option::weighted(0.3, 1u64..9_000));
+    let any_outcome = OutcomeSet(vec![OutcomeClass::Any]);
+    let retry_on = proptest::sample::select(vec![OutcomeSet::default(), any_outcome]);
+    let retry_after = proptest::sample::select(vec![
+        RetryAfter::Ignore,
+        RetryAfter::Honour { max: None },
+        RetryAfter::Honour { max: Some(Span::millis(700)) },
+    ]);
+    let key = proptest::sample::select(vec![KeyMode::None, KeyMode::PerOperation, KeyMode::PerAttempt]);
+    (limits, backoff(), option::weighted(0.2, backoff()), retry_on, retry_after, key).prop_map(
+        |((attempts, timeout, deadline), backoff, special, retry_on, retry_after, key)| RetryPolicy {
+            // Without a limit, a wait that is always some time keeps the run finite.
+            backoff: if attempts.is_none() { Backoff::fixed(Span::millis(300)) } else { backoff },
+            backoff_for: special
+                .filter(|_| attempts.is_some())
+                .map(|backoff| (OutcomeClass::Timeout, backoff))
+                .into_iter()
+                .collect(),
+            retry_after: if attempts.is_none() { RetryAfter::Ignore } else { retry_after },
+            attempts,
+            timeout: timeout.map(Span::millis),
+            deadline: deadline.map(Span::millis),
+            retry_on,
+            key,
+        },
+    )
+}
+
+pub fn scope() -> impl Strategy<Value = Scope> {
+    prop_oneof![Just(Scope::Client), Just(Scope::Fleet)]
+}
+
+pub fn budget() -> impl Strategy<Value = TokenBudgetConfig> {
+    (0.0f64..12.0, 0.1f64..3.0, 0.0f64..1.5, any::<bool>()).prop_map(|(capacity, cost, deposit, on_success)| {
+        TokenBudgetConfig {
+            capacity: Tokens::new(capacity),
+            cost: Tokens::new(cost),
+            deposit: Tokens::new(deposit),
+            deposit_on: if on_success { DepositOn::Success } else { DepositOn::FirstAttempt },
+        }
+    })
+}
+
+pub fn breaker(failures: u32, open: Span, probes: u32, scope: Scope) -> GateConfig {
+    let config = ConsecutiveBreakerConfig { failures, open, probes };
+    GateConfig { rule: GateRule::ConsecutiveBreaker(config), scope }
+}

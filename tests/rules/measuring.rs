@@ -1,0 +1,202 @@
+//! What is counted, where and until when.
+
+use simlab::gate::breaker::ConsecutiveBreakerConfig;
+use simlab::gate::budget::{DepositOn, TokenBudgetConfig, Tokens};
+use simlab::gate::{GateConfig, GateRule, Scope};
+use simlab::retry::{Backoff, RetryPolicy};
+use simlab::scenario::{Arrivals, Fates, Fault, Flapping, Scenario, ServerConfig};
+use simlab::units::{SimTime, Span};
+
+use super::{MS, at, burst, check, constant, fault, one_worker, run, tries, try_run, value};
+
+/// A server that refuses everything, at once.
+fn refuses() -> ServerConfig {
+    ServerConfig { fates: Fates { refused: 1.0, ..Fates::default() }, ..ServerConfig::named("s") }
+}
+
+/// One operation at every so many ms from 0 on.
+fn every(ms: u64, seconds: u64, server: ServerConfig) -> Scenario {
+    let arrivals = Arrivals::Burst { operations: 1, at: Span::ZERO, every: Some(MS(ms)) };
+    Scenario { arrivals, duration: Span::secs(seconds), drain: Span::secs(seconds), ..burst(1, server) }
+}
+
+fn breaker(failures: u32, open: Span) -> GateConfig {
+    let config = ConsecutiveBreakerConfig { failures, open, probes: 1 };
+    GateConfig { rule: GateRule::ConsecutiveBreaker(config), scope: Scope::Fleet }
+}
+
+/// What is open at the end of the run was open until then: its levels fill the timeline, and its attempts end there.
+#[test]
+fn what_is_open_lasts_to_the_end() {
+    let mut scenario = burst(3, one_worker());
+    scenario.faults = vec![Fault { freeze: true, until: SimTime::NEVER, ..fault(50, 60) }];
+    let result = run(&scenario, RetryPolicy::default());
+    check("frozen", &result, &[("unresolved", 3.0), ("outcome_open", 3.0), ("utilisation", 1.0), ("queue_max", 2.0)]);
+    check("frozen", &result, &[("in_flight_mean", 3.0), ("wasted_work", 1.0)]);
+    let (holding, waiting) = (&result.timeline.in_flight, &result.timeline.queue);
+    assert_eq!((holding.len(), waiting.len()), (20, 20), "a bin per second of duration and drain");
+    assert!(holding[1..].iter().all(|n| *n == 3.0) && waiting[1..].iter().all(|n| *n == 2.0), "{holding:?}");
+    let shorter = Scenario { drain: MS(5_000), ..scenario };
+    assert_ne!(run(&shorter, RetryPolicy::default()).digest, result.digest, "attempts end where the run does");
+}
+
+/// A run is over when nothing is open; a fault that flaps for ever does not keep it going, nor does an open breaker.
+#[test]
+fn a_run_ends_when_nothing_is_open() {
+    let mut scenario = burst(1, one_worker());
+    let flapping = Flapping { mean_on: MS(1), mean_off: MS(1) };
+    scenario.faults = vec![Fault { flapping: Some(flapping), until: SimTime::NEVER, ..fault(0, 1) }];
+    let result = run(&scenario, tries(1));
+    assert_eq!(result.timeline.attempts.len(), 1);
+    assert!(result.events < 1_000, "{}", result.events);
+    // Work that goes on after its client has given up keeps the run going.
+    let policy = RetryPolicy { timeout: Some(MS(10)), ..RetryPolicy::default() };
+    let slow = ServerConfig { service_time: constant(3_000), ..one_worker() };
+    check("slow", &run(&burst(1, slow), policy), &[("executions", 1.0), ("utilisation", 0.3)]);
+    // Without a drain, what is open at the end of the demand stays unresolved; at the last instant nothing happens any more.
+    let scenario = Scenario { drain: Span::ZERO, duration: MS(200), ..burst(3, one_worker()) };
+    check("no drain", &run(&scenario, tries(1)), &[("succeeded", 1.0), ("unresolved", 2.0), ("outcome_open", 2.0)]);
+}
+
+/// A duration of 1 ns is a duration.
+#[test]
+fn one_nanosecond() {
+    let scenario = Scenario { duration: Span(1), drain: Span::ZERO, ..burst(2, ServerConfig::named("s")) };
+    check("1 ns", &run(&scenario, tries(1)), &[("operations", 2.0), ("succeeded", 2.0)]);
+    let scenario = Scenario { duration: Span(1), drain: Span::ZERO, ..burst(2, one_worker()) };
+    check("1 ns", &run(&scenario, tries(1)), &[("unresolved", 2.0)]);
+}
+
+/// Where nothing is measured, means and rates have no value; they are not infinite, and not "not a number".
+#[test]
+fn nothing_measured() {
+    for warmup in [MS(10_000), MS(20_000), Span::MAX] {
+        let result = run(&Scenario { warmup, ..burst(3, one_worker()) }, tries(2));
+        for (name, value) in &result.metrics {
+            assert!(value.is_none_or(|value| value.is_finite()), "{name} is {value:?}");
+        }
+        check("none", &result, &[("operations", 0.0), ("attempts", 0.0)]);
+        assert_eq!(value(&result, "success_rate"), None);
+        assert_eq!(value(&result, "goodput"), None);
+        assert_eq!(value(&result, "utilisation"), None);
+    }
+}
+
+/// Operations that start in the warm-up are not measured; their work is, where it falls into the window.
+#[test]
+fn the_warm_up_cuts_operations_off_and_clips_work() {
+    let scenario = Scenario { warmup: MS(150), ..burst(5, one_worker()) };
+    let result = run(&scenario, tries(1));
+    check("warm-up", &result, &[("operations", 0.0), ("executions", 0.0), ("load_mean", 0.0), ("goodput", 4.0 / 9.85)]);
+    check("warm-up", &result, &[("utilisation", 0.35 / 9.85), ("wasted_work", 0.0), ("peak_goodput", 4.0)]);
+    // Three wait when the measured part begins.
+    check("warm-up", &result, &[("queue_max", 3.0)]);
+    assert_eq!(value(&result, "wait_mean"), None);
+    // At 100 ms one is taken up before the measured part begins at that instant.
+    let result = run(&Scenario { warmup: MS(100), ..scenario }, tries(1));
+    check("warm-up at an edge", &result, &[("queue_max", 3.0)]);
+}
+
+/// The end of the demand clips as well, on both sides of each ratio.
+#[test]
+fn the_end_of_the_demand_clips_work() {
+    let scenario = Scenario { duration: MS(150), drain: MS(10_000), ..burst(3, one_worker()) };
+    let policy = RetryPolicy { timeout: Some(MS(250)), ..RetryPolicy::default() };
+    let result = run(&scenario, policy);
+    // Busy from 0 to 300, of which [0, 150) counts; the third one's work is in vain, but not in the window.
+    check("clipped", &result, &[("utilisation", 1.0), ("wasted_work", 0.0), ("succeeded", 2.0), ("executions", 3.0)]);
+    check("clipped", &result, &[("goodput", 1.0 / 0.15), ("in_flight_mean", 1.0 + 1.0 + 100.0 / 150.0)]);
+}
+
+/// A refusal is no attempt: an operation can fail with none, at once.
+#[test]
+fn a_refusal_is_no_attempt() {
+    let scenario = every(100, 1, refuses());
+    let policy = tries(1);
+    let result = try_run(&scenario, policy, &[breaker(2, Span::secs(60))]).unwrap();
+    check("breaker", &result, &[("operations", 10.0), ("failed", 10.0), ("attempts", 2.0), ("breaker_refused", 8.0)]);
+    check("breaker", &result, &[("attempts_per_operation", 0.2), ("attempts_per_call", 0.2), ("breaker_opened", 1.0)]);
+    check("breaker", &result, &[("failure_latency_p99", 0.0), ("load_mean", 2.0)]);
+    assert_eq!(result.timeline.refused, [8.0]);
+    // Half-open after 250 ms: one probe, which fails.
+    let result = try_run(&scenario, tries(1), &[breaker(2, MS(250))]).unwrap();
+    check("half-open", &result, &[("attempts", 4.0), ("breaker_opened", 3.0), ("breaker_refused", 6.0)]);
+    // What happened in the warm-up is not measured: the openings at 100 and 400 ms.
+    let warm = Scenario { warmup: MS(500), ..scenario };
+    let result = try_run(&warm, tries(1), &[breaker(2, MS(250))]).unwrap();
+    check("warm-up", &result, &[("operations", 5.0), ("breaker_opened", 1.0), ("breaker_refused", 4.0)]);
+}
+
+/// A budget is charged before the wait; when it refuses, the call fails at once, without the wait.
+#[test]
+fn a_budget_is_charged_before_the_wait() {
+    let budget = |deposit_on| GateConfig {
+        rule: GateRule::TokenBudget(TokenBudgetConfig {
+            capacity: Tokens::new(2.0),
+            cost: Tokens::new(1.0),
+            deposit: Tokens::new(0.5),
+            deposit_on,
+        }),
+        scope: Scope::Fleet,
+    };
+    let policy = RetryPolicy { backoff: Backoff::fixed(Span::secs(5)), ..tries(2) };
+    let scenario = burst(4, refuses());
+    let result = try_run(&scenario, policy.clone(), &[budget(DepositOn::Success)]).unwrap();
+    check("on success", &result, &[("retries", 2.0), ("budget_refused", 2.0), ("failure_latency_p50", 0.0)]);
+    // A bucket that is full takes no deposit: tokens before each failure are 2, 1.5, 1, 0.5.
+    let result = try_run(&scenario, policy, &[budget(DepositOn::FirstAttempt)]).unwrap();
+    check("on first attempts", &result, &[("retries", 3.0), ("budget_refused", 1.0)]);
+}
+
+/// Peaks are of windows aligned at 0, those after a fault of windows aligned at its end; the warm-up counts for neither.
+#[test]
+fn peaks() {
+    let mut scenario = every(300, 10, ServerConfig::named("s"));
+    // 0 300 600 900 | 1200 1500 1800 | 2100 2400 2700 | 3000 3300 3600 3900 | …
+    let result = run(&scenario, tries(1));
+    check("peak", &result, &[("peak_load", 4.0), ("load_mean", 3.4), ("peak_ratio", 4.0 / 3.4)]);
+    assert_eq!(result.peak_at, SimTime::ZERO);
+    scenario.warmup = MS(900);
+    let result = run(&scenario, tries(1));
+    assert_eq!((value(&result, "peak_load"), result.peak_at), (Some(4.0), at(3_000)));
+    scenario.peak_window = MS(250);
+    check("short window", &run(&scenario, tries(1)), &[("peak_load", 4.0)]);
+    // 600 900 1200 1500 | 1800 … counted from 600.
+    scenario.peak_window = MS(1_000);
+    scenario.duration = MS(1_000);
+    assert_eq!(value(&run(&scenario, tries(1)), "recovery_peak"), None);
+    scenario.duration = MS(3_000);
+    scenario.faults = vec![Fault { slowdown: 2.0, ..fault(100, 600) }];
+    check("recovery", &run(&scenario, tries(1)), &[("recovery_peak", 4.0)]);
+    // A fault that does not end within the run has no recovery.
+    scenario.faults.push(Fault { slowdown: 2.0, ..fault(0, 1_000_000) });
+    check("another without end", &run(&scenario, tries(1)), &[("recovery_peak", 4.0)]);
+    scenario.faults.remove(0);
+    let result = run(&scenario, tries(1));
+    assert_eq!((value(&result, "recovery_peak"), value(&result, "time_to_recover")), (None, None));
+}
+
+/// An effect that comes after the operation has failed is a phantom success all the same.
+#[test]
+fn late_effects_count() {
+    let server = ServerConfig { network: constant(50), ..one_worker() };
+    let policy = RetryPolicy { timeout: Some(MS(20)), ..RetryPolicy::default() };
+    let result = run(&burst(2, server.clone()), policy.clone());
+    check("late", &result, &[("failed", 2.0), ("phantom_successes", 2.0), ("executions", 2.0)]);
+    // Cut off by the end of the run: only what was done by then exists.
+    let scenario = Scenario { duration: MS(100), drain: MS(100), ..burst(2, server) };
+    check("cut off", &run(&scenario, policy), &[("failed", 2.0), ("phantom_successes", 1.0), ("unresolved", 0.0)]);
+}
+
+/// A breaker's level and the queue's stand in the timeline as they were when a bin began.
+#[test]
+fn levels_are_those_at_the_start_of_a_bin() {
+    let slow = ServerConfig { service_time: constant(1_000), ..one_worker() };
+    let policy = RetryPolicy::default();
+    // Served until 1, 2, 3, 4 s: what happens at a bin's very start belongs to the bin.
+    let result = run(&burst(4, slow), policy);
+    assert_eq!(result.timeline.queue, [0.0, 3.0, 2.0, 1.0, 0.0]);
+    assert_eq!(result.timeline.in_flight, [0.0, 4.0, 3.0, 2.0, 1.0]);
+    assert_eq!(result.timeline.goodput, [0.0, 1.0, 1.0, 1.0, 1.0]);
+    assert_eq!(result.timeline.operations, [4.0, 0.0, 0.0, 0.0, 0.0]);
+}

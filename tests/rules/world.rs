@@ -1,0 +1,312 @@
+//! What happens to an attempt: order at one instant, the path, faults.
+
+use simlab::distribution::Distribution;
+use simlab::protocol::Outcome;
+use simlab::retry::{Backoff, OutcomeClass, OutcomeSet, RetryAfter, RetryPolicy};
+use simlab::scenario::{AbandonedWork, Arrivals, Discipline, Fates, Fault, RateLimit, ServerConfig};
+use simlab::units::{SimTime, Span};
+
+use super::{MS, at, burst, check, constant, fault, one_worker, run, tries};
+
+/// A reply due exactly at the time-out counts, over the network too; one nanosecond later it does not.
+#[test]
+fn a_reply_at_the_timeout_counts() {
+    for (network, timeout, in_time) in
+        [(0, MS(100), true), (0, Span(MS(100).0 - 1), false), (30, MS(160), true), (30, Span(MS(160).0 - 1), false)]
+    {
+        let server = ServerConfig { network: constant(network), ..one_worker() };
+        let policy = RetryPolicy { timeout: Some(timeout), ..RetryPolicy::default() };
+        let result = run(&burst(1, server), policy.clone());
+        let (won, lost) = if in_time { (1.0, 0.0) } else { (0.0, 1.0) };
+        let case = format!("network {network} ms, time-out {timeout}");
+        check(&case, &result, &[("succeeded", won), ("outcome_timeout", lost), ("executions", 1.0)]);
+        check(&case, &result, &[("phantom_successes", lost), ("wasted_work", lost)]);
+    }
+}
+
+/// At one instant: a completion frees the worker before the retry that a time-out sends asks for it, and before a new operation does.
+#[test]
+fn completions_come_before_retries_and_new_operations() {
+    let server = ServerConfig { queue: Some(0), ..one_worker() };
+    // Operations at 0 and 100 ms; the first one's work ends at 100 ms.
+    let scenario = simlab::scenario::Scenario {
+        arrivals: Arrivals::Burst { operations: 1, at: Span::ZERO, every: Some(MS(100)) },
+        duration: MS(200),
+        ..burst(1, server.clone())
+    };
+    check("new operation", &run(&scenario, tries(1)), &[("succeeded", 2.0), ("outcome_503", 0.0)]);
+    // Two operations at 0: the second is refused and tries again at 100 ms.
+    let again = RetryPolicy { backoff: Backoff::fixed(MS(100)), ..tries(2) };
+    check("retry", &run(&burst(2, server), again), &[("succeeded", 2.0), ("outcome_503", 1.0)]);
+}
+
+/// A request that arrives when a worker becomes free finds it free, however long ago it was sent.
+#[test]
+fn completions_come_before_requests_from_the_network() {
+    for network in [0, 1, 50, 100, 150, 1_000] {
+        let server = ServerConfig { queue: Some(0), network: constant(network), ..one_worker() };
+        let mut scenario = burst(1, server);
+        scenario.arrivals = Arrivals::Burst { operations: 1, at: Span::ZERO, every: Some(MS(100)) };
+        scenario.duration = MS(1_000);
+        let policy = RetryPolicy::default();
+        check(&format!("network {network} ms"), &run(&scenario, policy), &[("succeeded", 10.0), ("outcome_503", 0.0)]);
+    }
+}
+
+/// A fault's edge comes before everything else of its instant: windows are [from, until).
+#[test]
+fn faults_come_first() {
+    let down = |from, until| Fault { fates: Fates { refused: 1.0, ..Fates::default() }, ..fault(from, until) };
+    for (from, until, refused) in [(0, 1, 1.0), (5, 6, 0.0), (0, 100, 1.0)] {
+        let mut scenario = burst(1, one_worker());
+        scenario.faults = vec![down(from, until)];
+        check("at 0", &run(&scenario, tries(1)), &[("outcome_connection", refused)]);
+        scenario.arrivals = Arrivals::Burst { operations: 1, at: MS(until), every: None };
+        check("at the end of the fault", &run(&scenario, tries(1)), &[("outcome_connection", 0.0)]);
+    }
+    // A crash at the very instant at which the work would end: it has no effect.
+    let mut scenario = burst(1, one_worker());
+    scenario.faults = vec![Fault { crash: true, ..fault(100, 200) }];
+    check("crash", &run(&scenario, tries(1)), &[("outcome_connection", 1.0), ("executions", 0.0)]);
+}
+
+/// Retries of many operations at one instant keep the order in which they were scheduled, however their timers were set before.
+#[test]
+fn waits_end_in_the_order_in_which_they_began() {
+    // Three operations at 0, in order, one worker without a queue: each round the first in order gets it.
+    let server = ServerConfig { queue: Some(0), ..one_worker() };
+    let policy = RetryPolicy { backoff: Backoff::fixed(MS(100)), ..tries(4) };
+    let result = run(&burst(3, server), policy);
+    check("three in turn", &result, &[("succeeded", 3.0), ("latency_max", 0.3), ("latency_mean", 0.2)]);
+}
+
+/// What a crash leaves behind: everything in service and queued is reset without effect, whatever was in it.
+#[test]
+fn a_crash_resets_everything() {
+    let mut scenario = burst(3, ServerConfig { network: constant(10), ..one_worker() });
+    scenario.faults = vec![Fault { crash: true, ..fault(150, 300) }];
+    // The first is done at 110; the second is in service, the third waits. Both learn of it at 160.
+    let result = run(&scenario, tries(1));
+    check("once", &result, &[("succeeded", 1.0), ("outcome_connection", 2.0), ("executions", 1.0)]);
+    check("once", &result, &[("failure_latency_p99", 0.16)]);
+    // 100 ms of work in vain between 110 and 150, 100 ms that were worth it.
+    check("once", &result, &[("wasted_work", 40.0 / 140.0), ("utilisation", 0.14 / 10.0)]);
+    // Refused while it is down, served after it.
+    let again = RetryPolicy { backoff: Backoff::fixed(MS(70)), ..tries(5) };
+    let result = run(&scenario, again);
+    check("again", &result, &[("succeeded", 3.0), ("outcome_connection", 4.0), ("executions", 3.0)]);
+}
+
+/// Workers stand still in a freeze and go on with what was left; new work waits, and a full queue still answers.
+#[test]
+fn a_freeze_stops_the_clock_of_the_workers() {
+    let mut scenario = burst(3, ServerConfig { queue: Some(1), ..one_worker() });
+    scenario.faults = vec![Fault { freeze: true, ..fault(40, 540) }];
+    let result = run(&scenario, tries(1));
+    check("freeze", &result, &[("succeeded", 2.0), ("outcome_503", 1.0), ("latency_max", 0.7)]);
+    check("freeze", &result, &[("utilisation", 0.07)]);
+    // Two overlapping freezes are one long one; a crash within ends the work for good.
+    scenario.faults.push(Fault { freeze: true, ..fault(500, 640) });
+    check("two freezes", &run(&scenario, tries(1)), &[("latency_max", 0.8)]);
+    scenario.faults.push(Fault { crash: true, ..fault(600, 610) });
+    let result = run(&scenario, tries(1));
+    check("freeze and crash", &result, &[("succeeded", 0.0), ("outcome_connection", 2.0), ("executions", 0.0)]);
+}
+
+/// A slowdown is for work that starts in its window.
+#[test]
+fn a_slowdown_is_for_work_that_starts_in_it() {
+    let mut scenario = burst(3, one_worker());
+    scenario.faults = vec![Fault { slowdown: 3.0, ..fault(50, 150) }];
+    // The first ends at 100, the second takes three times as long, the third the usual time.
+    check("slowdown", &run(&scenario, tries(1)), &[("latency_max", 0.5), ("latency_mean", (0.1 + 0.4 + 0.5) / 3.0)]);
+}
+
+/// Fewer workers finish what they hold; more take up what waits at once.
+#[test]
+fn capacity_shrinks_and_grows() {
+    let mut scenario = burst(8, ServerConfig { workers: Some(4), ..one_worker() });
+    scenario.faults = vec![Fault { capacity: 0.5, ..fault(50, 250) }];
+    // 4 end at 100, 2 at 200; at 200 two start, at 250 no one waits any more: 300.
+    check("half", &run(&scenario, tries(1)), &[("latency_max", 0.3)]);
+    scenario.faults = vec![Fault { capacity: 0.0, ..fault(50, 250) }];
+    check("none", &run(&scenario, tries(1)), &[("latency_max", 0.35)]);
+    scenario.faults = vec![Fault { capacity: 2.0, ..fault(50, 250) }];
+    check("double", &run(&scenario, tries(1)), &[("latency_max", 0.15)]);
+    scenario.faults = vec![Fault { capacity: 0.5, ..fault(0, 9_000) }, Fault { capacity: 0.5, ..fault(0, 9_000) }];
+    let mut unlimited = burst(3, ServerConfig { workers: None, ..one_worker() });
+    unlimited.faults = vec![Fault { capacity: 0.0, ..fault(0, 250) }];
+    check("nothing of an unlimited number", &run(&unlimited, tries(1)), &[("latency_max", 0.35), ("waited", 1.0)]);
+    check("a quarter", &run(&scenario, tries(1)), &[("latency_max", 0.8)]);
+}
+
+/// Abandoned work is finished, or leaves worker, queue and network at once.
+#[test]
+fn abandoned_work() {
+    let policy = RetryPolicy { timeout: Some(MS(150)), ..RetryPolicy::default() };
+    let server = |abandoned_work, network| ServerConfig { abandoned_work, network: constant(network), ..one_worker() };
+    // The first is served until 100, the second would be until 200 and gives up at 150, the third waits.
+    let result = run(&burst(3, server(AbandonedWork::Finish, 0)), policy.clone());
+    check("finish", &result, &[("executions", 3.0), ("phantom_successes", 2.0), ("utilisation", 0.03)]);
+    let result = run(&burst(3, server(AbandonedWork::Cancel, 0)), policy.clone());
+    check("cancel", &result, &[("executions", 1.0), ("phantom_successes", 0.0), ("utilisation", 0.015)]);
+    check("cancel", &result, &[("wasted_work", 1.0 / 3.0), ("outcome_timeout", 2.0)]);
+    // Given up on its way: it is not worked on when it arrives.
+    let result = run(&burst(1, server(AbandonedWork::Cancel, 200)), policy.clone());
+    check("on its way", &result, &[("executions", 0.0), ("utilisation", 0.0), ("load_mean", 0.1)]);
+    let lossy = Fates { lost_requests: 1.0, ..Fates::default() };
+    let result = run(&burst(1, ServerConfig { fates: lossy, ..server(AbandonedWork::Cancel, 200) }), policy.clone());
+    check("lost on its way", &result, &[("load_mean", 0.0)]);
+    // Given up after the effect, on the way back: nothing is left to cancel.
+    let result = run(&burst(1, server(AbandonedWork::Cancel, 40)), policy);
+    check("on its way back", &result, &[("executions", 1.0), ("phantom_successes", 1.0), ("wasted_work", 1.0)]);
+}
+
+/// Work whose client is gone is dropped in no time when a worker would take it; what is in service goes on.
+#[test]
+fn expired_work_is_dropped() {
+    let policy = RetryPolicy { timeout: Some(MS(150)), ..RetryPolicy::default() };
+    let server = ServerConfig { drop_expired: true, ..one_worker() };
+    let result = run(&burst(5, server.clone()), policy.clone());
+    check("dropped", &result, &[("executions", 2.0), ("utilisation", 0.02), ("outcome_timeout", 4.0)]);
+    // Dropped work was never served: it has no wait.
+    check("dropped", &result, &[("waited", 0.5), ("wait_mean", 0.05)]);
+    let late = ServerConfig { network: constant(200), ..server };
+    check("late", &run(&burst(1, late), policy), &[("executions", 0.0)]);
+}
+
+/// Who came last is served first.
+#[test]
+fn lifo() {
+    let server = ServerConfig { discipline: Discipline::Lifo, ..one_worker() };
+    let policy = RetryPolicy { timeout: Some(MS(250)), ..RetryPolicy::default() };
+    let mut scenario = burst(1, server);
+    scenario.arrivals = Arrivals::Burst { operations: 1, at: Span::ZERO, every: Some(MS(60)) };
+    scenario.duration = MS(240);
+    // Arrivals at 0, 60, 120, 180. Served: 0 to 100; then 60 to 200; then 180 to 300; then 120 to 400, too late.
+    let result = run(&scenario, policy);
+    check("lifo", &result, &[("succeeded", 3.0), ("outcome_timeout", 1.0), ("latency_max", 0.14)]);
+}
+
+/// What a full queue answers.
+#[test]
+fn when_full() {
+    for (when_full, name) in [(Outcome::Status(503), "outcome_503"), (Outcome::Connection, "outcome_connection")] {
+        let server = ServerConfig { queue: Some(1), when_full, network: constant(5), ..one_worker() };
+        let result = run(&burst(4, server), tries(1));
+        check(name, &result, &[(name, 2.0), ("succeeded", 2.0), ("queue_max", 1.0), ("failure_latency_p99", 0.01)]);
+    }
+}
+
+/// The limiter answers before anything in front of the application; its hint, or the status's, is honoured.
+#[test]
+fn rate_limit() {
+    let limit = RateLimit { rate: 1.0, burst: 1.0, per_client: false, status: 429, retry_after: true };
+    let server = ServerConfig {
+        rate_limit: Some(limit.clone()),
+        fates: Fates { errors: vec![(500, 1.0)], ..Fates::default() },
+        ..ServerConfig::named("s")
+    };
+    check("first", &run(&burst(3, server), tries(1)), &[("outcome_429", 2.0), ("outcome_500", 1.0)]);
+
+    let polite = RetryPolicy { retry_after: RetryAfter::Honour { max: None }, ..tries(3) };
+    let limited = |limit| ServerConfig { rate_limit: Some(limit), ..ServerConfig::named("s") };
+    let result = run(&burst(2, limited(limit.clone())), polite.clone());
+    check("hint", &result, &[("succeeded", 2.0), ("retries", 1.0), ("latency_max", 1.0)]);
+    let silent = RateLimit { retry_after: false, ..limit.clone() };
+    let result = run(&burst(2, limited(silent.clone())), polite.clone());
+    check("no hint", &result, &[("succeeded", 1.0), ("retries", 2.0)]);
+    let by_status = ServerConfig { retry_after: vec![(429, MS(1_500))], ..limited(silent) };
+    check("by status", &run(&burst(2, by_status), polite.clone()), &[("succeeded", 2.0), ("latency_max", 1.5)]);
+    let bounded = RetryPolicy { retry_after: RetryAfter::Honour { max: Some(MS(400)) }, ..polite };
+    let result = run(&burst(2, limited(limit.clone())), bounded);
+    check("bounded", &result, &[("succeeded", 1.0), ("failure_latency_p99", 0.8)]);
+    // Each client has its own bucket: four operations at two clients.
+    let mut scenario = burst(4, limited(RateLimit { per_client: true, ..limit }));
+    scenario.clients = 2;
+    check("per client", &run(&scenario, tries(1)), &[("succeeded", 2.0), ("outcome_429", 2.0)]);
+}
+
+/// Permanent errors and what may happen to an attempt besides.
+#[test]
+fn permanent_errors() {
+    let declined =
+        |fates: Fates| ServerConfig { fates: Fates { permanent_errors: vec![(402, 1.0)], ..fates }, ..one_worker() };
+    let any = RetryPolicy { retry_on: OutcomeSet(vec![OutcomeClass::Any]), ..tries(2) };
+    for (case, fates, expected) in [
+        ("alone", Fates::default(), [("outcome_402", 2.0), ("executions", 0.0)]),
+        ("hang", Fates { hangs: 1.0, ..Fates::default() }, [("outcome_timeout", 2.0), ("executions", 0.0)]),
+        ("lost", Fates { lost_replies: 1.0, ..Fates::default() }, [("outcome_timeout", 2.0), ("executions", 0.0)]),
+        ("front", Fates { errors: vec![(500, 1.0)], ..Fates::default() }, [("outcome_500", 2.0), ("executions", 0.0)]),
+        (
+            "late",
+            Fates { late_errors: vec![(500, 1.0)], ..Fates::default() },
+            [("outcome_402", 2.0), ("executions", 0.0)],
+        ),
+    ] {
+        check(case, &run(&burst(1, declined(fates)), any.clone()), &expected);
+    }
+}
+
+/// What each fate does to worker, effect and reply.
+#[test]
+fn fates() {
+    let none = Fates::default;
+    for (case, fates, outcome, executions, busy) in [
+        ("refused", Fates { refused: 1.0, ..none() }, "outcome_connection", 0.0, 0.0),
+        ("resets", Fates { resets: 1.0, ..none() }, "outcome_connection", 0.0, 0.0),
+        ("lost_requests", Fates { lost_requests: 1.0, ..none() }, "outcome_timeout", 0.0, 0.0),
+        ("errors", Fates { errors: vec![(500, 1.0)], ..none() }, "outcome_500", 0.0, 0.0),
+        ("failures", Fates { failures: vec![(500, 1.0)], ..none() }, "outcome_500", 0.0, 0.01),
+        ("hangs", Fates { hangs: 1.0, ..none() }, "outcome_timeout", 0.0, 0.01),
+        ("late_errors", Fates { late_errors: vec![(500, 1.0)], ..none() }, "outcome_500", 1.0, 0.01),
+        ("lost_replies", Fates { lost_replies: 1.0, ..none() }, "outcome_timeout", 1.0, 0.01),
+    ] {
+        let result = run(&burst(1, ServerConfig { fates, ..one_worker() }), tries(1));
+        let arrived = if case == "lost_requests" { 0.0 } else { 0.1 };
+        check(case, &result, &[(outcome, 1.0), ("executions", executions), ("utilisation", busy)]);
+        check(case, &result, &[("phantom_successes", executions), ("load_mean", arrived)]);
+    }
+}
+
+/// Two faults that add latency add it independently of each other.
+#[test]
+fn added_latencies_are_independent() {
+    let spread = |name: &str| {
+        let added_latency = Distribution::Uniform { min: Span::ZERO, max: MS(100) };
+        Fault { added_latency, ..Fault::named(name, 0, SimTime::ZERO, at(1_000_000)) }
+    };
+    let mut scenario = burst(2_000, ServerConfig::named("s"));
+    scenario.faults = vec![spread("a"), spread("b")];
+    let both = run(&scenario, RetryPolicy::default());
+    // The sum of four uniform draws stays below 330 ms in 99 of 100 cases (Irwin and Hall); that of two draws, each twice, below 372 ms.
+    let p99 = super::value(&both, "latency_p99").unwrap();
+    assert!((0.320..0.340).contains(&p99), "{p99}");
+    // What the second fault draws does not depend on whether the first one is there.
+    let quiet = |from| Fault { added_latency: Distribution::ZERO, from, ..spread("a") };
+    scenario.faults[0] = quiet(SimTime::ZERO);
+    let beside = run(&scenario, RetryPolicy::default());
+    scenario.faults[0] = quiet(at(999_999));
+    assert_eq!(run(&scenario, RetryPolicy::default()).digest, beside.digest);
+}
+
+/// Without a deadline, a wait beyond the end of time leaves the operation open; it does not fail.
+#[test]
+fn a_wait_without_end() {
+    let server = ServerConfig { fates: Fates { refused: 1.0, ..Fates::default() }, ..ServerConfig::named("s") };
+    let policy = RetryPolicy { backoff: Backoff::fixed(Span::MAX), ..tries(2) };
+    check("endless", &run(&burst(1, server), policy), &[("unresolved", 1.0), ("failed", 0.0), ("attempts", 1.0)]);
+}
+
+/// What a chart draws as the server's capacity is what the server has: 29% of 100 workers are 29.
+#[test]
+fn capacity_on_paper() {
+    let server = ServerConfig { workers: Some(100), ..one_worker() };
+    let mut scenario = burst(1, server);
+    assert_eq!(scenario.capacity_at(at(0)), Some(1_000.0));
+    scenario.faults = vec![Fault { capacity: 0.29, slowdown: 2.0, ..fault(5, 10) }];
+    assert_eq!(scenario.capacity_at(at(5)), Some(145.0));
+    assert_eq!(scenario.capacity_at(at(10)), Some(1_000.0));
+    scenario.faults[0].slowdown = 0.0;
+    assert_eq!(scenario.capacity_at(at(5)), None);
+}
