@@ -29,7 +29,7 @@ First steps:
   simlab policies full-jitter                what it does, and the delays it makes
   simlab check my-scenario.toml              is it valid?
 
-Exit codes: 0 done, 1 internal error, 2 wrong command line, 3 scenario invalid, 4 input/output, 99 expectation not met, 130 interrupted";
+Exit codes: 0 done, 1 internal error, 2 wrong command line, 3 scenario invalid, 4 input/output, 130 interrupted";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -405,6 +405,34 @@ mod tests {
         check(&[("fault.outage.for", "3s")], Ok("until = \"3s\""));
     }
 
+    /// A policy may be called like a choice, and a server's map like one of a policy's.
+    #[test]
+    fn assignments_leave_the_rest_alone() {
+        let text = format!(
+            "{WORLD}retry_after = {{ 429 = \"1s\" }}\n[fault.for]\n[fault.until]\n\
+             [policy.budget]\nattempts = 5\ntimeout = \"2s\"\nbackoff.fixed = {{ delay = \"1s\" }}\n"
+        );
+        let set = [
+            ("policy.budget.attempts", "3"),
+            ("policy.budget.retry_after.honour.max", "9s"),
+            ("policy.budget.retry_after", "honour"),
+            ("server.api.retry_after.503", "3s"),
+            ("fault.until.from", "1s"),
+        ];
+        let resolved = read(&text, &set).unwrap_or_else(|error| panic!("{}", error.render(false))).resolved;
+        for line in [
+            "attempts = 3",
+            "timeout = \"2s\"",
+            "backoff.fixed = { delay = \"1s\" }",
+            "retry_after = \"honour\"",
+            "retry_after = { 429 = \"1s\", 503 = \"3s\" }",
+            "[fault.for]",
+            "[fault.until]",
+        ] {
+            assert!(resolved.lines().any(|other| other == line), "no {line}:\n{resolved}");
+        }
+    }
+
     #[test]
     fn assignments_that_make_no_sense() {
         check(&[("policy.other.attempts", "3")], Err("no policy `other` in the scenario; there are p"));

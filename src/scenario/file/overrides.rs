@@ -27,21 +27,6 @@ pub struct BadPath {
     pub problem: String,
 }
 
-/// Keys whose value is a choice: setting one alternative replaces another.
-const CHOICES: [&str; 10] = [
-    "arrivals",
-    "think",
-    "service_time",
-    "network",
-    "added_latency",
-    "backoff",
-    "idempotency",
-    "breaker",
-    "budget",
-    "retry_after",
-];
-/// Keys of which one replaces the other.
-const EXCLUSIVE: [(&str, &str); 2] = [("for", "until"), ("until", "for")];
 /// Tables whose entries the scenario names.
 const NAMED: [&str; 3] = ["server", "fault", "policy"];
 
@@ -73,9 +58,10 @@ pub fn apply<'s>(root: &mut DeTable<'s>, text: &'s str, path: &str, value: &str)
     keys.push(last.clone());
     let names: Vec<String> = keys.iter().map(|key| key.get_ref().to_string()).collect();
     check_name(root, &names).map_err(bad)?;
+    let path: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut table = root;
     for (depth, key) in keys[..keys.len() - 1].iter().enumerate() {
-        clear_other_alternative(table, &names, depth);
+        clear_other_alternative(table, &path[..=depth]);
         let name = names[depth].as_str();
         if table.get(name).is_none_or(|node| !node.get_ref().is_table()) {
             table.insert(key.clone(), Spanned::new(key.span(), DeValue::Table(DeTable::new())));
@@ -83,7 +69,7 @@ pub fn apply<'s>(root: &mut DeTable<'s>, text: &'s str, path: &str, value: &str)
         let Some(DeValue::Table(inner)) = table.get_mut(name).map(Spanned::get_mut) else { return Err(no_path()) };
         table = inner;
     }
-    clear_other_alternative(table, &names, names.len() - 1);
+    clear_other_alternative(table, &path);
     table.insert(last, new);
     Ok(())
 }
@@ -110,13 +96,28 @@ fn count_keys(path: &str) -> Option<usize> {
     Some(depth)
 }
 
-/// In a table that holds the alternatives of a choice, only the one that is being set may stay.
-fn clear_other_alternative(table: &mut DeTable<'_>, names: &[String], depth: usize) {
-    let is_choice =
-        depth > 0 && (CHOICES.contains(&names[depth - 1].as_str()) || (depth > 1 && names[depth - 2] == "backoff_for"));
-    let own = names[depth].as_str();
-    let exclusive = EXCLUSIVE.iter().find(|(key, _)| *key == own).map(|(_, other)| *other);
-    let goes = |key: &str| (is_choice && key != own) || exclusive == Some(key);
+/// True if the value at `path` is a choice: setting one alternative replaces another. The whole path decides, since a policy may be called
+/// `budget` and a server has a map called `retry_after`.
+fn is_choice(path: &[&str]) -> bool {
+    matches!(
+        path,
+        ["load", "arrivals"]
+            | ["load", "arrivals", "closed", "think"]
+            | ["server", _, "service_time" | "network" | "idempotency"]
+            | ["fault", _, "added_latency"]
+            | ["policy", _, "backoff" | "breaker" | "budget" | "retry_after"]
+            | ["policy", _, "backoff_for", _]
+    )
+}
+
+/// What the key at the end of `path` replaces, beside the value it had: the other alternatives of its choice, or the fault's other end.
+fn clear_other_alternative(table: &mut DeTable<'_>, path: &[&str]) {
+    let Some((own, above)) = path.split_last() else { return };
+    let goes = |key: &str| match path {
+        ["fault", _, "for"] => key == "until",
+        ["fault", _, "until"] => key == "for",
+        _ => is_choice(above) && key != *own,
+    };
     let gone: Vec<String> = table.keys().map(|key| key.get_ref().to_string()).filter(|key| goes(key)).collect();
     for key in gone {
         table.remove(key.as_str());
