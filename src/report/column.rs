@@ -24,11 +24,13 @@ pub enum Column {
     P99,
     /// Replications that were back to normal after the last fault that ended.
     Recovered,
+    /// Highest load after the last fault that ended, per second.
+    Wave,
 }
 
 impl Column {
     /// In the table's order.
-    pub const ALL: [Column; 8] = [
+    pub const ALL: [Column; 9] = [
         Column::Success,
         Column::VersusBaseline,
         Column::Attempts,
@@ -37,11 +39,28 @@ impl Column {
         Column::Phantom,
         Column::P99,
         Column::Recovered,
+        Column::Wave,
     ];
+
+    /// The columns that have something to say. Where nothing tells when the servers were back to normal, since there was no demand before the
+    /// fault or none after it, the load that was held back is what is left to look at.
+    ///
+    /// Where nothing has an effect, as with `GET`, there is no duplicate to look for.
+    pub fn shown(comparison: &Comparison, recovered: Option<&[Recovered]>) -> Vec<Column> {
+        let effects = has_effects(comparison);
+        let wave = recovered.is_none() && comparison.policies.iter().any(|p| p.mean("recovery_peak").is_some());
+        let shown = |column: &Column| match column {
+            Column::Recovered => recovered.is_some(),
+            Column::Wave => wave,
+            Column::Duplicates | Column::Phantom => effects,
+            _ => true,
+        };
+        Column::ALL.into_iter().filter(shown).collect()
+    }
 
     /// Less is better here, and not trying is the cheapest of all.
     pub fn is_cost(self) -> bool {
-        matches!(self, Column::Attempts | Column::Peak | Column::Duplicates | Column::Phantom)
+        matches!(self, Column::Attempts | Column::Peak | Column::Duplicates | Column::Phantom | Column::Wave)
     }
 
     /// What `policy` has in this column, replication by replication, in the metric's unit.
@@ -61,6 +80,7 @@ impl Column {
             }
             Column::P99 => of("latency_p99"),
             Column::Recovered => of("time_to_recover"),
+            Column::Wave => of("recovery_peak"),
         }
     }
 
@@ -74,6 +94,11 @@ impl Column {
     pub fn estimate(self, policy: &PolicyResult) -> Estimate {
         Estimate::of(&self.values(policy), 0.95)
     }
+}
+
+/// True if some policy had an effect on a server.
+pub fn has_effects(comparison: &Comparison) -> bool {
+    comparison.policies.iter().any(|policy| policy.mean("effects").is_some_and(|mean| mean > 0.0))
 }
 
 /// Writes the cells of one comparison.
@@ -122,6 +147,7 @@ impl<'a> Cells<'a> {
             Column::Peak => n.times(value),
             Column::Duplicates | Column::Phantom => n.per_10_000(value),
             Column::P99 | Column::Recovered => n.latency(value, self.latency_unit),
+            Column::Wave => n.count(value),
         }
     }
 

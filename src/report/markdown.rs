@@ -38,8 +38,7 @@ pub fn markdown(input: &ReportInput) -> String {
 }
 
 fn table(input: &ReportInput, findings: &Findings, cells: &Cells) -> String {
-    let shown = |column: &Column| *column != Column::Recovered || findings.recovered.is_some();
-    let columns: Vec<Column> = Column::ALL.into_iter().filter(shown).collect();
+    let columns = Column::shown(input.comparison, findings.recovered.as_deref());
     let baseline = escaped(&findings.names[input.comparison.baseline]);
     let heading = |column: Column| match column {
         Column::Success => "succeeded".to_owned(),
@@ -50,6 +49,7 @@ fn table(input: &ReportInput, findings: &Findings, cells: &Cells) -> String {
         Column::Phantom => "phantom per 10,000".to_owned(),
         Column::P99 => format!("p99, {}", cells.latency_unit().symbol()),
         Column::Recovered => "recovered".to_owned(),
+        Column::Wave => "wave, attempts/s".to_owned(),
     };
     let mut text = "| policy |".to_owned();
     columns.iter().for_each(|column| text.push_str(&format!(" {} |", heading(*column))));

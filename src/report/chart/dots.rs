@@ -7,7 +7,7 @@ use super::font;
 use super::ink::{Role, TEXT};
 use super::picture::{Anchor, Picture, Shape};
 use crate::experiment::{Comparison, Estimate, PolicyResult};
-use crate::report::column::{Cells, Column};
+use crate::report::column::{Cells, Column, has_effects};
 use crate::report::name::harmless;
 use crate::report::number::Notation;
 
@@ -24,8 +24,13 @@ pub struct Plot {
     pub second: Option<Column>,
 }
 
+/// The dot plots of a comparison: all, but none of duplicates where nothing has an effect.
+pub fn plots(comparison: &Comparison) -> Vec<&'static Plot> {
+    PLOTS.iter().filter(|plot| plot.column != Column::Duplicates || has_effects(comparison)).collect()
+}
+
 /// Every dot plot.
-pub const PLOTS: [Plot; 3] = [
+const PLOTS: [Plot; 3] = [
     Plot { file: "success", title: "Succeeded, % of operations", column: Column::Success, second: None },
     Plot { file: "attempts", title: "Attempts per operation", column: Column::Attempts, second: None },
     Plot {

@@ -25,7 +25,7 @@ use super::ReportInput;
 pub fn charts(input: &ReportInput) -> Vec<(&'static str, Picture)> {
     let storm = storm::Storm::new(input);
     let mut charts = vec![("storm", lattice::storm(input, &storm))];
-    charts.extend(dots::PLOTS.iter().map(|plot| (plot.file, lattice::dots(input, plot))));
+    charts.extend(dots::plots(input.comparison).into_iter().map(|plot| (plot.file, lattice::dots(input, plot))));
     charts
 }
 

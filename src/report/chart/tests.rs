@@ -75,7 +75,9 @@ fn with_results<T>(scenario: &Scenario, look: impl FnOnce(&ReportInput) -> T) ->
 fn pictures(input: &ReportInput) -> Vec<(String, Picture)> {
     let storm = Storm::new(input);
     let panels = (0..input.comparison.policies.len()).map(|policy| (format!("panel {policy}"), storm.panel(policy)));
-    let plots = dots::PLOTS.iter().map(|plot| (format!("plot {}", plot.file), dots::plot(input.comparison, plot)));
+    let plots = dots::plots(input.comparison)
+        .into_iter()
+        .map(|plot| (format!("plot {}", plot.file), dots::plot(input.comparison, plot)));
     let whole = charts(input).into_iter().map(|(name, picture)| (format!("file {name}"), picture));
     panels.chain(plots).chain(whole).collect()
 }

@@ -3,9 +3,10 @@
 use std::cmp::Ordering;
 
 use super::{Facts, Headings};
-use crate::report::column::Column;
+use crate::report::column::{Column, has_effects};
 use crate::report::marks::eligible;
-use crate::report::name::list;
+use crate::report::name::{harmless, list};
+use crate::report::recovery::last_fault;
 
 impl Facts<'_> {
     /// Those with the most successes, if the baseline is not among them.
@@ -124,6 +125,28 @@ impl Facts<'_> {
         (!sentences.is_empty()).then(|| sentences.join(" "))
     }
 
+    /// Who comes back as one wave after the fault, and who spreads it most; `None` where [`Column::Wave`] is not shown.
+    pub(super) fn wave(&self) -> Option<String> {
+        let fault = harmless(last_fault(self.input).filter(|_| self.shows_wave())?);
+        let side = |side| self.contrasts.extreme(Column::Wave, &self.all, side);
+        let (highest, lowest) = (side(Ordering::Greater), side(Ordering::Less));
+        if highest == lowest || highest.is_empty() {
+            return None;
+        }
+        let per_second = |policies: &[usize]| self.span(policies, Column::Wave, "");
+        Some(format!(
+            "After {fault}, the load peaks at {} attempts/s with {}, and at {} with {}.",
+            per_second(&highest),
+            list(&self.named(&highest), "and"),
+            per_second(&lowest),
+            list(&self.named(&lowest), "and")
+        ))
+    }
+
+    fn shows_wave(&self) -> bool {
+        Column::shown(self.comparison, self.recovered.as_deref()).contains(&Column::Wave)
+    }
+
     /// Who made no duplicates, and what a clean policy leaves behind all the same.
     pub(super) fn duplicates(&self) -> Option<String> {
         let mut text = self.duplicates_heading()? + ".";
@@ -141,7 +164,7 @@ impl Facts<'_> {
 
     /// `None` if nothing can have an effect or nothing was measured.
     fn duplicates_heading(&self) -> Option<String> {
-        if self.all.iter().all(|policy| self.metric(*policy, "effects") == 0.0) {
+        if !has_effects(self.comparison) {
             return None;
         }
         let (none, some): (Vec<usize>, Vec<usize>) =
@@ -176,7 +199,11 @@ impl Facts<'_> {
         Headings {
             success: if judged { self.against_baseline() } else { "Success rate".to_owned() },
             attempts: highest(Column::Attempts, &most, "Attempts per operation"),
-            load: highest(Column::Peak, &peak, "Load over time"),
+            load: match self.wave().filter(|_| judged) {
+                Some(wave) => wave.trim_end_matches('.').to_owned(),
+                None if self.shows_wave() => "Load over time".to_owned(),
+                None => highest(Column::Peak, &peak, "Load over time"),
+            },
             duplicates: self
                 .duplicates_heading()
                 .filter(|_| judged)

@@ -34,6 +34,8 @@ pub enum Topic {
     Groups,
     /// Who loaded the servers most.
     Load,
+    /// Who came back at once after the fault.
+    Wave,
     /// Who did worse than the baseline.
     Worse,
 }
@@ -47,6 +49,7 @@ impl Topic {
             Topic::Recovery => "Recovery",
             Topic::Groups => "Two groups",
             Topic::Load => "Load",
+            Topic::Wave => "Wave",
             Topic::Worse => "Worse than the baseline",
         }
     }
@@ -120,7 +123,11 @@ impl Findings {
         add(Topic::Recovery, facts.recovery());
         add(Topic::Groups, facts.two_groups());
         if judged {
-            add(Topic::Load, facts.load());
+            // Where the wave is what is looked at, the highest load may be that of the beginning, which no policy decides.
+            match facts.wave() {
+                Some(wave) => add(Topic::Wave, Some(wave)),
+                None => add(Topic::Load, facts.load()),
+            }
             add(Topic::Duplicates, facts.duplicates());
         }
         Findings {

@@ -24,6 +24,32 @@ fn about(topic: Topic) -> impl Fn(Findings) -> Vec<String> {
     move |findings| findings.about(topic).map(str::to_owned).into_iter().collect()
 }
 
+/// Nothing before the fault tells what is normal: the load that comes back is looked at instead.
+#[test]
+fn the_wave_after_a_fault() {
+    let herd = |name, wave| row(name, &[1.0; 3]).maybe("time_to_recover", vec![None; 3]).all("recovery_peak", wave);
+    let wave = |waves: &[(&'static str, f64)], expected: Option<&str>| {
+        let rows = waves.iter().map(|(name, wave)| herd(name, *wave)).collect();
+        let (text, columns) = with_input(rows, |input| {
+            let mut scenario = input.scenario.clone();
+            scenario.faults[0].from = crate::units::SimTime::ZERO;
+            let findings = Findings::new(&ReportInput { scenario: &scenario, ..*input }, Notation::TERMINAL);
+            let columns = Column::shown(input.comparison, findings.recovered.as_deref());
+            (findings.about(Topic::Wave).map(str::to_owned), columns)
+        });
+        assert_eq!(text.as_deref(), expected);
+        assert!(columns.contains(&Column::Wave) && !columns.contains(&Column::Recovered));
+    };
+    wave(
+        &[("fixed", 10_000.0), ("exponential", 10_000.0), ("full", 312.0)],
+        Some("After outage, the load peaks at 10,000 attempts/s with fixed and exponential, and at 312 with full."),
+    );
+    wave(&[("fixed", 500.0), ("exponential", 500.0)], None);
+    // Where recovery can be told, it is; then the wave is not shown.
+    let told = vec![exact("a", 0.9).all("recovery_peak", 500.0), exact("b", 0.8).all("recovery_peak", 400.0)];
+    check(told, about(Topic::Wave), &[]);
+}
+
 #[test]
 fn a_winner_that_the_intervals_separate() {
     let rows = || {

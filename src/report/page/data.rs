@@ -3,7 +3,7 @@
 use super::{N, Page};
 use crate::experiment::Estimate;
 use crate::report::chart::axis::instant;
-use crate::report::chart::dots::PLOTS;
+use crate::report::chart::dots;
 use crate::report::chart::storm::Storm;
 use crate::report::column::{Cells, Column};
 use crate::report::escape::escape;
@@ -43,7 +43,8 @@ impl Page<'_> {
     pub(super) fn dots_data(&self) -> String {
         let comparison = self.input.comparison;
         let cells = Cells::new(comparison, None, N);
-        let columns: Vec<Column> = PLOTS.iter().flat_map(|plot| [Some(plot.column), plot.second]).flatten().collect();
+        let columns: Vec<Column> =
+            dots::plots(comparison).iter().flat_map(|plot| [Some(plot.column), plot.second]).flatten().collect();
         let head = |column: &Column| match column {
             Column::Success => "succeeded",
             Column::Attempts => "attempts per operation",
@@ -62,11 +63,8 @@ impl Page<'_> {
             };
             columns.iter().map(write).collect()
         };
-        let title = match comparison.replications {
-            1 => "success, attempts, duplicates, phantom successes",
-            _ => "success, attempts, duplicates, phantom successes (mean and 95% interval)",
-        };
-        self.data_table(title, &heads, &row)
+        let interval = if comparison.replications > 1 { " (mean and 95% interval)" } else { "" };
+        self.data_table(&format!("{}{interval}", heads.join(", ")), &heads, &row)
     }
 
     /// A table with a row for each policy.

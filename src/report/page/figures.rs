@@ -1,7 +1,7 @@
 //! The pictures with what is said around them.
 
 use super::{N, Page, swatch};
-use crate::report::chart::dots::{self, PLOTS, Plot};
+use crate::report::chart::dots::{self, Plot};
 use crate::report::chart::ink::Ink;
 use crate::report::chart::storm::{self, Storm};
 use crate::report::chart::{self};
@@ -41,7 +41,7 @@ impl Page<'_> {
     /// The dot plots.
     pub(super) fn dots(&self) -> String {
         let comparison = self.input.comparison;
-        let figures: String = PLOTS.iter().map(|plot| self.dots_figure(plot)).collect();
+        let figures: String = dots::plots(comparison).into_iter().map(|plot| self.dots_figure(plot)).collect();
         format!(
             "<section id=\"fig-success\"><h2>{}</h2>\n<p class=\"cap\">{}</p>\n<div class=\"g3\">{figures}</div>\n{}</section>",
             self.prose(&self.findings.headings.success),

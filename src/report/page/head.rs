@@ -90,7 +90,7 @@ fn figure(topic: Topic) -> &'static str {
     match topic {
         Topic::Success | Topic::Groups | Topic::Worse => "fig-success",
         Topic::Duplicates => "fig-duplicates",
-        Topic::Recovery | Topic::Load => "fig-storm",
+        Topic::Recovery | Topic::Load | Topic::Wave => "fig-storm",
     }
 }
 

@@ -18,8 +18,9 @@ impl Page<'_> {
     pub(super) fn table(&self) -> String {
         let comparison = self.input.comparison;
         let cells = Cells::new(comparison, self.findings.recovered.as_deref(), N);
-        let heads: String = Column::ALL.iter().map(|column| self.column_head(*column, &cells)).collect();
-        let rows: String = (0..comparison.policies.len()).map(|policy| self.row(policy, &cells)).collect();
+        let columns = Column::shown(comparison, self.findings.recovered.as_deref());
+        let heads: String = columns.iter().map(|column| self.column_head(*column, &cells)).collect();
+        let rows: String = (0..comparison.policies.len()).map(|policy| self.row(policy, &columns, &cells)).collect();
         let bars = match comparison.replications {
             1 => "Dots under the numbers are the values on the scale of their column",
             _ => "Bars under the numbers are 95% intervals over replications",
@@ -48,16 +49,18 @@ impl Page<'_> {
             Column::Duplicates => ("Duplicates".to_owned(), "per 10,000".to_owned()),
             Column::Phantom => ("Phantom".to_owned(), "per 10,000".to_owned()),
             Column::P99 => ("p99 latency".to_owned(), format!("{}, successes only", cells.latency_unit().symbol())),
-            Column::Recovered => {
-                let after =
-                    last_fault(self.input).map_or_else(String::new, |fault| format!(" after {}", harmless(fault)));
-                ("Recovered".to_owned(), escape(&format!("runs{after}")))
-            }
+            Column::Recovered => ("Recovered".to_owned(), escape(&format!("runs{}", self.after()))),
+            Column::Wave => ("Wave".to_owned(), escape(&format!("attempts/s{}", self.after()))),
         };
         format!("<th scope=\"col\">{name}<small>{unit}</small></th>")
     }
 
-    fn row(&self, policy: usize, cells: &Cells) -> String {
+    /// " after outage", where there is such a fault.
+    fn after(&self) -> String {
+        last_fault(self.input).map_or_else(String::new, |fault| format!(" after {}", harmless(fault)))
+    }
+
+    fn row(&self, policy: usize, columns: &[Column], cells: &Cells) -> String {
         let is_baseline = policy == self.input.comparison.baseline;
         let note = if is_baseline { "<small>baseline</small>" } else { "" };
         let cell = |column: &Column| match column {
@@ -65,7 +68,7 @@ impl Page<'_> {
             Column::Recovered => self.recovered_cell(policy),
             column => self.number_cell(policy, *column, cells),
         };
-        let row: String = Column::ALL.iter().map(cell).collect();
+        let row: String = columns.iter().map(cell).collect();
         let long = if self.findings.names[policy].chars().count() > LONG { " class=\"long\"" } else { "" };
         format!(
             "<tr><th scope=\"row\">{}<span{long}>{}</span>{note}</th>{row}</tr>\n",

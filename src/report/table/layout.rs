@@ -35,6 +35,7 @@ impl Block {
             Column::Phantom => "phantom/10k".to_owned(),
             Column::P99 => "p99".to_owned(),
             Column::Recovered => "recov".to_owned(),
+            Column::Wave => "wave/s".to_owned(),
         };
         let cell = |policy: usize| {
             let mut text = cells.text(policy, column);

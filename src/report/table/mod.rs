@@ -55,13 +55,10 @@ pub fn table(input: &ReportInput, style: TableStyle) -> String {
 /// The columns that fit: what matters least is left out first; success, the difference and the peak stay.
 fn fitting(input: &ReportInput, findings: &Findings, cells: &Cells, style: TableStyle) -> Vec<Block> {
     let wide = style.width >= WIDE;
-    let shown = |column: &Column| match column {
-        Column::Phantom | Column::P99 => wide,
-        Column::Recovered => findings.recovered.is_some(),
-        _ => true,
-    };
+    let shown = |column: &Column| wide || !matches!(column, Column::Phantom | Column::P99);
     let number = |column| Block::number(column, input, findings, cells);
-    let mut blocks: Vec<Block> = Column::ALL.into_iter().filter(shown).map(number).collect();
+    let columns = Column::shown(input.comparison, findings.recovered.as_deref());
+    let mut blocks: Vec<Block> = columns.into_iter().filter(shown).map(number).collect();
     if wide && style.unicode {
         blocks.insert(1, whisker::block(input.comparison));
     }
@@ -70,6 +67,7 @@ fn fitting(input: &ReportInput, findings: &Findings, cells: &Cells, style: Table
         Some(Column::P99),
         Some(Column::Phantom),
         Some(Column::Recovered),
+        Some(Column::Wave),
         Some(Column::Duplicates),
         Some(Column::Attempts),
     ];
@@ -111,6 +109,10 @@ fn legend(input: &ReportInput, findings: &Findings, blocks: &[Block], style: Tab
         let fault = harmless(last_fault(input).unwrap_or("the fault"));
         words.push(format!("recov: replications back to normal after {fault}"));
     }
+    if columns.contains(&Column::Wave) {
+        let fault = harmless(last_fault(input).unwrap_or("the fault"));
+        words.push(format!("wave: most attempts in a window after {fault}, per second"));
+    }
     if !words.is_empty() {
         lines.extend(wrapped(&words.join("; "), style.width));
     }
@@ -140,6 +142,7 @@ fn prose(input: &ReportInput, findings: &Findings, width: usize) -> Vec<String> 
         (if judged { "Best success" } else { "Result" }, best.join(" ")),
         ("It costs", findings.costs.as_ref().map(|costs| format!("{costs}.")).unwrap_or_default()),
         ("Worse", findings.about(Topic::Worse).unwrap_or_default().to_owned()),
+        ("Wave", findings.about(Topic::Wave).unwrap_or_default().to_owned()),
         ("Careful", careful.join(" ")),
         ("Not separable", open.join(" ")),
     ];
