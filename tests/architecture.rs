@@ -17,7 +17,7 @@ struct Ban {
     because: &'static str,
 }
 
-const BANS: [Ban; 36] = [
+const BANS: [Ban; 37] = [
     ban("Instant::now", &["src/cli/"], CLOCK),
     ban("SystemTime", &["src/cli/"], CLOCK),
     ban("thread_rng", &["src/cli/"], RANDOMNESS),
@@ -45,6 +45,7 @@ const BANS: [Ban; 36] = [
     ban(".tanh(", &[], PLATFORM),
     ban(".hypot(", &[], PLATFORM),
     ban("plotters", &["src/report/chart/"], "pictures are made in one place"),
+    ban("ab_glyph", &["src/report/chart/"], "letters are drawn in one place"),
     ban("tokio", &[], "the simulator is synchronous; a driver on tokio is an example"),
     ban("toml::", &["src/scenario/file/"], "scenario files are read in one place"),
     ban("std::fs", &["src/cli/", "src/scenario/file/"], FILES),

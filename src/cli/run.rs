@@ -15,6 +15,10 @@ use crate::scenario::file::{Loaded, Overrides};
 use crate::scenario::nearest::nearest;
 use crate::sim::Stop;
 
+/// The bounds that a scenario file has too, so that the resolved scenario of every report can be run again.
+const MOST_SEED: u64 = i64::MAX as u64;
+const MOST_REPLICATIONS: i64 = 100_000;
+
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -25,10 +29,10 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Seed instead of the scenario's
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=MOST_SEED))]
     seed: Option<u64>,
     /// Replications instead of the scenario's
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=MOST_REPLICATIONS))]
     replications: Option<u32>,
     /// Only these policies (and the baseline)
     #[arg(long, value_name = "NAME[,NAME…]", value_delimiter = ',')]
