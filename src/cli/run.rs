@@ -41,8 +41,8 @@ pub struct Args {
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Threads [default: all cores]; results do not depend on it
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    threads: usize,
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = clap::value_parser!(u16).range(0..=MOST_THREADS))]
+    threads: u16,
     /// What to print on stdout
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -67,6 +67,9 @@ enum Format {
     Markdown,
 }
 
+/// More threads than this are a slip of the finger.
+const MOST_THREADS: i64 = 1_024;
+
 /// A scenario that is ready to run.
 struct Job {
     loaded: Loaded,
@@ -85,7 +88,7 @@ pub fn main(args: &Args) -> Exit {
     };
     let limit = memory::limit();
     for job in &jobs {
-        let need = experiment::memory_needed(&job.loaded.scenario, &job.policies, args.threads).bytes;
+        let need = experiment::memory_needed(&job.loaded.scenario, &job.policies, usize::from(args.threads)).bytes;
         if need > limit {
             let (need, limit) = (memory::readable(need), memory::readable(limit));
             eprintln!("error: {}: its state needs {need}, and there are {limit} for it; nothing was run", job.stem);
@@ -98,7 +101,7 @@ pub fn main(args: &Args) -> Exit {
         let progress = ProgressLine::new(args.quiet);
         let names: Vec<&str> = job.loaded.scenario.policies.iter().map(|policy| policy.name.as_str()).collect();
         let options = Options {
-            threads: args.threads,
+            threads: usize::from(args.threads),
             memory: limit,
             interrupted,
             progress: &|done| progress.update(done, names[done.policy]),
@@ -255,7 +258,7 @@ fn deliver(args: &Args, job: &Job, mut comparison: Comparison, seconds: f64) -> 
 fn manifest(args: &Args, comparison: &Comparison, seconds: f64) -> String {
     let threads = match args.threads {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        threads => threads,
+        threads => usize::from(threads),
     };
     let manifest = serde_json::json!({
         "simlab_version": env!("CARGO_PKG_VERSION"),

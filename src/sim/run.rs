@@ -1,7 +1,7 @@
 //! One run: one policy, one replication, from the first operation until nothing is in flight.
 //!
-//! The life of an attempt, in the order of the functions below: [`Run::send`] → [`Run::request`] at the server → the server's outputs
-//! ([`Run::settle`]) → [`Run::reply`] at the client → the call decides ([`Run::act`]) → its wait ends in [`Run::timer`] → sent again. A
+//! The life of an attempt, in the order of the functions below: `send` → `request` at the server → the server's outputs
+//! (`settle`) → `reply` at the client → the call decides (`act`) → its wait ends in `timer` → sent again. A
 //! time-out is the same timer, with an attempt open.
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,7 @@
 //! Charts: pictures of a comparison, as SVG in the page and as SVG and PNG files. The only place that knows plotters.
 //!
-//! A chart turns results into a [`picture::Picture`]; [`svg`] and [`png`] paint any picture. To add a chart, write its file and add it to
-//! [`files`].
+//! A chart turns results into a [`picture::Picture`]; `svg` and `png` paint any picture. To add a chart, write its file and add it to
+//! [`charts`].
 
 pub mod axis;
 pub mod dots;

@@ -1,7 +1,7 @@
 //! `report.html`: one file that opens from disk, asks no network and runs no script.
 //!
 //! From top to bottom: what was run, the verdict in words, all numbers in one table, the pictures with the finding as each heading, and
-//! what is needed to run it again. Every text from the scenario goes through [`escape`].
+//! what is needed to run it again. Every text from the scenario goes through `escape`.
 
 mod data;
 mod figures;
