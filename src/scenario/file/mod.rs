@@ -443,4 +443,220 @@ mod tests {
         check(&[("policy.p.atempts", "3")], Err("--set:1:10"));
         check(&[("policy.p.timeout", "2")], Err("a duration needs a unit"));
     }
+
+    /// A scenario in which every key has a value.
+    const FULL: &str = r#"
+title = "t"
+description = "d"
+seed = 1
+duration = "10s"
+drain = "5s"
+warmup = "1s"
+replications = 2
+baseline = "p"
+peak_window = "2s"
+[load]
+clients = 3
+arrivals.burst = { operations = 5, at = "1s", every = "3s" }
+[operation]
+server = "s"
+method = "POST"
+[server.s]
+workers = 2
+queue = 4
+when_full = 503
+discipline = "fifo"
+drop_expired = false
+abandoned_work = "finish"
+service_time.exponential = { mean = "10ms" }
+network.constant = "1ms"
+refused = 0.01
+lost_requests = 0.01
+resets = 0.01
+errors = { 500 = 0.01 }
+failures = { 500 = 0.01 }
+hangs = 0.01
+late_errors = { 500 = 0.01 }
+lost_replies = 0.01
+permanent_errors = { 402 = 0.01 }
+retry_after = { 503 = "1s" }
+rate_limit = { rate = "10/s", burst = 5, per = "server", status = 429, retry_after = true }
+idempotency.lock = { retention = "1d", lock_ttl = "30s", conflict_status = 409, store_errors = false }
+[server.other]
+[fault.f]
+server = "s"
+from = "2s"
+until = "4s"
+refused = 0.01
+lost_requests = 0.01
+resets = 0.01
+errors = { 500 = 0.01 }
+failures = { 500 = 0.01 }
+hangs = 0.01
+late_errors = { 500 = 0.01 }
+lost_replies = 0.01
+permanent_errors = { 402 = 0.01 }
+added_latency.constant = "1ms"
+slowdown = 2.0
+capacity = 0.5
+freeze = false
+crash = false
+flapping = { mean_on = "1s", mean_off = "2s" }
+[policy.p]
+attempts = 3
+timeout = "1s"
+deadline = "9s"
+backoff.additive-jitter = { base = "1s", factor = 2.0, cap = "8s", jitter = "1s", cap_before = false }
+backoff_for.429.exponential = { base = "1s", factor = 2.0, cap = "8s" }
+backoff_for.4xx.proportional-jitter = { base = "1s", factor = 2.0, cap = "8s", spread = 0.1 }
+retry_on = ["5xx"]
+retry_after.honour = { max = "60s" }
+key = "none"
+breaker.consecutive = { failures = 5, open = "30s", probes = 1, scope = "client" }
+budget.tokens = { capacity = 10, cost = 1, deposit = 0.1, deposit_on = "success", scope = "client" }
+[policy.q]
+"#;
+
+    /// Values that differ from those of [`FULL`], a line for each key.
+    const OTHERS: &str = r#"
+title = "u"
+description = "e"
+seed = 2
+duration = "11s"
+drain = "6s"
+warmup = "2s"
+replications = 3
+baseline = "q"
+peak_window = "3s"
+load.clients = 4
+load.arrivals.burst.operations = 6
+load.arrivals.burst.at = "2s"
+load.arrivals.burst.every = "none"
+operation.server = "other"
+operation.method = "PUT"
+server.s.workers = "unlimited"
+server.s.queue = 5
+server.s.when_full = "refuse"
+server.s.discipline = "lifo"
+server.s.drop_expired = true
+server.s.abandoned_work = "cancel"
+server.s.service_time.exponential.mean = "11ms"
+server.s.network.constant = "2ms"
+server.s.refused = 0.02
+server.s.lost_requests = 0.02
+server.s.resets = 0.02
+server.s.errors.500 = 0.02
+server.s.failures.500 = 0.02
+server.s.hangs = 0.02
+server.s.late_errors.500 = 0.02
+server.s.lost_replies = 0.02
+server.s.permanent_errors.402 = 0.02
+server.s.retry_after.503 = "2s"
+server.s.rate_limit.rate = "11/s"
+server.s.rate_limit.burst = 6
+server.s.rate_limit.per = "client"
+server.s.rate_limit.status = 503
+server.s.rate_limit.retry_after = false
+server.s.idempotency.lock.retention = "2d"
+server.s.idempotency.lock.lock_ttl = "none"
+server.s.idempotency.lock.conflict_status = 425
+server.s.idempotency.lock.store_errors = true
+fault.f.server = "other"
+fault.f.from = "1s"
+fault.f.until = "5s"
+fault.f.refused = 0.02
+fault.f.lost_requests = 0.02
+fault.f.resets = 0.02
+fault.f.errors.500 = 0.02
+fault.f.failures.500 = 0.02
+fault.f.hangs = 0.02
+fault.f.late_errors.500 = 0.02
+fault.f.lost_replies = 0.02
+fault.f.permanent_errors.402 = 0.02
+fault.f.added_latency.constant = "2ms"
+fault.f.slowdown = 3.0
+fault.f.capacity = 0.25
+fault.f.freeze = true
+fault.f.crash = true
+fault.f.flapping.mean_on = "2s"
+fault.f.flapping.mean_off = "3s"
+policy.p.attempts = "unlimited"
+policy.p.timeout = "2s"
+policy.p.deadline = "8s"
+policy.p.backoff.additive-jitter.base = "2s"
+policy.p.backoff.additive-jitter.factor = 3.0
+policy.p.backoff.additive-jitter.cap = "9s"
+policy.p.backoff.additive-jitter.jitter = "2s"
+policy.p.backoff.additive-jitter.cap_before = true
+policy.p.backoff_for.429.exponential.base = "2s"
+policy.p.backoff_for.429.exponential.factor = 3.0
+policy.p.backoff_for.429.exponential.cap = "none"
+policy.p.backoff_for.4xx.proportional-jitter.base = "2s"
+policy.p.backoff_for.4xx.proportional-jitter.factor = 3.0
+policy.p.backoff_for.4xx.proportional-jitter.cap = "9s"
+policy.p.backoff_for.4xx.proportional-jitter.spread = 0.2
+policy.p.retry_on = ["any"]
+policy.p.retry_after.honour.max = "none"
+policy.p.key = "per-attempt"
+policy.p.breaker.consecutive.failures = 6
+policy.p.breaker.consecutive.open = "31s"
+policy.p.breaker.consecutive.probes = 2
+policy.p.breaker.consecutive.scope = "fleet"
+policy.p.budget.tokens.capacity = 11
+policy.p.budget.tokens.cost = 2
+policy.p.budget.tokens.deposit = 0.2
+policy.p.budget.tokens.deposit_on = "first-attempt"
+policy.p.budget.tokens.scope = "fleet"
+"#;
+
+    /// No key is read and then ignored: each changes the question, and what is printed of it.
+    #[test]
+    fn every_key_counts() {
+        let full = read(FULL, &[]).unwrap_or_else(|error| panic!("{}", error.render(false)));
+        let mut missing = leaves(&full.resolved_json, "");
+        missing.retain(|path| !path.starts_with("server.other") && !path.starts_with("policy.q"));
+        for line in OTHERS.lines().filter(|line| !line.is_empty()) {
+            let (path, value) = line.split_once(" = ").expect("an assignment");
+            let other = read(FULL, &[(path, value)]).unwrap_or_else(|error| panic!("{line}: {}", error.render(false)));
+            assert_ne!(format!("{:?}", other.scenario), format!("{:?}", full.scenario), "{line} changes nothing");
+            assert_ne!(other.resolved, full.resolved, "{line} is not shown");
+            missing.retain(|known| known != path);
+        }
+        assert_eq!(missing, Vec::<String>::new(), "keys without another value");
+    }
+
+    /// Dotted paths of everything in a table that is no table.
+    fn leaves(value: &serde_json::Value, path: &str) -> Vec<String> {
+        let Some(table) = value.as_object() else { return vec![path.to_owned()] };
+        let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+        table.iter().flat_map(|(key, inner)| leaves(inner, &below(key))).collect()
+    }
+
+    /// The backoff of one status goes before that of its class, wherever it stands.
+    #[test]
+    fn the_most_specific_backoff_comes_first() {
+        let policy = |lines: &str| {
+            let text = format!("{WORLD}[policy.p]\nattempts = 3\n{lines}");
+            let loaded = read(&text, &[]).unwrap_or_else(|error| panic!("{}", error.render(false)));
+            format!("{:?}", loaded.scenario.policies[0].policy)
+        };
+        let (one, class) = ("backoff_for.429.fixed = { delay = \"2s\" }", "backoff_for.4xx.fixed = { delay = \"1s\" }");
+        assert_eq!(policy(&format!("{one}\n{class}")), policy(&format!("{class}\n{one}")));
+    }
+
+    /// Recorded values are found beside the scenario, and are what is drawn from.
+    #[test]
+    fn recorded_values_are_read() {
+        let folder = std::env::temp_dir().join(format!("simlab-recorded-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join("times.csv"), "seconds\n0.25\n0.75\n").expect("written");
+        let text = format!("{WORLD}service_time.empirical = {{ file = \"times.csv\" }}\n[policy.p]\n");
+        let source = Source::new("test.toml", text);
+        let loaded = parse(source, "test", &folder, &Overrides::default());
+        std::fs::remove_dir_all(&folder).expect("removed");
+        let loaded = loaded.unwrap_or_else(|error| panic!("{}", error.render(false)));
+        assert_eq!(loaded.scenario.servers[0].service_time.mean_seconds(), 0.5);
+        assert_eq!(loaded.files.len(), 1);
+        assert_eq!(loaded.files[0].0, "times.csv");
+    }
 }
