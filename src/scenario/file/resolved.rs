@@ -88,7 +88,7 @@ fn is_choice(table: &Map<String, Value>) -> bool {
 
 fn inline(value: &Value) -> String {
     match value {
-        Value::Null => "\"none\"".to_owned(),
+        Value::Null => unreachable!("what is absent is written as a word or left out"),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
         Value::String(text) => quoted(text),
         Value::Array(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
