@@ -57,6 +57,7 @@ impl<'a> OpenLoop<'a> {
                 let target = unit_exponential(&mut self.rng);
                 profile_advance(points, self.at, &mut self.segment, target)
             }
+            Arrivals::Trace(trace) => trace.at.get(self.number as usize).copied(),
         }
     }
 }
@@ -114,8 +115,10 @@ fn profile_advance(points: &[ProfilePoint], from: SimTime, segment: &mut usize, 
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::scenario::ServerConfig;
+    use crate::scenario::{ServerConfig, Trace};
 
     fn scenario(arrivals: Arrivals, seconds: u64, clients: u32) -> Scenario {
         Scenario { clients, ..Scenario::new(Span::secs(seconds), arrivals, ServerConfig::named("s")) }
@@ -136,6 +139,19 @@ mod tests {
         let at: Vec<f64> = burst.iter().map(|s| s.at.seconds()).collect();
         assert_eq!(at, [5.0, 5.0, 65.0, 65.0, 125.0, 125.0]);
         assert_eq!(starts(&scenario(Arrivals::Burst { operations: 7, at: Span::ZERO, every: None }, 130, 10)).len(), 7);
+    }
+
+    /// Recorded instants, those from the end of the demand on left out; clients as for a Poisson demand.
+    #[test]
+    fn recorded_instants() {
+        let at = [0, 250, 250, 1_999, 2_000, 2_500].map(|ms| SimTime::ZERO + Span::millis(ms)).to_vec();
+        let trace = Arrivals::Trace(Arc::new(Trace { file: "t.csv".to_owned(), at }));
+        let all = starts(&scenario(trace, 2, 7));
+        let ms: Vec<u64> = all.iter().map(|start| start.at.0 / 1_000_000).collect();
+        assert_eq!(ms, [0, 250, 250, 1_999]);
+        let poisson = starts(&scenario(Arrivals::Poisson { rate: 100.0 }, 2, 7));
+        assert!(all.iter().zip(&poisson).all(|(a, b)| (a.number, a.client) == (b.number, b.client)), "{all:?}");
+        assert!(all.iter().any(|start| start.client != all[0].client), "{all:?}");
     }
 
     #[test]

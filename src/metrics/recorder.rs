@@ -70,6 +70,8 @@ pub struct Recorder {
     all_attempts: u64,
     operations: u64,
     succeeded: u64,
+    slo: Option<Span>,
+    in_time: u64,
     failed: u64,
     unresolved: u64,
     first_attempt_successes: u64,
@@ -128,6 +130,8 @@ impl Recorder {
             all_attempts: 0,
             operations: 0,
             succeeded: 0,
+            slo: scenario.slo,
+            in_time: 0,
             failed: 0,
             unresolved: 0,
             first_attempt_successes: 0,
@@ -276,6 +280,7 @@ impl Recorder {
                 }
                 if measured {
                     self.succeeded += 1;
+                    self.in_time += u64::from(self.slo.is_some_and(|slo| latency <= slo));
                     self.first_attempt_successes += u64::from(attempts == 1);
                     self.latency.record(latency);
                 }
@@ -348,6 +353,7 @@ impl Recorder {
             ("failed", count(self.failed)),
             ("unresolved", count(self.unresolved)),
             ("success_rate", ratio(self.succeeded, self.operations)),
+            ("in_time_rate", self.slo.and_then(|_| ratio(self.in_time, self.operations))),
             ("first_attempt_success_rate", ratio(self.first_attempt_successes, self.operations)),
             ("attempts", count(self.attempts)),
             ("retries", count(self.retries)),

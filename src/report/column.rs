@@ -22,6 +22,8 @@ pub enum Column {
     Phantom,
     /// 99th percentile of the latency of successes.
     P99,
+    /// Share of operations that succeeded within the `slo`.
+    InTime,
     /// Replications that were back to normal after the last fault that ended.
     Recovered,
     /// Highest load after the last fault that ended, per second.
@@ -30,7 +32,7 @@ pub enum Column {
 
 impl Column {
     /// In the table's order.
-    pub const ALL: [Column; 9] = [
+    pub const ALL: [Column; 10] = [
         Column::Success,
         Column::VersusBaseline,
         Column::Attempts,
@@ -38,6 +40,7 @@ impl Column {
         Column::Duplicates,
         Column::Phantom,
         Column::P99,
+        Column::InTime,
         Column::Recovered,
         Column::Wave,
     ];
@@ -45,7 +48,8 @@ impl Column {
     /// The columns that have something to say. Where nothing tells when the servers were back to normal, since there was no demand before the
     /// fault or none after it, the load that was held back is what is left to look at.
     ///
-    /// Where nothing has an effect, as with `GET`, there is no duplicate to look for.
+    /// Where nothing has an effect, as with `GET`, there is no duplicate to look for. Where somebody said what is in time, that counts, not the
+    /// latency of those that were.
     pub fn shown(comparison: &Comparison, recovered: Option<&[Recovered]>) -> Vec<Column> {
         let effects = has_effects(comparison);
         let wave = recovered.is_none() && comparison.policies.iter().any(|p| p.mean("recovery_peak").is_some());
@@ -53,6 +57,8 @@ impl Column {
             Column::Recovered => recovered.is_some(),
             Column::Wave => wave,
             Column::Duplicates | Column::Phantom => effects,
+            Column::P99 => !has_slo(comparison),
+            Column::InTime => has_slo(comparison),
             _ => true,
         };
         Column::ALL.into_iter().filter(shown).collect()
@@ -79,6 +85,7 @@ impl Column {
                 of("phantom_successes").iter().zip(&of("operations")).map(share).collect()
             }
             Column::P99 => of("latency_p99"),
+            Column::InTime => of("in_time_rate"),
             Column::Recovered => of("time_to_recover"),
             Column::Wave => of("recovery_peak"),
         }
@@ -99,6 +106,11 @@ impl Column {
 /// True if some policy had an effect on a server.
 pub fn has_effects(comparison: &Comparison) -> bool {
     comparison.policies.iter().any(|policy| policy.mean("effects").is_some_and(|mean| mean > 0.0))
+}
+
+/// True if the scenario says what is in time.
+pub fn has_slo(comparison: &Comparison) -> bool {
+    comparison.policies.iter().any(|policy| policy.mean("in_time_rate").is_some())
 }
 
 /// Writes the cells of one comparison.
@@ -141,7 +153,7 @@ impl<'a> Cells<'a> {
     pub fn number(&self, column: Column, value: f64) -> String {
         let n = &self.notation;
         match column {
-            Column::Success => n.percent(value),
+            Column::Success | Column::InTime => n.percent(value),
             Column::VersusBaseline => n.signed_points(value, 1),
             Column::Attempts => n.ratio(value),
             Column::Peak => n.times(value),
@@ -168,5 +180,27 @@ impl<'a> Cells<'a> {
             text.push_str(&format!(" {}{}", n.plus_minus, n.points(half, decimals)));
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::{around, comparison, row};
+
+    /// Where somebody has said what is in time, that stands where the latency stands otherwise, and nothing else changes.
+    #[test]
+    fn in_time_takes_the_place_of_the_latency() {
+        let rows = |in_time: Option<f64>| {
+            let row = row("p", &around(0.9, 0.0));
+            comparison(vec![row.maybe("in_time_rate", vec![in_time; 10])])
+        };
+        let without = Column::shown(&rows(None), None);
+        let with = Column::shown(&rows(Some(0.4567)), None);
+        let replaced = |column: &Column| if *column == Column::P99 { Column::InTime } else { *column };
+        assert!(without.contains(&Column::P99));
+        assert_eq!(with, without.iter().map(replaced).collect::<Vec<_>>());
+        let comparison = rows(Some(0.4567));
+        assert_eq!(Cells::new(&comparison, None, Notation::PAGE).text(0, Column::InTime), "45.7%");
     }
 }

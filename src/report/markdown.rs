@@ -48,6 +48,7 @@ fn table(input: &ReportInput, findings: &Findings, cells: &Cells) -> String {
         Column::Duplicates => "duplicates per 10,000".to_owned(),
         Column::Phantom => "phantom per 10,000".to_owned(),
         Column::P99 => format!("p99, {}", cells.latency_unit().symbol()),
+        Column::InTime => format!("in {}", notation_of_slo(input)),
         Column::Recovered => "recovered".to_owned(),
         Column::Wave => "wave, attempts/s".to_owned(),
     };
@@ -77,6 +78,11 @@ fn table(input: &ReportInput, findings: &Findings, cells: &Cells) -> String {
         text.push_str(&format!("\n{} (95%, paired)\n", legend.join(", ")));
     }
     text
+}
+
+/// The time within which an operation has to succeed: "10 s".
+fn notation_of_slo(input: &ReportInput) -> String {
+    input.scenario.slo.map_or_else(String::new, |slo| Notation::PAGE.length(slo.seconds()))
 }
 
 /// Text whose characters mean themselves.

@@ -66,7 +66,7 @@ impl Marks {
             }
         };
         for column in Column::ALL {
-            if column == Column::Success {
+            if matches!(column, Column::Success | Column::InTime) {
                 put(column, &all, Ordering::Greater, Mark::Best);
                 put(column, &all, Ordering::Less, Mark::Worst);
             } else if column.is_cost() {

@@ -33,6 +33,8 @@ pub struct Scenario {
     pub replications: u32,
     /// Index of the policy that others are compared with.
     pub baseline: usize,
+    /// Successes within this time are counted apart; `None`: they are not.
+    pub slo: Option<Span>,
     /// Window of peaks and timelines.
     pub peak_window: Span,
     /// Client processes; at least 1.
@@ -78,6 +80,17 @@ pub enum Arrivals {
     },
     /// Poisson with a rate that is linear between points and constant outside; two points at one time are a step.
     Profile(Vec<ProfilePoint>),
+    /// Recorded instants; each operation at a client drawn uniformly.
+    Trace(Arc<Trace>),
+}
+
+/// Instants of operations as they were recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// Where they come from.
+    pub file: String,
+    /// Ascending, from the beginning of the run. Those at or after the end of the demand are left out.
+    pub at: Vec<SimTime>,
 }
 
 /// A point of a rate profile.
@@ -174,6 +187,8 @@ pub struct ServerConfig {
     pub queue: Option<u32>,
     /// Answer when the queue is full: a status, or [`Outcome::Connection`].
     pub when_full: Outcome,
+    /// Longest time in the queue, drawn for each attempt; then it is answered as when the queue is full. `None`: no limit.
+    pub max_wait: Option<Distribution>,
     /// Who is served next.
     pub discipline: Discipline,
     /// Work whose client has timed out is dropped when a worker would take it.
@@ -325,14 +340,14 @@ impl Scenario {
         self.faults.iter().map(|fault| fault.from).min()
     }
 
-    /// Operations per second that the demand asks for at `t`; `None` in a closed loop and for bursts, whose rate is no number.
+    /// Operations per second that the demand asks for at `t`; `None` in a closed loop, for bursts and for recorded instants, whose rate is no number.
     pub fn demand_at(&self, t: SimTime) -> Option<f64> {
         if t >= SimTime::ZERO + self.duration {
             return Some(0.0);
         }
         match &self.arrivals {
             Arrivals::Poisson { rate } | Arrivals::Constant { rate } => Some(*rate),
-            Arrivals::Closed { .. } | Arrivals::Burst { .. } => None,
+            Arrivals::Closed { .. } | Arrivals::Burst { .. } | Arrivals::Trace(_) => None,
             Arrivals::Profile(points) => Some(profile_rate(points, Span(t.0))),
         }
     }
@@ -389,6 +404,7 @@ impl ServerConfig {
             workers: None,
             queue: None,
             when_full: Outcome::Status(503),
+            max_wait: None,
             discipline: Discipline::Fifo,
             drop_expired: false,
             abandoned_work: AbandonedWork::Finish,
@@ -433,6 +449,7 @@ impl Scenario {
             warmup: Span::ZERO,
             replications: 1,
             baseline: 0,
+            slo: None,
             peak_window: Span::secs(1),
             clients: 1,
             arrivals,

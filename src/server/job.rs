@@ -40,7 +40,7 @@ pub struct Job {
     pub arrived: SimTime,
     /// When its work began.
     pub began: SimTime,
-    /// When its work will end; [`SimTime::NEVER`] while frozen.
+    /// In service, when its work will end; [`SimTime::NEVER`] while frozen. In the queue, how long it may wait at most.
     pub ends: SimTime,
     /// Work left while frozen.
     pub left: Span,

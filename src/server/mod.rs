@@ -36,6 +36,13 @@ pub enum Output {
         /// Which.
         job: u32,
     },
+    /// Tell the server with [`Server::lose_patience`] at this instant.
+    PatienceEndsAt {
+        /// When.
+        at: SimTime,
+        /// Which.
+        job: u32,
+    },
     /// The work was carried out: an execution.
     Executed {
         /// Which.
@@ -175,19 +182,55 @@ impl<'a> Server<'a> {
         } else if self.has_free_worker() {
             self.take_up(now, id, floor);
         } else if self.config.queue.is_none_or(|places| self.waiting.len() < places) {
-            floor.jobs[id].place = Place::Waiting;
-            self.waiting.push(id, floor.jobs);
-            if now >= self.measured_from {
-                self.longest_queue = self.longest_queue.max(self.waiting.len());
-            }
-            self.held.set(now, self.load());
+            self.queue_up(now, id, floor);
         } else {
-            let hint = match self.config.when_full {
-                Outcome::Status(status) => self.retry_after(status),
-                _ => None,
-            };
-            answer(floor, id, self.config.when_full, hint);
+            self.turn_away(id, floor);
         }
+    }
+
+    /// Takes a place in the queue, for as long as the attempt may wait.
+    fn queue_up(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
+        if let Some(max_wait) = &self.config.max_wait {
+            let patience = max_wait.sample(&mut self.draws(&floor.jobs[id], Purpose::Patience));
+            if patience == Span::ZERO {
+                self.turn_away(id, floor);
+                return;
+            }
+            let at = now + patience;
+            floor.jobs[id].ends = at;
+            floor.out.push(Output::PatienceEndsAt { at, job: id });
+        }
+        floor.jobs[id].place = Place::Waiting;
+        self.waiting.push(id, floor.jobs);
+        if now >= self.measured_from {
+            self.longest_queue = self.longest_queue.max(self.waiting.len());
+        }
+        self.held.set(now, self.load());
+    }
+
+    /// There is no place for this attempt, or none any more.
+    fn turn_away(&self, id: u32, floor: &mut Floor) {
+        let hint = match self.config.when_full {
+            Outcome::Status(status) => self.retry_after(status),
+            _ => None,
+        };
+        answer(floor, id, self.config.when_full, hint);
+    }
+
+    /// An attempt has waited as long as it may. Does nothing if it has been taken up or has left since.
+    pub fn lose_patience(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
+        // As in `complete`: an entry is stale unless the attempt waits and may do so until exactly now.
+        let waits = |job: &Job| job.place == Place::Waiting && job.ends == now;
+        if floor.jobs.get(id).is_some_and(waits) {
+            self.leave_queue(now, id, floor.jobs);
+            self.turn_away(id, floor);
+        }
+    }
+
+    fn leave_queue(&mut self, now: SimTime, id: u32, jobs: &mut Slab<Job>) {
+        self.longest_queue = self.queue_max(now);
+        self.waiting.remove(id, jobs);
+        self.held.set(now, self.load());
     }
 
     /// A completion that was announced is due. Does nothing if the attempt has been cancelled, frozen or reset since.
@@ -233,9 +276,7 @@ impl<'a> Server<'a> {
         match floor.jobs[id].place {
             Place::Elsewhere => {}
             Place::Waiting => {
-                self.longest_queue = self.queue_max(now);
-                self.waiting.remove(id, floor.jobs);
-                self.held.set(now, self.load());
+                self.leave_queue(now, id, floor.jobs);
                 floor.out.push(Output::Gone { job: id });
             }
             Place::InService => {

@@ -8,12 +8,15 @@ pub enum Class {
     Fault = 0,
     /// Completions at servers, and replies that reach their clients.
     Reply = 1,
-    /// Requests that reach their servers: a worker that becomes free at this instant is free for them.
-    Request = 2,
+    /// Attempts that have waited as long as they may: not if a worker becomes free at this instant; and their answer comes before
+    /// a time-out that is due.
+    Patience = 2,
+    /// Requests that reach their servers: a worker or a place that becomes free at this instant is free for them.
+    Request = 3,
     /// Time-outs and wake-ups of clients.
-    Timer = 3,
+    Timer = 4,
     /// New operations.
-    Arrival = 4,
+    Arrival = 5,
 }
 
 /// Everything that can happen.
@@ -31,6 +34,11 @@ pub enum Event {
     },
     /// A worker is done.
     Completion {
+        /// The attempt in flight.
+        job: u32,
+    },
+    /// An attempt has waited in a queue as long as it may.
+    PatienceEnds {
         /// The attempt in flight.
         job: u32,
     },

@@ -228,6 +228,15 @@ impl<'a> Run<'a> {
                 );
                 self.settle();
             }
+            Event::PatienceEnds { job } => {
+                let server = self.scenario.operation.server;
+                self.servers[server].lose_patience(
+                    self.now,
+                    job,
+                    &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs },
+                );
+                self.settle();
+            }
             Event::Reply { job } => self.reply(job),
             Event::Timer { row } => self.timer(ticket, row),
             Event::NextOperation => {
@@ -359,6 +368,9 @@ impl<'a> Run<'a> {
             match output {
                 Output::TakenUp { job } => self.recorder.taken_up(self.jobs[job].arrived, self.now),
                 Output::CompletionAt { at, job } => self.queue.push(at, Class::Reply, Event::Completion { job }),
+                Output::PatienceEndsAt { at, job } => {
+                    self.queue.push(at, Class::Patience, Event::PatienceEnds { job });
+                }
                 Output::Executed { job } => self.rows[self.jobs[job].row].executions += 1,
                 Output::Answer { job } => {
                     let delay = self.leg(job, Purpose::NetworkBack, Purpose::AddedBack);

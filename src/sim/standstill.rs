@@ -62,6 +62,7 @@ impl AtOnce {
         let operations = match scenario.arrivals {
             // As many as were asked for; more come only from rounds without time between them.
             Arrivals::Burst { operations, .. } => operations,
+            Arrivals::Trace(ref trace) => trace.at.len() as u64,
             Arrivals::Closed { .. } => OPERATIONS.most(u64::from(scenario.clients)),
             Arrivals::Poisson { .. } | Arrivals::Constant { .. } | Arrivals::Profile(_) => OPERATIONS.most(1),
         };

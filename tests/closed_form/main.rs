@@ -4,6 +4,7 @@
 //! that no test passes by being short. Standard errors come from independent replications, never from single requests.
 
 mod faults;
+mod impatience;
 mod instants;
 mod measurement;
 mod metastable;

@@ -147,12 +147,12 @@ fn server() -> impl Strategy<Value = ServerConfig> {
     let capacity =
         (option::of(1u32..4), option::of(0u32..5), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     let limit = option::weighted(0.3, (0.2f64..6.0, 1.0f64..5.0, any::<bool>(), any::<bool>()));
+    let max_wait = option::weighted(0.4, distribution());
     let hints = option::weighted(0.3, 0u64..4_000);
-    (capacity, distribution(), distribution(), fates(), hints, limit, idempotency()).prop_map(
+    (capacity, (distribution(), distribution(), max_wait), fates(), hints, limit, idempotency()).prop_map(
         |(
             (workers, queue, refuse, lifo, drop_expired, cancel),
-            service_time,
-            network,
+            (service_time, network, max_wait),
             fates,
             hint,
             limit,
@@ -162,6 +162,7 @@ fn server() -> impl Strategy<Value = ServerConfig> {
                 workers,
                 queue,
                 when_full: if refuse { Outcome::Connection } else { Outcome::Status(503) },
+                max_wait,
                 discipline: if lifo { Discipline::Lifo } else { Discipline::Fifo },
                 drop_expired,
                 abandoned_work: if cancel { AbandonedWork::Cancel } else { AbandonedWork::Finish },

@@ -4,6 +4,7 @@
 mod extremes;
 mod keys;
 mod measuring;
+mod patience;
 mod world;
 
 use std::sync::atomic::AtomicBool;

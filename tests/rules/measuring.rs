@@ -200,3 +200,17 @@ fn levels_are_those_at_the_start_of_a_bin() {
     assert_eq!(result.timeline.goodput, [0.0, 1.0, 1.0, 1.0, 1.0]);
     assert_eq!(result.timeline.operations, [4.0, 0.0, 0.0, 0.0, 0.0]);
 }
+
+/// In time is what succeeds within the `slo`, its last nanosecond included; of all operations, the failed ones too.
+#[test]
+fn in_time_counts_successes_within_the_slo() {
+    // Served one after the other: at 100, 200 and 300 ms; the fourth finds no place.
+    let server = ServerConfig { queue: Some(2), ..one_worker() };
+    for (slo, share) in
+        [(None, f64::NAN), (Some(MS(200)), 0.5), (Some(Span(MS(200).0 - 1)), 0.25), (Some(MS(900)), 0.75)]
+    {
+        let result = run(&Scenario { slo, ..burst(4, server.clone()) }, tries(1));
+        let got = value(&result, "in_time_rate");
+        assert_eq!(got, Some(share).filter(|share| share.is_finite()), "slo {slo:?}");
+    }
+}

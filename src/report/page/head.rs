@@ -109,5 +109,6 @@ fn demand(arrivals: &Arrivals) -> String {
             let (low, high) = (rates().fold(f64::INFINITY, f64::min), rates().fold(0.0, f64::max));
             format!("at {} operations/s", N.interval(&N.rate(low), &N.rate(high)))
         }
+        Arrivals::Trace(trace) => format!("with operations as recorded in {}", harmless(&trace.file)),
     }
 }

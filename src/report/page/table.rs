@@ -49,6 +49,10 @@ impl Page<'_> {
             Column::Duplicates => ("Duplicates".to_owned(), "per 10,000".to_owned()),
             Column::Phantom => ("Phantom".to_owned(), "per 10,000".to_owned()),
             Column::P99 => ("p99 latency".to_owned(), format!("{}, successes only", cells.latency_unit().symbol())),
+            Column::InTime => {
+                let slo = self.input.scenario.slo.map_or_else(String::new, |slo| N.length(slo.seconds()));
+                ("In time".to_owned(), format!("% within {slo}"))
+            }
             Column::Recovered => ("Recovered".to_owned(), escape(&format!("runs{}", self.after()))),
             Column::Wave => ("Wave".to_owned(), escape(&format!("attempts/s{}", self.after()))),
         };

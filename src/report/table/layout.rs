@@ -34,6 +34,7 @@ impl Block {
             Column::Duplicates => "dup/10k".to_owned(),
             Column::Phantom => "phantom/10k".to_owned(),
             Column::P99 => "p99".to_owned(),
+            Column::InTime => "in time".to_owned(),
             Column::Recovered => "recov".to_owned(),
             Column::Wave => "wave/s".to_owned(),
         };

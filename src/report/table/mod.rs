@@ -55,7 +55,7 @@ pub fn table(input: &ReportInput, style: TableStyle) -> String {
 /// The columns that fit: what matters least is left out first; success, the difference and the peak stay.
 fn fitting(input: &ReportInput, findings: &Findings, cells: &Cells, style: TableStyle) -> Vec<Block> {
     let wide = style.width >= WIDE;
-    let shown = |column: &Column| wide || !matches!(column, Column::Phantom | Column::P99);
+    let shown = |column: &Column| wide || !matches!(column, Column::Phantom | Column::P99 | Column::InTime);
     let number = |column| Block::number(column, input, findings, cells);
     let columns = Column::shown(input.comparison, findings.recovered.as_deref());
     let mut blocks: Vec<Block> = columns.into_iter().filter(shown).map(number).collect();
@@ -65,6 +65,7 @@ fn fitting(input: &ReportInput, findings: &Findings, cells: &Cells, style: Table
     let least = [
         None,
         Some(Column::P99),
+        Some(Column::InTime),
         Some(Column::Phantom),
         Some(Column::Recovered),
         Some(Column::Wave),
@@ -104,6 +105,9 @@ fn legend(input: &ReportInput, findings: &Findings, blocks: &[Block], style: Tab
     }
     if columns.contains(&Column::Phantom) {
         words.push("phantom: done, but reported as failed".to_owned());
+    }
+    if let Some(slo) = input.scenario.slo.filter(|_| columns.contains(&Column::InTime)) {
+        words.push(format!("in time: succeeded within {}", Notation::TERMINAL.length(slo.seconds())));
     }
     if columns.contains(&Column::Recovered) {
         let fault = harmless(last_fault(input).unwrap_or("the fault"));

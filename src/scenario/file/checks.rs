@@ -264,6 +264,7 @@ pub fn of_scenario(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic
             *operations as f64 * every.map_or(1.0, |every| (seconds / every.seconds()).ceil())
         }
         Arrivals::Profile(points) => points.iter().map(|point| point.rate).fold(0.0, f64::max) * seconds,
+        Arrivals::Trace(trace) => trace.at.len() as f64,
         Arrivals::Closed { think } => {
             let server = &scenario.servers[scenario.operation.server];
             let cycle = think.mean_seconds() + server.service_time.mean_seconds() + 2.0 * server.network.mean_seconds();

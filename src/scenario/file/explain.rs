@@ -45,6 +45,10 @@ pub fn shape(error: &toml::de::Error, table: &[&str], root: &DeTable<'_>) -> Dia
     if message.contains("unit variant, expected") {
         return parameters_missing(root, &path, place);
     }
+    if message == "wanted string or table" {
+        let label = "must be a string or a table with one choice";
+        return Diagnostic::error("wrong-type", format!("wrong type for `{path}`"), place, label);
+    }
     if let Some(rest) = message.strip_prefix("invalid type: ") {
         return Diagnostic::error("wrong-type", format!("wrong type for `{path}`"), place, sentence(rest));
     }

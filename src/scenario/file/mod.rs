@@ -23,6 +23,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::Scenario;
 pub use diagnostic::{Diagnostic, Severity};
+use leaf::PositiveDuration;
 pub use overrides::{BadPath, Overrides};
 use shape::fault::FaultTable;
 use shape::load::Load;
@@ -273,6 +274,7 @@ impl Tables {
             warmup: top.warmup.0,
             replications: top.replications.0 as u32,
             baseline: self.policies.iter().position(|p| p.name == baseline).expect("names have been checked"),
+            slo: top.slo.0.map(PositiveDuration::span),
             peak_window: top.peak_window.span(),
             clients: self.load.clients.get(),
             arrivals: self.load.arrivals.build(),
@@ -454,6 +456,7 @@ drain = "5s"
 warmup = "1s"
 replications = 2
 baseline = "p"
+slo = "4s"
 peak_window = "2s"
 [load]
 clients = 3
@@ -465,6 +468,7 @@ method = "POST"
 workers = 2
 queue = 4
 when_full = 503
+max_wait = "none"
 discipline = "fifo"
 drop_expired = false
 abandoned_work = "finish"
@@ -527,6 +531,7 @@ drain = "6s"
 warmup = "2s"
 replications = 3
 baseline = "q"
+slo = "none"
 peak_window = "3s"
 load.clients = 4
 load.arrivals.burst.operations = 6
@@ -537,6 +542,7 @@ operation.method = "PUT"
 server.s.workers = "unlimited"
 server.s.queue = 5
 server.s.when_full = "refuse"
+server.s.max_wait = "2s"
 server.s.discipline = "lifo"
 server.s.drop_expired = true
 server.s.abandoned_work = "cancel"
@@ -658,5 +664,55 @@ policy.p.budget.tokens.scope = "fleet"
         assert_eq!(loaded.scenario.servers[0].service_time.mean_seconds(), 0.5);
         assert_eq!(loaded.files.len(), 1);
         assert_eq!(loaded.files[0].0, "times.csv");
+    }
+
+    /// Recorded instants are sorted; what is printed names their file again.
+    #[test]
+    fn recorded_instants_are_read() {
+        let folder = std::env::temp_dir().join(format!("simlab-trace-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join("arrivals.csv"), "t,host\n0.5,a\n0.25,b\n11,a\n").expect("written");
+        let text =
+            "duration = \"10s\"\n[load]\narrivals.trace = { file = \"arrivals.csv\" }\n[server.api]\n[policy.p]\n";
+        let loaded = parse(Source::new("test.toml", text.to_owned()), "test", &folder, &Overrides::default());
+        std::fs::remove_dir_all(&folder).expect("removed");
+        let loaded = loaded.unwrap_or_else(|error| panic!("{}", error.render(false)));
+        let crate::scenario::Arrivals::Trace(trace) = &loaded.scenario.arrivals else { panic!("no trace") };
+        assert_eq!(trace.at.iter().map(|at| at.seconds()).collect::<Vec<_>>(), [0.25, 0.5, 11.0]);
+        assert_eq!(loaded.files.len(), 1);
+        assert!(loaded.resolved.contains("arrivals.trace = { file = \"arrivals.csv\" }"), "{}", loaded.resolved);
+    }
+
+    /// A duration is a distribution that is always the same.
+    #[test]
+    fn max_wait_is_a_duration_or_a_distribution() {
+        let line = |given: &str| {
+            let loaded = read(&format!("{WORLD}{given}\n[policy.p]\n"), &[]);
+            match loaded {
+                Ok(loaded) => {
+                    let line = loaded.resolved.lines().find(|line| line.starts_with("max_wait"));
+                    line.expect("it is printed").to_owned()
+                }
+                Err(error) => error.render(false),
+            }
+        };
+        assert_eq!(line(""), "max_wait = \"none\"");
+        assert_eq!(line("max_wait = \"none\""), "max_wait = \"none\"");
+        assert_eq!(line("max_wait = \"2s\""), "max_wait.constant = \"2s\"");
+        assert_eq!(line("max_wait.constant = \"2s\""), "max_wait.constant = \"2s\"");
+        assert_eq!(line("max_wait.exponential = { mean = \"2s\" }"), "max_wait.exponential = { mean = \"2s\" }");
+        for (given, part) in [
+            ("max_wait = 2", "wrong type for `server.api.max_wait`"),
+            ("max_wait.exponential = { mean = \"2s\" }\nmax_wait.constant = \"2s\"", "is both"),
+            ("max_wait = \"exponential\"", "takes parameters"),
+            ("max_wait.exponentail = { mean = \"2s\" }", "a similar name exists"),
+            ("max_wait.exponential = { maen = \"2s\" }", "unknown key `maen`"),
+        ] {
+            assert!(line(given).contains(part), "{given}: {}", line(given));
+        }
+        check(
+            &[("server.api.max_wait", "2s"), ("server.api.max_wait.exponential.mean", "1s")],
+            Ok("max_wait.exponential = { mean = \"1s\" }"),
+        );
     }
 }

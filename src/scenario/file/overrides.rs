@@ -103,7 +103,7 @@ fn is_choice(path: &[&str]) -> bool {
         path,
         ["load", "arrivals"]
             | ["load", "arrivals", "closed", "think"]
-            | ["server", _, "service_time" | "network" | "idempotency"]
+            | ["server", _, "service_time" | "network" | "max_wait" | "idempotency"]
             | ["fault", _, "added_latency"]
             | ["policy", _, "backoff" | "breaker" | "budget" | "retry_after"]
             | ["policy", _, "backoff_for", _]

@@ -17,43 +17,51 @@ pub fn read_all(
     folder: &Path,
     root: &DeTable<'_>,
 ) -> Result<Vec<(String, String)>, Vec<Diagnostic>> {
-    let mut places: Vec<(Vec<String>, &mut DistributionChoice)> = Vec::new();
-    let path = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
-    if let Some(load) = &mut parts.load
-        && let ArrivalsChoice::Closed { think } = &mut load.arrivals
-    {
-        places.push((path(&["load", "arrivals", "closed", "think"]), think));
-    }
-    for server in &mut parts.servers {
-        places.push((path(&["server", &server.name, "service_time"]), &mut server.table.service_time));
-        places.push((path(&["server", &server.name, "network"]), &mut server.table.network));
-    }
-    for fault in &mut parts.faults {
-        places.push((path(&["fault", &fault.name, "added_latency"]), &mut fault.table.added_latency));
-    }
     let (mut files, mut errors) = (Vec::new(), Vec::new());
-    for (keys, distribution) in places {
-        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        for recorded in distribution.recorded() {
-            match read(recorded, folder) {
-                Ok(hash) if files.iter().all(|(file, _)| *file != recorded.file) => {
-                    files.push((recorded.file.clone(), hash));
-                }
-                Ok(_) => {}
-                Err(problem) => {
-                    let file_key: Vec<&str> = keys.iter().copied().chain(["empirical", "file"]).collect();
-                    let title = format!("`{}` holds no recorded values", recorded.file);
-                    errors.push(Diagnostic::error(
-                        "recorded-values",
-                        title,
-                        tree::value_place(root, &file_key),
-                        problem,
-                    ));
-                }
+    for (keys, recorded) in named(parts) {
+        match read(recorded, folder) {
+            Ok(hash) if files.iter().all(|(file, _)| *file != recorded.file) => {
+                files.push((recorded.file.clone(), hash));
+            }
+            Ok(_) => {}
+            Err(problem) => {
+                let file_key: Vec<&str> = keys.iter().map(String::as_str).chain(["file"]).collect();
+                let title = format!("`{}` holds no recorded values", recorded.file);
+                let place = tree::value_place(root, &file_key);
+                errors.push(Diagnostic::error("recorded-values", title, place, problem));
             }
         }
     }
     if errors.is_empty() { Ok(files) } else { Err(errors) }
+}
+
+/// Every file that `parts` name, with the path of the table that names it.
+fn named(parts: &mut Parts) -> Vec<(Vec<String>, &mut Recorded)> {
+    let mut all: Vec<(Vec<String>, &mut Recorded)> = Vec::new();
+    let mut drawn: Vec<([&str; 3], &mut DistributionChoice)> = Vec::new();
+    let path = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
+    match parts.load.as_mut().map(|load| &mut load.arrivals) {
+        Some(ArrivalsChoice::Closed { think }) => {
+            let keys = ["load", "arrivals", "closed", "think", "empirical"];
+            all.extend(think.recorded().into_iter().map(|recorded| (path(&keys), recorded)));
+        }
+        Some(ArrivalsChoice::Trace(recorded)) => all.push((path(&["load", "arrivals", "trace"]), recorded)),
+        _ => {}
+    }
+    for server in &mut parts.servers {
+        let table = &mut server.table;
+        drawn.push((["server", &server.name, "service_time"], &mut table.service_time));
+        drawn.push((["server", &server.name, "network"], &mut table.network));
+        drawn.extend(table.max_wait.0.as_mut().map(|wait| (["server", &server.name, "max_wait"], wait)));
+    }
+    for fault in &mut parts.faults {
+        drawn.push((["fault", &fault.name, "added_latency"], &mut fault.table.added_latency));
+    }
+    for (keys, distribution) in drawn {
+        let keys = path(&[keys[0], keys[1], keys[2], "empirical"]);
+        all.extend(distribution.recorded().into_iter().map(|recorded| (keys.clone(), recorded)));
+    }
+    all
 }
 
 fn read(recorded: &mut Recorded, folder: &Path) -> Result<String, String> {

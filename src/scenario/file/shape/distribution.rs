@@ -1,8 +1,11 @@
 //! A distribution of durations, as a choice with parameters.
 
+use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::EnumAccessDeserializer;
+use serde::de::{DeserializeSeed, EnumAccess, IntoDeserializer, VariantAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::distribution::{Distribution, Empirical};
 use crate::scenario::file::leaf::{Amount, Duration, PositiveDuration, PositiveNumber};
@@ -216,6 +219,60 @@ impl TryFrom<PartKeys> for Part {
             (None, _) => Err("a part of a mixture is a weight and a distribution; this one has no distribution".into()),
             (Some(_), Some(_)) => Err("a part of a mixture has one distribution; this one has several".into()),
         }
+    }
+}
+
+/// `max_wait`: a distribution, a duration for one that is always the same, or `"none"`.
+#[derive(Clone, Debug, Default)]
+pub struct MaxWait(pub Option<DistributionChoice>);
+
+impl Serialize for MaxWait {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            None => serializer.serialize_str("none"),
+            Some(distribution) => distribution.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for MaxWait {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<MaxWait, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = MaxWait;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a duration, \"none\" or a distribution")
+            }
+            fn visit_enum<A: EnumAccess<'de>>(self, choice: A) -> Result<MaxWait, A::Error> {
+                let (name, variant) = choice.variant::<String>()?;
+                if name == "none" {
+                    return variant.unit_variant().map(|()| MaxWait(None));
+                }
+                if let Ok(span) = Span::parse(&name) {
+                    return variant
+                        .unit_variant()
+                        .map(|()| MaxWait(Some(DistributionChoice::Constant(Duration(span)))));
+                }
+                DistributionChoice::deserialize(EnumAccessDeserializer::new(Named { name, variant }))
+                    .map(|distribution| MaxWait(Some(distribution)))
+            }
+        }
+        // As a choice, not as any value: only so is it an error to name two distributions.
+        deserializer.deserialize_enum("MaxWait", &[], Either)
+    }
+}
+
+/// An alternative whose name has been read already.
+struct Named<V> {
+    name: String,
+    variant: V,
+}
+
+impl<'de, V: VariantAccess<'de>> EnumAccess<'de> for Named<V> {
+    type Error = V::Error;
+    type Variant = V;
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, V), V::Error> {
+        Ok((seed.deserialize(self.name.into_deserializer())?, self.variant))
     }
 }
 

@@ -1,10 +1,13 @@
 //! `[load]`: clients and arrivals.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::distribution::DistributionChoice;
+use super::distribution::{DistributionChoice, Recorded};
 use crate::scenario::file::leaf::{AtLeastOne, Count, Duration, OrNone, PositiveDuration, PositiveRate, Rate};
-use crate::scenario::{Arrivals, ProfilePoint};
+use crate::scenario::{Arrivals, ProfilePoint, Trace};
+use crate::units::SimTime;
 
 /// `[load]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -39,6 +42,7 @@ pub enum ArrivalsChoice {
         every: OrNone<PositiveDuration>,
     },
     Profile(Profile),
+    Trace(Recorded),
 }
 
 /// Points in the order of time; at most two at one instant, which are a step.
@@ -83,6 +87,12 @@ impl ArrivalsChoice {
             ArrivalsChoice::Profile(Profile(points)) => Arrivals::Profile(
                 points.iter().map(|point| ProfilePoint { at: point.at.0, rate: point.rate.per_second }).collect(),
             ),
+            ArrivalsChoice::Trace(Recorded { file, values }) => {
+                // A log is written when requests end, or by several machines: its order is not that of the arrivals.
+                let mut at: Vec<SimTime> = values.iter().map(|after| SimTime::ZERO + *after).collect();
+                at.sort();
+                Arrivals::Trace(Arc::new(Trace { file: file.clone(), at }))
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::distribution::DistributionChoice;
+use super::distribution::{DistributionChoice, MaxWait};
 use crate::protocol::Outcome;
 use crate::scenario::file::leaf::{
     ByStatus, Duration, OrNone, OrUnlimited, PositiveDuration, PositiveRate, Probability, Status,
@@ -22,6 +22,8 @@ pub struct Server {
     queue: OrUnlimited<0>,
     #[serde(default)]
     when_full: WhenFull,
+    #[serde(default)]
+    pub max_wait: MaxWait,
     #[serde(default)]
     discipline: DisciplineName,
     #[serde(default)]
@@ -269,6 +271,7 @@ impl Server {
             workers: self.workers.0,
             queue: self.queue.0,
             when_full: self.when_full.0,
+            max_wait: self.max_wait.0.as_ref().map(DistributionChoice::build),
             discipline: match self.discipline {
                 DisciplineName::Fifo => Discipline::Fifo,
                 DisciplineName::Lifo => Discipline::Lifo,

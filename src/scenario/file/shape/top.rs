@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::Method;
-use crate::scenario::file::leaf::{Count, Duration, PositiveDuration};
+use crate::scenario::file::leaf::{Count, Duration, OrNone, PositiveDuration};
 use crate::units::Span;
 
 /// Largest number of replications: beyond, the results of single runs would not fit in any report.
@@ -28,6 +28,8 @@ pub struct Top {
     pub replications: Count<1, MOST_REPLICATIONS>,
     /// Default: the first policy.
     pub baseline: Option<String>,
+    #[serde(default)]
+    pub slo: OrNone<PositiveDuration>,
     #[serde(default = "second")]
     pub peak_window: PositiveDuration,
 }
