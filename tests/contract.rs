@@ -10,6 +10,7 @@ use serde_json::Value;
 use simlab::catalog;
 use simlab::experiment::{self, Options};
 use simlab::scenario::file::{self, Loaded, Overrides, Source};
+use simlab::scenario::metric;
 
 /// Every table, with a value wherever the default would leave a key out.
 const EVERYTHING: &str = r#"
@@ -27,6 +28,15 @@ attempts = 3
 backoff_for.429.additive-jitter = { base = "1s", jitter = "1s" }
 breaker.consecutive = { failures = 1, open = "1s" }
 budget.tokens = { capacity = 1, deposit = 1 }
+with.server.s.queue = 3
+[[expect]]
+policy = "p"
+metric = "failed"
+at_most = 3
+[[expect]]
+policy = "*"
+metric = "success_rate"
+at_least = "1%"
 "#;
 
 fn contract() -> String {
@@ -61,6 +71,7 @@ fn keys(value: &Value, keys_found: &mut BTreeSet<String>) {
         }
         keys(inner, keys_found);
     }
+    value.as_array().into_iter().flatten().for_each(|item| keys(item, keys_found));
 }
 
 #[test]
@@ -83,6 +94,12 @@ fn names_every_metric_in_order() {
     let options = Options { threads: 1, memory: 1 << 30, interrupted: &AtomicBool::new(false), progress: &|_| {} };
     let comparison = experiment::run(&loaded().scenario, &[0], &options).expect("the run comes to its end");
     let names = comparison.policies[0].metrics.iter().map(|metric| metric.name.clone());
+    let unknown: Vec<String> = names.clone().filter(|name| metric::unit(name).is_none()).collect();
+    assert!(unknown.is_empty(), "nothing can be expected of {unknown:?}: they are missing in scenario/metric.rs");
+    let measured: BTreeSet<String> = names.clone().collect();
+    for (name, _) in metric::METRICS {
+        assert!(measured.contains(name), "{name} is not measured, but something may be expected of it");
+    }
     // A status stands for all of them.
     let names = names.filter(|name| name.strip_prefix("outcome_").is_none_or(|rest| rest.parse::<u16>().is_err()));
     let text = contract();

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex};
 
 use rand::Rng;
 use simlab::distribution::Distribution;
-use simlab::experiment::{self, Comparison, Options, PolicyResult};
+use simlab::experiment::{self, Comparison, Estimate, Options, PolicyResult};
 use simlab::gate::breaker::ConsecutiveBreakerConfig;
 use simlab::gate::budget::{DepositOn, TokenBudgetConfig, Tokens};
 use simlab::gate::{GateConfig, GateRule, Scope};
 use simlab::protocol::{Failure, Outcome};
 use simlab::retry::{AttemptPlan, Backoff, Decision, History, KeyMode, Policy, RetryAfter, RetryPolicy};
 use simlab::scenario::{
-    Arrivals, Fates, Fault, Flapping, Idempotency, PolicyConfig, RateLimit, Scenario, ServerConfig,
+    Arrivals, Fates, Fault, Flapping, Idempotency, PolicyConfig, RateLimit, Scenario, ServerConfig, World,
 };
 use simlab::units::{SimTime, Span};
 
@@ -232,8 +232,10 @@ fn order_and_additions_change_nothing() {
         }
         let mut more = scenario.clone();
         let newcomer = RetryPolicy { attempts: Some(9), ..RetryPolicy::default() };
-        more.policies
-            .insert(1, PolicyConfig { name: "newcomer".into(), policy: Arc::new(newcomer), gates: vec![breaker()] });
+        more.policies.insert(
+            1,
+            PolicyConfig { name: "newcomer".into(), policy: Arc::new(newcomer), gates: vec![breaker()], world: None },
+        );
         let with_newcomer = run_all(&more);
         for before in &all.policies {
             let after = with_newcomer.policies.iter().find(|policy| policy.name == before.name);
@@ -377,5 +379,32 @@ fn golden_digests() {
     ] {
         let digests: Vec<u64> = run_all(&scenario).policies.iter().map(|policy| policy.digest).collect();
         assert!(digests == expected, "{name}: {digests:#018x?}, expected {expected:#018x?}");
+    }
+}
+
+/// A row in a world of its own does what it would do in a scenario that was changed by hand, and is paired with the baseline operation by
+/// operation where the load is the same.
+#[test]
+fn a_row_in_a_changed_world_is_a_run_of_the_changed_scenario() {
+    for scenario in [open_loop(), closed_loop()] {
+        let server = ServerConfig { queue: Some(0), ..server() };
+        let faults = vec![Fault { fates: Fates { refused: 0.5, ..Fates::default() }, ..faults().remove(1) }];
+        let by_hand =
+            Scenario { clients: 3, servers: vec![server.clone()], faults: faults.clone(), ..scenario.clone() };
+        let (clients, arrivals) = (by_hand.clients, by_hand.arrivals.clone());
+        let mut mixed = scenario.clone();
+        mixed.policies[1].world = Some(Arc::new(World { clients, arrivals, servers: vec![server], faults }));
+        let (plain, changed, mixed) = (run_all(&scenario), run_all(&by_hand), run_all(&mixed));
+        for (index, policy) in mixed.policies.iter().enumerate() {
+            let expected = if index == 1 { &changed.policies[1] } else { &plain.policies[index] };
+            assert_same(expected, policy);
+        }
+        assert_ne!(plain.policies[1].digest, changed.policies[1].digest, "the world makes a difference");
+        let rate = |comparison: &Comparison, policy: usize| comparison.policies[policy].metric("success_rate").cloned();
+        let (own, base) = (rate(&mixed, 1).expect("it is measured"), rate(&plain, 0).expect("it is measured"));
+        assert_eq!(own.versus_baseline, Estimate::of_difference(&own.values, &base.values, 0.95));
+        if matches!(scenario.arrivals, Arrivals::Poisson { .. }) {
+            assert_eq!(mixed.policies[1].timeline.operations, mixed.policies[0].timeline.operations);
+        }
     }
 }

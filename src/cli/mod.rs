@@ -29,7 +29,7 @@ First steps:
   simlab policies full-jitter                what it does, and the delays it makes
   simlab check my-scenario.toml              is it valid?
 
-Exit codes: 0 done, 1 internal error, 2 wrong command line, 3 scenario invalid, 4 input/output, 130 interrupted";
+Exit codes: 0 done, 1 internal error, 2 wrong command line, 3 scenario invalid, 4 input/output, 99 an\nexpectation was not met, 130 interrupted";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -54,6 +54,8 @@ enum Exit {
     Invalid,
     /// Input or output.
     Io,
+    /// An expectation was not met.
+    Unmet,
     /// Done.
     Done,
 }
@@ -65,6 +67,7 @@ impl Exit {
             Exit::Usage => 2,
             Exit::Invalid => 3,
             Exit::Io => 4,
+            Exit::Unmet => 99,
             Exit::Done => 0,
         }
     }

@@ -97,6 +97,7 @@ pub fn main(args: &Args) -> Exit {
         }
     }
     let mut exit = Exit::Done;
+    let mut missed = Vec::new();
     for job in &jobs {
         let progress = ProgressLine::new(args.quiet);
         let names: Vec<&str> = job.loaded.scenario.policies.iter().map(|policy| policy.name.as_str()).collect();
@@ -110,7 +111,7 @@ pub fn main(args: &Args) -> Exit {
         let result = experiment::run(&job.loaded.scenario, &job.policies, &options);
         progress.clear();
         exit = exit.min(match result {
-            Ok(comparison) => deliver(args, job, comparison, started.elapsed().as_secs_f64()),
+            Ok(comparison) => deliver(args, job, comparison, started.elapsed().as_secs_f64(), &mut missed),
             Err(failed) if failed.stop == Stop::Interrupted => {
                 eprintln!("interrupted; no report was written");
                 return Exit::Interrupted;
@@ -120,6 +121,11 @@ pub fn main(args: &Args) -> Exit {
                 Exit::Invalid
             }
         });
+    }
+    // At the very end, where nobody overlooks it.
+    for message in missed {
+        eprintln!("error: {message}");
+        exit = exit.min(Exit::Unmet);
     }
     exit
 }
@@ -205,8 +211,8 @@ fn chosen(args: &Args, loaded: &Loaded) -> Result<Vec<usize>, Exit> {
     Ok((0..policies.len()).filter(wanted).collect())
 }
 
-/// Prints the comparison and writes the report.
-fn deliver(args: &Args, job: &Job, mut comparison: Comparison, seconds: f64) -> Exit {
+/// Prints the comparison and writes the report. Adds to `missed` what to say of expectations that were not met.
+fn deliver(args: &Args, job: &Job, mut comparison: Comparison, seconds: f64, missed: &mut Vec<String>) -> Exit {
     comparison.warnings = job.loaded.warnings.iter().map(|warning| warning.title.clone()).collect();
     let input = ReportInput {
         comparison: &comparison,
@@ -240,6 +246,8 @@ fn deliver(args: &Args, job: &Job, mut comparison: Comparison, seconds: f64) -> 
         Format::Markdown => report::markdown(&input),
     };
     let printed = print(&text);
+    let several = if args.files.len() > 1 { format!("{}: ", job.stem) } else { String::new() };
+    missed.extend(report::expectations::failure(&input).map(|failure| several + &failure));
     match written {
         Err(error) => {
             eprintln!("error: {error}");

@@ -1,5 +1,6 @@
 //! The result of an experiment: plain data, ready to be written down.
 
+use super::expectation::Judgement;
 use crate::metrics::Timeline;
 use crate::metrics::statistics::summarise;
 
@@ -57,6 +58,8 @@ pub struct Comparison {
     pub replications: u32,
     /// In the file's order.
     pub policies: Vec<PolicyResult>,
+    /// What was expected, in the scenario's order, of the policies that were run.
+    pub expectations: Vec<Judgement>,
     /// Things the reader should know, in words.
     pub warnings: Vec<String>,
     /// Model events over all runs (attempts sent and completions), for the manifest.

@@ -1,6 +1,7 @@
 //! Scenario × policies × replications: runs them on threads and compares the results.
 
 mod comparison;
+pub mod expectation;
 mod run;
 
 pub use comparison::{Comparison, Estimate, Metric, PolicyResult};

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::comparison::{Comparison, Estimate, Metric, PolicyResult};
+use super::expectation::judge;
 use crate::metrics::digest::Digest;
 use crate::metrics::recorder::RunResult;
 use crate::metrics::statistics::nearest_rank;
@@ -159,10 +160,12 @@ fn compare(scenario: &Scenario, policies: &[usize], runs: Vec<RunResult>) -> Com
             peak_at: own.iter().map(|run| run.peak_at.seconds()).collect(),
         }
     });
+    let results: Vec<PolicyResult> = results.collect();
     Comparison {
         baseline,
         replications: scenario.replications,
-        policies: results.collect(),
+        expectations: judge(scenario, &results),
+        policies: results,
         warnings: Vec::new(),
         events: runs.iter().map(|run| run.events).sum(),
         attempts: runs.iter().map(|run| run.attempts).sum(),

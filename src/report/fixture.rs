@@ -129,6 +129,7 @@ pub(super) fn comparison(rows: Vec<Row>) -> Comparison {
         baseline: 0,
         replications,
         policies: rows.into_iter().enumerate().map(policy).collect(),
+        expectations: Vec::new(),
         warnings: vec!["a warning".to_owned()],
         events: 0,
         attempts: 0,
@@ -137,7 +138,11 @@ pub(super) fn comparison(rows: Vec<Row>) -> Comparison {
 
 /// Gives `use_it` a whole input for these rows.
 pub(super) fn with_input<T>(rows: Vec<Row>, use_it: impl FnOnce(&ReportInput) -> T) -> T {
-    let comparison = comparison(rows);
+    with_comparison(comparison(rows), use_it)
+}
+
+/// Gives `use_it` a whole input for this comparison.
+pub(super) fn with_comparison<T>(comparison: Comparison, use_it: impl FnOnce(&ReportInput) -> T) -> T {
     let mut scenario = scenario(comparison.replications);
     for policy in &comparison.policies {
         scenario = scenario.with_policy(&policy.name, RetryPolicy::default(), &[]);

@@ -3,7 +3,8 @@
 use serde_json::{Map, Number, Value, json};
 
 use super::ReportInput;
-use crate::experiment::{Estimate, Metric, PolicyResult};
+use crate::experiment::expectation::Judgement;
+use crate::experiment::{Comparison, Estimate, Metric, PolicyResult};
 use crate::metrics::statistics::nine_digits;
 
 /// Version of the shape of `summary.json`.
@@ -27,7 +28,7 @@ pub fn json(input: &ReportInput) -> String {
         "replications": comparison.replications,
         "baseline": comparison.policies[comparison.baseline].name,
         "policies": comparison.policies.iter().map(policy).collect::<Vec<Value>>(),
-        "expectations": [],
+        "expectations": comparison.expectations.iter().map(|one| expectation(one, comparison)).collect::<Vec<Value>>(),
         "warnings": comparison.warnings,
     });
     let mut text = String::new();
@@ -50,6 +51,23 @@ fn policy(policy: &PolicyResult) -> Value {
         }),
         "versus_baseline": by_name(|metric| Value::Object(estimate(&metric.versus_baseline))),
     })
+}
+
+fn expectation(judgement: &Judgement, comparison: &Comparison) -> Value {
+    let observed = &judgement.observed;
+    let mut object = Map::new();
+    object.insert("policy".to_owned(), Value::from(comparison.policies[judgement.policy].name.as_str()));
+    object.insert("metric".to_owned(), Value::from(judgement.metric.as_str()));
+    object.insert(judgement.limit.key().to_owned(), number(Some(judgement.limit.value())));
+    let numbers = [
+        ("observed", observed.mean),
+        ("ci_low", observed.ci_low),
+        ("ci_high", observed.ci_high),
+        ("margin", judgement.margin()),
+    ];
+    object.extend(numbers.into_iter().map(|(name, value)| (name.to_owned(), number(value))));
+    object.insert("met".to_owned(), Value::from(judgement.met));
+    Value::Object(object)
 }
 
 fn estimate(estimate: &Estimate) -> Map<String, Value> {

@@ -2,6 +2,7 @@
 
 use super::ReportInput;
 use super::column::{Cells, Column};
+use super::expectations::{self, Line};
 use super::findings::Findings;
 use super::marks::Mark;
 use super::name::harmless;
@@ -13,7 +14,9 @@ pub fn markdown(input: &ReportInput) -> String {
     let findings = Findings::new(input, notation);
     let cells = Cells::new(input.comparison, findings.recovered.as_deref(), notation);
     let baseline = escaped(&findings.names[input.comparison.baseline]);
-    let mut text = format!("### {}\n\n{}, baseline {baseline}\n\n", escaped(&input.title()), input.facts());
+    let own: Vec<String> = input.in_own_worlds().into_iter().map(|policy| escaped(&findings.names[policy])).collect();
+    let own = if own.is_empty() { String::new() } else { format!("; in a changed world: {}", own.join(", ")) };
+    let mut text = format!("### {}\n\n{}, baseline {baseline}{own}\n\n", escaped(&input.title()), input.facts());
     text.push_str(&table(input, &findings, &cells));
     for sentence in &findings.verdict {
         // A leading dash would begin a list.
@@ -33,6 +36,7 @@ pub fn markdown(input: &ReportInput) -> String {
         text.push('\n');
         text.extend(items);
     }
+    text.push_str(&expected(&expectations::lines(input, &findings.names, notation)));
     text.push_str(&format!("\n`{}`\n", harmless(input.command).replace('`', "'")));
     text
 }
@@ -76,6 +80,25 @@ fn table(input: &ReportInput, findings: &Findings, cells: &Cells) -> String {
     let legend: Vec<&str> = legend.into_iter().filter_map(|(used, words)| used.then_some(words)).collect();
     if !legend.is_empty() {
         text.push_str(&format!("\n{} (95%, paired)\n", legend.join(", ")));
+    }
+    text
+}
+
+/// What was expected, in a table of its own; nothing if nothing was.
+fn expected(lines: &[Line]) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n**Expectations**: {}\n\n", expectations::tally(lines));
+    text.push_str(
+        "| | metric | policy | limit | observed | 95% | margin |\n| :-- | :-- | :-- | --: | --: | --: | --: |\n",
+    );
+    for line in lines {
+        let status = if line.met { "met" } else { "**not met**" };
+        let margin = line.margin_in_words();
+        let fields = [&line.metric, &line.policy, &line.limit, &line.observed, &line.interval, &margin];
+        let fields: Vec<String> = fields.into_iter().map(|field| escaped(field)).collect();
+        text.push_str(&format!("| {status} | {} |\n", fields.join(" | ")));
     }
     text
 }

@@ -7,6 +7,7 @@ pub mod column;
 pub mod contrast;
 mod csv;
 mod escape;
+pub mod expectations;
 pub mod findings;
 #[cfg(test)]
 mod fixture;
@@ -25,6 +26,8 @@ pub use json::json;
 pub use markdown::markdown;
 pub use table::{TableStyle, table};
 pub use timeline::timeline;
+
+use std::borrow::Cow;
 
 use crate::experiment::Comparison;
 use crate::scenario::Scenario;
@@ -55,6 +58,17 @@ impl ReportInput<'_> {
     pub fn title(&self) -> String {
         let title = name::harmless(&self.scenario.title);
         if title.is_empty() { name::harmless(self.name) } else { title }
+    }
+
+    /// The scenario as the policy in this row met it: in its own world, if it has one.
+    pub fn scenario_of(&self, policy: usize) -> Cow<'_, Scenario> {
+        self.scenario.in_world_of(self.comparison.policies[policy].slot)
+    }
+
+    /// Rows that ran in a world of their own.
+    pub fn in_own_worlds(&self) -> Vec<usize> {
+        let own = |policy: &usize| self.scenario.policies[self.comparison.policies[*policy].slot].world.is_some();
+        (0..self.comparison.policies.len()).filter(own).collect()
     }
 
     /// "9 policies, 10 replications, seed 7".

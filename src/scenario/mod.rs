@@ -2,10 +2,13 @@
 //!
 //! A [`Scenario`] is plain data. It is built from a file by [`mod@file`] (feature `scenario-files`) or in code, field by field. It builds, it never runs.
 
+pub mod expectation;
 #[cfg(feature = "scenario-files")]
 pub mod file;
+pub mod metric;
 pub mod nearest;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::distribution::Distribution;
@@ -13,6 +16,7 @@ use crate::gate::GateConfig;
 use crate::protocol::{Method, Outcome};
 use crate::retry::Policy;
 use crate::units::{SimTime, Span};
+use expectation::Expectation;
 
 /// A scenario. See `docs/CONTRACT.md`, section 3, for the meaning of each field.
 #[derive(Clone, Debug)]
@@ -49,6 +53,8 @@ pub struct Scenario {
     pub faults: Vec<Fault>,
     /// At least one.
     pub policies: Vec<PolicyConfig>,
+    /// What the results should be.
+    pub expectations: Vec<Expectation>,
 }
 
 /// The demand.
@@ -315,6 +321,21 @@ pub struct PolicyConfig {
     pub policy: Arc<dyn Policy>,
     /// State that may refuse its attempts: at most one budget and one breaker.
     pub gates: Vec<GateConfig>,
+    /// The world it runs in, if that is not the scenario's.
+    pub world: Option<Arc<World>>,
+}
+
+/// A changed world: what stands in place of the scenario's own. Servers and faults are the same ones in the same order, with other values.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Client processes; at least 1.
+    pub clients: u32,
+    /// The demand.
+    pub arrivals: Arrivals,
+    /// At least one.
+    pub servers: Vec<ServerConfig>,
+    /// What goes wrong, and when.
+    pub faults: Vec<Fault>,
 }
 
 impl Fault {
@@ -328,6 +349,13 @@ impl Scenario {
     /// The first instant at which a run is over whatever happens.
     pub fn end(&self) -> SimTime {
         SimTime::ZERO + self.duration + self.drain
+    }
+
+    /// The scenario as policy number `policy` meets it: with that policy's own world in place of the common one, if it has its own.
+    pub fn in_world_of(&self, policy: usize) -> Cow<'_, Scenario> {
+        let Some(world) = &self.policies[policy].world else { return Cow::Borrowed(self) };
+        let World { clients, arrivals, servers, faults } = World::clone(world);
+        Cow::Owned(Scenario { clients, arrivals, servers, faults, ..self.clone() })
     }
 
     /// The end of the last fault that ends within the run.
@@ -457,12 +485,18 @@ impl Scenario {
             servers: vec![server],
             faults: Vec::new(),
             policies: Vec::new(),
+            expectations: Vec::new(),
         }
     }
 
     /// Adds a row to the comparison.
     pub fn with_policy(mut self, name: &str, policy: impl Policy + 'static, gates: &[GateConfig]) -> Scenario {
-        self.policies.push(PolicyConfig { name: name.to_owned(), policy: Arc::new(policy), gates: gates.to_vec() });
+        self.policies.push(PolicyConfig {
+            name: name.to_owned(),
+            policy: Arc::new(policy),
+            gates: gates.to_vec(),
+            world: None,
+        });
         self
     }
 }

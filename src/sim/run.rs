@@ -132,6 +132,8 @@ struct Run<'a> {
 
 /// Bytes that a run needs before anything happens: state that grows with the number of clients.
 pub fn initial_bytes(scenario: &Scenario, policy: usize) -> u64 {
+    let world = scenario.in_world_of(policy);
+    let scenario = &*world;
     let clients = scenario.clients;
     let closed = match scenario.arrivals {
         Arrivals::Closed { .. } => u64::from(clients) * (Queue::ENTRY_BYTES as u64 * 2 + size_of::<u32>() as u64),
@@ -147,6 +149,8 @@ pub fn initial_bytes(scenario: &Scenario, policy: usize) -> u64 {
 /// # Errors
 /// Says why the run stopped before its end.
 pub fn run(scenario: &Scenario, policy: usize, replication: u32, limits: Limits) -> Result<RunResult, Stop> {
+    let world = scenario.in_world_of(policy);
+    let scenario = &*world;
     let need = initial_bytes(scenario, policy);
     if need > limits.memory as u64 {
         return Err(Stop::OutOfMemory { at: SimTime::ZERO, limit: limits.memory });

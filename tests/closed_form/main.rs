@@ -11,6 +11,7 @@ mod metastable;
 mod queueing;
 mod retries;
 mod wave;
+mod worlds;
 
 use std::sync::atomic::AtomicBool;
 

@@ -72,7 +72,7 @@ impl Facts<'_> {
 
     /// The peak as a multiple of what the server can finish when nothing is wrong.
     fn times_capacity(&self, policy: usize) -> Option<String> {
-        let scenario = self.input.scenario;
+        let scenario = self.input.scenario_of(policy);
         let server = &scenario.servers[scenario.operation.server];
         let capacity = f64::from(server.workers?) / server.service_time.mean_seconds();
         let peak = self.comparison.policies[policy].mean("peak_load")?;

@@ -3,8 +3,9 @@
 use super::{N, Page};
 use crate::report::chart::axis::instant;
 use crate::report::escape::escape;
+use crate::report::expectations::{self, Line};
 use crate::report::findings::Topic;
-use crate::report::name::harmless;
+use crate::report::name::{harmless, list};
 use crate::scenario::Arrivals;
 use crate::units::SimTime;
 
@@ -44,7 +45,19 @@ impl Page<'_> {
             many => facts.push(format!("{many} faults")),
         }
         facts.push(format!("baseline {}", self.findings.names[comparison.baseline]));
+        facts.extend(self.own_worlds());
         facts.join(" · ")
+    }
+
+    /// "no-queue in a world of its own": demand and faults are not the same for every row then.
+    pub(super) fn own_worlds(&self) -> Option<String> {
+        let own: Vec<&str> =
+            self.input.in_own_worlds().into_iter().map(|policy| self.findings.names[policy].as_str()).collect();
+        match own[..] {
+            [] => None,
+            [one] => Some(format!("{one} in a world of its own")),
+            _ => Some(format!("{} in worlds of their own", list(&own, "and"))),
+        }
     }
 
     /// A sentence whose first word, if it is a policy's name, is bold.
@@ -66,7 +79,7 @@ impl Page<'_> {
             )
         };
         let items: String = findings.found.iter().map(item).collect();
-        let mut side = String::new();
+        let mut side = self.expectations();
         if !findings.not_separable.is_empty() || !findings.hints.is_empty() {
             side.push_str("<div class=\"side\"><h2>No difference shown</h2>");
             if !findings.not_separable.is_empty() {
@@ -81,7 +94,30 @@ impl Page<'_> {
         if items.is_empty() && side.is_empty() {
             return String::new();
         }
-        format!("<div class=\"cols\"><div><ul class=\"find\">{items}</ul></div>{side}</div>")
+        format!("<div class=\"cols\"><div><ul class=\"find\">{items}</ul></div><div>{side}</div></div>")
+    }
+}
+
+/// What was expected and what came of it; nothing if nothing was.
+impl Page<'_> {
+    fn expectations(&self) -> String {
+        let lines = expectations::lines(self.input, &self.findings.names, N);
+        if lines.is_empty() {
+            return String::new();
+        }
+        let item = |line: &Line| {
+            let status = if line.met { "<b class=\"ok\">met</b>" } else { "<b class=\"missed\">not met</b>" };
+            let what = format!("{} of {} {}", line.metric, line.policy, line.limit);
+            let margin = match line.margin_in_words() {
+                none if none.is_empty() => none,
+                margin => format!(", margin {margin}"),
+            };
+            let result = escape(&(line.result() + &margin));
+            format!("<li>{status} {}<br><span class=\"mut\">{result}</span></li>", self.prose(&what))
+        };
+        let items: String = lines.iter().map(item).collect();
+        let tally = expectations::tally(&lines);
+        format!("<div class=\"side expected\"><h2>Expectations: {tally}</h2><ul>{items}</ul></div>")
     }
 }
 

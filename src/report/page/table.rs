@@ -27,12 +27,13 @@ impl Page<'_> {
         };
         format!(
             "<section id=\"table\"><h2>Comparison</h2>\n\
-             <p class=\"cap\">Same demand and faults for every policy. {bars}; the dashed tick is {baseline}.</p>\n\
+             <p class=\"cap\">Same demand and faults for every policy{but}. {bars}; the dashed tick is {baseline}.</p>\n\
              <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Comparison table\"><table class=\"cmp\">\
              <caption class=\"vh\">Policies compared</caption>\n\
              <thead><tr><th scope=\"col\">Policy</th>{heads}</tr></thead>\n<tbody>{rows}</tbody></table></div>\n\
              <p class=\"swipe note\">Swipe the table sideways for more columns.</p>\n{legend}</section>",
             baseline = self.baseline(),
+            but = self.own_worlds().map_or_else(String::new, |own| format!(", but {}", escape(&own))),
             legend = self.legend(),
         )
     }

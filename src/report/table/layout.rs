@@ -72,12 +72,13 @@ impl Block {
     }
 }
 
-const GREEN: &str = "32";
-const RED: &str = "31";
+pub(super) const GREEN: &str = "32";
+pub(super) const RED: &str = "31";
 const DIM: &str = "2";
 
 /// `text` in a colour (ECMA-48, select graphic rendition).
-fn painted(text: String, code: &str, colour: bool) -> String {
+pub(super) fn painted(text: impl Into<String>, code: &str, colour: bool) -> String {
+    let text = text.into();
     if colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text }
 }
 

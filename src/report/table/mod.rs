@@ -12,7 +12,8 @@ use super::marks::Mark;
 use super::name::harmless;
 use super::number::Notation;
 use super::recovery::last_fault;
-use layout::{Block, aligned};
+use crate::report::expectations::{self, Line};
+use layout::{Block, GREEN, RED, aligned, painted};
 
 /// What the terminal can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,12 +39,18 @@ pub fn table(input: &ReportInput, style: TableStyle) -> String {
     let findings = Findings::new(input, notation);
     let cells = Cells::new(input.comparison, findings.recovered.as_deref(), notation);
     let baseline = &findings.names[input.comparison.baseline];
-    let mut lines = vec![input.title(), format!("{}, baseline {baseline}", input.facts()), String::new()];
+    let mut lines = vec![input.title(), format!("{}, baseline {baseline}", input.facts())];
+    let own: Vec<&str> = input.in_own_worlds().into_iter().map(|policy| findings.names[policy].as_str()).collect();
+    if !own.is_empty() {
+        lines.extend(wrapped(&format!("in a changed world: {}", own.join(", ")), style.width));
+    }
+    lines.push(String::new());
     let blocks = fitting(input, &findings, &cells, style);
     lines.extend(aligned(&findings.names, &blocks, style));
     lines.push(String::new());
     lines.extend(legend(input, &findings, &blocks, style));
     lines.extend(prose(input, &findings, style.width.clamp(INDENT + 25, PROSE)));
+    lines.extend(expected(&expectations::lines(input, &findings.names, notation), style));
     let mut text = String::new();
     for line in lines {
         text.push_str(line.trim_end());
@@ -157,6 +164,36 @@ fn prose(input: &ReportInput, findings: &Findings, width: usize) -> Vec<String> 
         }
     }
     lines
+}
+
+/// What was expected: limits, results and margins below each other. Where they do not fit side by side, results stand below the limits.
+fn expected(lines: &[Line], style: TableStyle) -> Vec<String> {
+    const STATUS: usize = 11;
+    if lines.is_empty() {
+        return Vec::new();
+    }
+    let column = |of: &dyn Fn(&Line) -> String| -> Vec<String> {
+        let texts: Vec<String> = lines.iter().map(of).collect();
+        let width = texts.iter().map(|text| text.chars().count()).max().unwrap_or(0);
+        texts.into_iter().map(|text| format!("{text:<width$}")).collect()
+    };
+    let whats = column(&|line| format!("{} of {}", line.metric, line.policy));
+    let limits = column(&|line| line.limit.clone());
+    let results = column(&|line| line.result());
+    let margins = column(&|line| line.margin.clone());
+    let columns = [&whats, &limits, &results, &margins];
+    let width =
+        STATUS + columns.iter().map(|column| column[0].chars().count()).sum::<usize>() + 2 * (columns.len() - 1);
+    let between = if width <= style.width { "  ".to_owned() } else { format!("\n{:STATUS$}", "") };
+    let tally = expectations::tally(lines);
+    let mut text = vec![String::new(), format!("{:<INDENT$}{tally}; last, the margin", "Expectations")];
+    for (index, line) in lines.iter().enumerate() {
+        let (status, colour) = if line.met { ("  met      ", GREEN) } else { ("  NOT MET  ", RED) };
+        let status = painted(status, colour, style.colour);
+        let row = format!("{status}{}  {}{between}{}  {}", whats[index], limits[index], results[index], line.margin);
+        text.extend(row.split('\n').map(str::to_owned));
+    }
+    text
 }
 
 /// Lines of at most `width` characters, broken at spaces; a longer word stands alone.

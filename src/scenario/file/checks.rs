@@ -4,7 +4,7 @@ use toml::de::DeTable;
 
 use super::diagnostic::Diagnostic;
 use super::source::Place;
-use super::{Named, Parts, tree};
+use super::{Named, Parts, expectations, tree};
 use crate::scenario::nearest::nearest;
 use crate::scenario::{Arrivals, Fates, Scenario};
 use crate::units::{SimTime, Span};
@@ -52,6 +52,7 @@ pub fn across(parts: &Parts, root: &DeTable<'_>) -> Vec<Diagnostic> {
     windows(parts, root, &mut errors);
     shares(parts, root, &mut errors);
     policies(parts, root, &mut errors);
+    errors.extend(expectations::check(&parts.expectations, root));
     errors
 }
 
@@ -286,12 +287,15 @@ pub fn of_scenario(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic
 pub fn warnings(scenario: &Scenario, root: &DeTable<'_>) -> Vec<Diagnostic> {
     let server = scenario.operation.server;
     let never_answers = |fates: &Fates| fates.hangs + fates.lost_requests + fates.lost_replies > 0.0;
-    let of_faults = scenario.faults.iter().filter(|fault| fault.server == server && fault.from < SimTime::NEVER);
-    let silent =
-        never_answers(&scenario.servers[server].fates) || of_faults.into_iter().any(|f| never_answers(&f.fates));
-    let endless = scenario.policies.iter().filter(|policy| silent && policy.policy.may_wait_for_ever());
+    let is_silent = |policy: usize| {
+        let world = scenario.in_world_of(policy);
+        let mut faults = world.faults.iter().filter(|fault| fault.server == server && fault.from < SimTime::NEVER);
+        never_answers(&world.servers[server].fates) || faults.any(|fault| never_answers(&fault.fates))
+    };
+    let policies = scenario.policies.iter().enumerate();
+    let endless = policies.filter(|(index, policy)| policy.policy.may_wait_for_ever() && is_silent(*index));
     endless
-        .map(|policy| {
+        .map(|(_, policy)| {
             let place = tree::key_place(root, &["policy", &policy.name]);
             let title = format!("policy `{}` may wait for ever", policy.name);
             Diagnostic::warning("no-timeout", title, place, "has neither `timeout` nor `deadline`")

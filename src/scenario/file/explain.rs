@@ -56,6 +56,28 @@ pub fn shape(error: &toml::de::Error, table: &[&str], root: &DeTable<'_>) -> Dia
     Diagnostic::error("invalid-value", format!("invalid value for `{path}`"), place, message)
 }
 
+/// An error of a table in a list: its place is within that table.
+pub fn item(error: &toml::de::Error, list: &str, index: usize, root: &DeTable<'_>) -> Diagnostic {
+    let items = root.get(list).and_then(|node| node.get_ref().as_array());
+    let item =
+        items.and_then(|items| items.get(index)).and_then(|item| Some((item.span(), item.get_ref().as_table()?)));
+    let Some((span, table)) = item else { return shape(error, &[list], root) };
+    let words = backticked(error.message());
+    let place = error.span().unwrap_or(span);
+    let key = tree::path_at(table, &place).join(".");
+    let path = format!("{list}.{key}");
+    if let Some(name) = error.message().strip_prefix("unknown field ").and(words.first()) {
+        return unknown_key(name, &words[1..], list, place);
+    }
+    if let Some(name) = error.message().strip_prefix("missing field ").and(words.first()) {
+        return missing_key(name, list, place);
+    }
+    if let Some(rest) = error.message().strip_prefix("invalid type: ") {
+        return Diagnostic::error("wrong-type", format!("wrong type for `{path}`"), place, sentence(rest));
+    }
+    Diagnostic::error("invalid-value", format!("invalid value for `{path}`"), place, error.message())
+}
+
 /// serde points at a choice as a whole, or at a list: the alternative that was chosen, or the item that the message names, is what is wrong.
 fn innermost(root: &DeTable<'_>, path: String, place: Place, words: &[&str]) -> (String, Place) {
     let keys: Vec<&str> = path.split('.').collect();
@@ -162,6 +184,7 @@ fn kind_of(path: &str) -> String {
         ["fault", _] => "a fault".to_owned(),
         ["load"] => "the load".to_owned(),
         ["operation"] => "the operation".to_owned(),
+        ["expect"] => "an expectation".to_owned(),
         _ => format!("`{}`", keys.last().copied().unwrap_or_default()),
     }
 }

@@ -4,6 +4,7 @@
 
 mod checks;
 mod diagnostic;
+mod expectations;
 mod explain;
 mod leaf;
 mod overrides;
@@ -12,22 +13,26 @@ mod resolved;
 mod shape;
 mod source;
 mod tree;
+mod world;
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::Scenario;
+use super::expectation::Expectation;
+use super::{Scenario, metric};
 pub use diagnostic::{Diagnostic, Severity};
 use leaf::PositiveDuration;
 pub use overrides::{BadPath, Overrides};
+use shape::expect::{EVERY_POLICY, ExpectTable};
 use shape::fault::FaultTable;
 use shape::load::Load;
-use shape::policy::PolicyTable;
+use shape::policy::{PolicyTable, With};
 use shape::server::Server;
 use shape::top::{OperationTable, Top};
 pub use source::Source;
@@ -164,7 +169,7 @@ pub fn parse(mut source: Source, stem: &str, folder: &Path, overrides: &Override
     }
     let (mut parts, mut diagnostics) = Parts::read(&root);
     diagnostics.extend(checks::across(&parts, &root));
-    let files = recorded::read_all(&mut parts, folder, &root).unwrap_or_else(|errors| {
+    let mut files = recorded::read_all(&mut parts, folder, &root).unwrap_or_else(|errors| {
         diagnostics.extend(errors);
         Vec::new()
     });
@@ -176,8 +181,17 @@ pub fn parse(mut source: Source, stem: &str, folder: &Path, overrides: &Override
     if let Some(replications) = overrides.replications {
         tables.top.replications.0 = replications.into();
     }
+    let worlds = match worlds(&world::Reader { root: &root, source: &source, folder, tables: &tables, stem }) {
+        Ok(worlds) => worlds,
+        Err(errors) => return Err(invalid(source, errors)),
+    };
     tables.resolve(stem);
-    let scenario = tables.build();
+    let mut scenario = tables.build();
+    for (policy, read) in worlds {
+        files.extend(read.files.into_iter().filter(|file| !files.contains(file)).collect::<Vec<_>>());
+        scenario.policies[policy].world = Some(Arc::new(read.world));
+        tables.policies[policy].table.with = Some(With { resolved: read.resolved });
+    }
     if let Some(error) = checks::of_scenario(&scenario, &root) {
         return Err(invalid(source, vec![error]));
     }
@@ -185,6 +199,18 @@ pub fn parse(mut source: Source, stem: &str, folder: &Path, overrides: &Override
     let resolved_json = resolved::json(&tables);
     let resolved = resolved::toml(&resolved_json);
     Ok(Loaded { scenario, warnings, source, resolved, resolved_json, files })
+}
+
+/// The worlds of the policies that have their own, with the policies' places.
+fn worlds(reader: &world::Reader) -> Result<Vec<(usize, world::Read)>, Vec<Diagnostic>> {
+    let (mut worlds, mut errors) = (Vec::new(), Vec::new());
+    for (index, policy) in reader.tables.policies.iter().enumerate() {
+        match reader.read(policy) {
+            Ok(read) => worlds.extend(read.map(|read| (index, read))),
+            Err(of_policy) => errors.extend(of_policy),
+        }
+    }
+    if errors.is_empty() { Ok(worlds) } else { Err(errors) }
 }
 
 /// A table with the name the file gives it.
@@ -203,10 +229,11 @@ struct Tables {
     servers: Vec<Named<Server>>,
     faults: Vec<Named<FaultTable>>,
     policies: Vec<Named<PolicyTable>>,
+    expectations: Vec<ExpectTable>,
 }
 
 /// Keys of the root that are tables of their own.
-const TABLES: [&str; 5] = ["load", "operation", "server", "fault", "policy"];
+const TABLES: [&str; 6] = ["load", "operation", "server", "fault", "policy", "expect"];
 
 /// The tables of a file that could be read.
 #[derive(Debug, Default)]
@@ -217,6 +244,8 @@ struct Parts {
     servers: Vec<Named<Server>>,
     faults: Vec<Named<FaultTable>>,
     policies: Vec<Named<PolicyTable>>,
+    /// With their places in the list.
+    expectations: Vec<(usize, ExpectTable)>,
 }
 
 impl Parts {
@@ -230,6 +259,7 @@ impl Parts {
             servers: read_named(root, "server", &mut errors),
             faults: read_named(root, "fault", &mut errors),
             policies: read_named(root, "policy", &mut errors),
+            expectations: read_list(root, "expect", &mut errors),
         };
         errors.extend(checks::missing_tables(root));
         (parts, errors)
@@ -237,8 +267,9 @@ impl Parts {
 
     /// All of it, if nothing is missing.
     fn whole(self) -> Option<Tables> {
-        let Parts { top, load, operation, servers, faults, policies } = self;
-        Some(Tables { top: top?, load: load?, operation: operation?, servers, faults, policies })
+        let Parts { top, load, operation, servers, faults, policies, expectations } = self;
+        let expectations = expectations.into_iter().map(|(_, table)| table).collect();
+        Some(Tables { top: top?, load: load?, operation: operation?, servers, faults, policies, expectations })
     }
 }
 
@@ -285,7 +316,15 @@ impl Tables {
             servers: self.servers.iter().map(|server| server.table.build(&server.name)).collect(),
             faults: self.faults.iter().map(|f| f.table.build(&f.name, server(&f.table.server))).collect(),
             policies: self.policies.iter().map(|policy| policy.table.build(&policy.name)).collect(),
+            expectations: self.expectations.iter().map(|expected| self.expectation(expected)).collect(),
         }
+    }
+
+    fn expectation(&self, table: &ExpectTable) -> Expectation {
+        let policy = self.policies.iter().position(|policy| policy.name == table.policy);
+        assert!(policy.is_some() || table.policy == EVERY_POLICY, "names have been checked");
+        let unit = metric::unit(&table.metric).expect("names have been checked");
+        table.build(policy, unit).expect("limits have been checked")
     }
 }
 
@@ -335,6 +374,29 @@ fn read_named<T: for<'de> Deserialize<'de>>(
         }
     }
     named
+}
+
+/// Reads the tables of a list; each reports its own first error.
+fn read_list<T: for<'de> Deserialize<'de>>(
+    root: &DeTable<'_>,
+    key: &str,
+    errors: &mut Vec<Diagnostic>,
+) -> Vec<(usize, T)> {
+    let Some(node) = root.get(key) else { return Vec::new() };
+    let Some(items) = node.get_ref().as_array() else {
+        let title = format!("`{key}` is not a list of tables");
+        let fix = format!("write `[[{key}]]`, with two brackets");
+        errors.push(Diagnostic::error("wrong-type", title, node.span(), "must be a list of tables").help(fix));
+        return Vec::new();
+    };
+    let mut tables = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        match T::deserialize(ValueDeserializer::from(item.clone())) {
+            Ok(table) => tables.push((index, table)),
+            Err(error) => errors.push(explain::item(&error, key, index, root)),
+        }
+    }
+    tables
 }
 
 #[cfg(test)]
@@ -518,7 +580,15 @@ retry_after.honour = { max = "60s" }
 key = "none"
 breaker.consecutive = { failures = 5, open = "30s", probes = 1, scope = "client" }
 budget.tokens = { capacity = 10, cost = 1, deposit = 0.1, deposit_on = "success", scope = "client" }
+with.load.clients = 5
+with.server.s.queue = 7
+with.server.s.errors = { 503 = 0.5 }
+with.fault.f.until = "8s"
 [policy.q]
+[[expect]]
+policy = "p"
+metric = "success_rate"
+at_least = "99%"
 "#;
 
     /// Values that differ from those of [`FULL`], a line for each key.
@@ -613,6 +683,16 @@ policy.p.budget.tokens.cost = 2
 policy.p.budget.tokens.deposit = 0.2
 policy.p.budget.tokens.deposit_on = "first-attempt"
 policy.p.budget.tokens.scope = "fleet"
+policy.p.with.load.clients = 6
+policy.p.with.server.s.queue = 8
+policy.p.with.server.s.errors.503 = 0.6
+policy.p.with.fault.f.until = "9s"
+policy.p.with.fault.f.for = "3s"
+policy.p.with.load.arrivals.constant.rate = "9/s"
+expect = [{ policy = "*", metric = "success_rate", at_least = "99%" }]
+expect = [{ policy = "p", metric = "waited", at_least = "99%" }]
+expect = [{ policy = "p", metric = "success_rate", at_most = "99%" }]
+expect = [{ policy = "p", metric = "success_rate", at_least = 0.9 }]
 "#;
 
     /// No key is read and then ignored: each changes the question, and what is printed of it.
@@ -681,6 +761,46 @@ policy.p.budget.tokens.scope = "fleet"
         assert_eq!(trace.at.iter().map(|at| at.seconds()).collect::<Vec<_>>(), [0.25, 0.5, 11.0]);
         assert_eq!(loaded.files.len(), 1);
         assert!(loaded.resolved.contains("arrivals.trace = { file = \"arrivals.csv\" }"), "{}", loaded.resolved);
+    }
+
+    /// A row with `with` is the same as one of a scenario that was changed by hand, whatever is changed and however it is written.
+    #[test]
+    fn a_world_is_the_scenario_changed_by_hand() {
+        let world = "duration = \"10s\"\n[load]\nclients = 2\narrivals.poisson = { rate = \"10/s\" }\n[server.api]\n\
+                     errors = { 500 = 0.1, 503 = 0.1 }\nservice_time.exponential = { mean = \"1s\" }\n\
+                     [fault.outage]\nfrom = \"2s\"\nfor = \"3s\"\nrefused = 0.5\n[policy.p]\ntimeout = \"1s\"\n";
+        for (with, set) in [
+            ("with.server.api.queue = 0", ("server.api.queue", "0")),
+            ("with.server.api.errors = { 503 = 0.3 }", ("server.api.errors", "{ 503 = 0.3 }")),
+            ("with.server.api.errors.503 = 0.3", ("server.api.errors.503", "0.3")),
+            ("with = { server = { api = { errors = { 503 = 0.3 } } } }", ("server.api.errors", "{ 503 = 0.3 }")),
+            ("[policy.p.with.server.api.errors]\n503 = 0.3", ("server.api.errors.503", "0.3")),
+            ("with.server.api.service_time.constant = \"2s\"", ("server.api.service_time.constant", "2s")),
+            ("with.load.arrivals.closed.think.constant = \"1s\"", ("load.arrivals.closed.think.constant", "1s")),
+            ("with.load.arrivals.poisson.rate = \"30/s\"", ("load.arrivals.poisson.rate", "30/s")),
+            ("with.load.clients = 9", ("load.clients", "9")),
+            ("with.fault.outage.until = \"4s\"", ("fault.outage.until", "4s")),
+            ("with.fault.outage.for = \"1s\"", ("fault.outage.for", "1s")),
+            ("[policy.p.with.fault.outage]\nfreeze = true", ("fault.outage.freeze", "true")),
+        ] {
+            let given =
+                read(&format!("{world}{with}\n"), &[]).unwrap_or_else(|error| panic!("{}", error.render(false)));
+            let set = read(world, &[set]).unwrap_or_else(|error| panic!("{}", error.render(false)));
+            let expected = &set.scenario;
+            let check = |scenario: &Scenario| {
+                let got = scenario.in_world_of(0);
+                assert_eq!(format!("{:?}", got.servers), format!("{:?}", expected.servers), "{with}");
+                assert_eq!(format!("{:?}", got.faults), format!("{:?}", expected.faults), "{with}");
+                assert_eq!((got.clients, &got.arrivals), (expected.clients, &expected.arrivals), "{with}");
+            };
+            check(&given.scenario);
+            // The scenario itself is what it was, and what is printed is read as the same.
+            let plain = read(world, &[]).unwrap_or_else(|error| panic!("{}", error.render(false))).scenario;
+            assert_eq!(format!("{:?}", given.scenario.servers), format!("{:?}", plain.servers), "{with}");
+            let again = read(&given.resolved, &[]).unwrap_or_else(|error| panic!("{}", error.render(false)));
+            check(&again.scenario);
+            assert_eq!(again.resolved, given.resolved, "{with}");
+        }
     }
 
     /// A duration is a distribution that is always the same.

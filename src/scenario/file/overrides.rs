@@ -55,26 +55,35 @@ pub fn apply<'s>(root: &mut DeTable<'s>, text: &'s str, path: &str, value: &str)
         node = take_only(table).ok_or_else(no_path)?;
     }
     let (last, new) = node;
-    keys.push(last.clone());
+    keys.push(last);
     let names: Vec<String> = keys.iter().map(|key| key.get_ref().to_string()).collect();
     check_name(root, &names).map_err(bad)?;
-    let path: Vec<&str> = names.iter().map(String::as_str).collect();
+    if set(root, &keys, new) { Ok(()) } else { Err(no_path()) }
+}
+
+/// Puts `value` at the path of `keys`, with all tables on the way, in place of what was there and of other alternatives. False if that is no path.
+pub fn set<'s>(root: &mut DeTable<'s>, keys: &[Key<'s>], value: Node<'s>) -> bool {
+    let path: Vec<&str> = keys.iter().map(|key| key.get_ref().as_ref()).collect();
+    let Some((last, above)) = keys.split_last() else { return false };
     let mut table = root;
-    for (depth, key) in keys[..keys.len() - 1].iter().enumerate() {
+    for (depth, key) in above.iter().enumerate() {
         clear_other_alternative(table, &path[..=depth]);
-        let name = names[depth].as_str();
+        let name = path[depth];
         if table.get(name).is_none_or(|node| !node.get_ref().is_table()) {
             table.insert(key.clone(), Spanned::new(key.span(), DeValue::Table(DeTable::new())));
         }
-        let Some(DeValue::Table(inner)) = table.get_mut(name).map(Spanned::get_mut) else { return Err(no_path()) };
+        let Some(DeValue::Table(inner)) = table.get_mut(name).map(Spanned::get_mut) else { return false };
         table = inner;
     }
     clear_other_alternative(table, &path);
-    table.insert(last, new);
-    Ok(())
+    table.insert(last.clone(), value);
+    true
 }
 
-type Entry<'s> = (Spanned<std::borrow::Cow<'s, str>>, Node<'s>);
+/// A key with its place.
+pub type Key<'s> = Spanned<std::borrow::Cow<'s, str>>;
+
+type Entry<'s> = (Key<'s>, Node<'s>);
 
 fn take_only(table: DeTable<'_>) -> Option<Entry<'_>> {
     let mut entries = table.into_iter();
@@ -99,6 +108,9 @@ fn count_keys(path: &str) -> Option<usize> {
 /// True if the value at `path` is a choice: setting one alternative replaces another. The whole path decides, since a policy may be called
 /// `budget` and a server has a map called `retry_after`.
 fn is_choice(path: &[&str]) -> bool {
+    if let ["policy", _, "with", world @ ..] = path {
+        return is_choice(world);
+    }
     matches!(
         path,
         ["load", "arrivals"]
@@ -113,7 +125,11 @@ fn is_choice(path: &[&str]) -> bool {
 /// What the key at the end of `path` replaces, beside the value it had: the other alternatives of its choice, or the fault's other end.
 fn clear_other_alternative(table: &mut DeTable<'_>, path: &[&str]) {
     let Some((own, above)) = path.split_last() else { return };
-    let goes = |key: &str| match path {
+    let in_world = match path {
+        ["policy", _, "with", world @ ..] => world,
+        path => path,
+    };
+    let goes = |key: &str| match in_world {
         ["fault", _, "for"] => key == "until",
         ["fault", _, "until"] => key == "for",
         _ => is_choice(above) && key != *own,

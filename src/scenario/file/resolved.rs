@@ -34,6 +34,10 @@ pub fn json(tables: &Tables) -> Value {
         root.insert("fault".into(), named(&tables.faults));
     }
     root.insert("policy".into(), named(&tables.policies));
+    if !tables.expectations.is_empty() {
+        let expectations = tables.expectations.iter().map(|table| Value::Object(object(table)));
+        root.insert("expect".into(), expectations.collect());
+    }
     root.into()
 }
 
@@ -41,10 +45,14 @@ pub fn json(tables: &Tables) -> Value {
 pub fn toml(resolved: &Value) -> String {
     let mut text = String::new();
     let Some(root) = resolved.as_object() else { return text };
-    for (key, value) in root.iter().filter(|(_, value)| !value.is_object()) {
+    // The only list of the root is one of tables.
+    for (key, value) in root.iter().filter(|(_, value)| !value.is_object() && !value.is_array()) {
         line(&mut text, key, value);
     }
     for (key, value) in root {
+        for item in value.as_array().into_iter().flatten() {
+            section(&mut text, &format!("[{key}]"), item);
+        }
         let Some(table) = value.as_object() else { continue };
         if NAMED.contains(&key.as_str()) {
             for (name, entry) in table {
@@ -72,12 +80,27 @@ fn line(text: &mut String, key: &str, value: &Value) {
         Value::Object(table) if key == "backoff_for" => {
             table.iter().for_each(|(outcome, backoff)| line(text, &format!("backoff_for.{outcome}"), backoff));
         }
+        Value::Object(world) if key == "with" => with(text, key, world),
         Value::Object(table) if is_choice(table) => {
             for (alternative, inner) in table {
                 text.push_str(&format!("{key}.{alternative} = {}\n", inline(inner)));
             }
         }
         value => text.push_str(&format!("{key} = {}\n", inline(value))),
+    }
+}
+
+/// Each key that a row's world changes, by its path.
+fn with(text: &mut String, path: &str, world: &Map<String, Value>) {
+    for (kind, table) in world {
+        for (key, value) in table.as_object().into_iter().flatten() {
+            let path = format!("{path}.{kind}.{key}");
+            // Servers and faults have names, the load has not.
+            match value.as_object().filter(|_| kind != "load") {
+                Some(keys) => keys.iter().for_each(|(key, value)| line(text, &format!("{path}.{key}"), value)),
+                None => line(text, &path, value),
+            }
+        }
     }
 }
 

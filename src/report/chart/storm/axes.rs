@@ -1,11 +1,13 @@
 //! The axes that all panels of the storm share.
 
+use std::borrow::Cow;
+
 use crate::experiment::PolicyResult;
 use crate::report::ReportInput;
 use crate::report::chart::axis::{Scale, Tick, count_ticks, time_ticks};
 use crate::report::chart::picture::Point;
 use crate::report::chart::series::Grouping;
-use crate::scenario::Arrivals;
+use crate::scenario::{Arrivals, Scenario};
 use crate::units::{SimTime, Span};
 
 /// Width of a panel.
@@ -43,6 +45,13 @@ pub struct Axes {
     pub goodput: Scale,
     /// Some goodput lies above its axis.
     pub goodput_cut: bool,
+    /// Per row: what the world does on them.
+    pub worlds: Vec<World>,
+}
+
+/// What the world of one row does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct World {
     /// Corners of the demand per second; empty if it is no number.
     pub demand: Vec<(f64, f64)>,
     /// What the server can finish per second; empty if that is unlimited.
@@ -59,14 +68,18 @@ impl Axes {
     pub fn new(input: &ReportInput, points: usize) -> Axes {
         let policies = &input.comparison.policies;
         let duration = input.scenario.duration.seconds();
-        let demand = demand(input);
-        let most_demanded = demand.iter().map(|(_, rate)| *rate).fold(0.0, f64::max);
+        let scenarios: Vec<_> = (0..policies.len()).map(|policy| input.scenario_of(policy)).collect();
+        let demands: Vec<Vec<(f64, f64)>> = scenarios.iter().map(|scenario| demand(scenario)).collect();
+        let most_demanded = demands.iter().flatten().map(|(_, rate)| *rate).fold(0.0, f64::max);
         let highest = policies.iter().map(highest_attempts).fold(most_demanded, f64::max);
         let end = time_end(input, highest);
-        let capacity = capacity(input, end);
+        let world =
+            |(demand, scenario): (Vec<(f64, f64)>, &Cow<Scenario>)| World { demand, capacity: capacity(scenario, end) };
+        let worlds: Vec<World> = demands.into_iter().zip(&scenarios).map(world).collect();
         // A capacity just above everything else is worth seeing; one far above would hide the rest.
         let near = |rate: &f64| *rate > highest && *rate < highest * 1.25;
-        let highest = capacity.iter().map(|(_, _, rate)| *rate).filter(near).fold(highest, f64::max);
+        let capacities = worlds.iter().flat_map(|world| &world.capacity);
+        let highest = capacities.map(|(_, _, rate)| *rate).filter(near).fold(highest, f64::max);
         let attempts_high = with_room_above_the_last_tick(highest * 1.05);
         let grouping = Grouping::new(policies[0].timeline.bin, end, points);
         let goodput = policies.iter().flat_map(|p| grouping.means(&p.timeline.goodput, end)).map(|(_, v)| v * 1.05);
@@ -83,8 +96,7 @@ impl Axes {
             attempts_ticks: count_ticks(attempts_high, 5.0),
             goodput: Scale { low: 0.0, high: positive(goodput_high), start: STRIP_BOTTOM, end: STRIP_TOP },
             goodput_cut: most_goodput / 1.05 > goodput_high,
-            demand,
-            capacity,
+            worlds,
         }
     }
 
@@ -100,11 +112,13 @@ impl Axes {
         edge.into_iter().chain(points).map(|(t, value)| (self.time.at(t), scale.within(value))).collect()
     }
 
-    /// True if the capacity is a line in the plot, at least at times.
+    /// True if the capacity of some row is a line in its plot, at least at times.
     pub fn shows_capacity(&self) -> bool {
-        self.capacity.iter().any(|(_, _, rate)| *rate <= self.attempts.high)
+        self.worlds.iter().flat_map(|world| &world.capacity).any(|(_, _, rate)| *rate <= self.attempts.high)
     }
+}
 
+impl World {
     /// Demand per second if it is one number, else nothing.
     pub fn constant_demand(&self) -> Option<f64> {
         let (_, first) = *self.demand.first()?;
@@ -137,8 +151,7 @@ fn time_end(input: &ReportInput, highest: f64) -> f64 {
 }
 
 /// The corners of the demand, which is linear in between.
-fn demand(input: &ReportInput) -> Vec<(f64, f64)> {
-    let scenario = input.scenario;
+fn demand(scenario: &Scenario) -> Vec<(f64, f64)> {
     let last = SimTime(scenario.duration.0.saturating_sub(1));
     let (Some(first), Some(end)) = (scenario.demand_at(SimTime::ZERO), scenario.demand_at(last)) else {
         return Vec::new();
@@ -153,13 +166,13 @@ fn demand(input: &ReportInput) -> Vec<(f64, f64)> {
 }
 
 /// The capacity between all edges of faults.
-fn capacity(input: &ReportInput, end: f64) -> Vec<Step> {
-    let server = &input.scenario.servers[input.scenario.operation.server];
+fn capacity(scenario: &Scenario, end: f64) -> Vec<Step> {
+    let server = &scenario.servers[scenario.operation.server];
     if !server.service_time.mean_seconds().is_finite() {
         // A heavy tail without a mean has no capacity in requests per second.
         return Vec::new();
     }
-    let faults = input.scenario.faults.iter().filter(|fault| fault.flapping.is_none());
+    let faults = scenario.faults.iter().filter(|fault| fault.flapping.is_none());
     let mut edges: Vec<SimTime> = faults.flat_map(|fault| [fault.from, fault.until]).collect();
     edges.push(SimTime::ZERO);
     edges.sort();
@@ -168,7 +181,7 @@ fn capacity(input: &ReportInput, end: f64) -> Vec<Step> {
     let ends = edges.iter().skip(1).map(|edge| edge.seconds()).chain([end]);
     let mut steps: Vec<Step> = Vec::new();
     for (from, until) in edges.iter().zip(ends) {
-        let Some(rate) = input.scenario.capacity_at(*from) else { continue };
+        let Some(rate) = scenario.capacity_at(*from) else { continue };
         match steps.last_mut() {
             Some(last) if last.2 == rate => last.1 = until,
             _ => steps.push((from.seconds(), until, rate)),

@@ -1,9 +1,8 @@
 //! What the lines and areas of all panels mean.
 
 use super::Storm;
-use super::axes::STRIP_MOST;
+use super::axes::{STRIP_MOST, World};
 use super::faults::windows;
-use crate::report::ReportInput;
 use crate::report::chart::axis::instant;
 use crate::report::chart::ink::Role;
 use crate::report::number::Notation;
@@ -29,19 +28,26 @@ pub fn legend(storm: &Storm) -> Vec<Entry> {
     if storm.has_context() {
         add(Role::Context, false, "other policies".to_owned());
     }
-    if !axes.demand.is_empty() {
-        let rates = || axes.demand.iter().map(|(_, rate)| *rate);
+    // Where rows run in worlds of their own, figures are those of the baseline's.
+    let baseline = storm.input.comparison.baseline;
+    let world = &axes.worlds[baseline];
+    let differs =
+        |other: &dyn Fn(&World) -> bool| if axes.worlds.iter().any(other) { ", other in some rows" } else { "" };
+    if !world.demand.is_empty() {
+        let rates = || world.demand.iter().map(|(_, rate)| *rate);
         let (low, high) = (rates().fold(f64::INFINITY, f64::min), rates().fold(0.0, f64::max));
         let demand = if low == high { n.rate(high) } else { n.interval(&n.rate(low), &n.rate(high)) };
-        add(Role::Demand, false, format!("demand, {demand}/s"));
+        let other = differs(&|other| other.demand != world.demand);
+        add(Role::Demand, false, format!("demand, {demand}/s{other}"));
     }
-    if let Some(capacity) = capacity_in_words(storm.input, storm) {
-        add(Role::Capacity, false, capacity);
+    if let Some(capacity) = capacity_in_words(storm) {
+        let other = differs(&|other| other.capacity != world.capacity);
+        add(Role::Capacity, false, capacity + other);
     }
     let cut =
         if axes.goodput_cut { format!(", cut off at {:.0}% of demand", STRIP_MOST * 100.0) } else { String::new() };
     add(Role::GoodputKey, true, format!("goodput{cut}"));
-    let faults = windows(storm.input, axes);
+    let faults = windows(&storm.input.scenario_of(baseline), axes);
     if !faults.is_empty() {
         let at = |time: f64| instant(time, axes.time.high);
         let window = |(from, until, names): &(f64, f64, String)| {
@@ -64,20 +70,22 @@ pub fn legend(storm: &Storm) -> Vec<Entry> {
 }
 
 /// "capacity, 87/s (60/s in outage)".
-fn capacity_in_words(input: &ReportInput, storm: &Storm) -> Option<String> {
+fn capacity_in_words(storm: &Storm) -> Option<String> {
     let axes = &storm.axes;
+    let baseline = storm.input.comparison.baseline;
+    let (scenario, world) = (storm.input.scenario_of(baseline), &axes.worlds[baseline]);
     let n = Notation::PAGE;
-    let server = &input.scenario.servers[input.scenario.operation.server];
+    let server = &scenario.servers[scenario.operation.server];
     let usual = f64::from(server.workers?) / server.service_time.mean_seconds();
-    if !usual.is_finite() || axes.capacity.is_empty() {
+    if !usual.is_finite() || world.capacity.is_empty() {
         return None;
     }
-    let other: Vec<_> = axes.capacity.iter().filter(|(_, _, rate)| *rate != usual).collect();
+    let other: Vec<_> = world.capacity.iter().filter(|(_, _, rate)| *rate != usual).collect();
     let changed = match other[..] {
         [] => String::new(),
         [(from, _, rate)] => {
             let at = SimTime::ZERO + crate::units::Span::from_seconds(*from);
-            let mut names = input.scenario.faults.iter().filter(|fault| fault.covers(at)).map(|fault| &fault.name);
+            let mut names = scenario.faults.iter().filter(|fault| fault.covers(at)).map(|fault| &fault.name);
             match (names.next(), names.next()) {
                 (Some(name), None) => format!(" ({}/s in {})", n.rate(*rate), crate::report::name::harmless(name)),
                 _ => format!(" ({}/s under faults)", n.rate(*rate)),

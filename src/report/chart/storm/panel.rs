@@ -1,6 +1,6 @@
 //! One policy's panel.
 
-use super::axes::{Axes, BOTTOM, HEIGHT, LEFT, RIGHT, STRIP_BOTTOM, STRIP_TOP, WIDTH};
+use super::axes::{Axes, BOTTOM, HEIGHT, LEFT, RIGHT, STRIP_BOTTOM, STRIP_TOP, WIDTH, World};
 use super::{Storm, faults, peak, words};
 use crate::report::chart::axis::{round_below, short};
 use crate::report::chart::font;
@@ -17,20 +17,21 @@ const GAP: f64 = 3.6;
 /// The panel of `policy`, back to front.
 pub fn panel(storm: &Storm, policy: usize) -> Picture {
     let (input, axes) = (storm.input, &storm.axes);
+    let world = &axes.worlds[policy];
     let result = &input.comparison.policies[policy];
     let mut picture = Picture::new(WIDTH, HEIGHT);
     picture.words = words::description(input, policy);
 
-    faults::draw(&mut picture, input, axes);
+    faults::draw(&mut picture, &input.scenario_of(policy), axes);
     grid(&mut picture, axes);
     for (other, line) in storm.context.iter().enumerate() {
         if other != policy {
             picture.add(Role::Context, Shape::Path(line.clone()));
         }
     }
-    capacity_line(&mut picture, axes);
+    capacity_line(&mut picture, axes, world);
     let demand: Vec<Point> =
-        axes.demand.iter().map(|(t, rate)| (axes.time.at(*t), axes.attempts.within(*rate))).collect();
+        world.demand.iter().map(|(t, rate)| (axes.time.at(*t), axes.attempts.within(*rate))).collect();
     picture.add(Role::Demand, Shape::Path(demand));
     if input.comparison.replications > 1 {
         let mut band = axes.line(storm.grouping, &result.attempts_high);
@@ -39,8 +40,8 @@ pub fn panel(storm: &Storm, policy: usize) -> Picture {
     }
     picture.add(Role::Mean.of(result.slot), Shape::Path(axes.line(storm.grouping, &result.timeline.attempts)));
     picture.text(Role::Note, (0.0, faults::NAMES), Anchor::Start, "attempts/s");
-    let label = peak::draw(&mut picture, result, axes);
-    capacity_word(&mut picture, axes, label);
+    let label = peak::draw(&mut picture, result, axes, world);
+    capacity_word(&mut picture, axes, world, label);
     strip(&mut picture, storm, policy);
     time_axis(&mut picture, axes);
     picture
@@ -56,9 +57,9 @@ fn grid(picture: &mut Picture, axes: &Axes) {
 }
 
 /// The capacity with its steps; what lies above the axis is left out.
-fn capacity_line(picture: &mut Picture, axes: &Axes) {
+fn capacity_line(picture: &mut Picture, axes: &Axes, world: &World) {
     let mut line: Vec<Point> = Vec::new();
-    for (from, until, rate) in &axes.capacity {
+    for (from, until, rate) in &world.capacity {
         if *rate > axes.attempts.high {
             picture.add(Role::Capacity, Shape::Path(std::mem::take(&mut line)));
             continue;
@@ -70,10 +71,10 @@ fn capacity_line(picture: &mut Picture, axes: &Axes) {
 }
 
 /// The word beside the capacity's line, where no other text is; the legend has it too.
-fn capacity_word(picture: &mut Picture, axes: &Axes, peak_label: Option<Extent>) {
+fn capacity_word(picture: &mut Picture, axes: &Axes, world: &World, peak_label: Option<Extent>) {
     const WORD: &str = "capacity";
     let level =
-        |t: f64| axes.capacity_at(t).filter(|rate| *rate <= axes.attempts.high).map(|rate| axes.attempts.at(rate));
+        |t: f64| world.capacity_at(t).filter(|rate| *rate <= axes.attempts.high).map(|rate| axes.attempts.at(rate));
     let almost_the_end = axes.time.high * (1.0 - 1e-9);
     let beside = [(LEFT + 3.0, Anchor::Start, level(0.0)), (RIGHT - 3.0, Anchor::End, level(almost_the_end))];
     let mut places = Vec::new();
@@ -108,6 +109,7 @@ fn segments(mark: &Mark) -> Vec<Extent> {
 /// Goodput on its own scale: on that of the attempts a collapse would be three pixels high.
 fn strip(picture: &mut Picture, storm: &Storm, policy: usize) {
     let axes = &storm.axes;
+    let world = &axes.worlds[policy];
     let result = &storm.input.comparison.policies[policy];
     picture.line(Role::Axis, (LEFT, STRIP_BOTTOM), (RIGHT, STRIP_BOTTOM));
     let mut area = axes.curve(axes.goodput, storm.grouping, &result.timeline.goodput);
@@ -116,12 +118,13 @@ fn strip(picture: &mut Picture, storm: &Storm, policy: usize) {
         area.push((last.0, STRIP_BOTTOM));
     }
     picture.add(Role::Goodput.of(result.slot), Shape::Area(area));
-    let line: Vec<Point> = axes.demand.iter().map(|(t, rate)| (axes.time.at(*t), axes.goodput.within(*rate))).collect();
+    let line: Vec<Point> =
+        world.demand.iter().map(|(t, rate)| (axes.time.at(*t), axes.goodput.within(*rate))).collect();
     picture.add(Role::Demand, Shape::Path(line));
 
-    let (unit, (value, label)) = match axes.constant_demand() {
+    let (unit, (value, label)) = match world.constant_demand() {
         Some(demand) => ("goodput", (demand, "100%".to_owned())),
-        None => ("goodput/s", goodput_tick(axes)),
+        None => ("goodput/s", goodput_tick(axes, world)),
     };
     picture.text(Role::Note, (0.0, STRIP_TOP - 7.0), Anchor::Start, unit);
     let y = axes.goodput.at(value);
@@ -132,8 +135,8 @@ fn strip(picture: &mut Picture, storm: &Storm, policy: usize) {
 }
 
 /// The highest demand, or else a round number as high as leaves room for the word above.
-fn goodput_tick(axes: &Axes) -> (f64, String) {
-    let highest = axes.demand.iter().map(|(_, rate)| *rate).fold(0.0, f64::max);
+fn goodput_tick(axes: &Axes, world: &World) -> (f64, String) {
+    let highest = world.demand.iter().map(|(_, rate)| *rate).fold(0.0, f64::max);
     let label = Notation::PAGE.rate(highest);
     if highest > 0.0 && font::width(&label, TEXT, false) < LEFT - GAP {
         return (highest, label);

@@ -1,6 +1,6 @@
 //! The highest load of a policy: how high, when, and how it is marked.
 
-use super::axes::{Axes, BOTTOM, LEFT, RIGHT, Step, TOP};
+use super::axes::{Axes, BOTTOM, LEFT, RIGHT, Step, TOP, World};
 use crate::experiment::PolicyResult;
 use crate::metrics::statistics::nearest_rank;
 use crate::report::chart::axis::instant;
@@ -45,9 +45,9 @@ pub fn peak(policy: &PolicyResult) -> Option<Peak> {
 }
 
 /// What the label beside the mark says. Where demand is no rate, the load itself.
-fn label(peak: &Peak, axes: &Axes) -> String {
+fn label(peak: &Peak, axes: &Axes, world: &World) -> String {
     let n = Notation::PAGE;
-    let height = if axes.demand.is_empty() {
+    let height = if world.demand.is_empty() {
         format!("{}/s", n.count(peak.load))
     } else {
         format!("{} demand", n.times(peak.ratio))
@@ -66,7 +66,7 @@ const CLEAR: f64 = 10.0;
 const RAISED: f64 = 21.0;
 
 /// Marks the peak, if it is an event, and tells where its label lies.
-pub fn draw(picture: &mut Picture, policy: &PolicyResult, axes: &Axes) -> Option<Extent> {
+pub fn draw(picture: &mut Picture, policy: &PolicyResult, axes: &Axes, world: &World) -> Option<Extent> {
     let peak = peak(policy).filter(|peak| peak.ratio >= EVENT)?;
     let y = axes.attempts.at(peak.load);
     let (left, right) = match peak.when {
@@ -76,7 +76,7 @@ pub fn draw(picture: &mut Picture, policy: &PolicyResult, axes: &Axes) -> Option
     let (left, right) = (left.max(LEFT), right.min(RIGHT));
     picture.line(Role::Peak, (left, y), (right, y));
 
-    let label = label(&peak, axes);
+    let label = label(&peak, axes, world);
     let half = font::width(&label, TEXT, false) / 2.0;
     let middle = (left + right) / 2.0;
     let x = middle.clamp(LEFT + half, RIGHT + 8.0 - half);
@@ -84,7 +84,7 @@ pub fn draw(picture: &mut Picture, policy: &PolicyResult, axes: &Axes) -> Option
     let covers = |(from, until, rate): &&Step| {
         axes.time.at(*from) < x + half && axes.time.at(*until) > x - half && *rate <= axes.attempts.high
     };
-    let lines = axes.capacity.iter().filter(covers).map(|(_, _, rate)| axes.attempts.at(*rate));
+    let lines = world.capacity.iter().filter(covers).map(|(_, _, rate)| axes.attempts.at(*rate));
     // On a capacity's line, or just above it; of several the highest in the plot.
     let line = lines.filter(|line| above > line - CLEAR && above - TEXT < *line).reduce(f64::min);
     let baseline = match line {

@@ -13,7 +13,7 @@ use crate::report::recovery::{Recovered, last_fault};
 pub fn words(input: &ReportInput, policy: usize, recovered: Option<Recovered>) -> String {
     let result = &input.comparison.policies[policy];
     let sentences = [
-        Some(peak_in_words(input, result)),
+        Some(peak_in_words(input, policy)),
         recovered.zip(last_fault(input)).map(|(recovered, fault)| recovery_in_words(recovered, &harmless(fault))),
         refusal_in_words(result, "breaker_refused", "breaker", "attempts"),
         refusal_in_words(result, "budget_refused", "budget", "retries"),
@@ -30,16 +30,17 @@ pub fn description(input: &ReportInput, policy: usize) -> String {
     let load = result.mean("load_mean").map(|load| format!(" On average {}/s.", n.rate(load)));
     format!(
         "{name}: attempts per second and goodput over time. {}{}{}",
-        peak_in_words(input, result),
+        peak_in_words(input, policy),
         load.unwrap_or_default(),
         success.unwrap_or_default()
     )
 }
 
-fn peak_in_words(input: &ReportInput, result: &PolicyResult) -> String {
+fn peak_in_words(input: &ReportInput, policy: usize) -> String {
     let n = Notation::PAGE;
+    let result = &input.comparison.policies[policy];
     let Some(peak) = peak(result) else { return "No attempts.".to_owned() };
-    let height = if input.scenario.demand_at(crate::units::SimTime::ZERO).is_some() {
+    let height = if input.scenario_of(policy).demand_at(crate::units::SimTime::ZERO).is_some() {
         format!("{} demand", n.times(peak.ratio))
     } else {
         format!("{}/s", n.rate(peak.load))

@@ -5,6 +5,7 @@
 
 pub mod backoff;
 pub mod distribution;
+pub mod expect;
 pub mod fault;
 pub mod load;
 pub mod policy;

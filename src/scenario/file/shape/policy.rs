@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::de::{MapAccess, Visitor, value::MapAccessDeserializer};
+use serde::de::{IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -40,6 +40,39 @@ pub struct PolicyTable {
     breaker: Option<BreakerChoice>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<BudgetChoice>,
+    /// What is different in this row's world. Read from the scenario's tree, where it has its places.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub with: Option<With>,
+}
+
+/// `with`: paths of the world. Only that it is a table is known here.
+#[derive(Clone, Debug)]
+pub struct With {
+    /// Every key it touches, as it stands in the changed world; filled in once that has been read.
+    pub resolved: serde_json::Value,
+}
+
+impl<'de> Deserialize<'de> for With {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<With, D::Error> {
+        struct AnyTable;
+        impl<'de> Visitor<'de> for AnyTable {
+            type Value = With;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a table of what changes, such as with.server.api.queue = 0")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<With, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(With { resolved: serde_json::Value::Null })
+            }
+        }
+        deserializer.deserialize_map(AnyTable)
+    }
+}
+
+impl Serialize for With {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.resolved.serialize(serializer)
+    }
 }
 
 /// `backoff_for`: backoffs by outcome.
@@ -269,7 +302,7 @@ impl PolicyTable {
                 KeyName::PerAttempt => KeyMode::PerAttempt,
             },
         };
-        PolicyConfig { name: name.to_owned(), policy: Arc::new(policy), gates: self.gates() }
+        PolicyConfig { name: name.to_owned(), policy: Arc::new(policy), gates: self.gates(), world: None }
     }
 
     fn gates(&self) -> Vec<GateConfig> {

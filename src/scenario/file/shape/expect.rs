@@ -1,0 +1,61 @@
+//! `[[expect]]`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::scenario::expectation::{Expectation, Limit};
+use crate::scenario::metric::Unit;
+
+/// The word for every policy.
+pub const EVERY_POLICY: &str = "*";
+
+/// `[[expect]]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectTable {
+    /// A policy's name, or [`EVERY_POLICY`].
+    pub policy: String,
+    /// A metric's name.
+    pub metric: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<Threshold>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<Threshold>,
+}
+
+/// A number in the metric's unit, or a text with one. Written back as it was read.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "must be a number in the metric's unit, or a string with one, such as \"99%\", \"2s\" or \"100/s\""
+)]
+pub enum Threshold {
+    /// In the metric's unit.
+    Number(f64),
+    /// With its unit.
+    Text(String),
+}
+
+impl Threshold {
+    /// In the metric's unit.
+    ///
+    /// # Errors
+    /// Says what would fit.
+    pub fn value(&self, unit: Unit) -> Result<f64, String> {
+        match self {
+            Threshold::Number(number) => unit.check(*number),
+            Threshold::Text(text) => unit.parse(text),
+        }
+    }
+}
+
+impl ExpectTable {
+    /// As the engine knows it; `None` if the table has not been checked. `policy` is the index of the policy's name.
+    pub fn build(&self, policy: Option<usize>, unit: Unit) -> Option<Expectation> {
+        let limit = match (&self.at_least, &self.at_most) {
+            (Some(least), None) => Limit::AtLeast(least.value(unit).ok()?),
+            (None, Some(most)) => Limit::AtMost(most.value(unit).ok()?),
+            _ => return None,
+        };
+        Some(Expectation { policy, metric: self.metric.clone(), limit })
+    }
+}

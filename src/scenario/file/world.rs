@@ -1,0 +1,189 @@
+//! `with`: the world of one row. It is the scenario's tree with some paths set, as `--set` would, read and checked like the scenario itself.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+use toml::de::{DeTable, DeValue};
+
+use super::diagnostic::Diagnostic;
+use super::overrides::{self, Key};
+use super::shape::policy::PolicyTable;
+use super::source::Source;
+use super::tree::{self, Node};
+use super::{Named, Parts, Tables, checks, recorded, resolved};
+use crate::scenario::World;
+use crate::scenario::nearest::nearest;
+
+/// A path below `with` and what is set there.
+struct Change<'s> {
+    path: Vec<Key<'s>>,
+    value: Node<'s>,
+}
+
+impl Change<'_> {
+    fn names(&self) -> Vec<&str> {
+        self.path.iter().map(|key| key.get_ref().as_ref()).collect()
+    }
+}
+
+/// Keys of a path above those that a table has: a server and a fault have a name.
+fn depth_of(kind: &str) -> Option<usize> {
+    match kind {
+        "server" | "fault" => Some(2),
+        "load" => Some(1),
+        _ => None,
+    }
+}
+
+/// What is needed to read a world.
+pub struct Reader<'a> {
+    /// The scenario's tree.
+    pub root: &'a DeTable<'a>,
+    /// Its text.
+    pub source: &'a Source,
+    /// Where files are found.
+    pub folder: &'a Path,
+    /// The scenario's tables, without errors; defaults that depend on other tables are not filled in yet.
+    pub tables: &'a Tables,
+    /// The scenario file's stem.
+    pub stem: &'a str,
+}
+
+/// A world that was read.
+pub struct Read {
+    /// As the engine knows it.
+    pub world: World,
+    /// Every key that `with` touches, as it stands in this world.
+    pub resolved: Value,
+    /// Files it refers to, with a hash of their content.
+    pub files: Vec<(String, String)>,
+}
+
+impl Reader<'_> {
+    /// The world of a policy that has one.
+    ///
+    /// # Errors
+    /// Says what is wrong, with places in its `with`.
+    pub fn read(&self, policy: &Named<PolicyTable>) -> Result<Option<Read>, Vec<Diagnostic>> {
+        let with = tree::find(self.root, &["policy", &policy.name, "with"]).and_then(|node| node.get_ref().as_table());
+        let Some(with) = with.filter(|_| policy.table.with.is_some()) else { return Ok(None) };
+        let note = |error: Diagnostic| error.note(format!("in the world of policy `{}`", policy.name));
+        let fail = |errors: Vec<Diagnostic>| errors.into_iter().map(note).collect::<Vec<_>>();
+        let changes = self.changes(with)?;
+        let mut root = self.root.clone();
+        for change in &changes {
+            // The path leads through tables: the scenario has been read.
+            overrides::set(&mut root, &change.path, change.value.clone());
+        }
+        let (mut parts, mut errors) = Parts::read(&root);
+        errors.extend(checks::across(&parts, &root));
+        let files = recorded::read_all(&mut parts, self.folder, &root).unwrap_or_else(|unread| {
+            errors.extend(unread);
+            Vec::new()
+        });
+        let Some(mut tables) = parts.whole().filter(|_| errors.is_empty()) else { return Err(fail(errors)) };
+        tables.top = self.tables.top.clone();
+        tables.resolve(self.stem);
+        let scenario = tables.build();
+        if let Some(error) = checks::of_scenario(&scenario, &root) {
+            return Err(fail(vec![error]));
+        }
+        let resolved = touched(&changes, &resolved::json(&tables));
+        let (clients, arrivals) = (scenario.clients, scenario.arrivals);
+        let world = World { clients, arrivals, servers: scenario.servers, faults: scenario.faults };
+        Ok(Some(Read { world, resolved, files }))
+    }
+
+    fn changes<'s>(&self, with: &DeTable<'s>) -> Result<Vec<Change<'s>>, Vec<Diagnostic>> {
+        let (mut changes, mut errors) = (Vec::new(), Vec::new());
+        for (key, node) in with {
+            let kind = key.get_ref().as_ref();
+            let Some(depth) = depth_of(kind) else {
+                let title = format!("`with` cannot change `{kind}`");
+                errors.push(
+                    Diagnostic::error("unknown-key", title, key.span(), "is no part of the world")
+                        .help("it changes paths of `server`, `fault` and `load`"),
+                );
+                continue;
+            };
+            self.walk(vec![key.clone()], node, depth, &mut changes, &mut errors);
+        }
+        if errors.is_empty() { Ok(changes) } else { Err(errors) }
+    }
+
+    /// Every assignment below `node`. A table in braces is a value, as it is for `--set`; any other only leads on.
+    fn walk<'s>(
+        &self,
+        path: Vec<Key<'s>>,
+        node: &Node<'s>,
+        depth: usize,
+        changes: &mut Vec<Change<'s>>,
+        errors: &mut Vec<Diagnostic>,
+    ) {
+        let names: Vec<&str> = path.iter().map(|key| key.get_ref().as_ref()).collect();
+        if let [kind, name] = names[..]
+            && depth == 2
+            && let Some(error) = self.unknown(kind, name, &path[1])
+        {
+            errors.push(error);
+            return;
+        }
+        match node.get_ref() {
+            DeValue::Table(table) if path.len() <= depth || !self.in_braces(node) => {
+                for (key, inner) in table {
+                    let path = path.iter().cloned().chain([key.clone()]).collect();
+                    self.walk(path, inner, depth, changes, errors);
+                }
+            }
+            _ if path.len() <= depth => {
+                let title = format!("`with.{}` is not a table", names.join("."));
+                errors.push(Diagnostic::error("wrong-type", title, node.span(), "must be a table of what changes"));
+            }
+            _ => changes.push(Change { path, value: node.clone() }),
+        }
+    }
+
+    fn in_braces(&self, node: &Node) -> bool {
+        let located = self.source.locate(&node.span());
+        located.text[located.place].starts_with('{')
+    }
+
+    /// A server or a fault that the scenario does not have: a row changes the world, and adds nothing to it.
+    fn unknown(&self, kind: &str, name: &str, key: &Key) -> Option<Diagnostic> {
+        let existing = self.root.get(kind).and_then(|node| node.get_ref().as_table());
+        let known: Vec<&str> =
+            existing.map(|table| table.keys().map(|key| key.get_ref().as_ref()).collect()).unwrap_or_default();
+        if known.contains(&name) {
+            return None;
+        }
+        let title = format!("there is no {kind} `{name}` to change");
+        let error = Diagnostic::error("unknown-name", title, key.span(), format!("names no {kind} of this file"));
+        Some(match nearest(name, known.iter().copied()) {
+            Some(near) => error.fix(format!("a {kind} with a similar name exists"), key.span(), near),
+            None if known.is_empty() => error.help(format!("the scenario has no {kind}")),
+            None => error.help(format!("there are {}", known.join(", "))),
+        })
+    }
+}
+
+/// The keys of servers, faults and load that changes touch, with their whole values in the changed world.
+fn touched(changes: &[Change], world: &Value) -> Value {
+    let mut resolved = Map::new();
+    for change in changes {
+        let names = change.names();
+        let Some(depth) = depth_of(names[0]) else { continue };
+        // A length is written as an end.
+        let key = match names[depth] {
+            "for" if names[0] == "fault" => "until",
+            key => key,
+        };
+        let (mut from, mut to) = (world, &mut resolved);
+        for name in &names[..depth] {
+            from = &from[*name];
+            let inner = to.entry((*name).to_owned()).or_insert_with(|| Value::Object(Map::new()));
+            to = inner.as_object_mut().expect("a table, as all on the way");
+        }
+        to.insert(key.to_owned(), from[key].clone());
+    }
+    Value::Object(resolved)
+}
