@@ -117,8 +117,7 @@ mod tests {
             attempts_ticks: Vec::new(),
             goodput: Scale { low: 0.0, high: 75.0, start: STRIP_BOTTOM, end: STRIP_TOP },
             goodput_cut: false,
-            demand: vec![(0.0, 50.0), (600.0, 50.0)],
-            capacity: vec![(0.0, 600.0, capacity)],
+            worlds: vec![World { demand: vec![(0.0, 50.0), (600.0, 50.0)], capacity: vec![(0.0, 600.0, capacity)] }],
         }
     }
 
@@ -129,7 +128,7 @@ mod tests {
         policy.peak_at = times.to_vec();
         let axes = axes(capacity);
         let mut picture = Picture::new(340.0, 240.0);
-        draw(&mut picture, &policy, &axes);
+        draw(&mut picture, &policy, &axes, &axes.worlds[0]);
         let label = picture.marks.iter().find_map(|mark| match &mark.shape {
             Shape::Text { at, text, .. } => Some((text.as_str(), at.1 - axes.attempts.at(load))),
             _ => None,
