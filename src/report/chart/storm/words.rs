@@ -72,7 +72,9 @@ fn refusal_in_words(result: &PolicyResult, metric: &str, gate: &str, what: &str)
     Some(format!("Its {gate} refused {refused} {what} per run."))
 }
 
+/// Nothing where nothing had an effect.
 fn duplicates_in_words(result: &PolicyResult) -> Option<String> {
+    result.mean("effects").filter(|effects| *effects > 0.0)?;
     let rate = Column::Duplicates.estimate(result).mean?;
     Some(match rate {
         0.0 => "No duplicates.".to_owned(),
