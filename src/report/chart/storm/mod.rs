@@ -1,6 +1,6 @@
 //! The storm: attempts per second over the run, a panel for each policy, all on the same axes, with goodput in a strip below.
 
-mod axes;
+pub mod axes;
 mod faults;
 mod legend;
 mod panel;
