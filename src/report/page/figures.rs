@@ -34,13 +34,14 @@ impl Page<'_> {
         let rate = rate.map(|rate| format!("<span class=\"r\">{} succeeded</span>", escape(&N.percent(rate))));
         let recovered = self.findings.recovered.as_ref().map(|all| all[policy]);
         format!(
-            "<figure class=\"{}\"><h3>{}<span class=\"name\">{}</span>{}</h3>{}<p class=\"read\">{}</p></figure>\n",
+            "<figure class=\"{}\"><h3>{}<span class=\"name\">{}</span>{}</h3>{}<p class=\"read\">{}</p>{}</figure>\n",
             self.class(policy),
             self.key(policy),
             self.name(policy),
             rate.unwrap_or_default(),
             chart::element(&storm.panel(policy)),
-            self.prose(&storm::words(self.input, policy, recovered))
+            self.prose(&storm::words(self.input, policy, recovered)),
+            self.profile(storm, policy)
         )
     }
 

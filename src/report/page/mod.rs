@@ -6,6 +6,7 @@
 mod data;
 mod figures;
 mod head;
+mod profile;
 mod readings;
 mod repeat;
 mod table;

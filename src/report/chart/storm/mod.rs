@@ -4,8 +4,8 @@ pub mod axes;
 mod faults;
 mod legend;
 mod panel;
-mod peak;
-mod words;
+pub mod peak;
+pub mod words;
 
 pub use axes::Axes;
 pub use legend::{Entry, legend};
