@@ -10,6 +10,7 @@ mod leaf;
 mod overrides;
 mod recorded;
 mod resolved;
+mod schema;
 mod shape;
 mod source;
 mod tree;
@@ -29,6 +30,7 @@ use super::{Scenario, metric};
 pub use diagnostic::{Diagnostic, Severity};
 use leaf::PositiveDuration;
 pub use overrides::{BadPath, Overrides};
+pub use schema::schema;
 use shape::expect::{EVERY_POLICY, ExpectTable};
 use shape::fault::FaultTable;
 use shape::load::Load;
@@ -509,7 +511,7 @@ mod tests {
     }
 
     /// A scenario in which every key has a value.
-    const FULL: &str = r#"
+    pub const FULL: &str = r#"
 title = "t"
 description = "d"
 seed = 1

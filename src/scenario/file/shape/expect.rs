@@ -1,5 +1,6 @@
 //! `[[expect]]`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::expectation::{Expectation, Limit};
@@ -8,22 +9,24 @@ use crate::scenario::metric::Unit;
 /// The word for every policy.
 pub const EVERY_POLICY: &str = "*";
 
-/// `[[expect]]`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// What the results should be: a limit for a metric, held against the mean over the replications.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExpectTable {
-    /// A policy's name, or [`EVERY_POLICY`].
+    /// A policy's name, or `"*"`: every policy.
     pub policy: String,
-    /// A metric's name.
+    /// Name of a metric, such as `success_rate`.
     pub metric: String,
+    /// The least that the metric should be. Default: `at_most` says what it should be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_least: Option<Threshold>,
+    /// The most that the metric should be. Default: `at_least` says what it should be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_most: Option<Threshold>,
 }
 
 /// A number in the metric's unit, or a text with one. Written back as it was read.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "must be a number in the metric's unit, or a string with one, such as \"99%\", \"2s\" or \"100/s\""

@@ -1,8 +1,10 @@
 //! `[policy.NAME]`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -14,38 +16,48 @@ use crate::gate::{GateConfig, GateRule, Scope};
 use crate::retry::{KeyMode, OutcomeClass, OutcomeSet, RetryAfter, RetryPolicy};
 use crate::scenario::PolicyConfig;
 use crate::scenario::file::leaf::{AtLeastOne, Count, OrNone, OrUnlimited, Outcome, Outcomes, PositiveDuration};
+use crate::scenario::file::schema::{OUTCOME_KEY, by_key};
 
-/// `[policy.NAME]`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A policy: one client's rules for one call. A row of the comparison.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyTable {
-    /// Default: 1.
+    /// Most attempts of a call, the first included; a number or `"unlimited"`. Default: 1.
     pub attempts: Option<OrUnlimited<1>>,
+    /// How long the client waits for the reply to an attempt, from its sending. Default: `"none"`, for ever.
     #[serde(default)]
     pub timeout: OrNone<PositiveDuration>,
+    /// Longest time of a call, from its start, waits included. Default: `"none"`.
     #[serde(default)]
     pub deadline: OrNone<PositiveDuration>,
-    /// Default: none. Absent where there is no retry to wait for.
+    /// The wait before each retry. Default: `"none"`, no wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backoff: Option<BackoffChoice>,
+    /// Other backoffs after some outcomes; the most specific applies. Default: none.
     #[serde(default, skip_serializing_if = "BackoffFor::is_empty")]
     pub backoff_for: BackoffFor,
+    /// Outcomes that are retried, and that a breaker counts as failures. Default: `["5xx", "429", "timeout",
+    /// "connection"]`.
     #[serde(default)]
     retry_on: Outcomes,
+    /// Whether a reply's `Retry-After` replaces the backoff. Default: `"ignore"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<RetryAfterChoice>,
+    /// The idempotency key of its requests. Default: `"none"`.
     #[serde(default)]
     key: KeyName,
+    /// A circuit breaker that may refuse attempts. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     breaker: Option<BreakerChoice>,
+    /// A budget that may refuse retries. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<BudgetChoice>,
-    /// What is different in this row's world. Read from the scenario's tree, where it has its places.
+    /// What is different in the world of this row: paths of `server`, `fault` and `load`. Default: nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub with: Option<With>,
 }
 
-/// `with`: paths of the world. Only that it is a table is known here.
+/// `with`: paths of the world. Only that it is a table is known here; the scenario's tree has the places that errors point at.
 #[derive(Clone, Debug)]
 pub struct With {
     /// Every key it touches, as it stands in the changed world; filled in once that has been read.
@@ -66,6 +78,24 @@ impl<'de> Deserialize<'de> for With {
             }
         }
         deserializer.deserialize_map(AnyTable)
+    }
+}
+
+impl JsonSchema for With {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "With".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        // Parts of tables, which need not be whole: what they may hold is checked in the changed world.
+        let named = json_schema!({ "type": "object", "additionalProperties": { "type": "object" } });
+        json_schema!({
+            "type": "object",
+            "patternProperties": { "^(server|fault)$": named, "^load$": { "type": "object" } },
+            "additionalProperties": false
+        })
     }
 }
 
@@ -106,6 +136,18 @@ impl<'de> Deserialize<'de> for BackoffFor {
     }
 }
 
+impl JsonSchema for BackoffFor {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "BackoffFor".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        by_key::<BackoffChoice>(OUTCOME_KEY, generator)
+    }
+}
+
 impl Serialize for BackoffFor {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
@@ -126,23 +168,27 @@ pub enum RetryAfterChoice {
     },
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct HonourKeys {
+    /// But never wait longer than this. Default: `"none"`.
     #[serde(default)]
     max: OrNone<PositiveDuration>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RetryAfterTable {
+    /// `Retry-After` replaces the backoff.
     honour: HonourKeys,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum RetryAfterWord {
+    /// The backoff applies.
     Ignore,
+    /// `Retry-After` replaces the backoff.
     Honour,
 }
 
@@ -169,6 +215,20 @@ impl<'de> Deserialize<'de> for RetryAfterChoice {
     }
 }
 
+impl JsonSchema for RetryAfterChoice {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "RetryAfter".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [generator.subschema_for::<RetryAfterWord>(), generator.subschema_for::<RetryAfterTable>()]
+        })
+    }
+}
+
 impl Serialize for RetryAfterChoice {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -181,20 +241,25 @@ impl Serialize for RetryAfterChoice {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum KeyName {
+    /// No key.
     #[default]
     None,
+    /// One key for all attempts of an operation.
     PerOperation,
+    /// A fresh key for every attempt: made inside the retried function, a common mistake.
     PerAttempt,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ScopeName {
+    /// One for each client.
     #[default]
     Client,
+    /// One for all clients.
     Fleet,
 }
 
@@ -207,15 +272,21 @@ impl ScopeName {
     }
 }
 
-/// `breaker`. A new one is registered here.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A circuit breaker.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "consecutive": { "failures": 5, "open": "30s" } }]))]
 enum BreakerChoice {
+    /// Opens after a number of failures in a row.
     Consecutive {
+        /// Failures in a row that open it.
         failures: AtLeastOne,
+        /// How long it refuses everything once it is open.
         open: PositiveDuration,
+        /// Attempts that pass when it is half-open; that many successes close it. Default: 1.
         #[serde(default = "one_probe")]
         probes: AtLeastOne,
+        /// One breaker for each client (default) or one for the fleet.
         #[serde(default)]
         scope: ScopeName,
     },
@@ -226,17 +297,24 @@ fn one_probe() -> AtLeastOne {
     Count(1)
 }
 
-/// `budget`. A new one is registered here.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A retry budget.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "tokens": { "capacity": 10, "deposit": 0.1, "deposit_on": "first-attempt" } }]))]
 pub enum BudgetChoice {
+    /// Retries take tokens, successes or first attempts bring them in.
     Tokens {
+        /// Most tokens, with which it starts.
         capacity: TokenAmount,
+        /// Tokens that a retry takes. Default: 1.
         #[serde(default = "one_token")]
         cost: TokenAmount,
+        /// Tokens that come in.
         deposit: TokenAmount,
+        /// What brings tokens in. Default: `"success"`.
         #[serde(default)]
         deposit_on: DepositName,
+        /// One budget for each client (default) or one for the fleet.
         #[serde(default)]
         scope: ScopeName,
     },
@@ -247,8 +325,9 @@ fn one_token() -> TokenAmount {
 }
 
 /// A number of tokens, fractions allowed.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "f64")]
+#[schemars(inline, extend("minimum" = 0, "maximum" = Tokens::MOST))]
 pub struct TokenAmount(f64);
 
 impl TryFrom<f64> for TokenAmount {
@@ -262,11 +341,13 @@ impl TryFrom<f64> for TokenAmount {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DepositName {
+    /// Each call that succeeds.
     #[default]
     Success,
+    /// Each first attempt that is sent.
     FirstAttempt,
 }
 
