@@ -144,6 +144,25 @@ mod tests {
     }
 
     #[test]
+    fn expectations_have_a_table() {
+        let line = |met: bool, interval: &str, margin: &str| Line {
+            met,
+            metric: "success_rate".to_owned(),
+            policy: "a|b".to_owned(),
+            limit: "at least 80%".to_owned(),
+            observed: "83.5%".to_owned(),
+            interval: interval.to_owned(),
+            margin: margin.to_owned(),
+            margin_unit: " points",
+        };
+        let text = expected(&[line(true, "82.4–84.7", "+3.5"), line(false, "", "")]);
+        let rows = "| met | success\\_rate | a\\|b | at least 80% | 83.5% | 82.4–84.7 | +3.5 points |\n\
+                    | **not met** | success\\_rate | a\\|b | at least 80% | 83.5% |  |  |\n";
+        assert!(text.starts_with("\n**Expectations**: 1 met, 1 not met\n") && text.ends_with(rows), "{text}");
+        assert_eq!(expected(&[]), "");
+    }
+
+    #[test]
     fn characters_mean_themselves() {
         let text = "a_b*c`d|<e>[f]#g~&\\";
         assert_eq!(escaped(text), "a\\_b\\*c\\`d\\|\\<e\\>\\[f\\]\\#g\\~\\&\\\\");
