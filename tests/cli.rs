@@ -109,7 +109,7 @@ fn json_is_the_summary_and_balances() {
         let outcomes: f64 = metrics.keys().filter(|name| name.starts_with("outcome_")).map(|name| mean(name)).sum();
         assert!((mean("attempts") - outcomes).abs() < 1e-5);
         for (name, metric) in metrics {
-            assert_eq!(metric["values"].as_array().map(Vec::len), Some(4), "{name}");
+            assert_eq!(metric["values"].as_array().map(Vec::len), Some(5), "{name}");
         }
     }
     // A key makes duplicates impossible, without one the lost replies make some.

@@ -7,7 +7,7 @@ use super::source::Place;
 use super::{Named, Parts, tree};
 use crate::scenario::nearest::nearest;
 use crate::scenario::{Arrivals, Fates, Scenario};
-use crate::units::{SimTime, Span};
+use crate::units::Span;
 
 /// Rounding of sums of shares.
 const ROUNDING: f64 = 1e-9;
@@ -279,23 +279,4 @@ pub fn of_scenario(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic
         Diagnostic::error("too-many-operations", title, place, label)
             .help(format!("a lower rate or a shorter duration: at most {MOST_OPERATIONS:.0e} operations a run"))
     })
-}
-
-/// Things that are allowed, but may not mean what was meant.
-pub fn warnings(scenario: &Scenario, root: &DeTable<'_>) -> Vec<Diagnostic> {
-    let server = scenario.operation.server;
-    let never_answers = |fates: &Fates| fates.hangs + fates.lost_requests + fates.lost_replies > 0.0;
-    let of_faults = scenario.faults.iter().filter(|fault| fault.server == server && fault.from < SimTime::NEVER);
-    let silent =
-        never_answers(&scenario.servers[server].fates) || of_faults.into_iter().any(|f| never_answers(&f.fates));
-    let endless = scenario.policies.iter().filter(|policy| silent && policy.policy.may_wait_for_ever());
-    endless
-        .map(|policy| {
-            let place = tree::key_place(root, &["policy", &policy.name]);
-            let title = format!("policy `{}` may wait for ever", policy.name);
-            Diagnostic::warning("no-timeout", title, place, "has neither `timeout` nor `deadline`")
-                .note("some requests or replies are lost or hang; such a call stays open to the end of the run")
-                .help("add `timeout = \"2s\"`")
-        })
-        .collect()
 }

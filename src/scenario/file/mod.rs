@@ -13,6 +13,7 @@ mod schema;
 mod shape;
 mod source;
 mod tree;
+mod warnings;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -182,7 +183,7 @@ pub fn parse(mut source: Source, stem: &str, folder: &Path, overrides: &Override
     if let Some(error) = checks::of_scenario(&scenario, &root) {
         return Err(invalid(source, vec![error]));
     }
-    let warnings = checks::warnings(&scenario, &root);
+    let warnings = warnings::all(&tables, &scenario, &root);
     let resolved_json = resolved::json(&tables);
     let resolved = resolved::toml(&resolved_json);
     Ok(Loaded { scenario, warnings, source, resolved, resolved_json, files })
