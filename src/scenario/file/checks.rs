@@ -255,6 +255,12 @@ fn policies(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Where the demand is chosen, in the file or on the command line.
+pub fn demand(root: &DeTable<'_>) -> Place {
+    let chosen = tree::find(root, &["load", "arrivals"]).and_then(|node| node.get_ref().as_table()?.keys().next());
+    chosen.map_or(0..0, |key| key.span())
+}
+
 /// What can only be judged once all is put together.
 pub fn of_scenario(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
     let seconds = scenario.duration.seconds();
@@ -274,9 +280,7 @@ pub fn of_scenario(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic
     (operations > MOST_OPERATIONS).then(|| {
         let title = format!("a run would have {operations:.1e} operations and take hours");
         let label = format!("this demand over {} is too much", scenario.duration);
-        let chosen = tree::find(root, &["load", "arrivals"]).and_then(|node| node.get_ref().as_table()?.keys().next());
-        let place = chosen.map_or(0..0, |key| key.span());
-        Diagnostic::error("too-many-operations", title, place, label)
+        Diagnostic::error("too-many-operations", title, demand(root), label)
             .help(format!("a lower rate or a shorter duration: at most {MOST_OPERATIONS:.0e} operations a run"))
     })
 }

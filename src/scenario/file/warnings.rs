@@ -4,6 +4,7 @@
 
 use toml::de::DeTable;
 
+use super::checks::demand;
 use super::diagnostic::Diagnostic;
 use super::leaf::OrUnlimited;
 use super::{Tables, tree};
@@ -85,7 +86,7 @@ fn no_warm_up(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
     let title = "the start of the run is measured, when nobody waits yet".to_owned();
     let label = format!("{:.0}% of capacity, at a server that starts empty", utilisation * 100.0);
     Some(
-        Diagnostic::warning("no-warm-up", title, tree::key_place(root, &["load", "arrivals"]), label)
+        Diagnostic::warning("no-warm-up", title, demand(root), label)
             .note(format!("its queue takes about {length} to reach its usual length; until then waits are too short"))
             .help(format!("`warmup = \"{length}\"`")),
     )
@@ -111,7 +112,7 @@ fn closed_loop(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
     let title = "a closed loop hides how long others would have waited".to_owned();
     let label = format!("{} clients, {workers} workers", scenario.clients);
     Some(
-        Diagnostic::warning("closed-loop", title, tree::key_place(root, &["load", "arrivals"]), label)
+        Diagnostic::warning("closed-loop", title, demand(root), label)
             .note("a client that waits asks for nothing, so that the slower the server is, the less is asked of it and the less is measured (coordinated omission)")
             .help("if users come on their own, use `arrivals.poisson`"),
     )
