@@ -3,12 +3,15 @@
 //! Every check holds |simulated − expected| within max(tolerance, 4 standard errors) and the standard error within a quarter of the tolerance, so
 //! that no test passes by being short. Standard errors come from independent replications, never from single requests.
 
+mod bursts;
+mod closed_loop;
 mod faults;
 mod instants;
 mod measurement;
 mod metastable;
 mod queueing;
 mod retries;
+mod storm;
 mod wave;
 
 use std::sync::atomic::AtomicBool;

@@ -8,18 +8,15 @@ use crate::report::column::Column;
 use crate::report::name::harmless;
 use crate::report::number::Notation;
 use crate::report::recovery::{Recovered, last_fault};
+use crate::report::refusal::{REFUSALS, Refusal};
 
 /// What happened to a policy: its peak and when, how it recovered, what its gates refused, its duplicates.
 pub fn words(input: &ReportInput, policy: usize, recovered: Option<Recovered>) -> String {
     let result = &input.comparison.policies[policy];
-    let sentences = [
-        Some(peak_in_words(input, result)),
-        recovered.zip(last_fault(input)).map(|(recovered, fault)| recovery_in_words(recovered, &harmless(fault))),
-        refusal_in_words(result, "breaker_refused", "breaker", "attempts"),
-        refusal_in_words(result, "budget_refused", "budget", "retries"),
-        duplicates_in_words(result),
-    ];
-    sentences.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    let recovery = recovered.zip(last_fault(input)).map(|(r, fault)| recovery_in_words(r, &harmless(fault)));
+    let refusals = REFUSALS.into_iter().map(|refusal| refusal_in_words(result, refusal));
+    let sentences = [Some(peak_in_words(input, result)), recovery].into_iter().chain(refusals);
+    sentences.chain([duplicates_in_words(result)]).flatten().collect::<Vec<_>>().join(" ")
 }
 
 /// What the panel shows, for who cannot see it.
@@ -36,7 +33,8 @@ pub fn description(input: &ReportInput, policy: usize) -> String {
     )
 }
 
-fn peak_in_words(input: &ReportInput, result: &PolicyResult) -> String {
+/// How high the peak was and when.
+pub fn peak_in_words(input: &ReportInput, result: &PolicyResult) -> String {
     let n = Notation::PAGE;
     let Some(peak) = peak(result) else { return "No attempts.".to_owned() };
     let height = if input.scenario.demand_at(crate::units::SimTime::ZERO).is_some() {
@@ -52,7 +50,8 @@ fn peak_in_words(input: &ReportInput, result: &PolicyResult) -> String {
     }
 }
 
-fn recovery_in_words(recovered: Recovered, fault: &str) -> String {
+/// How long it took to be back to normal, or in how many runs it never was.
+pub fn recovery_in_words(recovered: Recovered, fault: &str) -> String {
     match (recovered.down(), recovered.slowest) {
         (0, Some(slowest)) if slowest > 0.0 => {
             let within = if recovered.of > 1 { "within " } else { "" };
@@ -65,14 +64,17 @@ fn recovery_in_words(recovered: Recovered, fault: &str) -> String {
     }
 }
 
-fn refusal_in_words(result: &PolicyResult, metric: &str, gate: &str, what: &str) -> Option<String> {
+fn refusal_in_words(result: &PolicyResult, refusal: Refusal) -> Option<String> {
+    let Refusal { metric, gate, what } = refusal;
     let refused = result.mean(metric).filter(|mean| *mean > 0.0)?;
     // A mean below one half would read as none.
     let refused = if refused < 0.5 { "<1".to_owned() } else { Notation::PAGE.count(refused) };
     Some(format!("Its {gate} refused {refused} {what} per run."))
 }
 
+/// Nothing where nothing had an effect.
 fn duplicates_in_words(result: &PolicyResult) -> Option<String> {
+    result.mean("effects").filter(|effects| *effects > 0.0)?;
     let rate = Column::Duplicates.estimate(result).mean?;
     Some(match rate {
         0.0 => "No duplicates.".to_owned(),

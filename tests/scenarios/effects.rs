@@ -1,0 +1,147 @@
+//! What each scenario is there to show, held against its results.
+
+use super::{mean, results};
+
+/// Names of a scenario's policies.
+fn policies(scenario: &str) -> Vec<&'static str> {
+    results()[scenario].comparison.policies.iter().map(|policy| policy.name.as_str()).collect()
+}
+
+/// `value` lies within `off` of `expected`.
+fn close(what: &str, value: f64, expected: f64, off: f64) {
+    assert!((value - expected).abs() <= off, "{what}: {value}, expected {expected} ± {off}");
+}
+
+#[test]
+fn stripe_outage() {
+    let metric = |policy: &str, metric: &str| mean("stripe-outage", policy, metric);
+    for policy in ["immediate", "fixed", "exponential", "full-jitter", "decorrelated"] {
+        assert!(metric(policy, "duplicates") > 100.0, "{policy} charges nobody twice");
+        assert!(metric(policy, "success_rate") > metric("no-retry", "success_rate") + 0.15, "{policy}");
+        assert!(policy == "immediate" || metric(policy, "peak_load") < metric("immediate", "peak_load"), "{policy}");
+    }
+    // Exactly none, in every replication.
+    assert_eq!(metric("full-jitter-key", "duplicates"), 0.0);
+    assert!(metric("full-jitter-key", "success_rate") > metric("full-jitter", "success_rate"));
+    // While it is open the load collapses, and with it what gets through.
+    assert!(metric("breaker", "load_mean") < metric("no-retry", "load_mean"));
+    assert!(metric("breaker", "success_rate") < metric("no-retry", "success_rate"));
+}
+
+#[test]
+fn thundering_herd() {
+    let wave = |policy: &str| mean("thundering-herd", policy, "recovery_peak");
+    assert_eq!(wave("fixed"), 10_000.0);
+    assert_eq!(wave("exponential"), 10_000.0);
+    assert!(policies("thundering-herd").iter().all(|policy| wave(policy) >= wave("full-jitter")));
+    // The cap on top of the jitter keeps late retries in step.
+    assert!(wave("additive-cap-last") > 1.2 * wave("additive-cap-first"));
+    assert!(wave("additive-cap-last") < 0.2 * wave("fixed"));
+    assert_eq!(mean("thundering-herd", "exponential", "attempts_per_operation"), 7.0);
+    assert_eq!(mean("thundering-herd", "fixed", "attempts_per_operation"), 52.0);
+}
+
+#[test]
+fn metastable() {
+    let recovered = |policy: &str| {
+        let comparison = &results()["metastable"].comparison;
+        let result = comparison.policies.iter().find(|result| result.name == policy).expect("the policy");
+        result.metric("time_to_recover").expect("the metric").values.iter().flatten().count()
+    };
+    for (policy, runs) in
+        [("no-retry", 8), ("retry-once", 0), ("full-jitter", 0), ("budget-10", 0), ("budget-5", 8), ("breaker", 8)]
+    {
+        assert_eq!(recovered(policy), runs, "{policy}");
+    }
+}
+
+#[test]
+fn flaky_checkout() {
+    let metric = |policy: &str, metric: &str| mean("flaky-checkout", policy, metric);
+    close("success without retries", metric("no-retry", "success_rate"), 0.713, 0.001);
+    for policy in ["four-attempts", "four-at-once"] {
+        close("success with four attempts", metric(policy, "success_rate"), 0.986, 0.0005);
+        close("attempts", metric(policy, "attempts_per_operation"), 1.40, 0.005);
+    }
+    close("errors a day without", metric("no-retry", "failed") / 365.0, 47.0, 0.5);
+    close("errors a day with", metric("four-attempts", "failed") / 365.0, 2.3, 0.1);
+}
+
+#[test]
+fn rate_limited_api() {
+    let refused = |policy: &str| mean("rate-limited-api", policy, "outcome_429");
+    assert!(refused("immediate") > 2.5 * refused("larger-base"));
+    assert!(refused("honours-hint") < refused("immediate") && refused("larger-base") < refused("ignores-hint"));
+    assert!(mean("rate-limited-api", "larger-base", "success_rate") > 0.999);
+    assert_eq!(mean("rate-limited-api", "never-retries-429", "retries"), 0.0);
+}
+
+#[test]
+fn brownout() {
+    let metric = |policy: &str, metric: &str| mean("brownout", policy, metric);
+    assert!(metric("immediate", "peak_ratio") > 5.0);
+    assert!(metric("immediate", "wasted_work") > metric("breaker", "wasted_work"));
+    assert!(metric("breaker", "success_rate") > metric("no-retry", "success_rate") + 0.03);
+    close("a budget bounds its retries", metric("budget", "attempts_per_operation"), 1.0, 0.1);
+}
+
+#[test]
+fn breaker_tradeoff() {
+    let available = |policy: &str| mean("breaker-tradeoff", policy, "success_rate");
+    close("without", available("no-breaker"), 0.5, 0.002);
+    close("five, 10 s", available("five-10s"), 0.121_212, 0.004);
+    close("five, 30 s", available("five-30s"), 0.048_19, 0.003);
+    close("ten, 10 s", available("ten-10s"), 0.455_5, 0.006);
+}
+
+#[test]
+fn retry_everything() {
+    let metric = |policy: &str, metric: &str| mean("retry-everything", policy, metric);
+    close("nothing is gained", metric("everything", "success_rate"), metric("retryable-only", "success_rate"), 0.001);
+    assert!(metric("everything", "attempts_per_operation") > 1.4 * metric("retryable-only", "attempts_per_operation"));
+    assert!(metric("everything", "failure_latency_p50") > 10.0 * metric("retryable-only", "failure_latency_p50"));
+    assert!(metric("not-429", "success_rate") < metric("retryable-only", "success_rate"));
+}
+
+#[test]
+fn endless_retry() {
+    let metric = |policy: &str, metric: &str| mean("endless-retry", policy, metric);
+    assert_eq!(metric("five-attempts", "unresolved"), 0.0);
+    for policy in ["endless", "endless-with-backoff"] {
+        assert!(metric(policy, "unresolved") > 10.0, "{policy}");
+    }
+    assert_eq!(metric("endless-with-deadline", "unresolved"), 0.0);
+    // Twenty a second each, for half of the run on average: thousands of attempts for every one that can succeed.
+    assert!(metric("endless", "attempts_per_operation") > 20.0 * metric("five-attempts", "attempts_per_operation"));
+}
+
+#[test]
+fn cron_herd() {
+    let metric = |policy: &str, metric: &str| mean("cron-herd", policy, metric);
+    close(
+        "a retry at once finds the queue as full",
+        metric("immediate", "success_rate"),
+        metric("no-retry", "success_rate"),
+        0.005,
+    );
+    assert!(metric("wide-jitter", "success_rate") > 0.999);
+    assert!(policies("cron-herd").iter().all(|policy| metric(policy, "peak_load") <= metric("immediate", "peak_load")));
+}
+
+#[test]
+fn slow_success() {
+    let metric = |policy: &str, metric: &str| mean("slow-success", policy, metric);
+    close("operations charged twice", metric("retry", "duplicate_rate"), 0.0326, 0.001);
+    assert_eq!(metric("key", "duplicates"), 0.0);
+    assert_eq!(metric("key-per-attempt", "duplicates"), metric("retry", "duplicates"), "a fresh key is no key");
+    assert!(metric("longer-timeout", "duplicate_rate") < 0.001);
+}
+
+#[test]
+fn shared_or_own_breaker() {
+    let metric = |policy: &str, metric: &str| mean("shared-or-own-breaker", policy, metric);
+    // By renewal and reward: 0.9/(1 + λ·O·p^k) with λ = 10/s and with λ = 1,000/s.
+    close("own breakers", metric("own-breaker", "success_rate"), 0.9 * 0.997, 0.003);
+    close("one breaker", metric("shared-breaker", "success_rate"), 0.9 * 0.769, 0.04);
+    assert!(metric("shared-budget", "success_rate") > metric("own-budget", "success_rate"));
+}

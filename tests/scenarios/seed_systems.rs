@@ -1,0 +1,139 @@
+//! `docs/SEED-SYSTEMS.md`: the retry systems that engineers keep writing, and what each was measured to do here.
+
+use super::{check_file, mean};
+
+/// One system: its number and name, what it does, and where its effect is seen, in measured figures.
+type Row = (&'static str, &'static str, String);
+
+fn percent(share: f64) -> String {
+    format!("{:.1}%", share * 100.0)
+}
+
+fn count(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let grouped: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|chunk| std::str::from_utf8(chunk).expect("digits")).collect();
+    grouped.join(",")
+}
+
+fn rows() -> Vec<Row> {
+    let peak = |scenario, policy| format!("{:.1}×", mean(scenario, policy, "peak_ratio"));
+    let wave = |policy| count(mean("thundering-herd", policy, "recovery_peak"));
+    let success = |scenario, policy| percent(mean(scenario, policy, "success_rate"));
+    let attempts = |scenario, policy| format!("{:.2}", mean(scenario, policy, "attempts_per_operation"));
+    vec![
+        (
+            "P1",
+            "immediate retry",
+            format!(
+                "worst peak in an overload: {} of the demand, against {} with full jitter (`cron-herd`); harmless for isolated failures: {} of \
+                 orders with {} attempts, as with backoff (`flaky-checkout`)",
+                peak("cron-herd", "immediate"),
+                peak("cron-herd", "full-jitter"),
+                success("flaky-checkout", "four-at-once"),
+                attempts("flaky-checkout", "four-at-once")
+            ),
+        ),
+        (
+            "P2",
+            "`while (true)` retry",
+            format!(
+                "never ends under a permanent error: {} operations are unresolved when the run ends, at {} attempts per operation over all \
+                 (`endless-retry`)",
+                count(mean("endless-retry", "endless", "unresolved")),
+                attempts("endless-retry", "endless")
+            ),
+        ),
+        (
+            "P3",
+            "fixed delay",
+            format!(
+                "synchronised waves: all clients come back within 100 ms, {} attempts/s (`thundering-herd`)",
+                wave("fixed")
+            ),
+        ),
+        (
+            "P4",
+            "exponential, no jitter",
+            format!(
+                "sparser waves, still in step: {} attempts per client instead of {}, and the same {} attempts/s (`thundering-herd`)",
+                count(mean("thundering-herd", "exponential", "attempts_per_operation")),
+                count(mean("thundering-herd", "fixed", "attempts_per_operation")),
+                wave("exponential")
+            ),
+        ),
+        (
+            "P5",
+            "exponential with additive jitter",
+            format!(
+                "partly out of step: {} attempts/s with the cap after the jitter, where late retries wait exactly the cap, {} with the cap before \
+                 it (`thundering-herd`)",
+                wave("additive-cap-last"),
+                wave("additive-cap-first")
+            ),
+        ),
+        (
+            "P6",
+            "full jitter",
+            format!(
+                "flattest wave: {} attempts/s, against {} with equal and {} with decorrelated jitter (`thundering-herd`)",
+                wave("full-jitter"),
+                wave("equal-jitter"),
+                wave("decorrelated-jitter")
+            ),
+        ),
+        (
+            "P7",
+            "circuit breaker",
+            format!(
+                "load collapses while it is open: {:.1} attempts/s on average instead of {:.1} (`stripe-outage`); success depends on its settings: \
+                 {} with five failures and 10 s, {} with 30 s, {} with ten failures (`breaker-tradeoff`)",
+                mean("stripe-outage", "breaker", "load_mean"),
+                mean("stripe-outage", "full-jitter", "load_mean"),
+                success("breaker-tradeoff", "five-10s"),
+                success("breaker-tradeoff", "five-30s"),
+                success("breaker-tradeoff", "ten-10s")
+            ),
+        ),
+        (
+            "P8",
+            "classification of failures",
+            format!(
+                "retrying what can never succeed: {} attempts per operation instead of {} for the same {} of success, and failures known after \
+                 {:.1} s instead of {:.1} s; without retrying 429, {} (`retry-everything`)",
+                attempts("retry-everything", "everything"),
+                attempts("retry-everything", "retryable-only"),
+                success("retry-everything", "retryable-only"),
+                mean("retry-everything", "everything", "failure_latency_p50"),
+                mean("retry-everything", "retryable-only", "failure_latency_p50"),
+                success("retry-everything", "not-429")
+            ),
+        ),
+        (
+            "P9",
+            "429 treated apart",
+            format!(
+                "the limit is respected: {} refusals per run with a larger base after 429 and {} with `Retry-After`, against {} with a retry at once \
+                 (`rate-limited-api`)",
+                count(mean("rate-limited-api", "larger-base", "outcome_429")),
+                count(mean("rate-limited-api", "honours-hint", "outcome_429")),
+                count(mean("rate-limited-api", "immediate", "outcome_429"))
+            ),
+        ),
+    ]
+}
+
+/// The document is what the runs give.
+#[test]
+fn the_document_is_measured() {
+    let mut text = String::from(
+        "# Retry systems and what they do\n\n\
+         The retry systems that engineers keep writing, each with the effect it is known for, as measured by the stock scenarios. The figures are means \
+         over the replications of the scenario named; `cargo test --release --test scenarios` holds this page against them.\n\n\
+         | | system | what it does here |\n|---|---|---|\n",
+    );
+    for (number, system, effect) in rows() {
+        text.push_str(&format!("| {number} | {system} | {effect} |\n"));
+    }
+    check_file("docs/SEED-SYSTEMS.md", &text);
+}
