@@ -4,6 +4,8 @@
 //! same key gives the same nanosecond on every machine and in every build graph. `rand_distr` is the reference
 //! in the tests: its own logarithms change their last bits with the features of unrelated crates.
 
+mod tail;
+
 use std::sync::Arc;
 
 use crate::rng::KeyedRng;

@@ -109,7 +109,7 @@ fn json_is_the_summary_and_balances() {
         let outcomes: f64 = metrics.keys().filter(|name| name.starts_with("outcome_")).map(|name| mean(name)).sum();
         assert!((mean("attempts") - outcomes).abs() < 1e-5);
         for (name, metric) in metrics {
-            assert_eq!(metric["values"].as_array().map(Vec::len), Some(4), "{name}");
+            assert_eq!(metric["values"].as_array().map(Vec::len), Some(5), "{name}");
         }
     }
     // A key makes duplicates impossible, without one the lost replies make some.
@@ -166,6 +166,60 @@ fn folders() {
     fs::write(place.0.join("broken.toml"), "duration = 3").expect("written");
     place.run("run shop.toml broken.toml --out none", 3);
     assert!(!place.0.join("none").exists());
+}
+
+/// Warnings are told on stderr, kept in the summary and on the page, and change no exit code.
+#[test]
+fn warnings_are_told_and_kept() {
+    let place = Place::new("warnings");
+    let run =
+        |more: &str| place.run(&format!("run shop.toml --set server.payments.workers=99 --replications 2{more}"), 0);
+    let loud = run("");
+    let stderr = String::from_utf8(loud.stderr).expect("text");
+    let summary = fs::read(place.0.join("reports/shop/summary.json")).expect("the summary");
+    let summary: serde_json::Value = serde_json::from_slice(&summary).expect("JSON");
+    let page = fs::read_to_string(place.0.join("reports/shop/report.html")).expect("the page");
+    let warnings = summary["warnings"].as_array().expect("warnings");
+    let codes = ["few-replications", "never-saturates"];
+    assert_eq!(warnings.len(), codes.len(), "{warnings:?}");
+    for (warning, code) in warnings.iter().zip(codes) {
+        assert!(warning.as_str().is_some_and(|text| text.starts_with(&format!("{code}: "))), "{warning}");
+        assert!(stderr.contains(&format!("warning[{code}]: ")), "{stderr}");
+        assert!(page.contains(code), "the page says nothing of {code}");
+    }
+    assert!(run(" --quiet").stderr.is_empty());
+}
+
+#[test]
+fn scenarios_to_start_from() {
+    let place = Place::new("new");
+    // Its own folder may be another one; nothing is overwritten, of two files either.
+    fs::create_dir(place.0.join("lab")).expect("a folder");
+    place.run("new lab/first.toml --template brownout", 0);
+    assert!(place.0.join("lab/first.toml").is_file() && !place.0.join("lab/simlab.schema.json").exists());
+    place.run("new shop", 4);
+    fs::write(place.0.join("simlab.schema.json"), "mine").expect("written");
+    place.run("new second --schema", 4);
+    assert!(!place.0.join("second.toml").exists());
+    place.run("new nowhere/third", 4);
+    for wrong in ["a.b", "..", "lab/", "é"] {
+        place.run(&format!("new {wrong}"), 2);
+    }
+    place.run("new lab/fourth --schema", 0);
+    let written = fs::read(place.0.join("lab/simlab.schema.json")).expect("the schema");
+    assert_eq!(written, place.run("schema", 0).stdout);
+}
+
+#[test]
+fn every_shell_has_its_completions() {
+    let place = Place::new("completions");
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = String::from_utf8(place.run(&format!("completions {shell}"), 0).stdout).expect("text");
+        for word in ["simlab", "replications", "policies"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+    place.run("completions tcsh", 2);
 }
 
 #[test]

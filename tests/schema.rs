@@ -93,16 +93,19 @@ fn misshapen_scenarios_are_not() {
     let validator = validator();
     let mut files = Vec::new();
     scenarios("tests/broken", &mut files);
-    let mut seen = 0;
+    let (mut seen, mut differing) = (0, Vec::new());
     for path in files {
         let Some(value) = fs::read_to_string(&path).ok().and_then(|text| as_json(&text)) else { continue };
         let message = fs::read_to_string(path.with_extension("stderr")).expect("a message");
         let mut codes = message.lines().filter_map(|line| line.strip_prefix("error[")?.split(']').next());
         let stem = path.file_stem().and_then(|stem| stem.to_str()).expect("a plain name");
         let beyond = RELATIONS.contains(&stem) || codes.all(|code| BEYOND.contains(&code));
-        assert_eq!(validator.is_valid(&value), beyond, "{}: {message}", path.display());
+        if validator.is_valid(&value) != beyond {
+            differing.push(format!("{stem}, {} by the schema: {message}", if beyond { "invalid" } else { "valid" }));
+        }
         seen += usize::from(!beyond);
     }
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
     assert!(seen >= 25, "{seen} misshapen files");
 }
 

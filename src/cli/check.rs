@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Exit, print, terminal};
-use crate::scenario::file::{self, LoadError, Loaded, Overrides};
+use crate::scenario::file::{self, Diagnostic, LoadError, Loaded, Overrides, Source};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -40,16 +40,15 @@ pub fn main(args: &Args) -> Exit {
 
 /// Reads a scenario; warnings and errors go to stderr.
 pub fn load(path: &Path, overrides: &Overrides, quiet: bool) -> Result<Loaded, Exit> {
-    let colour = terminal::stderr_colour();
     match file::load(path, overrides) {
         Ok(loaded) => {
             if !quiet {
-                loaded.warnings.iter().for_each(|warning| eprintln!("{}", warning.render(&loaded.source, colour)));
+                show(&loaded.warnings, &loaded.source);
             }
             Ok(loaded)
         }
         Err(error) => {
-            eprint!("{}", error.render(colour));
+            eprint!("{}", error.render(terminal::stderr_colour()));
             Err(match error {
                 LoadError::Io { .. } => Exit::Io,
                 LoadError::Path(_) => Exit::Usage,
@@ -57,4 +56,10 @@ pub fn load(path: &Path, overrides: &Overrides, quiet: bool) -> Result<Loaded, E
             })
         }
     }
+}
+
+/// Shows warnings on stderr.
+pub fn show(warnings: &[Diagnostic], source: &Source) {
+    let colour = terminal::stderr_colour();
+    warnings.iter().for_each(|warning| eprintln!("{}", warning.render(source, colour)));
 }

@@ -11,7 +11,7 @@ use super::terminal;
 use super::{Exit, check, print};
 use crate::experiment::{self, Comparison, Options};
 use crate::report::{self, ReportInput, TableStyle};
-use crate::scenario::file::{Loaded, Overrides};
+use crate::scenario::file::{Diagnostic, Loaded, Overrides};
 use crate::scenario::nearest::nearest;
 use crate::sim::Stop;
 
@@ -213,7 +213,13 @@ fn chosen(args: &Args, loaded: &Loaded) -> Result<Vec<usize>, Exit> {
 
 /// Prints the comparison and writes the report. Adds to `missed` what to say of expectations that were not met.
 fn deliver(args: &Args, job: &Job, mut comparison: Comparison, seconds: f64, missed: &mut Vec<String>) -> Exit {
-    comparison.warnings = job.loaded.warnings.iter().map(|warning| warning.title.clone()).collect();
+    let remarks = experiment::warnings(&job.loaded.scenario, &comparison);
+    comparison.warnings = job.loaded.warnings.iter().map(Diagnostic::in_words).collect();
+    comparison.warnings.extend(remarks.iter().map(ToString::to_string));
+    if !args.quiet {
+        let remarks = remarks.iter().map(|r| Diagnostic::remark(r.code, &r.title).note(r.why).help(r.help));
+        check::show(&remarks.collect::<Vec<_>>(), &job.loaded.source);
+    }
     let input = ReportInput {
         comparison: &comparison,
         scenario: &job.loaded.scenario,

@@ -3,6 +3,8 @@
 mod comparison;
 pub mod expectation;
 mod run;
+mod warnings;
 
 pub use comparison::{Comparison, Estimate, Metric, PolicyResult};
 pub use run::{Failed, Need, Options, Progress, memory_needed, run};
+pub use warnings::{Warning, warnings};

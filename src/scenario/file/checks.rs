@@ -7,7 +7,7 @@ use super::source::Place;
 use super::{Named, Parts, expectations, tree};
 use crate::scenario::nearest::nearest;
 use crate::scenario::{Arrivals, Fates, Scenario};
-use crate::units::{SimTime, Span};
+use crate::units::Span;
 
 /// Rounding of sums of shares.
 const ROUNDING: f64 = 1e-9;
@@ -256,6 +256,12 @@ fn policies(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Where the demand is chosen, in the file or on the command line.
+pub fn demand(root: &DeTable<'_>) -> Place {
+    let chosen = tree::find(root, &["load", "arrivals"]).and_then(|node| node.get_ref().as_table()?.keys().next());
+    chosen.map_or(0..0, |key| key.span())
+}
+
 /// What can only be judged once all is put together.
 pub fn of_scenario(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
     let seconds = scenario.duration.seconds();
@@ -276,31 +282,7 @@ pub fn of_scenario(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic
     (operations > MOST_OPERATIONS).then(|| {
         let title = format!("a run would have {operations:.1e} operations and take hours");
         let label = format!("this demand over {} is too much", scenario.duration);
-        let chosen = tree::find(root, &["load", "arrivals"]).and_then(|node| node.get_ref().as_table()?.keys().next());
-        let place = chosen.map_or(0..0, |key| key.span());
-        Diagnostic::error("too-many-operations", title, place, label)
+        Diagnostic::error("too-many-operations", title, demand(root), label)
             .help(format!("a lower rate or a shorter duration: at most {MOST_OPERATIONS:.0e} operations a run"))
     })
-}
-
-/// Things that are allowed, but may not mean what was meant.
-pub fn warnings(scenario: &Scenario, root: &DeTable<'_>) -> Vec<Diagnostic> {
-    let server = scenario.operation.server;
-    let never_answers = |fates: &Fates| fates.hangs + fates.lost_requests + fates.lost_replies > 0.0;
-    let is_silent = |policy: usize| {
-        let world = scenario.in_world_of(policy);
-        let mut faults = world.faults.iter().filter(|fault| fault.server == server && fault.from < SimTime::NEVER);
-        never_answers(&world.servers[server].fates) || faults.any(|fault| never_answers(&fault.fates))
-    };
-    let policies = scenario.policies.iter().enumerate();
-    let endless = policies.filter(|(index, policy)| policy.policy.may_wait_for_ever() && is_silent(*index));
-    endless
-        .map(|(_, policy)| {
-            let place = tree::key_place(root, &["policy", &policy.name]);
-            let title = format!("policy `{}` may wait for ever", policy.name);
-            Diagnostic::warning("no-timeout", title, place, "has neither `timeout` nor `deadline`")
-                .note("some requests or replies are lost or hang; such a call stays open to the end of the run")
-                .help("add `timeout = \"2s\"`")
-        })
-        .collect()
 }

@@ -49,6 +49,12 @@ impl Diagnostic {
         Diagnostic { severity: Severity::Warning, ..Diagnostic::error(code, title, place, label) }
     }
 
+    /// A warning about results, which stand nowhere in a file.
+    pub fn remark(code: &'static str, title: impl Into<String>) -> Diagnostic {
+        let title = title.into();
+        Diagnostic { severity: Severity::Warning, code, title, labels: Vec::new(), notes: Vec::new(), help: None }
+    }
+
     /// Points at another place too.
     pub fn also(mut self, place: Place, label: impl Into<String>) -> Diagnostic {
         self.labels.push((place, label.into()));
@@ -76,6 +82,14 @@ impl Diagnostic {
     /// The beginning of its main place, by which errors are sorted.
     pub fn start(&self) -> usize {
         self.labels.first().map_or(0, |(place, _)| place.start)
+    }
+
+    /// On one line, for where there is no place to point at.
+    pub fn in_words(&self) -> String {
+        let mut words = format!("{}: {}", self.code, self.title);
+        let help = self.help.as_ref().map(|help| &help.text);
+        self.notes.iter().chain(help).for_each(|more| words.push_str(&format!("; {more}")));
+        words
     }
 
     /// As text for people.

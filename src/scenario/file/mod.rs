@@ -14,6 +14,7 @@ mod schema;
 mod shape;
 mod source;
 mod tree;
+mod warnings;
 mod world;
 
 use std::fs::File;
@@ -197,7 +198,7 @@ pub fn parse(mut source: Source, stem: &str, folder: &Path, overrides: &Override
     if let Some(error) = checks::of_scenario(&scenario, &root) {
         return Err(invalid(source, vec![error]));
     }
-    let warnings = checks::warnings(&scenario, &root);
+    let warnings = warnings::all(&tables, &scenario, &root);
     let resolved_json = resolved::json(&tables);
     let resolved = resolved::toml(&resolved_json);
     Ok(Loaded { scenario, warnings, source, resolved, resolved_json, files })
