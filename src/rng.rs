@@ -41,6 +41,8 @@ pub enum Purpose {
     Flapping,
     /// The client's jitter.
     Jitter,
+    /// Gates that draw, and the wait after a refusal.
+    Gate,
 }
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;

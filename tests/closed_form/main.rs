@@ -6,6 +6,7 @@
 mod bursts;
 mod closed_loop;
 mod faults;
+mod gates;
 mod instants;
 mod measurement;
 mod metastable;

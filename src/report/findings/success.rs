@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use super::Facts;
 use crate::report::column::Column;
 use crate::report::name::list;
+use crate::report::refusal::{REFUSALS, Refusal};
 
 impl Facts<'_> {
     pub(super) fn verdict(&self) -> Vec<String> {
@@ -190,13 +191,10 @@ impl Facts<'_> {
     fn refusals(&self, policy: usize) -> Option<String> {
         let baseline = self.baseline();
         let missing = self.metric(baseline, "succeeded") - self.metric(policy, "succeeded");
-        let gates = [
-            ("breaker_refused", "its breaker refused", "attempts"),
-            ("budget_refused", "its budget refused", "retries"),
-        ];
-        let causes = gates.into_iter().filter_map(|(metric, verb, what)| {
+        let causes = REFUSALS.iter().filter_map(|Refusal { metric, gate, what }| {
             let refused = self.metric(policy, metric);
-            (refused >= missing.max(1.0)).then(|| format!("{verb} {} {what} per run", self.notation.count(refused)))
+            let many = refused >= missing.max(1.0);
+            many.then(|| format!("its {gate} refused {} {what} per run", self.notation.count(refused)))
         });
         let causes: Vec<String> = causes.collect();
         (!causes.is_empty()).then(|| list(&causes, "and"))

@@ -8,6 +8,7 @@ use crate::report::column::Column;
 use crate::report::name::harmless;
 use crate::report::number::Notation;
 use crate::report::recovery::{Recovered, last_fault};
+use crate::report::refusal::{REFUSALS, Refusal};
 
 /// What happened to a policy: its peak and when, how it recovered, what its gates refused, its duplicates.
 pub fn words(input: &ReportInput, policy: usize, recovered: Option<Recovered>) -> String {
@@ -15,11 +16,10 @@ pub fn words(input: &ReportInput, policy: usize, recovered: Option<Recovered>) -
     let sentences = [
         Some(peak_in_words(input, result)),
         recovered.zip(last_fault(input)).map(|(recovered, fault)| recovery_in_words(recovered, &harmless(fault))),
-        refusal_in_words(result, "breaker_refused", "breaker", "attempts"),
-        refusal_in_words(result, "budget_refused", "budget", "retries"),
-        duplicates_in_words(result),
     ];
-    sentences.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    let refusals = REFUSALS.iter().map(|refusal| refusal_in_words(result, refusal));
+    let all = sentences.into_iter().chain(refusals).chain([duplicates_in_words(result)]);
+    all.flatten().collect::<Vec<_>>().join(" ")
 }
 
 /// What the panel shows, for who cannot see it.
@@ -65,7 +65,8 @@ fn recovery_in_words(recovered: Recovered, fault: &str) -> String {
     }
 }
 
-fn refusal_in_words(result: &PolicyResult, metric: &str, gate: &str, what: &str) -> Option<String> {
+fn refusal_in_words(result: &PolicyResult, refusal: &Refusal) -> Option<String> {
+    let Refusal { metric, gate, what } = refusal;
     let refused = result.mean(metric).filter(|mean| *mean > 0.0)?;
     // A mean below one half would read as none.
     let refused = if refused < 0.5 { "<1".to_owned() } else { Notation::PAGE.count(refused) };
@@ -105,6 +106,17 @@ mod tests {
             "Peak 3.0× demand at 5:01. Normal again within 20 s after outage. Its breaker refused 16,742 attempts per run. \
              Its budget refused <1 retries per run. 1,341 duplicates per 10,000.",
         );
+    }
+
+    #[test]
+    fn every_gate_has_its_words() {
+        for Refusal { metric, gate, what } in REFUSALS {
+            let said = format!("Its {gate} refused 12 {what} per run.");
+            with_input(vec![row("p", &[0.9, 0.8]).all(metric, 12.0)], |input| {
+                let words = words(input, 0, None).replace('\u{a0}', " ");
+                assert!(words.contains(&said), "{words}");
+            });
+        }
     }
 
     #[test]

@@ -8,12 +8,11 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::backoff::BackoffChoice;
-use crate::gate::breaker::ConsecutiveBreakerConfig;
-use crate::gate::budget::{DepositOn, TokenBudgetConfig, Tokens};
-use crate::gate::{GateConfig, GateRule, Scope};
+use super::gate::{BreakerChoice, BudgetChoice, ConcurrencyTable, LimiterChoice, ThrottleChoice};
+use crate::gate::{GateConfig, OnRefusal};
 use crate::retry::{KeyMode, OutcomeClass, OutcomeSet, RetryAfter, RetryPolicy};
 use crate::scenario::PolicyConfig;
-use crate::scenario::file::leaf::{AtLeastOne, Count, OrNone, OrUnlimited, Outcome, Outcomes, PositiveDuration};
+use crate::scenario::file::leaf::{OrNone, OrUnlimited, Outcome, Outcomes, PositiveDuration};
 
 /// `[policy.NAME]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,6 +39,12 @@ pub struct PolicyTable {
     breaker: Option<BreakerChoice>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<BudgetChoice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    throttle: Option<ThrottleChoice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limiter: Option<LimiterChoice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<ConcurrencyTable>,
 }
 
 /// `backoff_for`: backoffs by outcome.
@@ -157,86 +162,6 @@ enum KeyName {
     PerAttempt,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ScopeName {
-    #[default]
-    Client,
-    Fleet,
-}
-
-impl ScopeName {
-    fn scope(self) -> Scope {
-        match self {
-            ScopeName::Client => Scope::Client,
-            ScopeName::Fleet => Scope::Fleet,
-        }
-    }
-}
-
-/// `breaker`. A new one is registered here.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-enum BreakerChoice {
-    Consecutive {
-        failures: AtLeastOne,
-        open: PositiveDuration,
-        #[serde(default = "one_probe")]
-        probes: AtLeastOne,
-        #[serde(default)]
-        scope: ScopeName,
-    },
-}
-
-/// As sony/gobreaker 2.4 (`MaxRequests` 0 means 1).
-fn one_probe() -> AtLeastOne {
-    Count(1)
-}
-
-/// `budget`. A new one is registered here.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum BudgetChoice {
-    Tokens {
-        capacity: TokenAmount,
-        #[serde(default = "one_token")]
-        cost: TokenAmount,
-        deposit: TokenAmount,
-        #[serde(default)]
-        deposit_on: DepositName,
-        #[serde(default)]
-        scope: ScopeName,
-    },
-}
-
-fn one_token() -> TokenAmount {
-    TokenAmount(1.0)
-}
-
-/// A number of tokens, fractions allowed.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[serde(try_from = "f64")]
-pub struct TokenAmount(f64);
-
-impl TryFrom<f64> for TokenAmount {
-    type Error = String;
-    fn try_from(amount: f64) -> Result<TokenAmount, String> {
-        if (0.0..=Tokens::MOST).contains(&amount) {
-            Ok(TokenAmount(amount))
-        } else {
-            Err(format!("must be between 0 and {} tokens", Tokens::MOST))
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DepositName {
-    #[default]
-    Success,
-    FirstAttempt,
-}
-
 impl PolicyTable {
     /// Writes the defaults that depend on whether there are retries.
     pub fn resolve(&mut self) {
@@ -272,27 +197,28 @@ impl PolicyTable {
         PolicyConfig { name: name.to_owned(), policy: Arc::new(policy), gates: self.gates() }
     }
 
+    /// In the order in which they are asked.
     fn gates(&self) -> Vec<GateConfig> {
-        let budget = self.budget.as_ref().map(|BudgetChoice::Tokens { capacity, cost, deposit, deposit_on, scope }| {
-            let rule = GateRule::TokenBudget(TokenBudgetConfig {
-                capacity: Tokens::new(capacity.0),
-                cost: Tokens::new(cost.0),
-                deposit: Tokens::new(deposit.0),
-                deposit_on: match deposit_on {
-                    DepositName::Success => DepositOn::Success,
-                    DepositName::FirstAttempt => DepositOn::FirstAttempt,
-                },
-            });
-            GateConfig { rule, scope: scope.scope() }
-        });
-        let breaker = self.breaker.as_ref().map(|BreakerChoice::Consecutive { failures, open, probes, scope }| {
-            let rule = GateRule::ConsecutiveBreaker(ConsecutiveBreakerConfig {
-                failures: failures.get(),
-                open: open.span(),
-                probes: probes.get(),
-            });
-            GateConfig { rule, scope: scope.scope() }
-        });
-        budget.into_iter().chain(breaker).collect()
+        let gates = [
+            self.budget.as_ref().map(BudgetChoice::build),
+            self.throttle.as_ref().map(ThrottleChoice::build),
+            self.limiter.as_ref().map(LimiterChoice::build),
+            self.breaker.as_ref().map(BreakerChoice::build),
+            self.concurrency.as_ref().map(ConcurrencyTable::build),
+        ];
+        gates.into_iter().flatten().collect()
+    }
+
+    /// The keys of gates that let a call try again after a refusal.
+    pub fn tries_again(&self) -> Vec<&'static str> {
+        let gates = [
+            ("breaker", self.breaker.as_ref().map(BreakerChoice::build)),
+            ("budget", self.budget.as_ref().map(BudgetChoice::build)),
+            ("throttle", self.throttle.as_ref().map(ThrottleChoice::build)),
+            ("limiter", self.limiter.as_ref().map(LimiterChoice::build)),
+            ("concurrency", self.concurrency.as_ref().map(ConcurrencyTable::build)),
+        ];
+        let again = |gate: &Option<GateConfig>| gate.as_ref().is_some_and(|gate| gate.on_refusal == OnRefusal::Retry);
+        gates.iter().filter(|(_, gate)| again(gate)).map(|(key, _)| *key).collect()
     }
 }
