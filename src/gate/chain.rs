@@ -145,6 +145,11 @@ impl GateChain {
         configs.iter().map(|config| states(config.scope).saturating_mul(Gates::bytes(&config.rule))).sum()
     }
 
+    /// True if there is no gate.
+    pub fn is_empty(&self) -> bool {
+        self.gates.is_empty()
+    }
+
     /// What the gates have done so far.
     pub fn counts(&self) -> GateCounts {
         self.counts

@@ -105,9 +105,12 @@ struct Row {
 const NONE: u32 = u32::MAX;
 
 /// What a call draws from in a step, by the attempts it has used up.
-fn streams(seed: u64, operation: u64, used: u32) -> (KeyedRng, KeyedRng) {
+fn streams(seed: u64, operation: u64, used: u32, gates: &GateChain) -> (KeyedRng, KeyedRng) {
     let stream = |purpose| KeyedRng::new(seed, purpose, operation, u64::from(used));
-    (stream(Purpose::Jitter), stream(Purpose::Gate))
+    let jitter = stream(Purpose::Jitter);
+    // Where there is no gate, nobody draws from the second, and making it is saved.
+    let gate = if gates.is_empty() { jitter.clone() } else { stream(Purpose::Gate) };
+    (jitter, gate)
 }
 
 /// Everything a run consists of.
@@ -276,8 +279,8 @@ impl<'a> Run<'a> {
     fn start(&mut self, operation: u64, client: u32) {
         self.recorder.operation_started(self.now);
         self.at_once.operation(self.now);
+        let (mut jitter, mut gates) = streams(self.seed, operation, 0, &self.gates);
         let mut rules = Rules { policy: self.policy, gates: &mut self.gates, client };
-        let (mut jitter, mut gates) = streams(self.seed, operation, 0);
         let mut draws = Draws { jitter: &mut jitter, gates: &mut gates };
         let (call, action) = Call::start(self.now, &mut rules, &mut draws);
         self.count_refusal(self.recorder.measures(self.now));
@@ -442,8 +445,8 @@ impl<'a> Run<'a> {
     fn decide(&mut self, row_id: u32, ask: impl FnOnce(&mut Call, &mut Rules, &mut Draws) -> Action) -> Action {
         let row = &mut self.rows[row_id];
         let opened = self.gates.counts().breaker_opened;
+        let (mut jitter, mut gates) = streams(self.seed, row.operation, row.call.used(), &self.gates);
         let mut rules = Rules { policy: self.policy, gates: &mut self.gates, client: row.client };
-        let (mut jitter, mut gates) = streams(self.seed, row.operation, row.call.used());
         let action = ask(&mut row.call, &mut rules, &mut Draws { jitter: &mut jitter, gates: &mut gates });
         let measured = row.measured;
         if measured {
