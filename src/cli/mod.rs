@@ -1,12 +1,15 @@
 //! The command line: clap types, a file per subcommand, exit codes.
 
 mod check;
+mod completions;
 mod folder;
 mod interrupt;
 mod memory;
+mod new;
 mod policies;
 mod progress;
 mod run;
+mod schema;
 mod show;
 mod terminal;
 
@@ -27,6 +30,7 @@ const FIRST_STEPS: &str = "\
 First steps:
   simlab run scenarios/stripe-outage.toml    compare nine policies, write reports/stripe-outage/
   simlab policies full-jitter                what it does, and the delays it makes
+  simlab new my-scenario                     write a scenario of your own to start from
   simlab check my-scenario.toml              is it valid?
 
 Exit codes: 0 done, 1 internal error, 2 wrong command line, 3 scenario invalid, 4 input/output, 130 interrupted";
@@ -41,6 +45,12 @@ enum Command {
     Show(show::Args),
     /// List backoffs and gates, or explain some with their delays and sources
     Policies(policies::Args),
+    /// Write a commented scenario to start from
+    New(new::Args),
+    /// Print the JSON Schema of scenario files
+    Schema,
+    /// Print a script that completes commands and options in a shell
+    Completions(completions::Args),
 }
 
 /// How a command ended, by exit code (contract, section 2). Of several, the smallest in this order applies.
@@ -85,6 +95,9 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::main(args),
         Command::Show(args) => show::main(args),
         Command::Policies(args) => policies::main(args),
+        Command::New(args) => new::main(args),
+        Command::Schema => schema::main(),
+        Command::Completions(args) => completions::main(args),
     });
     match outcome {
         Ok(exit) => ExitCode::from(exit.code()),

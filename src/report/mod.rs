@@ -17,7 +17,7 @@ pub mod name;
 pub mod number;
 pub mod page;
 pub mod recovery;
-pub mod refusal;
+mod refusal;
 mod table;
 mod timeline;
 

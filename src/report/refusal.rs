@@ -1,16 +1,17 @@
-//! What is said of gates that refuse, in the order of their metrics.
+//! What gates said no to: the metrics that count it, and the words for it.
 
-/// A kind of gate and what it refuses.
+/// Refusals of one kind of gate.
+#[derive(Clone, Copy, Debug)]
 pub struct Refusal {
-    /// The metric that counts it.
+    /// The metric that counts them.
     pub metric: &'static str,
-    /// What a reader calls the gate.
+    /// The gate.
     pub gate: &'static str,
     /// What it refuses.
     pub what: &'static str,
 }
 
-/// Every kind of refusal.
+/// Every kind of gate that refuses.
 pub const REFUSALS: [Refusal; 5] = [
     Refusal { metric: "breaker_refused", gate: "breaker", what: "attempts" },
     Refusal { metric: "budget_refused", gate: "budget", what: "retries" },

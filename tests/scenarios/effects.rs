@@ -4,7 +4,7 @@ use super::{mean, results};
 
 /// Names of a scenario's policies.
 fn policies(scenario: &str) -> Vec<&'static str> {
-    results()[scenario].policies.iter().map(|policy| policy.name.as_str()).collect()
+    results()[scenario].comparison.policies.iter().map(|policy| policy.name.as_str()).collect()
 }
 
 /// `value` lies within `off` of `expected`.
@@ -44,7 +44,7 @@ fn thundering_herd() {
 #[test]
 fn metastable() {
     let recovered = |policy: &str| {
-        let comparison = &results()["metastable"];
+        let comparison = &results()["metastable"].comparison;
         let result = comparison.policies.iter().find(|result| result.name == policy).expect("the policy");
         result.metric("time_to_recover").expect("the metric").values.iter().flatten().count()
     };

@@ -1,9 +1,10 @@
 //! The stock scenarios: each opens with its question, runs as it stands, and shows what it says.
 //!
-//! They are run once, in full, and looked at by all tests. `UPDATE_SNAPSHOTS=1 cargo test --release --test scenarios` writes the digests and
-//! `docs/SEED-SYSTEMS.md` anew.
+//! They are run once, in full, and looked at by all tests. `UPDATE_SNAPSHOTS=1 cargo test --release --test scenarios` writes the digests,
+//! `docs/SEED-SYSTEMS.md` and `docs/gallery/` anew.
 
 mod effects;
+mod gallery;
 mod seed_systems;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 
 use simlab::experiment::{self, Comparison, Options};
-use simlab::scenario::file::{self, Overrides};
+use simlab::scenario::file::{self, Loaded, Overrides};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -28,9 +29,15 @@ fn files() -> BTreeMap<String, PathBuf> {
     toml.map(|path| (path.file_stem().expect("a name").to_string_lossy().into_owned(), path)).collect()
 }
 
-/// What each of them gives.
-fn results() -> &'static BTreeMap<String, Comparison> {
-    static RESULTS: OnceLock<BTreeMap<String, Comparison>> = OnceLock::new();
+/// A scenario and what it gives.
+struct Ran {
+    loaded: Loaded,
+    comparison: Comparison,
+}
+
+/// All of them, each run once.
+fn results() -> &'static BTreeMap<String, Ran> {
+    static RESULTS: OnceLock<BTreeMap<String, Ran>> = OnceLock::new();
     RESULTS.get_or_init(|| {
         let run = |path: &PathBuf| {
             let loaded =
@@ -38,8 +45,9 @@ fn results() -> &'static BTreeMap<String, Comparison> {
             let all: Vec<usize> = (0..loaded.scenario.policies.len()).collect();
             let interrupted = AtomicBool::new(false);
             let options = Options { threads: 0, memory: 8 << 30, interrupted: &interrupted, progress: &|_| {} };
-            experiment::run(&loaded.scenario, &all, &options)
-                .unwrap_or_else(|failed| panic!("{}: {failed}", path.display()))
+            let comparison = experiment::run(&loaded.scenario, &all, &options);
+            let comparison = comparison.unwrap_or_else(|failed| panic!("{}: {failed}", path.display()));
+            Ran { loaded, comparison }
         };
         files().into_iter().map(|(name, path)| (name, run(&path))).collect()
     })
@@ -47,8 +55,8 @@ fn results() -> &'static BTreeMap<String, Comparison> {
 
 /// The mean of a metric of a policy of a scenario.
 fn mean(scenario: &str, policy: &str, metric: &str) -> f64 {
-    let comparison = results().get(scenario).unwrap_or_else(|| panic!("no scenario {scenario}"));
-    let result = comparison.policies.iter().find(|result| result.name == policy);
+    let ran = results().get(scenario).unwrap_or_else(|| panic!("no scenario {scenario}"));
+    let result = ran.comparison.policies.iter().find(|result| result.name == policy);
     let result = result.unwrap_or_else(|| panic!("no policy {policy} in {scenario}"));
     result.mean(metric).unwrap_or_else(|| panic!("{scenario}, {policy}: no {metric}"))
 }
@@ -94,8 +102,8 @@ fn digests_are_those_written_down() {
     let mut text = String::from(
         "# Digests of the stock scenarios: every attempt's end of every replication. A change is an entry of CHANGELOG.md.\n",
     );
-    for (name, comparison) in results() {
-        for policy in &comparison.policies {
+    for (name, ran) in results() {
+        for policy in &ran.comparison.policies {
             text.push_str(&format!("{:016x} {name} {}\n", policy.digest, policy.name));
         }
     }

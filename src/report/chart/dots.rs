@@ -72,8 +72,9 @@ pub fn plot(comparison: &Comparison, plot: &Plot) -> Picture {
     for (index, policy) in comparison.policies.iter().enumerate() {
         let y = FIRST_ROW + ROW * (index as f64 + 0.5);
         let name = harmless(&policy.name);
-        picture.text(Role::Label, (0.0, y + 4.0), Anchor::Start, font::shorten(&name, LEFT - 10.0, TEXT, false));
-        picture.text(Role::Label, (WIDTH, y + 4.0), Anchor::End, bare(plot.column, &cells.text(index, plot.column)));
+        let label = Role::Label.of(policy.slot);
+        picture.text(label, (0.0, y + 4.0), Anchor::Start, font::shorten(&name, LEFT - 10.0, TEXT, false));
+        picture.text(label, (WIDTH, y + 4.0), Anchor::End, bare(plot.column, &cells.text(index, plot.column)));
         row(&mut picture, plot, policy, scale, y);
         words.push(format!("{name} {}", value_in_words(plot, policy, &cells)));
     }

@@ -221,7 +221,7 @@ impl Ink {
         Look { stroke: own(look.stroke), fill: own(look.fill), dash, ..look }
     }
 
-    /// CSS classes, as in `band f3`.
+    /// CSS classes, as in `band f3 k12`: the last one says whose the mark is, so that all marks of a policy can be hidden together.
     pub fn classes(self) -> String {
         let look = self.role.look();
         let mut classes = look.class.to_owned();
@@ -235,6 +235,7 @@ impl Ink {
             if self.role == Role::Key {
                 classes.push_str(&format!(" d{}", dash_index(slot)));
             }
+            classes.push_str(&format!(" {}", policy_class(slot)));
         }
         classes
     }
@@ -268,6 +269,11 @@ impl Ink {
         }
         attributes
     }
+}
+
+/// The class of all that belongs to the policy in this place of the file. Colours come again, this does not.
+pub fn policy_class(slot: usize) -> String {
+    format!("k{slot}")
 }
 
 /// The classes of all roles as CSS.
@@ -315,8 +321,8 @@ mod tests {
 
     #[test]
     fn classes_and_attributes_name_the_policy() {
-        assert_eq!(Role::Band.of(11).classes(), "band f3");
-        assert_eq!(Role::Key.of(2).classes(), "kl s2 d2");
+        assert_eq!(Role::Band.of(11).classes(), "band f3 k11");
+        assert_eq!(Role::Key.of(2).classes(), "kl s2 d2 k2");
         assert_eq!(Ink::from(Role::Demand).classes(), "dem");
         let key = Role::Key.of(2).attributes(false);
         assert!(key.contains("stroke=\"#b57a00\"") && key.contains("stroke-dasharray=\"7 3\""), "{key}");

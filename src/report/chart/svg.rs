@@ -198,8 +198,8 @@ mod tests {
         picture.text(Role::Note, (1.5, 9.0), Anchor::End, "<script> & co");
         let expected = "<svg viewBox=\"0 0 34 24.5\" width=\"34\" height=\"24.5\" role=\"img\" aria-label=\"a &quot;b&quot; &lt;c&gt;\">\
             <polyline points=\"-1,2 3.3,4\" class=\"dem\"/>\
-            <polygon points=\"0,0 1,0 1,1\" class=\"band f3\"/>\
-            <circle cx=\"5\" cy=\"6\" r=\"4.2\" class=\"dot f1\"/>\
+            <polygon points=\"0,0 1,0 1,1\" class=\"band f3 k3\"/>\
+            <circle cx=\"5\" cy=\"6\" r=\"4.2\" class=\"dot f1 k1\"/>\
             <rect x=\"1\" y=\"2\" width=\"2\" height=\"3\" class=\"fault\"/>\
             <text x=\"1.5\" y=\"9\" text-anchor=\"end\" class=\"note\">&lt;script&gt; &amp; co</text></svg>";
         assert_eq!(svg(&picture, Colours::Classes), expected);

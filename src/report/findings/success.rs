@@ -191,10 +191,10 @@ impl Facts<'_> {
     fn refusals(&self, policy: usize) -> Option<String> {
         let baseline = self.baseline();
         let missing = self.metric(baseline, "succeeded") - self.metric(policy, "succeeded");
-        let causes = REFUSALS.iter().filter_map(|Refusal { metric, gate, what }| {
+        let causes = REFUSALS.into_iter().filter_map(|Refusal { metric, gate, what }| {
             let refused = self.metric(policy, metric);
-            let many = refused >= missing.max(1.0);
-            many.then(|| format!("its {gate} refused {} {what} per run", self.notation.count(refused)))
+            let count = || self.notation.count(refused);
+            (refused >= missing.max(1.0)).then(|| format!("its {gate} refused {} {what} per run", count()))
         });
         let causes: Vec<String> = causes.collect();
         (!causes.is_empty()).then(|| list(&causes, "and"))

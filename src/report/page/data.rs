@@ -72,7 +72,7 @@ impl Page<'_> {
         let heads: String = heads.iter().map(|head| format!("<th scope=\"col\">{}</th>", escape(head))).collect();
         let rows = (0..self.input.comparison.policies.len()).map(|policy| {
             let cells: String = row(policy).iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect();
-            format!("<tr><th scope=\"row\">{}</th>{cells}</tr>", self.name(policy))
+            format!("<tr class=\"{}\"><th scope=\"row\">{}</th>{cells}</tr>", self.class(policy), self.name(policy))
         });
         let rows: String = rows.collect();
         let title = escape(title);

@@ -8,6 +8,10 @@ use crate::report::chart::{self};
 use crate::report::column::Column;
 use crate::report::escape::escape;
 
+/// How to use the cross-hair; shown where there is one.
+const KEYS: &str = "<p class=\"note\" id=\"storm-keys\" hidden>Point at a panel, or move to it by Tab and press ← → (with Shift by a \
+                    minute), to read one instant in all of them; Esc ends.</p>\n";
+
 impl Page<'_> {
     /// The storm: a panel for each policy.
     pub(super) fn storm(&self) -> String {
@@ -16,11 +20,12 @@ impl Page<'_> {
         let figures: String = (0..policies).map(|policy| self.storm_figure(&storm, policy)).collect();
         format!(
             "<section id=\"fig-storm\"><h2>{}</h2>\n<p class=\"cap\">{}</p>\n<ul class=\"how\">{}</ul>\n\
-             <div class=\"g3\">{figures}</div>\n{}</section>",
+             {KEYS}<div class=\"g3\">{figures}</div>\n{}{}</section>",
             self.prose(&self.findings.headings.load),
             self.prose(&storm.caption()),
             legend(&storm),
-            self.storm_data(&storm)
+            self.storm_data(&storm),
+            self.readings(&storm)
         )
     }
 
@@ -29,12 +34,14 @@ impl Page<'_> {
         let rate = rate.map(|rate| format!("<span class=\"r\">{} succeeded</span>", escape(&N.percent(rate))));
         let recovered = self.findings.recovered.as_ref().map(|all| all[policy]);
         format!(
-            "<figure><h3>{}{}{}</h3>{}<p class=\"read\">{}</p></figure>\n",
+            "<figure class=\"{}\"><h3>{}<span class=\"name\">{}</span>{}</h3>{}<p class=\"read\">{}</p>{}</figure>\n",
+            self.class(policy),
             self.key(policy),
             self.name(policy),
             rate.unwrap_or_default(),
             chart::element(&storm.panel(policy)),
-            self.prose(&storm::words(self.input, policy, recovered))
+            self.prose(&storm::words(self.input, policy, recovered)),
+            self.profile(storm, policy)
         )
     }
 

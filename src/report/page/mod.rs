@@ -1,11 +1,13 @@
-//! `report.html`: one file that opens from disk, asks no network and runs no script.
+//! `report.html`: one file that opens from disk, asks no network and is complete without its script.
 //!
 //! From top to bottom: what was run, the verdict in words, all numbers in one table, the pictures with the finding as each heading, and
-//! what is needed to run it again. Every text from the scenario goes through `escape`.
+//! what is needed to run it again. Every text from the scenario goes through `escape`, and none gets into a script.
 
 mod data;
 mod figures;
 mod head;
+mod profile;
+mod readings;
 mod repeat;
 mod table;
 #[cfg(test)]
@@ -21,6 +23,10 @@ use super::number::Notation;
 /// The notation of the page.
 const N: Notation = Notation::PAGE;
 
+/// What a browser may do with the page: nothing but show it and run what stands in it.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
 /// What the parts of the page are made from.
 struct Page<'a> {
     input: &'a ReportInput<'a>,
@@ -32,14 +38,16 @@ pub fn html(input: &ReportInput) -> String {
     let page = Page { input, findings: Findings::new(input, N) };
     let title = escape(&input.title());
     let style = format!("{}{}{}", tokens::css(), ink::css(), include_str!("style.css"));
-    let parts = [page.head(), page.table(), page.storm(), page.dots(), page.repeat()];
+    let chips = "<div id=\"chips\" role=\"group\" aria-label=\"Policies shown\" hidden></div>".to_owned();
+    let parts = [page.head(), chips, page.table(), page.storm(), page.dots(), page.repeat()];
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\
          <meta name=\"color-scheme\" content=\"light dark\"><title>{title} · simlab report</title>\n\
-         <style>\n{style}</style></head><body><main>\n{}\n</main></body></html>\n",
-        parts.join("\n")
+         <style>\n{style}</style></head><body><main>\n{}\n</main>\n<script>\n{}</script></body></html>\n",
+        parts.join("\n"),
+        include_str!("script.js")
     )
 }
 
@@ -47,6 +55,11 @@ impl Page<'_> {
     /// A policy's name.
     fn name(&self, policy: usize) -> String {
         escape(&self.findings.names[policy])
+    }
+
+    /// The class of all that belongs to a policy.
+    fn class(&self, policy: usize) -> String {
+        ink::policy_class(self.input.comparison.policies[policy].slot)
     }
 
     fn baseline(&self) -> String {

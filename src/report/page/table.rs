@@ -4,6 +4,7 @@ use super::whisker::{scale, whisker};
 use super::{N, Page};
 use crate::experiment::Estimate;
 use crate::report::column::{Cells, Column};
+use crate::report::csv::field;
 use crate::report::escape::escape;
 use crate::report::marks::Mark;
 use crate::report::name::harmless;
@@ -69,9 +70,10 @@ impl Page<'_> {
             column => self.number_cell(policy, *column, cells),
         };
         let row: String = columns.iter().map(cell).collect();
-        let long = if self.findings.names[policy].chars().count() > LONG { " class=\"long\"" } else { "" };
+        let long = if self.findings.names[policy].chars().count() > LONG { " long" } else { "" };
         format!(
-            "<tr><th scope=\"row\">{}<span{long}>{}</span>{note}</th>{row}</tr>\n",
+            "<tr class=\"{}\"><th scope=\"row\">{}<span class=\"name{long}\">{}</span>{note}</th>{row}</tr>\n",
+            self.class(policy),
             self.key(policy),
             self.name(policy)
         )
@@ -98,7 +100,8 @@ impl Page<'_> {
             format!("<small class=\"vh\">95% interval {} to {}</small>", write(low.max(0.0)), write(high))
         });
         format!(
-            "<td{class}><b class=\"n\">{mark}{number}</b>{}{}</td>",
+            "<td{class}{}><b class=\"n\">{mark}{number}</b>{}{}</td>",
+            sorted_by(estimate.mean),
             whisker(scale(comparison, column), estimate, baseline, result.slot),
             interval.unwrap_or_default()
         )
@@ -107,7 +110,7 @@ impl Page<'_> {
     fn difference_cell(&self, policy: usize) -> String {
         let comparison = self.input.comparison;
         if policy == comparison.baseline {
-            return "<td><span class=\"mut\">reference</span></td>".to_owned();
+            return format!("<td{}><span class=\"mut\">reference</span></td>", sorted_by(Some(0.0)));
         }
         let values = |policy: usize| Column::Success.values(&comparison.policies[policy]);
         let difference = Estimate::of_difference(&values(policy), &values(comparison.baseline), 0.95);
@@ -121,7 +124,8 @@ impl Page<'_> {
             .map(|(low, high)| format!("<small class=\"iv\">{} … {}</small>", write(low), write(high)));
         let unseparated = self.findings.marks.at(policy, Column::VersusBaseline) == Some(Mark::NoDifference);
         let unseparated = if unseparated { "<small class=\"nsl\">no difference shown</small>" } else { "" };
-        format!("<td><b class=\"n\">{}</b>{}{unseparated}</td>", write(mean), interval.unwrap_or_default())
+        let (value, number) = (sorted_by(Some(mean)), write(mean));
+        format!("<td{value}><b class=\"n\">{number}</b>{}{unseparated}</td>", interval.unwrap_or_default())
     }
 
     fn recovered_cell(&self, policy: usize) -> String {
@@ -137,7 +141,10 @@ impl Page<'_> {
             Some(_) => "<small>at once</small>".to_owned(),
             None => String::new(),
         };
-        format!("<td{class}><b class=\"n\">{} of {}</b>{when}</td>", recovered.runs, recovered.of)
+        // More runs are better, then less time; none of it is as much as one more run.
+        let rank = recovered.runs as f64 + recovered.slowest.map_or(0.0, |slowest| 0.5 / (1.0 + slowest));
+        let value = sorted_by(Some(rank));
+        format!("<td{class}{value}><b class=\"n\">{} of {}</b>{when}</td>", recovered.runs, recovered.of)
     }
 
     /// What the marks mean, if there are any.
@@ -156,6 +163,12 @@ impl Page<'_> {
             self.baseline()
         )
     }
+}
+
+/// The value that a cell is sorted by, as in `summary.json`.
+fn sorted_by(value: Option<f64>) -> String {
+    let number = field(value);
+    if number.is_empty() { number } else { format!(" data-v=\"{number}\"") }
 }
 
 fn symbol(symbol: char, title: &str, word: &str) -> String {

@@ -8,6 +8,9 @@ use crate::report::fixture::{Row, around, row, with_input};
 use crate::report::number::Notation;
 use crate::report::recovery::recovered;
 
+/// The numbers for the cross-hair, and the script.
+const SCRIPTS: usize = 2;
+
 fn rows() -> Vec<Row> {
     let winner = row("full-jitter", &around(0.85, 0.0005)).all("duplicate_rate", 0.1341).all("peak_ratio", 11.4);
     let down = vec![Some(20.0), None, Some(0.0), None, Some(5.0), None, None, None, None, None];
@@ -22,7 +25,7 @@ fn rows() -> Vec<Row> {
 /// A row of the comparison table.
 fn table_row(page: &str, policy: usize) -> &str {
     let table = page.split("<tbody>").nth(1).and_then(|rest| rest.split("</tbody>").next()).expect("there is a table");
-    table.split("<tr>").nth(policy + 1).expect("there is a row")
+    table.split("<tr class=").nth(policy + 1).expect("there is a row")
 }
 
 #[test]
@@ -46,11 +49,13 @@ fn the_table_has_every_number_of_the_results() {
             "{}",
             table_row(&page, 1)
         );
-        assert!(table_row(&page, 1).contains("<td class=\"best\"><b class=\"n\"><i class=\"mk\""), "success is marked");
         assert!(
-            table_row(&page, 2)
-                .contains("<td class=\"down\"><b class=\"n\">3 of 10</b><small>within 20\u{a0}s</small>")
+            table_row(&page, 1).contains("<td class=\"best\" data-v=\"0.85\"><b class=\"n\"><i class=\"mk\""),
+            "success is marked"
         );
+        assert!(table_row(&page, 2).contains(
+            "<td class=\"down\" data-v=\"3.02380952\"><b class=\"n\">3 of 10</b><small>within 20\u{a0}s</small>"
+        ));
         assert!(table_row(&page, 3).contains("no difference shown"));
         assert!(!table_row(&page, 1).contains("no difference shown"));
     });
@@ -96,7 +101,7 @@ fn with_title(title: &str, look: impl FnOnce(&str)) {
 #[test]
 fn text_of_a_scenario_cannot_become_markup() {
     with_title("</title><script>alert(1)</script><img src=x onerror=alert(1)>\" onload=\"x' & co", |page| {
-        assert!(!page.contains("<script") && !page.contains("<img"), "no element comes from text");
+        assert!(page.matches("<script").count() == SCRIPTS && !page.contains("<img"), "no element comes from text");
         assert!(!page.contains("\" onload=\"x"), "no attribute comes from text");
         assert!(page.matches("&lt;script&gt;").count() >= 8, "it is shown all the same");
         for svg in page.split("<svg").skip(1) {
@@ -111,11 +116,15 @@ fn text_of_a_scenario_cannot_become_markup() {
 }
 
 #[test]
-fn the_page_asks_no_network_and_runs_no_script() {
+fn the_page_asks_no_network() {
     with_input(rows(), |input| {
         let page = html(input);
-        assert!(page.contains("content=\"default-src 'none'; style-src 'unsafe-inline'\""));
-        for forbidden in ["http:", "https:", "<script", "url(", "@import", "src=", " on"] {
+        assert!(page.contains(
+            "content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\""
+        ));
+        for forbidden in
+            ["http:", "https:", "url(", "@import", "src=", " on", "eval(", "fetch(", "import(", "innerHTML"]
+        {
             let at = page.match_indices(forbidden).map(|(at, _)| &page[at..(at + 30).min(page.len())]);
             // " on" is an attribute only inside a tag.
             let found: Vec<&str> = at
@@ -124,6 +133,67 @@ fn the_page_asks_no_network_and_runs_no_script() {
             assert!(found.is_empty(), "{forbidden}: {found:?}");
         }
         assert_eq!(page, html(input), "the same bytes every time");
+    });
+}
+
+/// Without the script there is nothing that does not work: what only it can use is hidden until it runs.
+#[test]
+fn the_page_is_complete_without_its_script() {
+    with_input(rows(), |input| {
+        let page = html(input);
+        let (before, script) = page.rsplit_once("<script>").expect("the script stands at the end");
+        assert!(script.ends_with("</script></body></html>\n") && script.len() < 9_000, "{} bytes", script.len());
+        assert!(!before.contains("<button"), "buttons come with the script");
+        for (id, part) in [("chips", "div id=\"chips\""), ("storm-keys", "p class=\"note\" id=\"storm-keys\"")] {
+            let tag = before.split(&format!("<{part}")).nth(1).and_then(|rest| rest.split('>').next());
+            assert!(tag.is_some_and(|tag| tag.contains("hidden")), "{id} is hidden without the script");
+        }
+        assert_eq!(before.matches("<p class=\"read\">Peak").count(), 4, "every panel has its line in words");
+    });
+}
+
+#[test]
+fn the_cross_hair_has_the_numbers_of_the_panels() {
+    with_input(rows(), |input| {
+        let page = html(input);
+        let data = page.split("id=\"storm-data\">").nth(1).and_then(|rest| rest.split("</script>").next());
+        let data: serde_json::Value = serde_json::from_str(data.expect("the data")).expect("JSON");
+        assert_eq!((&data["bin"], &data["demand"]), (&5.into(), &serde_json::json!([100])));
+        let policies = data["policies"].as_array().expect("policies");
+        assert_eq!(policies.len(), 4);
+        // The fixture's lines have two bins of a second; a reading is the mean of what there is.
+        let expected = serde_json::json!({ "attempts": [2.17], "low": [9.17], "high": [10.2], "goodput": [3.17] });
+        assert!(policies.iter().all(|policy| *policy == expected), "{data}");
+        let one = with_input(vec![row("alone", &[0.5])], html);
+        assert!(one.contains("[{\"attempts\":[2.17],\"goodput\":[3.17]}]"), "one replication has no band");
+    });
+}
+
+/// What belongs to a policy has its class, so that one rule hides it everywhere.
+#[test]
+fn every_mark_of_a_policy_has_its_class() {
+    with_input(rows(), |input| {
+        let page = html(input);
+        for slot in 0..4 {
+            let of = |what: &str| {
+                page.matches(&format!("{what} k{slot}\"")).count() + page.matches(&format!("{what}k{slot}\"")).count()
+            };
+            assert_eq!(of("<figure class=\""), 1, "a panel");
+            assert_eq!(of("<tr class=\""), 3, "rows of the comparison and of two data tables");
+            assert_eq!(of("\"ctx"), 3, "a line behind the others'");
+            assert_eq!(of("\"lab"), 6, "name and number in three dot plots");
+            assert!(of(&format!("\"dot f{slot}")) == 3 && of(&format!("\"rep f{slot}")) >= 30, "its dots");
+        }
+        for svg in page.split("<svg").skip(1) {
+            for class in svg.split("</svg>").next().unwrap_or_default().split("class=\"").skip(1) {
+                let class = class.split('"').next().unwrap_or_default();
+                let coloured =
+                    class.split(' ').any(|c| c.len() > 1 && "sf".contains(&c[..1]) && c[1..].parse::<u8>().is_ok());
+                let owned =
+                    class.split(' ').any(|c| c.strip_prefix('k').is_some_and(|slot| slot.parse::<u8>().is_ok()));
+                assert!(!coloured || owned, "a policy's colour without its class: {class}");
+            }
+        }
     });
 }
 

@@ -9,6 +9,7 @@ mod leaf;
 mod overrides;
 mod recorded;
 mod resolved;
+mod schema;
 mod shape;
 mod source;
 mod tree;
@@ -24,6 +25,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use super::Scenario;
 pub use diagnostic::{Diagnostic, Severity};
 pub use overrides::{BadPath, Overrides};
+pub use schema::schema;
 use shape::fault::FaultTable;
 use shape::load::Load;
 use shape::policy::PolicyTable;
@@ -445,7 +447,7 @@ mod tests {
     }
 
     /// A scenario in which every key has a value.
-    const FULL: &str = r#"
+    pub const FULL: &str = r#"
 title = "t"
 description = "d"
 seed = 1

@@ -1,11 +1,11 @@
 //! The storm: attempts per second over the run, a panel for each policy, all on the same axes, with goodput in a strip below.
 
-mod axes;
+pub mod axes;
 mod faults;
 mod legend;
 mod panel;
-mod peak;
-mod words;
+pub mod peak;
+pub mod words;
 
 pub use axes::Axes;
 pub use legend::{Entry, legend};

@@ -25,7 +25,7 @@ pub fn panel(storm: &Storm, policy: usize) -> Picture {
     grid(&mut picture, axes);
     for (other, line) in storm.context.iter().enumerate() {
         if other != policy {
-            picture.add(Role::Context, Shape::Path(line.clone()));
+            picture.add(Role::Context.of(input.comparison.policies[other].slot), Shape::Path(line.clone()));
         }
     }
     capacity_line(&mut picture, axes);

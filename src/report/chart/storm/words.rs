@@ -13,13 +13,10 @@ use crate::report::refusal::{REFUSALS, Refusal};
 /// What happened to a policy: its peak and when, how it recovered, what its gates refused, its duplicates.
 pub fn words(input: &ReportInput, policy: usize, recovered: Option<Recovered>) -> String {
     let result = &input.comparison.policies[policy];
-    let sentences = [
-        Some(peak_in_words(input, result)),
-        recovered.zip(last_fault(input)).map(|(recovered, fault)| recovery_in_words(recovered, &harmless(fault))),
-    ];
-    let refusals = REFUSALS.iter().map(|refusal| refusal_in_words(result, refusal));
-    let all = sentences.into_iter().chain(refusals).chain([duplicates_in_words(result)]);
-    all.flatten().collect::<Vec<_>>().join(" ")
+    let recovery = recovered.zip(last_fault(input)).map(|(r, fault)| recovery_in_words(r, &harmless(fault)));
+    let refusals = REFUSALS.into_iter().map(|refusal| refusal_in_words(result, refusal));
+    let sentences = [Some(peak_in_words(input, result)), recovery].into_iter().chain(refusals);
+    sentences.chain([duplicates_in_words(result)]).flatten().collect::<Vec<_>>().join(" ")
 }
 
 /// What the panel shows, for who cannot see it.
@@ -36,7 +33,8 @@ pub fn description(input: &ReportInput, policy: usize) -> String {
     )
 }
 
-fn peak_in_words(input: &ReportInput, result: &PolicyResult) -> String {
+/// How high the peak was and when.
+pub fn peak_in_words(input: &ReportInput, result: &PolicyResult) -> String {
     let n = Notation::PAGE;
     let Some(peak) = peak(result) else { return "No attempts.".to_owned() };
     let height = if input.scenario.demand_at(crate::units::SimTime::ZERO).is_some() {
@@ -52,7 +50,8 @@ fn peak_in_words(input: &ReportInput, result: &PolicyResult) -> String {
     }
 }
 
-fn recovery_in_words(recovered: Recovered, fault: &str) -> String {
+/// How long it took to be back to normal, or in how many runs it never was.
+pub fn recovery_in_words(recovered: Recovered, fault: &str) -> String {
     match (recovered.down(), recovered.slowest) {
         (0, Some(slowest)) if slowest > 0.0 => {
             let within = if recovered.of > 1 { "within " } else { "" };
@@ -65,7 +64,7 @@ fn recovery_in_words(recovered: Recovered, fault: &str) -> String {
     }
 }
 
-fn refusal_in_words(result: &PolicyResult, refusal: &Refusal) -> Option<String> {
+fn refusal_in_words(result: &PolicyResult, refusal: Refusal) -> Option<String> {
     let Refusal { metric, gate, what } = refusal;
     let refused = result.mean(metric).filter(|mean| *mean > 0.0)?;
     // A mean below one half would read as none.
@@ -73,7 +72,9 @@ fn refusal_in_words(result: &PolicyResult, refusal: &Refusal) -> Option<String> 
     Some(format!("Its {gate} refused {refused} {what} per run."))
 }
 
+/// Nothing where nothing had an effect.
 fn duplicates_in_words(result: &PolicyResult) -> Option<String> {
+    result.mean("effects").filter(|effects| *effects > 0.0)?;
     let rate = Column::Duplicates.estimate(result).mean?;
     Some(match rate {
         0.0 => "No duplicates.".to_owned(),
@@ -106,17 +107,6 @@ mod tests {
             "Peak 3.0× demand at 5:01. Normal again within 20 s after outage. Its breaker refused 16,742 attempts per run. \
              Its budget refused <1 retries per run. 1,341 duplicates per 10,000.",
         );
-    }
-
-    #[test]
-    fn every_gate_has_its_words() {
-        for Refusal { metric, gate, what } in REFUSALS {
-            let said = format!("Its {gate} refused 12 {what} per run.");
-            with_input(vec![row("p", &[0.9, 0.8]).all(metric, 12.0)], |input| {
-                let words = words(input, 0, None).replace('\u{a0}', " ");
-                assert!(words.contains(&said), "{words}");
-            });
-        }
     }
 
     #[test]

@@ -1,88 +1,130 @@
 //! `backoff`: the names of scenario files, each a combination of curve, cap and jitter. A new name is registered here.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::retry::Backoff;
 use crate::scenario::file::leaf::{Duration, Factor, OrNone, Probability};
 use crate::units::Span;
 
-/// `backoff` and `backoff_for.…`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// The wait before each retry.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "full-jitter": { "base": "500ms", "cap": "8s" } }, "none"]))]
 pub enum BackoffChoice {
+    /// At once.
     #[default]
     None,
+    /// Always the same wait.
     Fixed {
+        /// The wait before every retry.
         delay: Duration,
     },
+    /// min(cap, base + step · (k−1)) before the k-th retry.
     Linear {
+        /// The wait before the first retry.
         base: Duration,
+        /// What each further wait is longer.
         step: Duration,
+        /// Longest wait; default `"none"`.
         #[serde(default)]
         cap: OrNone<Duration>,
     },
+    /// w = min(cap, base · factor^(k−1)) before the k-th retry.
     Exponential {
+        /// The wait before the first retry.
         base: Duration,
+        /// The wait grows by this factor from retry to retry; at least 1, default 2.
         #[serde(default)]
         factor: Factor,
+        /// Longest wait; default `"none"`.
         #[serde(default)]
         cap: OrNone<Duration>,
     },
+    /// Uniform between 0 and the window w = min(cap, base · factor^(k−1)).
     FullJitter {
+        /// Window before the first retry.
         base: Duration,
+        /// The window grows by this factor from retry to retry; at least 1, default 2.
         #[serde(default)]
         factor: Factor,
+        /// Longest window; default `"none"`.
         #[serde(default)]
         cap: OrNone<Duration>,
     },
+    /// Half of the window for sure, the other half at random.
     EqualJitter {
+        /// Window before the first retry.
         base: Duration,
+        /// The window grows by this factor from retry to retry; at least 1, default 2.
         #[serde(default)]
         factor: Factor,
+        /// Longest window; default `"none"`.
         #[serde(default)]
         cap: OrNone<Duration>,
     },
+    /// min(cap, U(base, 3 · previous)): a random walk on the previous wait.
     DecorrelatedJitter {
+        /// Shortest wait, and the first window is three times this.
         base: Duration,
+        /// Longest wait; default `"none"`.
         #[serde(default)]
         cap: OrNone<Duration>,
     },
+    /// The window and a random part on top.
     AdditiveJitter {
+        /// Window before the first retry.
         base: Duration,
+        /// The window grows by this factor from retry to retry; at least 1, default 2.
         #[serde(default)]
         factor: Factor,
+        /// Longest wait; default `"none"`.
         #[serde(default)]
         cap: OrNone<Duration>,
+        /// Up to this much is added at random.
         jitter: Duration,
+        /// Whether the window is capped before the jitter is added. Default: false, after.
         #[serde(default)]
         cap_before: bool,
     },
+    /// The window, some share more or less.
     ProportionalJitter {
+        /// Window before the first retry.
         base: Duration,
+        /// The window grows by this factor from retry to retry; at least 1, default 2.
         #[serde(default)]
         factor: Factor,
+        /// Longest window; default `"none"`.
         #[serde(default)]
         cap: OrNone<Duration>,
+        /// How far below and above the window the wait lies, as a share of it.
         spread: Probability,
     },
+    /// Exponentially distributed around a mean.
     Memoryless {
+        /// Mean wait.
         mean: Duration,
     },
+    /// A list of waits.
     Schedule(Schedule),
 }
 
 /// `schedule = { delays, spread }`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "ScheduleKeys")]
 pub struct Schedule {
     delays: Vec<Duration>,
     spread: Probability,
 }
 
-#[derive(Deserialize)]
+/// The delays of a list in turn, the last one repeating.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ScheduleKeys {
+    /// The waits in turn; the last one repeats.
+    #[schemars(length(min = 1))]
     delays: Vec<Duration>,
+    /// How far below and above the delay the wait lies, as a share of it. Default: 0.
     #[serde(default)]
     spread: Probability,
 }

@@ -2,25 +2,37 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::distribution::{Distribution, Empirical};
 use crate::scenario::file::leaf::{Amount, Duration, PositiveDuration, PositiveNumber};
 use crate::units::Span;
 
-/// `service_time`, `network`, `think`, `added_latency`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A distribution of times.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(extend("examples" = [{ "lognormal": { "p50": "120ms", "p99": "900ms" } }, { "exponential": { "mean": "100ms" } }]))]
 pub enum DistributionChoice {
+    /// Always the same time.
     Constant(Duration),
+    /// Exponential.
     Exponential(Exponential),
+    /// Uniform between two times.
     Uniform(Uniform),
+    /// The absolute value of a normal distribution.
     Normal(Normal),
+    /// Log-normal: `{ p50, p99 }`, `{ p50, sigma }` or `{ mean, sd }`.
     Lognormal(Lognormal),
+    /// Pareto: a long tail above a shortest time.
     Pareto(Pareto),
+    /// Gamma; shape 4 is Erlang-4.
     Gamma(Gamma),
+    /// Weibull.
     Weibull(Weibull),
+    /// Recorded values.
     Empirical(Recorded),
+    /// One of several distributions, by weight.
     Mixture(Mixture),
 }
 
@@ -31,56 +43,67 @@ impl Default for DistributionChoice {
 }
 
 /// `exponential = { mean }`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Exponential {
+    /// Mean.
     mean: Duration,
 }
 
 /// `normal = { mean, sd }`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Normal {
+    /// Mean, before the absolute value is taken.
     mean: Duration,
+    /// Standard deviation, before the absolute value is taken.
     sd: Duration,
 }
 
 /// `pareto = { min, shape }`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pareto {
+    /// Shortest time.
     min: PositiveDuration,
+    /// Tail index, above 0. Up to 1 the mean is infinite.
     shape: PositiveNumber,
 }
 
 /// `gamma = { mean, shape }`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Gamma {
+    /// Mean.
     mean: Duration,
+    /// Shape, above 0; 4 is Erlang-4.
     shape: PositiveNumber,
 }
 
 /// `weibull = { scale, shape }`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Weibull {
+    /// Scale.
     scale: Duration,
+    /// Shape, above 0; 1 is exponential.
     shape: PositiveNumber,
 }
 
 /// `uniform = { min, max }`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "UniformKeys")]
 pub struct Uniform {
     min: Duration,
     max: Duration,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct UniformKeys {
+    /// Shortest time.
     min: Duration,
+    /// Longest time, not below `min`.
     max: Duration,
 }
 
@@ -95,24 +118,30 @@ impl TryFrom<UniformKeys> for Uniform {
 }
 
 /// `lognormal`, by one of three pairs of parameters.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "LognormalKeys", into = "LognormalKeys")]
 pub struct Lognormal {
     keys: LognormalKeys,
     value: Distribution,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{ "required": ["p50", "p99"] }, { "required": ["p50", "sigma"] }, { "required": ["mean", "sd"] }], "maxProperties" = 2))]
 struct LognormalKeys {
+    /// Median.
     #[serde(skip_serializing_if = "Option::is_none")]
     p50: Option<PositiveDuration>,
+    /// 99th percentile, not below `p50`.
     #[serde(skip_serializing_if = "Option::is_none")]
     p99: Option<PositiveDuration>,
+    /// Standard deviation of the logarithm.
     #[serde(skip_serializing_if = "Option::is_none")]
     sigma: Option<Amount>,
+    /// Mean of the value itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     mean: Option<PositiveDuration>,
+    /// Standard deviation of the value itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     sd: Option<Duration>,
 }
@@ -146,10 +175,11 @@ impl From<Lognormal> for LognormalKeys {
 }
 
 /// `empirical = { file }`: recorded values in the first column of a CSV file, in seconds.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recorded {
-    /// Relative to the scenario file.
+    /// A CSV file, its path relative to the scenario: values in seconds in the first column, each as likely as the
+    /// others.
     pub file: String,
     /// Filled in once the file has been read.
     #[serde(skip)]
@@ -157,8 +187,9 @@ pub struct Recorded {
 }
 
 /// Parts with weights.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Vec<Part>")]
+#[schemars(extend("minItems" = 1))]
 pub struct Mixture(Vec<Part>);
 
 impl TryFrom<Vec<Part>> for Mixture {
@@ -173,7 +204,7 @@ impl TryFrom<Vec<Part>> for Mixture {
 }
 
 /// One part of a mixture: a weight beside exactly one distribution.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "PartKeys")]
 struct Part {
     weight: Amount,
@@ -181,18 +212,29 @@ struct Part {
     distribution: Box<DistributionChoice>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("minProperties" = 2, "maxProperties" = 2))]
 struct PartKeys {
+    /// How often this part is drawn, relative to the others; not negative.
     weight: Amount,
+    /// Always the same time.
     constant: Option<Duration>,
+    /// Exponential.
     exponential: Option<Exponential>,
+    /// Uniform.
     uniform: Option<Uniform>,
+    /// Absolute value of a normal distribution.
     normal: Option<Normal>,
+    /// Log-normal.
     lognormal: Option<Lognormal>,
+    /// Pareto.
     pareto: Option<Pareto>,
+    /// Gamma.
     gamma: Option<Gamma>,
+    /// Weibull.
     weibull: Option<Weibull>,
+    /// Recorded values.
     empirical: Option<Recorded>,
 }
 

@@ -1,5 +1,6 @@
 //! `[fault.NAME]`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::distribution::DistributionChoice;
@@ -7,46 +8,67 @@ use crate::scenario::file::leaf::{Amount, ByStatus, Duration, OrNone, PositiveDu
 use crate::scenario::{Fates, Fault, Flapping};
 use crate::units::{SimTime, Span};
 
-/// `[fault.NAME]`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// What goes wrong at one server in a window of time.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FaultTable {
-    /// Default: the only server.
+    /// Name of the server it is about. Default: the only one; required if there are several.
     pub server: Option<String>,
+    /// When it begins. Default: 0.
     #[serde(default = "beginning")]
     pub from: Duration,
+    /// When it ends; `"none"` (default): never.
     #[serde(default)]
     pub until: OrNone<Duration>,
+    /// How long it lasts, instead of `until`.
     #[serde(rename = "for", skip_serializing)]
     pub length: Option<PositiveDuration>,
+    /// Share of attempts whose connection is refused. Added to the server's own. Default: 0.
     #[serde(default)]
     refused: Probability,
+    /// Share of requests that never arrive: no work, no answer. Added to the server's own. Default: 0.
     #[serde(default)]
     lost_requests: Probability,
+    /// Share of connections that are reset before the server did anything. Added to the server's own. Default: 0.
     #[serde(default)]
     resets: Probability,
+    /// Shares of attempts, by status, that something in front of the application answers: no work, no effect. Added to
+    /// the server's own. Default: none.
     #[serde(default)]
     errors: ByStatus<Probability>,
+    /// Shares of attempts, by status, whose work runs and fails: no effect. Added to the server's own. Default: none.
     #[serde(default)]
     failures: ByStatus<Probability>,
+    /// Share of attempts whose work runs, without effect, and is never answered. Added to the server's own. Default: 0.
     #[serde(default)]
     hangs: Probability,
+    /// Shares of attempts, by status, that have their effect and then fail. Added to the server's own. Default: none.
     #[serde(default)]
     late_errors: ByStatus<Probability>,
+    /// Share of attempts that have their effect and whose reply never arrives. Added to the server's own. Default: 0.
     #[serde(default)]
     lost_replies: Probability,
+    /// Shares of operations, by status, that can never succeed, however often they are tried: a declined card. Added to
+    /// the server's own. Default: none.
     #[serde(default)]
     permanent_errors: ByStatus<Probability>,
+    /// Time on top of each network leg. Default: none.
     #[serde(default)]
     pub added_latency: DistributionChoice,
+    /// Service times are multiplied by this, for work that starts in the window. Default: 1.
     #[serde(default = "unchanged_speed")]
     slowdown: PositiveNumber,
+    /// The number of workers is multiplied by this and rounded down. Above 1 adds workers. Default: 1.
     #[serde(default = "unchanged_capacity")]
     capacity: Amount,
+    /// Whether workers stand still and resume afterwards. Default: false.
     #[serde(default)]
     freeze: bool,
+    /// Whether everything at the server is reset when the fault begins, and connections are refused until it ends.
+    /// Default: false.
     #[serde(default)]
     crash: bool,
+    /// Active only in random spells within the window. Default: active all the time.
     #[serde(skip_serializing_if = "Option::is_none")]
     flapping: Option<FlappingKeys>,
 }
@@ -63,11 +85,13 @@ fn unchanged_capacity() -> Amount {
     Amount(1.0)
 }
 
-/// `flapping = { mean_on, mean_off }`.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+/// Random spells: exponentially long, the first state from their shares of time.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct FlappingKeys {
+    /// Mean length of an active spell.
     mean_on: PositiveDuration,
+    /// Mean length of a pause.
     mean_off: PositiveDuration,
 }
 

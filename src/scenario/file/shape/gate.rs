@@ -1,5 +1,6 @@
 //! The gates of `[policy.NAME]`: `breaker`, `budget`, `throttle`, `limiter`, `concurrency`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::gate::breaker::{ConsecutiveBreakerConfig, RateBreakerConfig, RateWindow, SlowCalls};
@@ -13,20 +14,24 @@ use crate::scenario::file::leaf::{
 };
 use crate::units::Span;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ScopeName {
+    /// One for each client.
     #[default]
     Client,
+    /// One for all clients.
     Fleet,
 }
 
 /// `on_refusal`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RefusalName {
+    /// The call ends at once.
     #[default]
     Fail,
+    /// It counts as one of the call's attempts, and the backoff follows.
     Retry,
 }
 
@@ -42,20 +47,28 @@ fn gate(rule: GateRule, scope: ScopeName, on_refusal: RefusalName) -> GateConfig
     GateConfig { rule, scope, on_refusal }
 }
 
-/// `breaker`. A new one is registered here.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A circuit breaker.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "consecutive": { "failures": 5, "open": "30s" } }]))]
 pub enum BreakerChoice {
+    /// Opens after a number of failures in a row.
     Consecutive {
+        /// Failures in a row that open it.
         failures: AtLeastOne,
+        /// How long it refuses everything once it is open.
         open: PositiveDuration,
+        /// Attempts that pass when it is half-open; that many successes close it. Default: 1.
         #[serde(default = "one_probe")]
         probes: AtLeastOne,
+        /// One for each client (default) or one for the fleet.
         #[serde(default)]
         scope: ScopeName,
+        /// What a refusal does to the call. Default: `"fail"`.
         #[serde(default)]
         on_refusal: RefusalName,
     },
+    /// Opens at a share of failures among the last calls, or in the last time.
     Rate(RateBreaker),
 }
 
@@ -64,8 +77,8 @@ fn one_probe() -> AtLeastOne {
     Count(1)
 }
 
-/// `breaker.rate`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// Opens at a share of failures; `calls` or `window` says of which outcomes.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "RateBreakerKeys", into = "RateBreakerKeys")]
 pub struct RateBreaker {
     keys: RateBreakerKeys,
@@ -73,24 +86,39 @@ pub struct RateBreaker {
     min_calls: AtLeastOne,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend(
+    "anyOf" = [{ "required": ["calls"] }, { "required": ["window"] }],
+    "not" = { "required": ["calls", "window"] },
+    "dependentRequired" = { "slow_threshold": ["slow_call"] }
+))]
 struct RateBreakerKeys {
+    /// Share of failures that opens it.
     threshold: PositiveProbability,
+    /// The last so many outcomes count.
     #[serde(skip_serializing_if = "Option::is_none")]
     calls: Option<AtLeastOne>,
+    /// The outcomes of the last so long count.
     #[serde(skip_serializing_if = "Option::is_none")]
     window: Option<PositiveDuration>,
+    /// Fewer outcomes than this open nothing. Default: 20, or `calls` if that is less.
     min_calls: Option<AtLeastOne>,
+    /// How long it refuses everything once it is open.
     open: PositiveDuration,
+    /// Attempts that pass when it is half-open; that many successes close it. Default: 1.
     #[serde(default = "one_probe")]
     probes: AtLeastOne,
+    /// An attempt that takes longer is slow. Default: none is.
     #[serde(skip_serializing_if = "Option::is_none")]
     slow_call: Option<PositiveDuration>,
+    /// Share of slow calls that opens it. Default: a slow call is a failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     slow_threshold: Option<PositiveProbability>,
+    /// One for each client (default) or one for the fleet.
     #[serde(default)]
     scope: ScopeName,
+    /// What a refusal does to the call. Default: `"fail"`.
     #[serde(default)]
     on_refusal: RefusalName,
 }
@@ -159,30 +187,44 @@ impl BreakerChoice {
     }
 }
 
-/// `budget`. A new one is registered here.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A retry budget.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "tokens": { "capacity": 10, "deposit": 0.1, "deposit_on": "first-attempt" } }]))]
 pub enum BudgetChoice {
+    /// Retries take tokens, successes or first attempts bring them in.
     Tokens {
+        /// Most tokens, with which it starts.
         capacity: TokenAmount,
+        /// Tokens that a retry takes. Default: 1.
         #[serde(default = "one_token")]
         cost: TokenAmount,
+        /// Tokens that come in.
         deposit: TokenAmount,
+        /// What brings tokens in. Default: `"success"`.
         #[serde(default)]
         deposit_on: DepositName,
+        /// One for each client (default) or one for the fleet.
         #[serde(default)]
         scope: ScopeName,
+        /// What a refusal does to the call. Default: `"fail"`.
         #[serde(default)]
         on_refusal: RefusalName,
     },
+    /// Retries in proportion to first attempts.
     Ratio {
+        /// Retries for each first attempt.
         ratio: Ratio,
+        /// Retries that are free. Default: `"0/s"`.
         #[serde(default)]
         min_rate: Rate,
+        /// How much of the past counts. Default: `"10s"`.
         #[serde(default = "ten_seconds")]
         window: PositiveDuration,
+        /// One for each client (default) or one for the fleet.
         #[serde(default)]
         scope: ScopeName,
+        /// What a refusal does to the call. Default: `"fail"`.
         #[serde(default)]
         on_refusal: RefusalName,
     },
@@ -198,8 +240,9 @@ fn ten_seconds() -> PositiveDuration {
 }
 
 /// A number of tokens, fractions allowed.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "f64")]
+#[schemars(inline, extend("minimum" = 0, "maximum" = Tokens::MOST))]
 pub struct TokenAmount(f64);
 
 impl TryFrom<f64> for TokenAmount {
@@ -213,11 +256,13 @@ impl TryFrom<f64> for TokenAmount {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DepositName {
+    /// Each call that succeeds.
     #[default]
     Success,
+    /// Each first attempt that is sent.
     FirstAttempt,
 }
 
@@ -249,25 +294,32 @@ impl BudgetChoice {
     }
 }
 
-/// `throttle`. A new one is registered here.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A throttle.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "adaptive": { "k": 2.0, "window": "2m" } }]))]
 pub enum ThrottleChoice {
+    /// Sends about `k` attempts for each one that is accepted.
     Adaptive {
+        /// Attempts that are sent for each one accepted. Default: 2.
         #[serde(default)]
         k: Multiplier,
+        /// How much of the past counts. Default: `"2m"`.
         #[serde(default = "two_minutes")]
         window: PositiveDuration,
+        /// One for each client (default) or one for the fleet.
         #[serde(default)]
         scope: ScopeName,
+        /// What a refusal does to the call. Default: `"fail"`.
         #[serde(default)]
         on_refusal: RefusalName,
     },
 }
 
 /// The multiplier of accepts: at least 1, or a server that accepts everything would be throttled.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "f64")]
+#[schemars(inline, extend("minimum" = 1))]
 pub struct Multiplier(f64);
 
 /// As the Google SRE book.
@@ -302,41 +354,49 @@ impl ThrottleChoice {
     }
 }
 
-/// `limiter`. A new one is registered here.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A limiter.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(extend("examples" = [{ "rate": { "rate": "10/s", "burst": 10 } }]))]
 pub enum LimiterChoice {
+    /// A token bucket.
     Rate(RateLimiter),
 }
 
-/// `limiter.rate`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A token bucket that starts full; every attempt takes a token.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "RateLimiterKeys", into = "RateLimiterKeys")]
 pub struct RateLimiter {
     keys: RateLimiterKeys,
     burst: f64,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RateLimiterKeys {
+    /// Attempts per time that are sent.
     rate: PositiveRate,
-    /// Default: one second's worth, at least 1.
+    /// Attempts that are sent at once; at least 1. Default: one second's worth, at least 1.
+    #[schemars(extend("minimum" = 1))]
     burst: Option<f64>,
+    /// What an attempt without a token does. Default: `"wait"`.
     #[serde(default)]
     on_limit: LimitName,
+    /// One for each client (default) or one for the fleet.
     #[serde(default)]
     scope: ScopeName,
-    /// Absent where nothing is refused.
+    /// What a refusal does to the call; only with `on_limit = "refuse"`. Default: `"fail"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     on_refusal: Option<RefusalName>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum LimitName {
+    /// It waits for the next one.
     #[default]
     Wait,
+    /// It is refused.
     Refuse,
 }
 
@@ -384,13 +444,16 @@ impl LimiterChoice {
     }
 }
 
-/// `concurrency`: retries at once.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A limit on retries in flight at once.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConcurrencyTable {
+    /// Most retries in flight at once.
     retries: AtLeastOne,
+    /// One for each client (default) or one for the fleet.
     #[serde(default)]
     scope: ScopeName,
+    /// What a refusal does to the call. Default: `"fail"`.
     #[serde(default)]
     on_refusal: RefusalName,
 }

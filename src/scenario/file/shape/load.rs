@@ -1,17 +1,20 @@
 //! `[load]`: clients and arrivals.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::distribution::DistributionChoice;
 use crate::scenario::file::leaf::{AtLeastOne, Count, Duration, OrNone, PositiveDuration, PositiveRate, Rate};
 use crate::scenario::{Arrivals, ProfilePoint};
 
-/// `[load]`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// The demand.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Load {
+    /// Processes that send operations. Each has its own gates unless a gate is of the fleet. Default: 1.
     #[serde(default = "one_client")]
     pub clients: AtLeastOne,
+    /// When operations start.
     pub arrivals: ArrivalsChoice,
 }
 
@@ -19,37 +22,52 @@ fn one_client() -> AtLeastOne {
     Count(1)
 }
 
-/// `arrivals`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// When operations start.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "poisson": { "rate": "200/s" } }, { "burst": { "operations": 100, "at": "0s" } }]))]
 pub enum ArrivalsChoice {
+    /// At random with a constant rate; each operation at a client drawn uniformly.
     Poisson {
+        /// Operations per second of the whole fleet.
         rate: PositiveRate,
     },
+    /// Evenly spaced, at clients in turn.
     Constant {
+        /// Operations per second of the whole fleet.
         rate: PositiveRate,
     },
+    /// Each client thinks, does an operation, thinks again.
     Closed {
+        /// Time between the end of an operation and the start of the next.
         think: DistributionChoice,
     },
+    /// Many at one instant, at clients in turn.
     Burst {
+        /// How many start at once.
         operations: AtLeastOne,
+        /// The instant of the first burst.
         at: Duration,
+        /// And again this often. Default: `"none"`, one burst.
         #[serde(default)]
         every: OrNone<PositiveDuration>,
     },
+    /// At random with a rate that changes over time.
     Profile(Profile),
 }
 
 /// Points in the order of time; at most two at one instant, which are a step.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Vec<Point>")]
+#[schemars(extend("minItems" = 1))]
 pub struct Profile(Vec<Point>);
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Point {
+    /// When.
     at: Duration,
+    /// Operations per second from here on, changing linearly to the next point.
     rate: Rate,
 }
 

@@ -1,8 +1,10 @@
 //! `[policy.NAME]`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -13,36 +15,49 @@ use crate::gate::{GateConfig, OnRefusal};
 use crate::retry::{KeyMode, OutcomeClass, OutcomeSet, RetryAfter, RetryPolicy};
 use crate::scenario::PolicyConfig;
 use crate::scenario::file::leaf::{OrNone, OrUnlimited, Outcome, Outcomes, PositiveDuration};
+use crate::scenario::file::schema::{OUTCOME_KEY, by_key};
 
-/// `[policy.NAME]`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A policy: one client's rules for one call. A row of the comparison.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyTable {
-    /// Default: 1.
+    /// Most attempts of a call, the first included; a number or `"unlimited"`. Default: 1.
     pub attempts: Option<OrUnlimited<1>>,
+    /// How long the client waits for the reply to an attempt, from its sending. Default: `"none"`, for ever.
     #[serde(default)]
     pub timeout: OrNone<PositiveDuration>,
+    /// Longest time of a call, from its start, waits included. Default: `"none"`.
     #[serde(default)]
     pub deadline: OrNone<PositiveDuration>,
-    /// Default: none. Absent where there is no retry to wait for.
+    /// The wait before each retry. Default: `"none"`, no wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backoff: Option<BackoffChoice>,
+    /// Other backoffs after some outcomes; the most specific applies. Default: none.
     #[serde(default, skip_serializing_if = "BackoffFor::is_empty")]
     pub backoff_for: BackoffFor,
+    /// Outcomes that are retried, and that a breaker counts as failures. Default: `["5xx", "429", "timeout",
+    /// "connection"]`.
     #[serde(default)]
     retry_on: Outcomes,
+    /// Whether a reply's `Retry-After` replaces the backoff. Default: `"ignore"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<RetryAfterChoice>,
+    /// The idempotency key of its requests. Default: `"none"`.
     #[serde(default)]
     key: KeyName,
+    /// A circuit breaker that may refuse attempts. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     breaker: Option<BreakerChoice>,
+    /// A budget that may refuse retries. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<BudgetChoice>,
+    /// A throttle that refuses attempts while many fail. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     throttle: Option<ThrottleChoice>,
+    /// A limit on the rate at which attempts are sent. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     limiter: Option<LimiterChoice>,
+    /// A limit on retries in flight at once. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<ConcurrencyTable>,
 }
@@ -78,6 +93,18 @@ impl<'de> Deserialize<'de> for BackoffFor {
     }
 }
 
+impl JsonSchema for BackoffFor {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "BackoffFor".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        by_key::<BackoffChoice>(OUTCOME_KEY, generator)
+    }
+}
+
 impl Serialize for BackoffFor {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
@@ -98,23 +125,27 @@ pub enum RetryAfterChoice {
     },
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct HonourKeys {
+    /// But never wait longer than this. Default: `"none"`.
     #[serde(default)]
     max: OrNone<PositiveDuration>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RetryAfterTable {
+    /// `Retry-After` replaces the backoff.
     honour: HonourKeys,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum RetryAfterWord {
+    /// The backoff applies.
     Ignore,
+    /// `Retry-After` replaces the backoff.
     Honour,
 }
 
@@ -141,6 +172,20 @@ impl<'de> Deserialize<'de> for RetryAfterChoice {
     }
 }
 
+impl JsonSchema for RetryAfterChoice {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "RetryAfter".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [generator.subschema_for::<RetryAfterWord>(), generator.subschema_for::<RetryAfterTable>()]
+        })
+    }
+}
+
 impl Serialize for RetryAfterChoice {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -153,12 +198,15 @@ impl Serialize for RetryAfterChoice {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum KeyName {
+    /// No key.
     #[default]
     None,
+    /// One key for all attempts of an operation.
     PerOperation,
+    /// A fresh key for every attempt: made inside the retried function, a common mistake.
     PerAttempt,
 }
 

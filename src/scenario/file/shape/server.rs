@@ -1,7 +1,9 @@
 //! `[server.NAME]`.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::distribution::DistributionChoice;
@@ -9,51 +11,75 @@ use crate::protocol::Outcome;
 use crate::scenario::file::leaf::{
     ByStatus, Duration, OrNone, OrUnlimited, PositiveDuration, PositiveRate, Probability, Status,
 };
+use crate::scenario::file::schema::or_word;
 use crate::scenario::{AbandonedWork, Discipline, Fates, Idempotency, RateLimit, ServerConfig};
 use crate::units::Span;
 
-/// `[server.NAME]`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A server: how many requests it can work on, how long each takes, and what becomes of attempts.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
+    /// Requests in service at once. Default: `"unlimited"`.
     #[serde(default)]
     workers: OrUnlimited<1>,
+    /// Waiting places; 0 is none. Default: `"unlimited"`.
     #[serde(default)]
     queue: OrUnlimited<0>,
+    /// Answer when no place is left: a status, or `"refuse"`, no connection. Default: 503.
     #[serde(default)]
     when_full: WhenFull,
+    /// Who is served next. Default: `"fifo"`.
     #[serde(default)]
     discipline: DisciplineName,
+    /// Whether a worker throws away, without losing time, what it would take up for a client that has stopped waiting.
+    /// Default: false.
     #[serde(default)]
     drop_expired: bool,
+    /// What becomes of work whose client stops waiting. Default: `"finish"`.
     #[serde(default)]
     abandoned_work: AbandonedWorkName,
+    /// Time a worker needs for a request. Default: none.
     #[serde(default)]
     pub service_time: DistributionChoice,
+    /// Time on the network, one way, drawn for each direction. Default: none.
     #[serde(default)]
     pub network: DistributionChoice,
+    /// Share of attempts whose connection is refused. Default: 0.
     #[serde(default)]
     refused: Probability,
+    /// Share of requests that never arrive: no work, no answer. Default: 0.
     #[serde(default)]
     lost_requests: Probability,
+    /// Share of connections that are reset before the server did anything. Default: 0.
     #[serde(default)]
     resets: Probability,
+    /// Shares of attempts, by status, that something in front of the application answers: no work, no effect. Default:
+    /// none.
     #[serde(default)]
     errors: ByStatus<Probability>,
+    /// Shares of attempts, by status, whose work runs and fails: no effect. Default: none.
     #[serde(default)]
     failures: ByStatus<Probability>,
+    /// Share of attempts whose work runs, without effect, and is never answered. Default: 0.
     #[serde(default)]
     hangs: Probability,
+    /// Shares of attempts, by status, that have their effect and then fail. Default: none.
     #[serde(default)]
     late_errors: ByStatus<Probability>,
+    /// Share of attempts that have their effect and whose reply never arrives. Default: 0.
     #[serde(default)]
     lost_replies: Probability,
+    /// Shares of operations, by status, that can never succeed, however often they are tried: a declined card. Default:
+    /// none.
     #[serde(default)]
     permanent_errors: ByStatus<Probability>,
+    /// Durations, by status, that are sent as `Retry-After` with that status. Default: none.
     #[serde(default)]
     retry_after: ByStatus<Duration>,
+    /// A token bucket in front of the server, or `"none"` (default).
     #[serde(default)]
     rate_limit: OrAbsent<RateLimitKeys>,
+    /// What becomes of requests with an idempotency key. Default: `"none"`, keys are ignored.
     #[serde(default)]
     idempotency: IdempotencyChoice,
 }
@@ -84,6 +110,18 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OrAbsent<T> {
             }
         }
         deserializer.deserialize_any(TableOrNone(std::marker::PhantomData))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for OrAbsent<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}_or_none", T::schema_name()).into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        or_word::<T>("none", generator)
     }
 }
 
@@ -127,6 +165,18 @@ impl<'de> Deserialize<'de> for WhenFull {
     }
 }
 
+impl JsonSchema for WhenFull {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "WhenFull".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        or_word::<Status>("refuse", generator)
+    }
+}
+
 impl Serialize for WhenFull {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
@@ -136,40 +186,50 @@ impl Serialize for WhenFull {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum DisciplineName {
+    /// Who waits longest.
     #[default]
     Fifo,
+    /// Who came last.
     Lifo,
 }
 
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum AbandonedWorkName {
+    /// It is done all the same.
     #[default]
     Finish,
+    /// It leaves queue or worker at once, without effect.
     Cancel,
 }
 
-/// `rate_limit`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// A token bucket that starts full. A refused request costs no token.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "rate": "100/s" }]))]
 struct RateLimitKeys {
+    /// Requests per time that pass.
     rate: PositiveRate,
-    /// Default: one second's worth, at least one request.
+    /// Requests that pass at once; at least 1. Default: one second's worth, at least 1.
     burst: Option<Burst>,
+    /// One bucket for the server (default) or one for each client.
     #[serde(default)]
     per: Per,
+    /// Answer to a request that does not pass. Default: 429.
     #[serde(default = "too_many_requests")]
     status: Status,
+    /// Whether the time until the next token is sent as `Retry-After`, in whole seconds rounded up. Default: true.
     #[serde(default = "yes")]
     retry_after: bool,
 }
 
 /// Requests at once: at least 1.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "f64")]
+#[schemars(inline, extend("minimum" = 1))]
 struct Burst(f64);
 
 impl TryFrom<f64> for Burst {
@@ -183,11 +243,13 @@ impl TryFrom<f64> for Burst {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Per {
+    /// One bucket for all.
     #[default]
     Server,
+    /// One bucket for each client.
     Client,
 }
 
@@ -200,25 +262,35 @@ fn yes() -> bool {
     true
 }
 
-/// `idempotency`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// What becomes of requests with an idempotency key.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "lock": { "retention": "24h" } }]))]
 enum IdempotencyChoice {
+    /// Keys are ignored.
     #[default]
     None,
+    /// The key is looked up, the work is done, the reply is stored: two attempts that overlap both do the work.
     Cache {
+        /// How long a reply is kept, from when it is stored. Default: 24 h.
         #[serde(default = "a_day")]
         retention: PositiveDuration,
+        /// Whether failures, late errors and permanent errors are stored too. Default: false.
         #[serde(default)]
         store_errors: bool,
     },
+    /// The key is locked from when the work starts until it ends.
     Lock {
+        /// How long a reply is kept, from when it is stored. Default: 24 h.
         #[serde(default = "a_day")]
         retention: PositiveDuration,
+        /// Longest time a key stays locked, from when the work starts; `"none"`: until it ends. Default: 30 s.
         #[serde(default = "half_a_minute")]
         lock_ttl: OrNone<PositiveDuration>,
+        /// Answer while the key is locked. Default: 409.
         #[serde(default = "conflict")]
         conflict_status: Status,
+        /// Whether failures, late errors and permanent errors are stored too. Default: false.
         #[serde(default)]
         store_errors: bool,
     },

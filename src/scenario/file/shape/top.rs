@@ -1,5 +1,6 @@
 //! The keys outside of any table, and `[operation]`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::Method;
@@ -10,24 +11,30 @@ use crate::units::Span;
 const MOST_REPLICATIONS: u64 = 100_000;
 
 /// The keys outside of any table.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Top {
-    /// Default: the file's stem.
+    /// Shown in every output. Default: the name of the file.
     pub title: Option<String>,
+    /// What the scenario is about. Default: empty.
     #[serde(default)]
     pub description: String,
+    /// Seed of all random draws, 0 to 2^63 − 1. Each replication has its own, made from this one. Default: 0.
     #[serde(default = "seed")]
     pub seed: Count<0, { i64::MAX as u64 }>,
+    /// Demand is offered for this long, in simulated time.
     pub duration: PositiveDuration,
-    /// Default: the duration.
+    /// Then the run goes on for at most this long, until nothing is open or in flight. Default: `duration`.
     pub drain: Option<Duration>,
+    /// Operations that start earlier are simulated, not measured. Shorter than `duration`; default 0.
     #[serde(default = "no_time")]
     pub warmup: Duration,
+    /// Independent runs of each policy, 1 to 100,000. Default: 1. Intervals need several.
     #[serde(default = "once")]
     pub replications: Count<1, MOST_REPLICATIONS>,
-    /// Default: the first policy.
+    /// Name of the policy that the others are compared with. Default: the first.
     pub baseline: Option<String>,
+    /// Window of peaks, and bin of the timeline. Default: one second.
     #[serde(default = "second")]
     pub peak_window: PositiveDuration,
 }
@@ -48,26 +55,34 @@ fn second() -> PositiveDuration {
     PositiveDuration(Duration(Span::secs(1)))
 }
 
-/// `[operation]`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// What an operation does.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OperationTable {
-    /// Default: the first.
+    /// Name of the server that is called. Default: the first.
     pub server: Option<String>,
+    /// How repeated executions add up. `POST` and `PATCH` have an effect each, `PUT` and `DELETE` one however often,
+    /// `GET` and `HEAD` none. Default: `POST`.
     #[serde(default)]
     pub method: MethodName,
 }
 
 /// A method by its name on the wire.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum MethodName {
+    /// Reads; no effect.
     Get,
+    /// Reads; no effect.
     Head,
+    /// One effect, however many executions.
     Put,
+    /// One effect, however many executions.
     Delete,
+    /// An effect for each execution.
     #[default]
     Post,
+    /// An effect for each execution.
     Patch,
 }
 

@@ -1,0 +1,91 @@
+//! `simlab new`: a commented scenario to start from.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::{Exit, print, schema};
+
+/// Arguments of `new`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Name of the scenario, its folder before it if it is another one; the file is NAME.toml
+    #[arg(value_name = "NAME", default_value = "scenario", value_parser = file_name)]
+    name: PathBuf,
+    /// The question to start from
+    #[arg(long, value_enum, value_name = "NAME", default_value_t = Template::Outage)]
+    template: Template,
+    /// Write simlab.schema.json beside it, too, with which editors complete and check the file
+    #[arg(long)]
+    schema: bool,
+}
+
+/// A question to start from. A new one is registered here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Template {
+    /// A payment API fails for some minutes
+    Outage,
+    /// A server becomes three times slower
+    Brownout,
+    /// An API lets ten requests a second pass
+    RateLimit,
+    /// A short stall that a service never recovers from
+    Metastable,
+    /// Replies get lost, and customers pay twice
+    Idempotency,
+}
+
+impl Template {
+    fn text(self) -> &'static str {
+        match self {
+            Template::Outage => include_str!("../../assets/templates/outage.toml"),
+            Template::Brownout => include_str!("../../assets/templates/brownout.toml"),
+            Template::RateLimit => include_str!("../../assets/templates/rate-limit.toml"),
+            Template::Metastable => include_str!("../../assets/templates/metastable.toml"),
+            Template::Idempotency => include_str!("../../assets/templates/idempotency.toml"),
+        }
+    }
+}
+
+/// The file that the first line of every template names.
+const SCHEMA: &str = "simlab.schema.json";
+
+/// The file for a name: a scenario's name becomes the name of its report's folder, so that it consists of what names consist of.
+fn file_name(name: &str) -> Result<PathBuf, String> {
+    let path = Path::new(name.strip_suffix(".toml").unwrap_or(name));
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    match path.file_name().and_then(|stem| stem.to_str()) {
+        Some(stem) if stem.chars().all(allowed) && path.to_str().is_some_and(|path| path.ends_with(stem)) => {
+            Ok(path.with_extension("toml"))
+        }
+        _ => Err("a name consists of letters, digits, `_` and `-`".to_owned()),
+    }
+}
+
+pub fn main(args: &Args) -> Exit {
+    let path = &args.name;
+    let mut files = vec![(path.clone(), args.template.text().to_owned())];
+    if args.schema {
+        files.push((path.with_file_name(SCHEMA), schema::text()));
+    }
+    // Asked beforehand, so that of two files both are written or none.
+    if let Some((taken, _)) = files.iter().find(|(path, _)| path.symlink_metadata().is_ok()) {
+        eprintln!("error: `{}` exists already; nothing was written", taken.display());
+        return Exit::Io;
+    }
+    for (path, text) in &files {
+        if let Err(error) = write(path, text) {
+            eprintln!("error: cannot write `{}`: {error}", path.display());
+            return Exit::Io;
+        }
+    }
+    let mut said = format!("Wrote {}", path.display());
+    said.push_str(&if args.schema { format!(" and {}.\n", files[1].0.display()) } else { ".\n".to_owned() });
+    said.push_str(&format!("Next: simlab run {}\n", path.display()));
+    print(&said)
+}
+
+/// Writes a file that does not exist yet.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
+}

@@ -1,0 +1,315 @@
+//! One policy in sentences: what came of it, what it sent, what it cost.
+//!
+//! A sentence says what a metric says. Differences are named only where the paired interval excludes 0.
+
+use super::{N, Page};
+use crate::experiment::PolicyResult;
+use crate::report::chart::storm::Storm;
+use crate::report::chart::storm::peak::peak;
+use crate::report::chart::storm::words::{peak_in_words, recovery_in_words};
+use crate::report::column::{Column, has_effects};
+use crate::report::contrast::Contrasts;
+use crate::report::escape::escape;
+use crate::report::name::{harmless, list};
+use crate::report::number::{LatencyUnit, difference_decimals};
+use crate::report::recovery::last_fault;
+use crate::report::refusal::REFUSALS;
+
+/// Outcomes with a smaller share of the attempts would be written as 0.0%.
+const LEAST_SHARE: f64 = 0.0005;
+
+impl Page<'_> {
+    /// The profile of a policy, to open under its panel.
+    pub(super) fn profile(&self, storm: &Storm, policy: usize) -> String {
+        let items: String = self
+            .profile_parts(storm, policy)
+            .iter()
+            .map(|(about, sentences)| format!("<dt>{about}</dt><dd>{}</dd>", self.prose(sentences)))
+            .collect();
+        format!(
+            "<details class=\"profile\"><summary>Profile of {}</summary><dl>{items}</dl></details>",
+            escape(&self.findings.names[policy])
+        )
+    }
+
+    /// What there is to say, by subject.
+    fn profile_parts(&self, storm: &Storm, policy: usize) -> Vec<(&'static str, String)> {
+        let result = &self.input.comparison.policies[policy];
+        let recovered = self.findings.recovered.as_ref().map(|all| all[policy]);
+        let parts = [
+            ("Success", self.success_in_words(policy)),
+            ("Latency", latency_in_words(result)),
+            ("Load", Some(self.load_in_words(storm, result))),
+            ("Attempts", attempts_in_words(result)),
+            ("Gates", gates_in_words(result)),
+            ("Effects", has_effects(self.input.comparison).then(|| effects_in_words(result)).flatten()),
+            (
+                "Recovery",
+                recovered.zip(last_fault(self.input)).map(|(r, fault)| recovery_in_words(r, &harmless(fault))),
+            ),
+        ];
+        parts.into_iter().filter_map(|(about, sentences)| Some((about, sentences?))).collect()
+    }
+
+    fn success_in_words(&self, policy: usize) -> Option<String> {
+        let comparison = self.input.comparison;
+        let result = &comparison.policies[policy];
+        let rate = result.mean("success_rate")?;
+        let mut text = format!("{} of operations succeeded", N.percent(rate));
+        match result.mean("first_attempt_success_rate") {
+            Some(first) if N.percent(first) != N.percent(rate) => {
+                text.push_str(&format!(", {} at the first attempt.", N.percent(first)))
+            }
+            _ => text.push('.'),
+        }
+        if let Some(groups) = &self.findings.groups[policy] {
+            text.push_str(&format!(
+                " The runs fall into two groups ({} near {}, {} near {}); the mean describes no single run.",
+                groups.low_runs,
+                N.percent(groups.low),
+                groups.high_runs,
+                N.percent(groups.high)
+            ));
+        }
+        if policy == comparison.baseline || comparison.replications < 2 {
+            return Some(text);
+        }
+        let paired = Contrasts::new(comparison).paired(policy, comparison.baseline, Column::Success);
+        let base = comparison.policies[comparison.baseline].mean("success_rate").unwrap_or(0.0);
+        let (baseline, runs) = (&self.findings.names[comparison.baseline], comparison.replications);
+        let points = |value: f64| N.signed_points(value, difference_decimals(rate, base));
+        let against = match (paired.mean, paired.ci_low, paired.ci_high) {
+            (Some(mean), Some(low), Some(high)) if paired.excludes_zero() => {
+                let interval = N.around(&points(mean), &points(low), &points(high));
+                if points(low) == points(high) && points(mean) == points(0.0) {
+                    format!(" It differs from {baseline} by less than can be seen here.")
+                } else {
+                    format!(" Against {baseline} {} points{interval}, paired over {runs} replications.", points(mean))
+                }
+            }
+            _ => format!(" No difference from {baseline} shown with {runs} replications."),
+        };
+        Some(text + &against)
+    }
+
+    /// The peak against demand and against what the server could finish at that time.
+    fn load_in_words(&self, storm: &Storm, result: &PolicyResult) -> String {
+        let mut text = peak_in_words(self.input, result);
+        let mut times = result.peak_at.clone();
+        times.sort_by(f64::total_cmp);
+        let capacity = times.get(times.len() / 2).and_then(|at| storm.axes.capacity_at(*at)).filter(|rate| *rate > 0.0);
+        if let Some((peak, capacity)) = peak(result).zip(capacity) {
+            let ratio = peak.load / capacity;
+            let share = if ratio < 1.0 { format!("{} of", N.percent(ratio)) } else { N.times(ratio) };
+            text.push_str(&format!(" That is {share} capacity."));
+        }
+        text
+    }
+}
+
+fn latency_in_words(result: &PolicyResult) -> Option<String> {
+    let write = |seconds: f64| {
+        let unit = LatencyUnit::of([seconds].into_iter());
+        format!("{}{}{}", N.latency(seconds, unit), N.unit_space, unit.symbol())
+    };
+    let (median, high) = (result.mean("latency_p50")?, result.mean("latency_p99")?);
+    let mut text = format!("Half of the successes took up to {}, 99% up to {}.", write(median), write(high));
+    if let Some(failure) = result.mean("failure_latency_p99").filter(|seconds| *seconds > 0.0) {
+        text.push_str(&format!(" 99% of the failures were known within {}.", write(failure)));
+    }
+    Some(text)
+}
+
+/// How many, and what they ended as.
+fn attempts_in_words(result: &PolicyResult) -> Option<String> {
+    let attempts = result.mean("attempts").filter(|attempts| *attempts > 0.0)?;
+    let per_operation = result.mean("attempts_per_operation")?;
+    let mut ends: Vec<(f64, String)> = result
+        .metrics
+        .iter()
+        .filter_map(|metric| {
+            let share = metric.estimate.mean? / attempts;
+            let end = match metric.name.strip_prefix("outcome_")? {
+                "connection" => "with a broken connection".to_owned(),
+                "timeout" => "without a reply in time".to_owned(),
+                "open" => "with the run".to_owned(),
+                status => format!("with {status}"),
+            };
+            (share >= LEAST_SHARE).then_some((share, end))
+        })
+        .collect();
+    // Stable: equal shares stay in the metrics' order.
+    ends.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let ends: Vec<String> = ends.iter().map(|(share, end)| format!("{} {end}", N.percent(*share))).collect();
+    let of = format!("{} per operation.", N.ratio(per_operation));
+    Some(if ends.is_empty() {
+        of
+    } else {
+        format!("{of} Of {} per run ended {}.", N.count(attempts), list(&ends, "and"))
+    })
+}
+
+/// What gates refused, and what became of it.
+fn gates_in_words(result: &PolicyResult) -> Option<String> {
+    let mean = |name: &str| result.mean(name).unwrap_or(0.0);
+    let mut sentences = Vec::new();
+    for refusal in REFUSALS {
+        let refused = mean(refusal.metric);
+        if refused > 0.0 {
+            // A mean below one half would read as none.
+            let count = if refused < 0.5 { "<1".to_owned() } else { N.count(refused) };
+            let opened = if refusal.gate == "breaker" {
+                format!("opened {} times and ", N.count(mean("breaker_opened")))
+            } else {
+                String::new()
+            };
+            sentences.push(format!("Its {} {opened}refused {count} {} per run.", refusal.gate, refusal.what));
+        }
+    }
+    // Whoever made a first attempt made one more attempt than retries.
+    let (operations, tried) = (mean("operations"), mean("attempts") - mean("retries"));
+    let untried = (operations - tried) / operations;
+    if !sentences.is_empty() && untried >= LEAST_SHARE {
+        sentences.push(format!("{} of operations made no attempt at all.", N.percent(untried)));
+    }
+    (!sentences.is_empty()).then(|| sentences.join(" "))
+}
+
+/// Duplicates, phantom successes, wasted work.
+fn effects_in_words(result: &PolicyResult) -> Option<String> {
+    let (duplicates, phantom) = (Column::Duplicates.mean(result)?, Column::Phantom.mean(result)?);
+    let mut text = if duplicates == 0.0 && phantom == 0.0 {
+        "No duplicates and no phantom successes.".to_owned()
+    } else {
+        let (duplicates, phantom) = (N.per_10_000(duplicates), N.per_10_000(phantom));
+        format!("{duplicates} duplicates and {phantom} phantom successes per 10,000 operations.")
+    };
+    if let Some(wasted) = result.mean("wasted_work").filter(|share| *share >= LEAST_SHARE) {
+        text.push_str(&format!(" {} of the workers' busy time served nobody who still waited.", N.percent(wasted)));
+    }
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::findings::Findings;
+    use crate::report::fixture::{Row, around, row, with_input};
+
+    /// What is said about `subject` of the second policy beside a baseline.
+    fn check(row: Row, subject: &str, expected: Option<&str>) {
+        let baseline = self::row("no-retry", &around(0.7, 0.0));
+        with_input(vec![baseline, row], |input| {
+            let page = Page { input, findings: Findings::new(input, N) };
+            let parts = page.profile_parts(&Storm::new(input), 1);
+            let part =
+                parts.into_iter().find(|(about, _)| *about == subject).map(|(_, text)| text.replace('\u{a0}', " "));
+            assert_eq!(part.as_deref(), expected, "{subject}");
+        });
+    }
+
+    fn p(rate: f64) -> Row {
+        row("p", &around(rate, 0.0005))
+    }
+
+    #[test]
+    fn success_is_compared_with_the_baseline_only_if_it_differs() {
+        check(
+            p(0.8).all("first_attempt_success_rate", 0.62),
+            "Success",
+            Some(
+                "80.0% of operations succeeded, 62.0% at the first attempt. Against no-retry +10.0 points, paired over 10 replications.",
+            ),
+        );
+        check(
+            p(0.7),
+            "Success",
+            Some("70.0% of operations succeeded. No difference from no-retry shown with 10 replications."),
+        );
+        let tiny: Vec<f64> = around(0.7, 0.0).iter().map(|rate| rate + 0.0001).collect();
+        check(
+            row("p", &tiny),
+            "Success",
+            Some("70.0% of operations succeeded. It differs from no-retry by less than can be seen here."),
+        );
+        let groups = [0.3, 0.9, 0.3, 0.9, 0.3, 0.9, 0.9, 0.9, 0.9, 0.9];
+        check(
+            row("p", &groups),
+            "Success",
+            Some(
+                "72.0% of operations succeeded. The runs fall into two groups (3 near 30.0%, 7 near 90.0%); the mean describes no single \
+                 run. No difference from no-retry shown with 10 replications.",
+            ),
+        );
+    }
+
+    #[test]
+    fn load_stands_against_demand_and_capacity() {
+        // 20 workers of 100 ms finish 200/s.
+        check(p(0.8), "Load", Some("Peak 3.0× demand at 5:01. That is 1.5× capacity."));
+        check(
+            p(0.8).all("peak_load", 124.0).all("peak_ratio", 1.24),
+            "Load",
+            Some("Peak 1.2× demand, at no particular time. That is 62.0% of capacity."),
+        );
+    }
+
+    #[test]
+    fn attempts_by_what_they_ended_as() {
+        let ended = p(0.8)
+            .all("attempts", 20_000.0)
+            .all("outcome_200", 8_000.0)
+            .all("outcome_503", 10_000.0)
+            .all("outcome_connection", 5.0)
+            .all("outcome_timeout", 1_995.0);
+        check(
+            ended,
+            "Attempts",
+            Some(
+                "2.00 per operation. Of 20,000 per run ended 50.0% with 503, 40.0% with 200 and 10.0% without a reply in time.",
+            ),
+        );
+        check(p(0.8).all("attempts", 0.0), "Attempts", None);
+    }
+
+    #[test]
+    fn what_gates_refused_and_what_that_left_untried() {
+        let sent = |attempts: f64| p(0.8).all("attempts", attempts).all("retries", 2_000.0);
+        check(
+            sent(8_000.0).all("breaker_refused", 5_000.0).all("breaker_opened", 40.0),
+            "Gates",
+            Some(
+                "Its breaker opened 40 times and refused 5,000 attempts per run. 40.0% of operations made no attempt at all.",
+            ),
+        );
+        check(sent(12_000.0).all("budget_refused", 0.2), "Gates", Some("Its budget refused <1 retries per run."));
+        check(sent(8_000.0), "Gates", None);
+    }
+
+    #[test]
+    fn effects_and_latency() {
+        check(
+            p(0.8).all("wasted_work", 0.031),
+            "Effects",
+            Some(
+                "No duplicates and no phantom successes. 3.1% of the workers' busy time served nobody who still waited.",
+            ),
+        );
+        check(
+            p(0.8).all("duplicate_rate", 0.1341),
+            "Effects",
+            Some("1,341 duplicates and 0 phantom successes per 10,000 operations."),
+        );
+        check(
+            p(0.8).all("effects", 0.0).all("latency_p50", 0.15),
+            "Effects",
+            Some("No duplicates and no phantom successes."),
+        );
+        check(
+            p(0.8).all("latency_p50", 0.15),
+            "Latency",
+            Some("Half of the successes took up to 150 ms, 99% up to 1.5 s."),
+        );
+        check(p(0.8), "Recovery", Some("Normal again at once after outage."));
+    }
+}

@@ -1,0 +1,177 @@
+//! Schemas of the values that read themselves: how a duration, a rate, a status is written. One line of JSON Schema for each.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::json;
+
+use crate::scenario::file::leaf::{
+    Amount, ByStatus, Count, Duration, Factor, OrNone, OrUnlimited, Outcome, Outcomes, PositiveDuration,
+    PositiveNumber, PositiveProbability, PositiveRate, Probability, Rate, Ratio, Status,
+};
+
+/// Numbers with units, as [`crate::units::Span::parse`] reads them.
+const DURATION: &str = r"^\s*(([0-9][0-9_]*(\.[0-9_]*)?|\.[0-9][0-9_]*)(ns|us|ms|s|m|h|d|w)\s*)+$";
+/// The same, with a digit that is not 0.
+const POSITIVE_DURATION: &str = r"^(?=.*[1-9])\s*(([0-9][0-9_]*(\.[0-9_]*)?|\.[0-9][0-9_]*)(ns|us|ms|s|m|h|d|w)\s*)+$";
+/// As [`crate::units::parse_rate`] reads it.
+const RATE: &str = r"^\s*([0-9][0-9_]*(\.[0-9_]*)?|\.[0-9][0-9_]*)([eE][+-]?[0-9]+)?\s*/\s*[smhd]\s*$";
+/// The same, with a digit that is not 0.
+const POSITIVE_RATE: &str =
+    r"^(?=.*[1-9])\s*([0-9][0-9_]*(\.[0-9_]*)?|\.[0-9][0-9_]*)([eE][+-]?[0-9]+)?\s*/\s*[smhd]\s*$";
+/// 0 to 1, or 0% to 100%, as [`crate::units::parse_probability`] reads it.
+const PROBABILITY: &str = r"^\s*(\+?(0*(\.[0-9]+)?|0*1(\.0*)?|0+\.|0*[0-9](\.[0-9]*)?[eE]-[0-9]+)|0*([0-9]{0,2}(\.[0-9]*)?|100(\.0*)?)\s*%)\s*$";
+/// The same, with a digit that is not 0.
+const POSITIVE_PROBABILITY: &str = r"^(?=.*[1-9])\s*(\+?(0*(\.[0-9]+)?|0*1(\.0*)?|0+\.|0*[0-9](\.[0-9]*)?[eE]-[0-9]+)|0*([0-9]{0,2}(\.[0-9]*)?|100(\.0*)?)\s*%)\s*$";
+/// Any percentage.
+const PERCENTAGE: &str = r"^\s*([0-9]+(\.[0-9]*)?|\.[0-9]+)\s*%\s*$";
+/// An error status.
+const STATUS: &str = "^[45][0-9]{2}$";
+
+/// A leaf with a definition of its own: its name and its schema.
+macro_rules! defined {
+    ($kind:ty, $name:literal, $schema:tt) => {
+        impl JsonSchema for $kind {
+            fn schema_name() -> Cow<'static, str> {
+                $name.into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        }
+    };
+}
+
+defined!(Duration, "Duration", {
+    "type": "string",
+    "description": "Numbers with units ns, us, ms, s, m, h, d, w.",
+    "pattern": DURATION,
+    "examples": ["250ms", "1m 30s"],
+});
+defined!(PositiveDuration, "PositiveDuration", {
+    "type": "string",
+    "description": "Numbers with units ns, us, ms, s, m, h, d, w; longer than 0.",
+    "pattern": POSITIVE_DURATION,
+    "examples": ["250ms", "1m 30s"],
+});
+defined!(Rate, "Rate", {
+    "type": "string",
+    "description": "A number for each second (/s), minute (/m), hour (/h) or day (/d).",
+    "pattern": RATE,
+    "examples": ["200/s", "164/d"],
+});
+defined!(PositiveRate, "PositiveRate", {
+    "type": "string",
+    "description": "A number for each second (/s), minute (/m), hour (/h) or day (/d); above 0.",
+    "pattern": POSITIVE_RATE,
+    "examples": ["200/s", "164/d"],
+});
+defined!(Probability, "Probability", {
+    "description": "A number from 0 to 1, or a percentage as a string.",
+    "anyOf": [{ "type": "number", "minimum": 0, "maximum": 1 }, { "type": "string", "pattern": PROBABILITY }],
+    "examples": ["0.5%", 0.005],
+});
+defined!(PositiveProbability, "PositiveProbability", {
+    "description": "A number above 0, up to 1, or a percentage as a string.",
+    "anyOf": [
+        { "type": "number", "exclusiveMinimum": 0, "maximum": 1 },
+        { "type": "string", "pattern": POSITIVE_PROBABILITY },
+    ],
+    "examples": ["50%", 0.5],
+});
+defined!(Ratio, "Ratio", {
+    "description": "A number of at least 0, or a percentage as a string.",
+    "anyOf": [{ "type": "number", "minimum": 0, "maximum": 1e9 }, { "type": "string", "pattern": PERCENTAGE }],
+    "examples": ["20%", 0.2],
+});
+defined!(Amount, "Amount", { "type": "number", "description": "A number of at least 0.", "minimum": 0 });
+defined!(PositiveNumber, "PositiveNumber", { "type": "number", "description": "A number above 0.", "exclusiveMinimum": 0 });
+defined!(Factor, "Factor", { "type": "number", "description": "A number of at least 1.", "minimum": 1, "examples": [2.0] });
+defined!(Status, "Status", {
+    "description": "An error status, 400 to 599, as a number or a string.",
+    "anyOf": [{ "type": "integer", "minimum": 400, "maximum": 599 }, { "type": "string", "pattern": STATUS }],
+    "examples": [503, 429],
+});
+defined!(Outcome, "Outcome", {
+    "description": "How an attempt failed: a class, one status, or `any`.",
+    "anyOf": [
+        { "enum": ["5xx", "4xx", "timeout", "connection", "any"] },
+        { "type": "integer", "minimum": 400, "maximum": 599 },
+        { "type": "string", "pattern": STATUS },
+    ],
+    "examples": ["5xx", 429, "timeout"],
+});
+
+/// Tables by outcome take these keys.
+pub const OUTCOME_KEY: &str = "^(5xx|4xx|timeout|connection|any|[45][0-9]{2})$";
+
+impl JsonSchema for Outcomes {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Outcomes".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "array", "items": generator.subschema_for::<Outcome>() })
+    }
+}
+
+impl<const LEAST: u64, const MOST: u64> JsonSchema for Count<LEAST, MOST> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        format!("Count_{LEAST}_{MOST}").into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": LEAST, "maximum": MOST })
+    }
+}
+
+impl<const LEAST: u64> JsonSchema for OrUnlimited<LEAST> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        format!("Count_{LEAST}_or_unlimited").into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "type": "integer", "minimum": LEAST, "maximum": u32::MAX }, { "const": "unlimited" }] })
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for OrNone<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}_or_none", T::schema_name()).into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        or_word::<T>("none", generator)
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for ByStatus<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}_by_status", T::schema_name()).into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        by_key::<T>(STATUS, generator)
+    }
+}
+
+/// A value, or one word.
+pub fn or_word<T: JsonSchema>(word: &str, generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "anyOf": [generator.subschema_for::<T>(), { "const": word }] })
+}
+
+/// A table whose keys are of this pattern.
+pub fn by_key<T: JsonSchema>(pattern: &str, generator: &mut SchemaGenerator) -> Schema {
+    let values = json!({ pattern: generator.subschema_for::<T>() });
+    json_schema!({ "type": "object", "patternProperties": values, "additionalProperties": false })
+}

@@ -1,0 +1,30 @@
+//! `docs/gallery/`: pictures for the README, from the same runs.
+
+use simlab::report::{ReportInput, chart};
+
+use super::{check_file, results};
+
+/// A scenario and its chart that shows most.
+const PICTURES: [(&str, &str); 4] =
+    [("metastable", "storm"), ("thundering-herd", "storm"), ("slow-success", "duplicates"), ("cron-herd", "success")];
+
+#[test]
+fn pictures_are_those_of_the_runs() {
+    for (name, picture) in PICTURES {
+        let ran = &results()[name];
+        let input = ReportInput {
+            comparison: &ran.comparison,
+            scenario: &ran.loaded.scenario,
+            name,
+            resolved_toml: &ran.loaded.resolved,
+            resolved_json: &ran.loaded.resolved_json,
+            files: &ran.loaded.files,
+            command: "",
+            charts: true,
+        };
+        let wanted = format!("charts/{picture}.svg");
+        let (_, bytes) = chart::files(&input).into_iter().find(|(file, _)| *file == wanted).expect("the chart");
+        let svg = String::from_utf8(bytes).expect("SVG is text");
+        check_file(&format!("docs/gallery/{name}-{picture}.svg"), &svg);
+    }
+}
