@@ -5,7 +5,7 @@
 
 use std::sync::Mutex;
 
-use simlab::call::{Action, Call, Rules, Verdict};
+use simlab::call::{Action, Call, Draws, Rules, Verdict};
 use simlab::gate::GateChain;
 use simlab::protocol::{Failure, Outcome};
 use simlab::retry::{Backoff, GiveUp, Policy, RetryPolicy};
@@ -35,10 +35,14 @@ impl<P: Policy> Retrier<P> {
         self.origin + Duration::from_nanos(at.0)
     }
 
-    /// Lets the call see the gates for one step; the lock is never held while something is awaited.
-    fn step<R>(&self, step: impl FnOnce(&mut Rules) -> R) -> R {
+    /// Lets the call see the gates for one step; the lock is never held while something is awaited. `used` are the attempts that call
+    /// `number` has used up.
+    fn step<R>(&self, number: u64, used: u32, step: impl FnOnce(&mut Rules, &mut Draws) -> R) -> R {
         let mut gates = self.gates.lock().expect("no step panics");
-        step(&mut Rules { policy: &self.policy, gates: &mut gates, client: 0 })
+        let stream = |purpose| KeyedRng::new(self.seed, purpose, number, u64::from(used));
+        let (mut jitter, mut drawn) = (stream(Purpose::Jitter), stream(Purpose::Gate));
+        let mut rules = Rules { policy: &self.policy, gates: &mut gates, client: 0 };
+        step(&mut rules, &mut Draws { jitter: &mut jitter, gates: &mut drawn })
     }
 
     /// Calls `send` until it succeeds or the policy gives up. `number` tells calls apart for their jitter.
@@ -48,9 +52,9 @@ impl<P: Policy> Retrier<P> {
         mut send: impl AsyncFnMut(u32) -> Result<T, Failure>,
     ) -> Result<T, GiveUp> {
         let mut reply = None;
-        let (mut call, mut action) = self.step(|rules| Call::start(self.now(), rules));
+        let (mut call, mut action) = self.step(number, 0, |rules, draws| Call::start(self.now(), rules, draws));
         loop {
-            let mut jitter = KeyedRng::new(self.seed, Purpose::Jitter, number, u64::from(call.attempts()));
+            let used = call.used();
             action = match action {
                 Action::Send { attempt, due } => {
                     let answered = match due {
@@ -65,11 +69,11 @@ impl<P: Policy> Retrier<P> {
                         Ok(Err(failure)) => failure,
                         Err(_) => Failure { outcome: Outcome::Timeout, retry_after: None },
                     };
-                    self.step(|rules| call.on_outcome(self.now(), outcome, rules, &mut jitter))
+                    self.step(number, used, |rules, draws| call.on_outcome(self.now(), outcome, rules, draws))
                 }
                 Action::WakeAt(at) => {
                     sleep_until(self.instant(at)).await;
-                    self.step(|rules| call.on_wake(self.now(), rules, &mut jitter))
+                    self.step(number, used, |rules, draws| call.on_wake(self.now(), rules, draws))
                 }
                 Action::Finish(Verdict::Failed(reason)) => return Err(reason),
                 Action::Finish(Verdict::Succeeded) => return Ok(reply.expect("a success has a reply")),
@@ -115,10 +119,16 @@ mod tests {
         let (policy, mut gates) = (policy(), GateChain::new(&[], 1));
         let mut rules = Rules { policy: &policy, gates: &mut gates, client: 0 };
         let mut now = SimTime::ZERO;
-        let (mut call, mut action) = Call::start(now, &mut rules);
+        let stream = |purpose, used: u32| KeyedRng::new(7, purpose, number, u64::from(used));
+        // No gate draws: there is none.
+        let mut drawn = stream(Purpose::Gate, 0);
+        let mut jitter = stream(Purpose::Jitter, 0);
+        let mut draws = Draws { jitter: &mut jitter, gates: &mut drawn };
+        let (mut call, mut action) = Call::start(now, &mut rules, &mut draws);
         let mut waits = Vec::new();
         loop {
-            let mut jitter = KeyedRng::new(7, Purpose::Jitter, number, u64::from(call.attempts()));
+            let mut jitter = stream(Purpose::Jitter, call.used());
+            let mut draws = Draws { jitter: &mut jitter, gates: &mut drawn };
             action = match action {
                 Action::Send { attempt, due } => {
                     let (after, outcome) = script[attempt as usize - 1];
@@ -126,18 +136,18 @@ mod tests {
                     match outcome {
                         Some(outcome) if at <= due => {
                             now = at;
-                            call.on_outcome(now, Failure { outcome, retry_after: None }, &mut rules, &mut jitter)
+                            call.on_outcome(now, Failure { outcome, retry_after: None }, &mut rules, &mut draws)
                         }
                         _ => {
                             now = due;
-                            call.on_wake(now, &mut rules, &mut jitter)
+                            call.on_wake(now, &mut rules, &mut draws)
                         }
                     }
                 }
                 Action::WakeAt(at) => {
                     waits.push(at.since(now));
                     now = at;
-                    call.on_wake(now, &mut rules, &mut jitter)
+                    call.on_wake(now, &mut rules, &mut draws)
                 }
                 Action::Finish(verdict) => return (waits, verdict),
             };

@@ -6,7 +6,7 @@
 
 use rand::Rng;
 
-use crate::gate::{GateChain, GateOutcome, Moment, Permits};
+use crate::gate::{Admission, Ask, Ended, GateChain, GateOutcome, Moment, OnRefusal, Permits};
 use crate::protocol::{Failure, Outcome};
 use crate::retry::{Decision, GiveUp, History, Policy};
 use crate::units::SimTime;
@@ -46,15 +46,35 @@ pub struct Rules<'a> {
     pub client: u32,
 }
 
+/// Where a call's random numbers come from: two streams, so that a gate that draws moves no jitter. Both are at their beginning for each
+/// step, and belong to the number of attempts used up ([`Call::used`]).
+pub struct Draws<'a> {
+    /// For the wait after a failure.
+    pub jitter: &'a mut dyn Rng,
+    /// For gates that draw, and for the wait after a refusal.
+    pub gates: &'a mut dyn Rng,
+}
+
 /// Where a call stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// An attempt is open until then.
     Open { due: SimTime },
     /// Between attempts until then.
-    Waiting { until: SimTime },
+    Waiting { until: SimTime, next: Next },
     /// Over.
     Done,
+}
+
+/// What comes after a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// The gates of a retry, which have refused before, and then those of sending.
+    Retry,
+    /// The gates of sending.
+    Send,
+    /// The same, and a limiter holds a token for the attempt.
+    SendReserved,
 }
 
 /// One logical call.
@@ -62,43 +82,51 @@ enum State {
 pub struct Call {
     history: History,
     deadline: SimTime,
+    /// When the last attempt was sent.
+    sent: SimTime,
     permits: Permits,
     state: State,
 }
 
 impl Call {
-    /// Begins a call: either its first attempt is sent now, or a gate refuses and it is over.
-    pub fn start(now: SimTime, rules: &mut Rules) -> (Call, Action) {
+    /// Begins a call: its first attempt is sent now, or a gate refuses it or makes it wait.
+    pub fn start(now: SimTime, rules: &mut Rules, draws: &mut Draws) -> (Call, Action) {
         let deadline = rules.policy.deadline().map_or(SimTime::NEVER, |deadline| now + deadline);
         let mut call = Call {
             history: History::default(),
             deadline,
+            sent: now,
             permits: Permits::default(),
-            state: State::Waiting { until: now },
+            state: State::Waiting { until: now, next: Next::Send },
         };
-        let action = call.send(now, rules);
+        let action = call.send(now, false, rules, draws);
         (call, action)
     }
 
     /// The number of the attempt that is open, if one is.
     pub fn open_attempt(&self) -> Option<u32> {
-        matches!(self.state, State::Open { .. }).then_some(self.history.attempts)
+        matches!(self.state, State::Open { .. }).then_some(self.attempts())
     }
 
     /// Attempts sent so far.
     pub fn attempts(&self) -> u32 {
+        self.history.attempts - self.history.refused
+    }
+
+    /// Attempts used up so far: sent, or refused by a gate that lets the call try again.
+    pub fn used(&self) -> u32 {
         self.history.attempts
     }
 
-    /// The open attempt ended with `outcome`; `failure.retry_after` is the reply's hint. `rng` is the call's jitter stream.
+    /// The open attempt ended with `outcome`; `failure.retry_after` is the reply's hint.
     ///
     /// # Panics
     /// If no attempt is open: a late reply to an ended attempt is the driver's to drop.
-    pub fn on_outcome(&mut self, now: SimTime, reply: Failure, rules: &mut Rules, rng: &mut dyn Rng) -> Action {
+    pub fn on_outcome(&mut self, now: SimTime, reply: Failure, rules: &mut Rules, draws: &mut Draws) -> Action {
         assert!(self.open_attempt().is_some(), "an outcome needs an open attempt");
         let failed = rules.policy.is_failure(reply.outcome);
         let outcome = if failed { GateOutcome::Failure } else { GateOutcome::Success };
-        rules.gates.on_outcome(now, rules.client, &self.permits, outcome);
+        rules.gates.on_outcome(rules.client, &self.permits, Ended { now, outcome, took: now.since(self.sent) });
         if reply.outcome.is_success() {
             rules.gates.on_call_success(rules.client);
             return self.finish(Verdict::Succeeded);
@@ -106,21 +134,17 @@ impl Call {
         if now >= self.deadline {
             return self.finish(Verdict::Failed(GiveUp::Deadline));
         }
-        let wait = match rules.policy.on_failure(&reply, &mut self.history, rng) {
+        let until = match rules.policy.on_failure(&reply, &mut self.history, draws.jitter) {
             Decision::GiveUp(reason) => return self.finish(Verdict::Failed(reason)),
-            Decision::RetryAfter(wait) => wait,
+            Decision::RetryAfter(wait) => now + wait,
         };
-        let until = now + wait;
-        // Without a deadline, a wait may end beyond the end of time.
-        if until >= self.deadline && self.deadline != SimTime::NEVER {
+        if self.too_late(until) {
             return self.finish(Verdict::Failed(GiveUp::Deadline));
         }
-        match rules.gates.admit(Moment::Retry, now, rules.client, &mut self.permits) {
-            Err(gate) => self.finish(Verdict::Failed(GiveUp::Gate(gate))),
-            Ok(()) => {
-                self.state = State::Waiting { until };
-                Action::WakeAt(until)
-            }
+        match self.ask(Moment::Retry, now, false, rules, draws) {
+            Admission::Refused(gate) => self.refused(now, gate, Next::Retry, rules, draws),
+            // Nothing that is asked before the wait makes it longer.
+            Admission::Admitted | Admission::NotBefore(_) => self.wait(until, Next::Send),
         }
     }
 
@@ -128,15 +152,20 @@ impl Call {
     ///
     /// # Panics
     /// If it is not yet time.
-    pub fn on_wake(&mut self, now: SimTime, rules: &mut Rules, rng: &mut dyn Rng) -> Action {
+    pub fn on_wake(&mut self, now: SimTime, rules: &mut Rules, draws: &mut Draws) -> Action {
         match self.state {
             State::Open { due } => {
                 assert!(now >= due, "woken before the time-out");
-                self.on_outcome(now, Failure { outcome: Outcome::Timeout, retry_after: None }, rules, rng)
+                self.on_outcome(now, Failure { outcome: Outcome::Timeout, retry_after: None }, rules, draws)
             }
-            State::Waiting { until } => {
+            State::Waiting { until, next } => {
                 assert!(now >= until, "woken before the wait was over");
-                self.send(now, rules)
+                if next == Next::Retry
+                    && let Admission::Refused(gate) = self.ask(Moment::Retry, now, false, rules, draws)
+                {
+                    return self.refused(now, gate, Next::Retry, rules, draws);
+                }
+                self.send(now, next == Next::SendReserved, rules, draws)
             }
             State::Done => unreachable!("a call that is over is not woken"),
         }
@@ -144,24 +173,64 @@ impl Call {
 
     /// The caller is gone: whatever is open ends without an outcome.
     pub fn abandon(&mut self, rules: &mut Rules) {
-        if let State::Open { .. } = self.state {
-            rules.gates.on_abandon(rules.client, &self.permits);
+        match self.state {
+            State::Open { .. } => rules.gates.on_abandon(rules.client, &self.permits),
+            State::Waiting { next: Next::SendReserved, .. } => rules.gates.give_back(rules.client),
+            State::Waiting { .. } | State::Done => {}
         }
         self.state = State::Done;
     }
 
-    fn send(&mut self, now: SimTime, rules: &mut Rules) -> Action {
-        if let Err(gate) = rules.gates.admit(Moment::Send, now, rules.client, &mut self.permits) {
-            return self.finish(Verdict::Failed(GiveUp::Gate(gate)));
+    fn ask(&mut self, moment: Moment, now: SimTime, waited: bool, rules: &mut Rules, draws: &mut Draws) -> Admission {
+        let ask = Ask { now, attempt: self.attempts().saturating_add(1), waited };
+        rules.gates.admit(moment, ask, rules.client, &mut self.permits, draws.gates)
+    }
+
+    fn send(&mut self, now: SimTime, waited: bool, rules: &mut Rules, draws: &mut Draws) -> Action {
+        match self.ask(Moment::Send, now, waited, rules, draws) {
+            Admission::Admitted => {}
+            Admission::NotBefore(until) if self.too_late(until) => {
+                return self.finish(Verdict::Failed(GiveUp::Deadline));
+            }
+            Admission::NotBefore(until) => {
+                rules.gates.reserve(now, rules.client);
+                return self.wait(until, Next::SendReserved);
+            }
+            Admission::Refused(gate) => return self.refused(now, gate, Next::Send, rules, draws),
         }
-        if self.history.attempts == 0 {
-            rules.gates.on_first_attempt(rules.client);
+        if self.attempts() == 0 {
+            rules.gates.on_first_attempt(now, rules.client);
         }
         let timeout = rules.policy.attempt(&self.history).timeout;
         self.history.attempts = self.history.attempts.saturating_add(1);
+        self.sent = now;
         let due = timeout.map_or(SimTime::NEVER, |timeout| now + timeout).min(self.deadline);
         self.state = State::Open { due };
-        Action::Send { attempt: self.history.attempts, due }
+        Action::Send { attempt: self.attempts(), due }
+    }
+
+    /// A gate refused: the call is over, or tries again after a wait. A budget that refused is asked again then; one that was charged is not.
+    fn refused(&mut self, now: SimTime, gate: u8, next: Next, rules: &mut Rules, draws: &mut Draws) -> Action {
+        if rules.gates.config(gate).on_refusal == OnRefusal::Fail {
+            return self.finish(Verdict::Failed(GiveUp::Gate(gate)));
+        }
+        self.history.attempts = self.history.attempts.saturating_add(1);
+        self.history.refused = self.history.refused.saturating_add(1);
+        match rules.policy.on_refusal(&mut self.history, draws.gates) {
+            Decision::GiveUp(reason) => self.finish(Verdict::Failed(reason)),
+            Decision::RetryAfter(wait) if self.too_late(now + wait) => self.finish(Verdict::Failed(GiveUp::Deadline)),
+            Decision::RetryAfter(wait) => self.wait(now + wait, next),
+        }
+    }
+
+    /// A wait that would end at the deadline or after it is not begun. Without a deadline, a wait may end beyond the end of time.
+    fn too_late(&self, until: SimTime) -> bool {
+        until >= self.deadline && self.deadline != SimTime::NEVER
+    }
+
+    fn wait(&mut self, until: SimTime, next: Next) -> Action {
+        self.state = State::Waiting { until, next };
+        Action::WakeAt(until)
     }
 
     fn finish(&mut self, verdict: Verdict) -> Action {
@@ -175,6 +244,7 @@ mod tests {
     use super::*;
     use crate::gate::breaker::ConsecutiveBreakerConfig;
     use crate::gate::budget::{DepositOn, TokenBudgetConfig, Tokens};
+    use crate::gate::limiter::{OnLimit, RateLimiterConfig};
     use crate::gate::{GateConfig, GateRule, Scope};
     use crate::retry::{Backoff, RetryPolicy};
     use crate::rng::{KeyedRng, Purpose};
@@ -185,9 +255,10 @@ mod tests {
     fn check(policy: &RetryPolicy, gates: &[GateConfig], outcomes: &[(u64, Option<Outcome>)], expected: &str) {
         let mut gates = GateChain::new(gates, 1);
         let mut rules = Rules { policy, gates: &mut gates, client: 0 };
-        let mut rng = KeyedRng::new(1, Purpose::Jitter, 0, 0);
+        let (mut jitter, mut drawn) = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
+        let mut draws = Draws { jitter: &mut jitter, gates: &mut drawn };
         let mut now = SimTime::ZERO;
-        let (mut call, mut action) = Call::start(now, &mut rules);
+        let (mut call, mut action) = Call::start(now, &mut rules, &mut draws);
         let mut outcomes = outcomes.iter();
         let mut got = Vec::new();
         loop {
@@ -197,18 +268,23 @@ mod tests {
                     match outcomes.next() {
                         Some((after, Some(outcome))) if now + Span::secs(*after) <= due => {
                             now = now + Span::secs(*after);
-                            call.on_outcome(now, Failure { outcome: *outcome, retry_after: None }, &mut rules, &mut rng)
+                            call.on_outcome(
+                                now,
+                                Failure { outcome: *outcome, retry_after: None },
+                                &mut rules,
+                                &mut draws,
+                            )
                         }
                         Some(_) => {
                             now = due;
-                            call.on_wake(now, &mut rules, &mut rng)
+                            call.on_wake(now, &mut rules, &mut draws)
                         }
                         None => panic!("one attempt more than outcomes: {got:?}"),
                     }
                 }
                 Action::WakeAt(until) => {
                     now = until;
-                    call.on_wake(now, &mut rules, &mut rng)
+                    call.on_wake(now, &mut rules, &mut draws)
                 }
                 Action::Finish(verdict) => {
                     got.push(format!("{verdict:?}@{}", now.seconds()));
@@ -252,25 +328,90 @@ mod tests {
         check(&with(4), &[], &[(2, ERROR), (2, OK)], "1@0 2@3 Failed(Deadline)@4");
     }
 
+    /// One token, and none comes back.
+    fn budget() -> GateConfig {
+        let rule = GateRule::TokenBudget(TokenBudgetConfig {
+            capacity: Tokens::new(1.0),
+            cost: Tokens::new(1.0),
+            deposit: Tokens::new(0.0),
+            deposit_on: DepositOn::Success,
+        });
+        GateConfig::new(rule, Scope::Client)
+    }
+
+    /// Opens at the second failure.
+    fn breaker(open: u64) -> GateConfig {
+        let config = ConsecutiveBreakerConfig { failures: 2, open: Span::secs(open), probes: 1 };
+        GateConfig::new(GateRule::ConsecutiveBreaker(config), Scope::Client)
+    }
+
+    /// A token every so many seconds, and one to begin with.
+    fn limiter(seconds: u64, on_limit: OnLimit) -> GateConfig {
+        let config = RateLimiterConfig { rate: 1.0 / seconds as f64, burst: 1.0, on_limit };
+        GateConfig::new(GateRule::RateLimiter(config), Scope::Client)
+    }
+
+    fn retried(gate: GateConfig) -> GateConfig {
+        GateConfig { on_refusal: OnRefusal::Retry, ..gate }
+    }
+
+    #[test]
+    fn a_refusal_can_be_retried() {
+        // Two failures open the breaker for 2 s; the third attempt is refused once, its backoff passes, and it is the probe.
+        check(&policy(), &[retried(breaker(2))], &[(0, ERROR), (0, ERROR), (0, OK)], "1@0 2@1 3@3 Succeeded@3");
+        // Refusals are attempts: two sent, two refused, no more.
+        check(&policy(), &[retried(breaker(60))], &[(0, ERROR); 2], "1@0 2@1 Failed(AttemptsExhausted)@3");
+        // A budget is asked again after the wait that follows its refusal, and the deadline holds.
+        check(&policy(), &[retried(budget())], &[(0, ERROR); 2], "1@0 2@1 Failed(AttemptsExhausted)@2");
+        let hurried = RetryPolicy { deadline: Some(Span::millis(1_500)), ..policy() };
+        check(&hurried, &[retried(breaker(60))], &[(0, ERROR); 2], "1@0 2@1 Failed(Deadline)@1");
+        // A retry that was paid for and then refused at its sending does not pay again.
+        check(
+            &policy(),
+            &[budget(), retried(limiter(2, OnLimit::Refuse))],
+            &[(0, ERROR), (0, OK)],
+            "1@0 2@2 Succeeded@2",
+        );
+    }
+
+    #[test]
+    fn a_limiter_makes_wait() {
+        let limiter = |seconds| limiter(seconds, OnLimit::Wait);
+        check(&policy(), &[limiter(3)], &[(0, ERROR), (0, ERROR), (0, OK)], "1@0 2@3 3@6 Succeeded@6");
+        check(&policy(), &[limiter(1)], &[(0, ERROR), (0, OK)], "1@0 2@1 Succeeded@1");
+        // A wait that would end at the deadline is not begun, and takes no token.
+        let hurried = RetryPolicy { deadline: Some(Span::secs(3)), ..policy() };
+        check(&hurried, &[limiter(3)], &[(0, ERROR)], "1@0 Failed(Deadline)@1");
+        // The breaker is asked at both ends of the wait: here it half-opens in between.
+        check(
+            &policy(),
+            &[limiter(2), retried(breaker(2))],
+            &[(0, ERROR), (0, ERROR), (0, OK)],
+            "1@0 2@2 3@4 Succeeded@4",
+        );
+    }
+
+    /// What is held goes back when the caller goes: a token that was waited for, a place, a probe.
+    #[test]
+    fn an_abandoned_call_gives_back() {
+        let policy = policy();
+        let mut gates = GateChain::new(&[limiter(3, OnLimit::Wait)], 1);
+        let mut rules = Rules { policy: &policy, gates: &mut gates, client: 0 };
+        let (mut jitter, mut drawn) = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
+        let mut draws = Draws { jitter: &mut jitter, gates: &mut drawn };
+        let at = |seconds| SimTime::ZERO + Span::secs(seconds);
+        Call::start(at(0), &mut rules, &mut draws);
+        let (mut second, action) = Call::start(at(0), &mut rules, &mut draws);
+        assert_eq!(action, Action::WakeAt(at(3)));
+        second.abandon(&mut rules);
+        let (mut third, action) = Call::start(at(1), &mut rules, &mut draws);
+        assert_eq!(action, Action::WakeAt(at(3)), "the token of the one who left");
+        assert!(matches!(third.on_wake(at(3), &mut rules, &mut draws), Action::Send { attempt: 1, .. }));
+    }
+
     #[test]
     fn gates_refuse() {
-        let budget = GateConfig {
-            rule: GateRule::TokenBudget(TokenBudgetConfig {
-                capacity: Tokens::new(1.0),
-                cost: Tokens::new(1.0),
-                deposit: Tokens::new(0.0),
-                deposit_on: DepositOn::Success,
-            }),
-            scope: Scope::Client,
-        };
-        let breaker = GateConfig {
-            rule: GateRule::ConsecutiveBreaker(ConsecutiveBreakerConfig {
-                failures: 2,
-                open: Span::secs(60),
-                probes: 1,
-            }),
-            scope: Scope::Client,
-        };
+        let (budget, breaker) = (budget(), breaker(60));
         // The budget is asked before the wait, the breaker at sending.
         check(&policy(), std::slice::from_ref(&budget), &[(0, ERROR); 2], "1@0 2@1 Failed(Gate(0))@1");
         check(&policy(), std::slice::from_ref(&breaker), &[(0, ERROR); 2], "1@0 2@1 Failed(Gate(0))@2");

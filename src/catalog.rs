@@ -187,7 +187,7 @@ fn gates() -> Vec<Entry> {
             "opens after failures in a row, asks again with probes",
             "Closed: the failures-th failure in a row opens it. Open: refuses every attempt, for `open`. Half-open: admits `probes` attempts; \
              the first failure reopens, that many successes close. A failure is an outcome in retry_on. Outcomes of attempts admitted in an earlier \
-             state do not count. A refusal ends the call.",
+             state do not count. A refusal ends the call, unless on_refusal = \"retry\".",
             "Nygard, \"Release It!\" (2007); the rule of sony/gobreaker 2.4.",
             "breaker.consecutive = { failures = 5, open = \"30s\", probes = 1, scope = \"client\" }",
         ),
@@ -195,10 +195,54 @@ fn gates() -> Vec<Entry> {
             "budget.tokens",
             "retries cost tokens that first attempts or successes earn",
             "A retry is admitted if tokens >= cost, and takes cost. Deposits per call that succeeded, or per first attempt sent, never above \
-             capacity. Starts full. A refusal ends the call, before its wait.",
+             capacity. Starts full. A refusal ends the call, before its wait, unless on_refusal = \"retry\".",
             "botocore's retry quota (500 tokens, 5 per retry, 1 back per success); gRPC proposal A6; Brooker, \"Fixing retries with token buckets and \
              circuit breakers\" (2022).",
             "budget.tokens = { capacity = 500, cost = 5, deposit = 1, deposit_on = \"success\", scope = \"client\" }",
+        ),
+        gate(
+            "breaker.rate",
+            "opens at a share of failures among the last calls, or in the last time",
+            "Looks at its window after every outcome: the last `calls`, or the current tenth of `window` and the nine before. With at least \
+             min_calls in it (default 20, or `calls` if that is less) it opens at a share of failures >= threshold. Open and half-open as \
+             breaker.consecutive; closing clears the window. Calls slower than slow_call are failures too, or, with slow_threshold, have that \
+             threshold of their own; a slow probe has failed. With threshold 100% and min_calls = calls = k: k failures in a row.",
+            "resilience4j's CircuitBreaker (count and time windows, slow calls); Hystrix and Polly (ten slots).",
+            "breaker.rate = { threshold = \"50%\", calls = 100, min_calls = 20, open = \"30s\", probes = 5, slow_call = \"2s\", slow_threshold = \"80%\" }",
+        ),
+        gate(
+            "budget.ratio",
+            "retries in proportion to first attempts",
+            "A retry is admitted if retries + 1 <= ratio * first attempts sent + min_rate * window, both counted over the current tenth of the \
+             window (default 10 s) and the nine before. A refusal ends the call, before its wait, unless on_refusal = \"retry\".",
+            "Finagle's RetryBudget and tower's (20% and 10/s over 10 s); Beyer et al., \"Site Reliability Engineering\" (2016), chapter 21 (10%).",
+            "budget.ratio = { ratio = \"20%\", min_rate = \"10/s\", window = \"10s\", scope = \"fleet\" }",
+        ),
+        gate(
+            "throttle.adaptive",
+            "sends fewer requests while many are rejected",
+            "Asked at sending. Refuses with probability max(0, (requests - k * accepts) / (requests + 1)), counted over the current tenth of the \
+             window and the nine before. An attempt that is sent is a request, and so is one that the throttle refused; an outcome that is not in \
+             retry_on is an accept.",
+            "Beyer et al., \"Site Reliability Engineering\" (2016), chapter 21, client-side throttling: k = 2 over two minutes.",
+            "throttle.adaptive = { k = 2.0, window = \"2m\" }",
+        ),
+        gate(
+            "limiter.rate",
+            "sends at most at a rate of its own",
+            "A token bucket, asked at sending; starts full. Without a token an attempt takes the next one in advance and waits for it \
+             (on_limit = \"wait\"; a wait that would end at the deadline or after it fails the call), or is refused (\"refuse\"). Default burst: one \
+             second's worth, at least 1.",
+            "golang.org/x/time/rate and client-go (reservations); resilience4j's RateLimiter; GCRA, ITU-T I.371.",
+            "limiter.rate = { rate = \"10/s\", burst = 10, on_limit = \"wait\" }",
+        ),
+        gate(
+            "concurrency",
+            "at most so many retries in flight at once",
+            "Asked at sending. A retry is admitted while fewer than `retries` are in flight: sent, and neither answered nor given up by the client. \
+             First attempts always pass.",
+            "Envoy's circuit breaker for retries (max_retries, 3).",
+            "concurrency = { retries = 3, scope = \"fleet\" }",
         ),
     ]
 }

@@ -3,6 +3,7 @@
 //! A deterministic discrete-event simulator runs many clients against a flaky server and replays every retry policy on the same
 //! demand and the same faults.
 
+pub mod bucket;
 pub mod call;
 pub mod catalog;
 #[cfg(feature = "cli")]

@@ -43,6 +43,8 @@ pub enum Purpose {
     Jitter,
     /// How long an attempt may wait in a queue.
     Patience,
+    /// Gates that draw, and the wait after a refusal.
+    Gate,
 }
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -28,7 +28,14 @@ attempts = 3
 backoff_for.429.additive-jitter = { base = "1s", jitter = "1s" }
 breaker.consecutive = { failures = 1, open = "1s" }
 budget.tokens = { capacity = 1, deposit = 1 }
+throttle.adaptive = {}
+limiter.rate = { rate = "1/s", on_limit = "refuse" }
+concurrency = { retries = 1 }
 with.server.s.queue = 3
+[policy.q]
+attempts = 3
+breaker.rate = { threshold = 0.5, calls = 10, open = "1s", slow_call = "1s", slow_threshold = 0.5 }
+budget.ratio = { ratio = 0.5 }
 [[expect]]
 policy = "p"
 metric = "failed"
@@ -66,7 +73,7 @@ fn check(what: &str, names: impl IntoIterator<Item = String>) {
 /// Keys of all tables, but names that the file gives and statuses.
 fn keys(value: &Value, keys_found: &mut BTreeSet<String>) {
     for (key, inner) in value.as_object().into_iter().flatten() {
-        if !["s", "f", "p"].contains(&key.as_str()) && key.parse::<u16>().is_err() {
+        if !["s", "f", "p", "q"].contains(&key.as_str()) && key.parse::<u16>().is_err() {
             keys_found.insert(key.clone());
         }
         keys(inner, keys_found);

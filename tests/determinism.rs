@@ -83,12 +83,12 @@ fn budget(deposit_on: DepositOn, scope: Scope) -> GateConfig {
         deposit: Tokens::new(0.1),
         deposit_on,
     });
-    GateConfig { rule, scope }
+    GateConfig::new(rule, scope)
 }
 
 fn breaker() -> GateConfig {
     let config = ConsecutiveBreakerConfig { failures: 4, open: Span::secs(2), probes: 2 };
-    GateConfig { rule: GateRule::ConsecutiveBreaker(config), scope: Scope::Client }
+    GateConfig::new(GateRule::ConsecutiveBreaker(config), Scope::Client)
 }
 
 fn retry(backoff: Backoff, key: KeyMode) -> RetryPolicy {

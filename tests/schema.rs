@@ -75,7 +75,7 @@ const BEYOND: [&str; 14] = [
     "limit-unit",
 ];
 /// Files whose only mistake is one between values of one table, in a file of values, or in the changed world of a row.
-const RELATIONS: [&str; 9] = [
+const RELATIONS: [&str; 11] = [
     "uniform-order",
     "lognormal-order",
     "profile-order",
@@ -85,6 +85,8 @@ const RELATIONS: [&str; 9] = [
     "trace-values",
     "with-key",
     "with-value",
+    "breaker-never-opens",
+    "limiter-never-refuses",
 ];
 
 /// Every misshapen file is invalid by the schema, and what only the reader can see is not.

@@ -1,11 +1,17 @@
 //! All gates of one policy, for all of its clients.
 
-use super::breaker::State;
-use super::{Gate, GateConfig, GateOutcome, GateRule, Moment, Permit, Scope};
+use rand::Rng;
+
+use super::breaker::{ConsecutiveBreaker, RateBreaker};
+use super::budget::{RatioBudget, TokenBudget};
+use super::concurrency::Concurrency;
+use super::limiter::RateLimiter;
+use super::throttle::AdaptiveThrottle;
+use super::{Answer, Ask, Ended, Gate, GateConfig, GateRule, Moment, Permit, Scope};
 use crate::units::SimTime;
 
-/// Most gates one policy can have.
-pub const MOST_GATES: usize = 2;
+/// Most gates one policy can have: a budget, a throttle, a limiter, a breaker, and a limit on retries at once.
+pub const MOST_GATES: usize = 5;
 
 /// What the gates of a chain gave an admitted attempt.
 pub type Permits = [Permit; MOST_GATES];
@@ -19,32 +25,129 @@ pub struct GateCounts {
     pub breakers_open: u64,
 }
 
+/// What the gates of one moment say together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// All agree, and all are charged.
+    Admitted,
+    /// All agree, but one of them not before this instant. Nothing is charged: [`GateChain::reserve`], or go without.
+    NotBefore(SimTime),
+    /// The gate with this number is the first that refuses. Nothing is charged.
+    Refused(u8),
+}
+
+/// One gate for everybody: its configuration, and its state for each client or for the fleet.
+#[derive(Clone, Debug)]
+struct Shared<G: Gate> {
+    config: G::Config,
+    states: Vec<G>,
+}
+
+impl<G: Gate> Shared<G> {
+    fn new(config: &G::Config, states: usize) -> Shared<G> {
+        Shared { config: config.clone(), states: vec![G::new(config); states] }
+    }
+
+    fn of(&mut self, client: u32) -> (&mut G, &G::Config) {
+        // One state serves the whole fleet.
+        let index = if self.states.len() == 1 { 0 } else { client as usize };
+        (&mut self.states[index], &self.config)
+    }
+}
+
+/// Every gate there is, with its state.
+#[derive(Clone, Debug)]
+enum Gates {
+    TokenBudget(Shared<TokenBudget>),
+    RatioBudget(Shared<RatioBudget>),
+    AdaptiveThrottle(Shared<AdaptiveThrottle>),
+    RateLimiter(Shared<RateLimiter>),
+    ConsecutiveBreaker(Shared<ConsecutiveBreaker>),
+    RateBreaker(Shared<RateBreaker>),
+    Concurrency(Shared<Concurrency>),
+}
+
+impl Gates {
+    fn new(rule: &GateRule, states: usize) -> Gates {
+        match rule {
+            GateRule::TokenBudget(config) => Gates::TokenBudget(Shared::new(config, states)),
+            GateRule::RatioBudget(config) => Gates::RatioBudget(Shared::new(config, states)),
+            GateRule::AdaptiveThrottle(config) => Gates::AdaptiveThrottle(Shared::new(config, states)),
+            GateRule::RateLimiter(config) => Gates::RateLimiter(Shared::new(config, states)),
+            GateRule::ConsecutiveBreaker(config) => Gates::ConsecutiveBreaker(Shared::new(config, states)),
+            GateRule::RateBreaker(config) => Gates::RateBreaker(Shared::new(config, states)),
+            GateRule::Concurrency(config) => Gates::Concurrency(Shared::new(config, states)),
+        }
+    }
+
+    /// Bytes of one state.
+    fn bytes(rule: &GateRule) -> u64 {
+        fn of<G: Gate>(config: &G::Config) -> u64 {
+            size_of::<G>() as u64 + G::heap_bytes(config)
+        }
+        match rule {
+            GateRule::TokenBudget(config) => of::<TokenBudget>(config),
+            GateRule::RatioBudget(config) => of::<RatioBudget>(config),
+            GateRule::AdaptiveThrottle(config) => of::<AdaptiveThrottle>(config),
+            GateRule::RateLimiter(config) => of::<RateLimiter>(config),
+            GateRule::ConsecutiveBreaker(config) => of::<ConsecutiveBreaker>(config),
+            GateRule::RateBreaker(config) => of::<RateBreaker>(config),
+            GateRule::Concurrency(config) => of::<Concurrency>(config),
+        }
+    }
+}
+
+/// Does something with the state and the configuration of a gate, whichever it is.
+macro_rules! with {
+    ($gates:expr, $client:expr, |$gate:ident, $config:ident| $body:expr) => {
+        match $gates {
+            Gates::TokenBudget(shared) => with!(@ shared, $client, $gate, $config, $body),
+            Gates::RatioBudget(shared) => with!(@ shared, $client, $gate, $config, $body),
+            Gates::AdaptiveThrottle(shared) => with!(@ shared, $client, $gate, $config, $body),
+            Gates::RateLimiter(shared) => with!(@ shared, $client, $gate, $config, $body),
+            Gates::ConsecutiveBreaker(shared) => with!(@ shared, $client, $gate, $config, $body),
+            Gates::RateBreaker(shared) => with!(@ shared, $client, $gate, $config, $body),
+            Gates::Concurrency(shared) => with!(@ shared, $client, $gate, $config, $body),
+        }
+    };
+    (@ $shared:ident, $client:expr, $gate:ident, $config:ident, $body:expr) => {{
+        #[allow(unused_variables, reason = "not every question needs the configuration")]
+        let ($gate, $config) = $shared.of($client);
+        $body
+    }};
+}
+
 /// The gates of a policy with their state: one per client, or one for the fleet.
 #[derive(Clone, Debug)]
 pub struct GateChain {
-    gates: Vec<(GateConfig, Vec<Gate>)>,
+    gates: Vec<(GateConfig, Gates)>,
     counts: GateCounts,
+    refusal: Option<u8>,
 }
 
 impl GateChain {
-    /// Gates in their first state for `clients` clients.
+    /// Gates in their first state for `clients` clients. Those of one moment are asked in the order given.
     pub fn new(configs: &[GateConfig], clients: u32) -> GateChain {
         assert!(configs.len() <= MOST_GATES, "a policy has at most {MOST_GATES} gates");
         let gates = configs
             .iter()
             .map(|config| {
-                let instances = if config.scope == Scope::Client { clients as usize } else { 1 };
-                (config.clone(), vec![config.rule.build(); instances])
+                let states = if config.scope == Scope::Client { clients as usize } else { 1 };
+                (config.clone(), Gates::new(&config.rule, states))
             })
             .collect();
-        GateChain { gates, counts: GateCounts::default() }
+        GateChain { gates, counts: GateCounts::default(), refusal: None }
     }
 
-    /// Bytes of gate state that a chain needs.
+    /// Bytes of gate state that a chain needs at most.
     pub fn bytes(configs: &[GateConfig], clients: u32) -> u64 {
-        let instances: u64 =
-            configs.iter().map(|c| if c.scope == Scope::Client { u64::from(clients) } else { 1 }).sum();
-        instances * size_of::<Gate>() as u64
+        let states = |scope| if scope == Scope::Client { u64::from(clients) } else { 1 };
+        configs.iter().map(|config| states(config.scope).saturating_mul(Gates::bytes(&config.rule))).sum()
+    }
+
+    /// True if there is no gate.
+    pub fn is_empty(&self) -> bool {
+        self.gates.is_empty()
     }
 
     /// What the gates have done so far.
@@ -52,96 +155,105 @@ impl GateChain {
         self.counts
     }
 
+    /// The number of the gate that has refused since this was asked before. A step of a call meets at most one refusal.
+    pub fn take_refusal(&mut self) -> Option<u8> {
+        self.refusal.take()
+    }
+
     /// The configured gate with this number.
     pub fn config(&self, gate: u8) -> &GateConfig {
         &self.gates[gate as usize].0
     }
 
-    fn at(instances: &mut [Gate], client: u32) -> &mut Gate {
-        // One instance serves the whole fleet.
-        let index = if instances.len() == 1 { 0 } else { client as usize };
-        &mut instances[index]
+    /// Asks all gates of one moment; charges them only if all admit, now. `rng` is for gates that draw.
+    pub fn admit(
+        &mut self,
+        moment: Moment,
+        ask: Ask,
+        client: u32,
+        permits: &mut Permits,
+        rng: &mut dyn Rng,
+    ) -> Admission {
+        let mut not_before = None;
+        for number in 0..self.gates.len() {
+            let (config, gates) = &mut self.gates[number];
+            if config.rule.moment() != moment {
+                continue;
+            }
+            let (answer, half_opened) = with!(gates, client, |gate, config| {
+                let was_open = gate.is_open();
+                (gate.check(ask, config, rng), was_open && !gate.is_open())
+            });
+            self.counts.breakers_open -= u64::from(half_opened);
+            match answer {
+                Answer::Admit => {}
+                Answer::NotBefore(at) => not_before = not_before.max(Some(at)),
+                Answer::Refuse => {
+                    with!(gates, client, |gate, config| gate.on_refuse(ask.now, config));
+                    if ask.waited {
+                        self.give_back(client);
+                    }
+                    self.refusal = Some(number as u8);
+                    return Admission::Refused(number as u8);
+                }
+            }
+        }
+        if let Some(at) = not_before {
+            return Admission::NotBefore(at);
+        }
+        for ((config, gates), permit) in self.gates.iter_mut().zip(permits) {
+            if config.rule.moment() == moment {
+                *permit = with!(gates, client, |gate, config| gate.on_admit(ask, config));
+            }
+        }
+        Admission::Admitted
     }
 
-    /// Asks all gates of one moment; charges them only if all admit.
-    ///
-    /// # Errors
-    /// The number of the first gate that refuses.
-    pub fn admit(&mut self, moment: Moment, now: SimTime, client: u32, permits: &mut Permits) -> Result<(), u8> {
-        for (number, (config, instances)) in self.gates.iter_mut().enumerate() {
-            if config.rule.moment() != moment {
-                continue;
-            }
-            let admits = match (&config.rule, Self::at(instances, client)) {
-                (GateRule::TokenBudget(config), Gate::TokenBudget(budget)) => budget.check(config),
-                (GateRule::ConsecutiveBreaker(config), Gate::ConsecutiveBreaker(breaker)) => {
-                    let was_open = matches!(breaker.state(), State::Open(_));
-                    let admits = breaker.check(now, config);
-                    if was_open && !matches!(breaker.state(), State::Open(_)) {
-                        self.counts.breakers_open -= 1;
-                    }
-                    admits
-                }
-                _ => unreachable!("a gate is built from its own rule"),
-            };
-            if !admits {
-                return Err(number as u8);
-            }
+    /// An attempt waits until the instant it was told: reserves what it waits for. It asks again then, as one that has waited.
+    pub fn reserve(&mut self, now: SimTime, client: u32) {
+        for (_, gates) in &mut self.gates {
+            with!(gates, client, |gate, config| gate.reserve(now, config));
         }
-        for (number, (config, instances)) in self.gates.iter_mut().enumerate() {
-            if config.rule.moment() != moment {
-                continue;
-            }
-            match (&config.rule, Self::at(instances, client)) {
-                (GateRule::TokenBudget(config), Gate::TokenBudget(budget)) => budget.on_admit(config),
-                (_, Gate::ConsecutiveBreaker(breaker)) => permits[number] = breaker.on_admit(),
-                _ => unreachable!("a gate is built from its own rule"),
-            }
+    }
+
+    /// An attempt that waits is not sent after all.
+    pub fn give_back(&mut self, client: u32) {
+        for (_, gates) in &mut self.gates {
+            with!(gates, client, |gate, config| gate.give_back(config));
         }
-        Ok(())
     }
 
     /// The first attempt of a call is sent.
-    pub fn on_first_attempt(&mut self, client: u32) {
-        for (config, instances) in &mut self.gates {
-            if let (GateRule::TokenBudget(config), Gate::TokenBudget(budget)) =
-                (&config.rule, Self::at(instances, client))
-            {
-                budget.on_first_attempt(config);
-            }
+    pub fn on_first_attempt(&mut self, now: SimTime, client: u32) {
+        for (_, gates) in &mut self.gates {
+            with!(gates, client, |gate, config| gate.on_first_attempt(now, config));
         }
     }
 
     /// An admitted attempt ended.
-    pub fn on_outcome(&mut self, now: SimTime, client: u32, permits: &Permits, outcome: GateOutcome) {
-        for (number, (config, instances)) in self.gates.iter_mut().enumerate() {
-            if let (GateRule::ConsecutiveBreaker(config), Gate::ConsecutiveBreaker(breaker)) =
-                (&config.rule, Self::at(instances, client))
-                && breaker.on_outcome(now, permits[number], outcome, config)
-            {
-                self.counts.breaker_opened += 1;
-                self.counts.breakers_open += 1;
-            }
+    pub fn on_outcome(&mut self, client: u32, permits: &Permits, ended: Ended) {
+        for ((_, gates), permit) in self.gates.iter_mut().zip(permits) {
+            let opened = with!(gates, client, |gate, config| {
+                let was_open = gate.is_open();
+                gate.on_outcome(*permit, ended, config);
+                !was_open && gate.is_open()
+            });
+            self.counts.breaker_opened += u64::from(opened);
+            self.counts.breakers_open += u64::from(opened);
         }
     }
 
     /// An admitted attempt was given up without an outcome.
     pub fn on_abandon(&mut self, client: u32, permits: &Permits) {
-        for (number, (_, instances)) in self.gates.iter_mut().enumerate() {
-            if let Gate::ConsecutiveBreaker(breaker) = Self::at(instances, client) {
-                breaker.on_abandon(permits[number]);
-            }
+        for ((_, gates), permit) in self.gates.iter_mut().zip(permits) {
+            with!(gates, client, |gate, config| gate.on_abandon(*permit));
         }
     }
 
     /// A call succeeded.
     pub fn on_call_success(&mut self, client: u32) {
-        for (config, instances) in &mut self.gates {
-            if let (GateRule::TokenBudget(config), Gate::TokenBudget(budget)) =
-                (&config.rule, Self::at(instances, client))
-            {
-                budget.on_call_success(config);
-            }
+        for (_, gates) in &mut self.gates {
+            with!(gates, client, |gate, config| gate.on_call_success(config));
         }
     }
 }
@@ -150,62 +262,155 @@ impl GateChain {
 mod tests {
     use super::*;
     use crate::gate::breaker::ConsecutiveBreakerConfig;
-    use crate::gate::budget::{DepositOn, TokenBudgetConfig, Tokens};
+    use crate::gate::budget::{DepositOn, RatioBudgetConfig, TokenBudgetConfig, Tokens};
+    use crate::gate::concurrency::ConcurrencyConfig;
+    use crate::gate::limiter::{OnLimit, RateLimiterConfig};
+    use crate::gate::throttle::AdaptiveThrottleConfig;
+    use crate::gate::{GateOutcome, OnRefusal};
+    use crate::rng::{KeyedRng, Purpose};
     use crate::units::Span;
 
-    fn configs(scope: Scope) -> Vec<GateConfig> {
-        vec![
-            GateConfig {
-                rule: GateRule::TokenBudget(TokenBudgetConfig {
-                    capacity: Tokens::new(1.0),
-                    cost: Tokens::new(1.0),
-                    deposit: Tokens::new(1.0),
-                    deposit_on: DepositOn::Success,
-                }),
-                scope,
-            },
-            GateConfig {
-                rule: GateRule::ConsecutiveBreaker(ConsecutiveBreakerConfig {
-                    failures: 1,
-                    open: Span::secs(1),
-                    probes: 1,
-                }),
-                scope,
-            },
-        ]
+    fn budget(cost: f64) -> GateRule {
+        GateRule::TokenBudget(TokenBudgetConfig {
+            capacity: Tokens::new(1.0),
+            cost: Tokens::new(cost),
+            deposit: Tokens::new(1.0),
+            deposit_on: DepositOn::Success,
+        })
     }
 
+    fn breaker() -> GateRule {
+        GateRule::ConsecutiveBreaker(ConsecutiveBreakerConfig { failures: 1, open: Span::secs(1), probes: 1 })
+    }
+
+    fn limiter(on_limit: OnLimit) -> GateRule {
+        GateRule::RateLimiter(RateLimiterConfig { rate: 1.0, burst: 1.0, on_limit })
+    }
+
+    fn concurrency() -> GateRule {
+        GateRule::Concurrency(ConcurrencyConfig { retries: 1 })
+    }
+
+    fn throttle() -> GateRule {
+        GateRule::AdaptiveThrottle(AdaptiveThrottleConfig { k: 1e-9, window: Span::secs(10) })
+    }
+
+    fn ratio() -> GateRule {
+        GateRule::RatioBudget(RatioBudgetConfig { ratio: Tokens::new(1.0), min_rate: 0.0, window: Span::secs(10) })
+    }
+
+    fn chain(rules: &[GateRule], scope: Scope) -> GateChain {
+        let configs: Vec<GateConfig> = rules.iter().map(|rule| GateConfig::new(rule.clone(), scope)).collect();
+        GateChain::new(&configs, 2)
+    }
+
+    const AT_ONCE: Ask = Ask { now: SimTime::ZERO, attempt: 2, waited: false };
+
+    fn admit(chain: &mut GateChain, moment: Moment, client: u32, permits: &mut Permits) -> Admission {
+        chain.admit(moment, AT_ONCE, client, permits, &mut KeyedRng::new(1, Purpose::Gate, 0, 0))
+    }
+
+    fn ended(outcome: GateOutcome) -> Ended {
+        Ended { now: SimTime::ZERO, outcome, took: Span::ZERO }
+    }
+
+    /// A gate that one attempt of client 0 exhausts: is client 1 refused too?
     #[test]
     fn scopes_separate_clients_or_join_them() {
-        for (scope, other_client_refused) in [(Scope::Client, false), (Scope::Fleet, true)] {
-            let mut chain = GateChain::new(&configs(scope), 2);
-            let mut permits = Permits::default();
-            chain.admit(Moment::Send, SimTime::ZERO, 0, &mut permits).unwrap();
-            chain.on_outcome(SimTime::ZERO, 0, &permits, GateOutcome::Failure);
-            assert_eq!(chain.counts(), GateCounts { breaker_opened: 1, breakers_open: 1 });
-            assert_eq!(chain.admit(Moment::Send, SimTime::ZERO, 0, &mut permits), Err(1));
-            assert_eq!(chain.admit(Moment::Send, SimTime::ZERO, 1, &mut permits).is_err(), other_client_refused);
-            // The budget is another moment's gate and still has its token.
-            assert!(chain.admit(Moment::Retry, SimTime::ZERO, 0, &mut permits).is_ok());
-            assert_eq!(chain.admit(Moment::Retry, SimTime::ZERO, 0, &mut permits), Err(0));
-            chain.on_call_success(0);
-            assert!(chain.admit(Moment::Retry, SimTime::ZERO, 0, &mut permits).is_ok());
+        use Moment::{Retry, Send};
+        let none = Ask { now: SimTime::ZERO + Span::secs(60), ..AT_ONCE };
+        let cases = [
+            (budget(1.0), Retry),
+            (ratio(), Retry),
+            (limiter(OnLimit::Refuse), Send),
+            (breaker(), Send),
+            (concurrency(), Send),
+            (throttle(), Send),
+        ];
+        for (rule, moment) in cases {
+            for (scope, expected) in [(Scope::Client, Admission::Admitted), (Scope::Fleet, Admission::Refused(0))] {
+                let mut chain = chain(std::slice::from_ref(&rule), scope);
+                let mut permits = Permits::default();
+                chain.on_first_attempt(SimTime::ZERO, 0);
+                if scope == Scope::Client {
+                    chain.on_first_attempt(SimTime::ZERO, 1);
+                }
+                // A throttle that has seen a thousand requests and no accept hardly lets one pass.
+                for _ in 0..if moment == Send { 1_000 } else { 1 } {
+                    if admit(&mut chain, moment, 0, &mut permits) == Admission::Admitted
+                        && !matches!(rule, GateRule::Concurrency(_))
+                    {
+                        chain.on_outcome(0, &permits, ended(GateOutcome::Failure));
+                    }
+                }
+                assert_eq!(admit(&mut chain, moment, 0, &mut permits), Admission::Refused(0), "{rule:?}");
+                assert_eq!(admit(&mut chain, moment, 1, &mut permits), expected, "{rule:?} {scope:?}");
+            }
+        }
+        // Without gates everything passes.
+        let mut open = chain(&[], Scope::Client);
+        let rng = &mut KeyedRng::new(1, Purpose::Gate, 0, 0);
+        assert_eq!(open.admit(Send, none, 1, &mut Permits::default(), rng), Admission::Admitted);
+    }
+
+    #[test]
+    fn moments_are_apart() {
+        let mut chain = chain(&[budget(1.0), breaker()], Scope::Fleet);
+        let mut permits = Permits::default();
+        assert_eq!(admit(&mut chain, Moment::Send, 0, &mut permits), Admission::Admitted);
+        chain.on_outcome(0, &permits, ended(GateOutcome::Failure));
+        assert_eq!(chain.counts(), GateCounts { breaker_opened: 1, breakers_open: 1 });
+        assert_eq!(admit(&mut chain, Moment::Send, 0, &mut permits), Admission::Refused(1));
+        assert_eq!(chain.take_refusal(), Some(1));
+        assert_eq!(chain.take_refusal(), None);
+        // The budget is another moment's gate and still has its token.
+        assert_eq!(admit(&mut chain, Moment::Retry, 0, &mut permits), Admission::Admitted);
+        assert_eq!(admit(&mut chain, Moment::Retry, 0, &mut permits), Admission::Refused(0));
+        chain.on_call_success(0);
+        assert_eq!(admit(&mut chain, Moment::Retry, 0, &mut permits), Admission::Admitted);
+    }
+
+    /// A refusal by a later gate leaves the earlier ones as they were.
+    #[test]
+    fn all_agree_before_any_is_charged() {
+        let rich = [budget(1.0), ratio(), limiter(OnLimit::Refuse), limiter(OnLimit::Wait), breaker(), concurrency()];
+        for rule in rich {
+            let moment = rule.moment();
+            let poor = if moment == Moment::Retry { budget(2.0) } else { breaker() };
+            let mut chain = chain(&[rule.clone(), poor], Scope::Fleet);
+            chain.on_first_attempt(SimTime::ZERO, 0);
+            if moment == Moment::Send {
+                // Opens the second gate alone.
+                let Gates::ConsecutiveBreaker(shared) = &mut chain.gates[1].1 else { panic!("a breaker") };
+                let (gate, config) = shared.of(0);
+                let permit = gate.on_admit(AT_ONCE, config);
+                gate.on_outcome(permit, ended(GateOutcome::Failure), config);
+            }
+            let before = format!("{:?}", chain.gates[0]);
+            assert_eq!(admit(&mut chain, moment, 0, &mut Permits::default()), Admission::Refused(1), "{rule:?}");
+            assert_eq!(format!("{:?}", chain.gates[0]), before, "a refused attempt was charged");
         }
     }
 
-    /// Two gates of one moment: a refusal by the second leaves the first one's token alone.
+    /// An attempt that waits for a token and is then refused by another gate puts it back.
     #[test]
-    fn all_agree_before_any_is_charged() {
-        let rich = configs(Scope::Fleet)[0].clone();
-        let mut poor = rich.clone();
-        if let GateRule::TokenBudget(config) = &mut poor.rule {
-            config.cost = Tokens::new(2.0);
-        }
-        let mut chain = GateChain::new(&[rich, poor], 1);
+    fn a_token_that_was_waited_for_goes_back() {
+        let mut chain = chain(&[limiter(OnLimit::Wait), breaker()], Scope::Fleet);
         let mut permits = Permits::default();
-        assert_eq!(chain.admit(Moment::Retry, SimTime::ZERO, 0, &mut permits), Err(1));
-        let Gate::TokenBudget(first) = &chain.gates[0].1[0] else { panic!("a budget stands first") };
-        let GateRule::TokenBudget(config) = &chain.gates[0].0.rule else { panic!("a budget stands first") };
-        assert!(first.check(config), "a refused gate charged its neighbour");
+        let rng = &mut KeyedRng::new(1, Purpose::Gate, 0, 0);
+        assert_eq!(admit(&mut chain, Moment::Send, 0, &mut permits), Admission::Admitted);
+        let second = SimTime::ZERO + Span::secs(1);
+        assert_eq!(admit(&mut chain, Moment::Send, 0, &mut permits), Admission::NotBefore(second));
+        chain.reserve(SimTime::ZERO, 0);
+        let late = Ended { now: second, outcome: GateOutcome::Failure, took: Span::secs(1) };
+        chain.on_outcome(0, &permits, late);
+        let waited = Ask { now: second, attempt: 1, waited: true };
+        assert_eq!(chain.admit(Moment::Send, waited, 0, &mut permits, rng), Admission::Refused(1));
+        let third = SimTime::ZERO + Span::secs(2);
+        assert_eq!(
+            chain.admit(Moment::Send, Ask { now: third, waited: false, ..waited }, 0, &mut permits, rng),
+            Admission::Admitted,
+        );
+        assert_eq!(chain.config(0).on_refusal, OnRefusal::Fail);
     }
 }

@@ -1,14 +1,25 @@
 //! Gates: state shared by many calls that may refuse an attempt. One file per gate.
 //!
-//! A gate is asked at one of two moments: when a retry is decided on (budgets) or when an attempt is sent (breakers). Gates asked at
-//! one moment all agree before any is charged: first every `check`, then every `on_admit`; otherwise a
-//! refusal by the second would burn the first one's token.
+//! A gate is asked at one of two moments: when a retry is decided on (budgets) or when an attempt is sent (throttle, limiter, breaker,
+//! concurrency). Gates asked at one moment all agree before any is charged: first every [`Gate::check`], then every
+//! [`Gate::on_admit`]; otherwise a refusal by the second would burn the first one's token. Every attempt that was admitted ends exactly
+//! once, by [`Gate::on_outcome`] or [`Gate::on_abandon`].
 
 pub mod breaker;
 pub mod budget;
 mod chain;
+pub mod concurrency;
+pub mod limiter;
+mod slots;
+pub mod throttle;
 
-pub use chain::{GateChain, GateCounts, Permits};
+use std::fmt;
+
+use rand::Rng;
+
+use crate::units::{SimTime, Span};
+
+pub use chain::{Admission, GateChain, GateCounts, MOST_GATES, Permits};
 
 /// Whose state it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +31,16 @@ pub enum Scope {
     Fleet,
 }
 
+/// What a refusal does to a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnRefusal {
+    /// Ends it at once.
+    #[default]
+    Fail,
+    /// Counts as one of its attempts, and the backoff follows.
+    Retry,
+}
+
 /// A gate as configured. The names are those of scenario files.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GateConfig {
@@ -27,6 +48,15 @@ pub struct GateConfig {
     pub rule: GateRule,
     /// Whose state it is.
     pub scope: Scope,
+    /// What its refusal does to a call.
+    pub on_refusal: OnRefusal,
+}
+
+impl GateConfig {
+    /// A gate whose refusal ends the call.
+    pub fn new(rule: GateRule, scope: Scope) -> GateConfig {
+        GateConfig { rule, scope, on_refusal: OnRefusal::Fail }
+    }
 }
 
 /// Every gate there is.
@@ -34,8 +64,43 @@ pub struct GateConfig {
 pub enum GateRule {
     /// `budget.tokens`.
     TokenBudget(budget::TokenBudgetConfig),
+    /// `budget.ratio`.
+    RatioBudget(budget::RatioBudgetConfig),
+    /// `throttle.adaptive`.
+    AdaptiveThrottle(throttle::AdaptiveThrottleConfig),
+    /// `limiter.rate`.
+    RateLimiter(limiter::RateLimiterConfig),
     /// `breaker.consecutive`.
     ConsecutiveBreaker(breaker::ConsecutiveBreakerConfig),
+    /// `breaker.rate`.
+    RateBreaker(breaker::RateBreakerConfig),
+    /// `concurrency`.
+    Concurrency(concurrency::ConcurrencyConfig),
+}
+
+impl GateRule {
+    /// When it is asked.
+    pub fn moment(&self) -> Moment {
+        match self {
+            GateRule::TokenBudget(_) | GateRule::RatioBudget(_) => Moment::Retry,
+            GateRule::AdaptiveThrottle(_)
+            | GateRule::RateLimiter(_)
+            | GateRule::ConsecutiveBreaker(_)
+            | GateRule::RateBreaker(_)
+            | GateRule::Concurrency(_) => Moment::Send,
+        }
+    }
+
+    /// The metric that counts its refusals.
+    pub fn refusal_metric(&self) -> &'static str {
+        match self {
+            GateRule::TokenBudget(_) | GateRule::RatioBudget(_) => "budget_refused",
+            GateRule::AdaptiveThrottle(_) => "throttled",
+            GateRule::RateLimiter(_) => "limiter_refused",
+            GateRule::ConsecutiveBreaker(_) | GateRule::RateBreaker(_) => "breaker_refused",
+            GateRule::Concurrency(_) => "concurrency_refused",
+        }
+    }
 }
 
 /// When a gate is asked.
@@ -47,7 +112,36 @@ pub enum Moment {
     Send,
 }
 
-/// What a gate may be asked to remember about an admitted attempt: the breaker's generation.
+/// An attempt that asks a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// The instant.
+    pub now: SimTime,
+    /// The attempt's number in its call, from 1; above 1 it is a retry.
+    pub attempt: u32,
+    /// It has asked before, was made to wait, and holds what was reserved for it.
+    pub waited: bool,
+}
+
+/// What a gate says to an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It may go out.
+    Admit,
+    /// It may go out, but not before this instant.
+    NotBefore(SimTime),
+    /// It may not.
+    Refuse,
+}
+
+impl Answer {
+    /// Yes or no.
+    pub fn admit_if(admits: bool) -> Answer {
+        if admits { Answer::Admit } else { Answer::Refuse }
+    }
+}
+
+/// What a gate may be asked to remember about an admitted attempt: a breaker's generation, a place that was taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Permit(pub u32);
 
@@ -60,37 +154,59 @@ pub enum GateOutcome {
     Failure,
 }
 
-/// The state of one gate.
-#[derive(Clone, Debug)]
-pub enum Gate {
-    /// `budget.tokens`.
-    TokenBudget(budget::TokenBudget),
-    /// `breaker.consecutive`.
-    ConsecutiveBreaker(breaker::ConsecutiveBreaker),
+/// How an admitted attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// When.
+    pub now: SimTime,
+    /// With what.
+    pub outcome: GateOutcome,
+    /// How long after it was sent.
+    pub took: Span,
 }
 
-impl GateRule {
+/// The state of one gate: of one client, or of the fleet.
+pub trait Gate: Clone + fmt::Debug {
+    /// Its parameters, the same for all clients.
+    type Config: Clone + fmt::Debug;
+
     /// A gate in its first state.
-    pub fn build(&self) -> Gate {
-        match self {
-            GateRule::TokenBudget(config) => Gate::TokenBudget(budget::TokenBudget::new(config)),
-            GateRule::ConsecutiveBreaker(_) => Gate::ConsecutiveBreaker(breaker::ConsecutiveBreaker::default()),
-        }
+    fn new(config: &Self::Config) -> Self;
+
+    /// Most bytes it takes beside its own size.
+    fn heap_bytes(_config: &Self::Config) -> u64 {
+        0
     }
 
-    /// When it is asked.
-    pub fn moment(&self) -> Moment {
-        match self {
-            GateRule::TokenBudget(_) => Moment::Retry,
-            GateRule::ConsecutiveBreaker(_) => Moment::Send,
-        }
-    }
+    /// Asks. May move its clock on, but charges nothing.
+    fn check(&mut self, ask: Ask, config: &Self::Config, rng: &mut dyn Rng) -> Answer;
 
-    /// The metric that counts its refusals.
-    pub fn refusal_metric(&self) -> &'static str {
-        match self {
-            GateRule::TokenBudget(_) => "budget_refused",
-            GateRule::ConsecutiveBreaker(_) => "breaker_refused",
-        }
+    /// All gates of the moment agreed: charges the attempt.
+    fn on_admit(&mut self, ask: Ask, config: &Self::Config) -> Permit;
+
+    /// It said no itself.
+    fn on_refuse(&mut self, _now: SimTime, _config: &Self::Config) {}
+
+    /// It said not yet, and the attempt will wait.
+    fn reserve(&mut self, _now: SimTime, _config: &Self::Config) {}
+
+    /// The attempt that waited does not go out after all.
+    fn give_back(&mut self, _config: &Self::Config) {}
+
+    /// The first attempt of a call is sent.
+    fn on_first_attempt(&mut self, _now: SimTime, _config: &Self::Config) {}
+
+    /// An admitted attempt ended.
+    fn on_outcome(&mut self, _permit: Permit, _ended: Ended, _config: &Self::Config) {}
+
+    /// An admitted attempt was given up without an outcome.
+    fn on_abandon(&mut self, _permit: Permit) {}
+
+    /// A call succeeded.
+    fn on_call_success(&mut self, _config: &Self::Config) {}
+
+    /// True for a breaker that is open.
+    fn is_open(&self) -> bool {
+        false
     }
 }

@@ -87,7 +87,7 @@ pub struct Recorder {
     phantom_successes: u64,
     useful_work: u128,
     outcomes: Vec<u64>,
-    refusals: [u64; 2],
+    refusals: [u64; REFUSALS.len()],
     breakers_opened: u64,
     waited: u64,
     latency: Histogram,
@@ -108,7 +108,8 @@ const CONNECTION: usize = 601;
 const OPEN: usize = 602;
 
 /// The gates whose refusals are counted, in the metrics' order.
-pub const REFUSALS: [&str; 2] = ["breaker_refused", "budget_refused"];
+pub const REFUSALS: [&str; 5] =
+    ["breaker_refused", "budget_refused", "throttled", "limiter_refused", "concurrency_refused"];
 
 impl Recorder {
     /// Nothing has happened yet.
@@ -147,7 +148,7 @@ impl Recorder {
             phantom_successes: 0,
             useful_work: 0,
             outcomes: vec![0; OPEN + 1],
-            refusals: [0; 2],
+            refusals: [0; REFUSALS.len()],
             breakers_opened: 0,
             waited: 0,
             latency: Histogram::default(),

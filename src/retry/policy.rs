@@ -12,8 +12,10 @@ use crate::units::Span;
 /// What one call remembers between its attempts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct History {
-    /// Attempts sent so far.
+    /// Attempts used up so far: those that were sent, and those that a gate refused and that are tried again.
     pub attempts: u32,
+    /// Of these, the ones a gate refused.
+    pub refused: u32,
     /// The wait before the last retry; zero if there was none. Policies that walk write it.
     pub previous_delay: Span,
 }
@@ -66,6 +68,12 @@ pub trait Policy: fmt::Debug + Send + Sync {
 
     /// What to do about `failure`. `history.attempts` counts the failed attempt. `rng` is the call's own jitter stream.
     fn on_failure(&self, failure: &Failure, history: &mut History, rng: &mut dyn Rng) -> Decision;
+
+    /// What to do when a gate refused an attempt and is set to try again. `history.attempts` counts the refused attempt. By default the
+    /// same as after a connection that was refused.
+    fn on_refusal(&self, history: &mut History, rng: &mut dyn Rng) -> Decision {
+        self.on_failure(&Failure { outcome: Outcome::Connection, retry_after: None }, history, rng)
+    }
 
     /// True if this outcome counts as a failure for gates.
     fn is_failure(&self, outcome: Outcome) -> bool;
@@ -136,6 +144,12 @@ impl Default for RetryPolicy {
     }
 }
 
+impl RetryPolicy {
+    fn exhausted(&self, history: &History) -> bool {
+        self.attempts.is_some_and(|limit| history.attempts >= limit)
+    }
+}
+
 impl Policy for RetryPolicy {
     fn attempt(&self, _history: &History) -> AttemptPlan {
         AttemptPlan { timeout: self.timeout }
@@ -145,7 +159,7 @@ impl Policy for RetryPolicy {
         if !self.retry_on.contains(failure.outcome) {
             return Decision::GiveUp(GiveUp::NotRetryable);
         }
-        if self.attempts.is_some_and(|limit| history.attempts >= limit) {
+        if self.exhausted(history) {
             return Decision::GiveUp(GiveUp::AttemptsExhausted);
         }
         let wait = match (self.retry_after, failure.retry_after) {
@@ -158,6 +172,15 @@ impl Policy for RetryPolicy {
         };
         history.previous_delay = wait;
         Decision::RetryAfter(wait)
+    }
+
+    /// The backoff, whatever is retried: nothing has come back that could be classified.
+    fn on_refusal(&self, history: &mut History, rng: &mut dyn Rng) -> Decision {
+        if self.exhausted(history) {
+            return Decision::GiveUp(GiveUp::AttemptsExhausted);
+        }
+        history.previous_delay = self.backoff.delay(history.attempts, history.previous_delay, rng);
+        Decision::RetryAfter(history.previous_delay)
     }
 
     fn is_failure(&self, outcome: Outcome) -> bool {
@@ -205,6 +228,12 @@ mod tests {
         check(&honours, 1, Outcome::Status(429), None, Wait(Span::secs(9)));
         let bounded = RetryPolicy { retry_after: RetryAfter::Honour { max: Some(Span::secs(20)) }, ..policy.clone() };
         check(&bounded, 1, Outcome::Status(429), Some(30), Wait(Span::secs(20)));
+        let mut history = History { attempts: 1, refused: 1, ..History::default() };
+        let mut rng = KeyedRng::new(1, Purpose::Gate, 0, 0);
+        let strict = RetryPolicy { retry_on: OutcomeSet(Vec::new()), ..policy.clone() };
+        assert_eq!(strict.on_refusal(&mut history, &mut rng), Wait(Span::secs(1)), "whatever is retried");
+        history.attempts = 3;
+        assert_eq!(strict.on_refusal(&mut history, &mut rng), Stop(GiveUp::AttemptsExhausted));
         let endless = RetryPolicy { attempts: None, backoff: Backoff::none(), ..policy };
         check(&endless, 4_000_000_000, Outcome::Connection, None, Wait(Span::ZERO));
     }

@@ -1,18 +1,13 @@
-//! A token bucket in front of a server (`rate_limit`), kept as one instant per bucket.
-//!
-//! The generic cell rate algorithm (ITU-T I.371, annex A): `full_at` is when the bucket will be full again. It admits exactly what a bucket of
-//! `burst` tokens refilled at `rate` admits, in whole nanoseconds, and starts full.
+//! A token bucket in front of a server (`rate_limit`). It starts full.
 
+use crate::bucket::Bucket;
 use crate::scenario::RateLimit;
-use crate::units::{NANOS_PER_SECOND, SimTime, Span};
+use crate::units::{SimTime, Span};
 
 /// The buckets of one server.
 #[derive(Clone, Debug)]
 pub struct Limiter {
-    /// Time in which one token comes back.
-    interval: Span,
-    /// How far `full_at` may lie ahead for a token to be there.
-    tolerance: Span,
+    bucket: Bucket,
     /// One per client, or one.
     full_at: Vec<SimTime>,
 }
@@ -20,9 +15,8 @@ pub struct Limiter {
 impl Limiter {
     /// Full buckets.
     pub fn new(config: &RateLimit, clients: u32) -> Limiter {
-        let interval = Span::from_nanos_f64(NANOS_PER_SECOND as f64 / config.rate).max(Span::nanos(1));
         let buckets = if config.per_client { clients as usize } else { 1 };
-        Limiter { interval, tolerance: interval.scaled(config.burst - 1.0), full_at: vec![SimTime::ZERO; buckets] }
+        Limiter { bucket: Bucket::new(config.rate, config.burst), full_at: vec![SimTime::ZERO; buckets] }
     }
 
     /// Bytes that the buckets take.
@@ -37,11 +31,11 @@ impl Limiter {
     pub fn take(&mut self, now: SimTime, client: u32) -> Result<(), Span> {
         let index = if self.full_at.len() == 1 { 0 } else { client as usize };
         let full_at = &mut self.full_at[index];
-        let ahead = full_at.since(now);
-        if ahead > self.tolerance {
-            return Err(ahead - self.tolerance);
+        let wait = self.bucket.wait(*full_at, now);
+        if wait > Span::ZERO {
+            return Err(wait);
         }
-        *full_at = (*full_at).max(now) + self.interval;
+        self.bucket.take(full_at, now);
         Ok(())
     }
 

@@ -11,14 +11,14 @@ use super::faults::FaultClock;
 use super::queue::{Queue, Ticket};
 use super::standstill::AtOnce;
 use super::timers::Timers;
-use crate::call::{Action, Call, Rules, Verdict};
+use crate::call::{Action, Call, Draws, Rules, Verdict};
 use crate::client::arrivals::{OpenLoop, Start};
 use crate::distribution::Distribution;
 use crate::gate::GateChain;
 use crate::metrics::recorder::{Levels, ServerTotals};
 use crate::metrics::{Recorder, RunResult};
 use crate::protocol::{Failure, Outcome};
-use crate::retry::{GiveUp, KeyMode, Policy};
+use crate::retry::{KeyMode, Policy};
 use crate::rng::{KeyedRng, Purpose, replication_seed};
 use crate::scenario::{Arrivals, Scenario};
 use crate::server::job::Job;
@@ -99,10 +99,19 @@ struct Row {
     measured: bool,
     /// For the guard against endless retries at one instant.
     instant: SimTime,
-    sent_at_instant: u32,
+    at_instant: u32,
 }
 
 const NONE: u32 = u32::MAX;
+
+/// What a call draws from in a step, by the attempts it has used up.
+fn streams(seed: u64, operation: u64, used: u32, gates: &GateChain) -> (KeyedRng, KeyedRng) {
+    let stream = |purpose| KeyedRng::new(seed, purpose, operation, u64::from(used));
+    let jitter = stream(Purpose::Jitter);
+    // Where there is no gate, nobody draws from the second, and making it is saved.
+    let gate = if gates.is_empty() { jitter.clone() } else { stream(Purpose::Gate) };
+    (jitter, gate)
+}
 
 /// Everything a run consists of.
 struct Run<'a> {
@@ -283,8 +292,11 @@ impl<'a> Run<'a> {
     fn start(&mut self, operation: u64, client: u32) {
         self.recorder.operation_started(self.now);
         self.at_once.operation(self.now);
+        let (mut jitter, mut gates) = streams(self.seed, operation, 0, &self.gates);
         let mut rules = Rules { policy: self.policy, gates: &mut self.gates, client };
-        let (call, action) = Call::start(self.now, &mut rules);
+        let mut draws = Draws { jitter: &mut jitter, gates: &mut gates };
+        let (call, action) = Call::start(self.now, &mut rules, &mut draws);
+        self.count_refusal(self.recorder.measures(self.now));
         let row = self.rows.insert(Row {
             operation,
             client,
@@ -296,7 +308,7 @@ impl<'a> Run<'a> {
             executions: 0,
             measured: self.recorder.measures(self.now),
             instant: self.now,
-            sent_at_instant: 0,
+            at_instant: 0,
         });
         self.act(row, action);
     }
@@ -312,13 +324,8 @@ impl<'a> Run<'a> {
 
     /// Sends an attempt and sets its time-out.
     fn send(&mut self, row_id: u32, attempt: u32, due: SimTime) {
+        self.count_attempt(row_id);
         let row = &mut self.rows[row_id];
-        if row.instant != self.now {
-            (row.instant, row.sent_at_instant) = (self.now, 0);
-        }
-        row.sent_at_instant += 1;
-        self.storm |= row.sent_at_instant > MOST_ATTEMPTS_AT_ONCE;
-        self.at_once.attempt(self.now);
         self.recorder.attempt_sent(row.measured, attempt);
         let server = &self.servers[self.scenario.operation.server];
         let keyed = server.knows_keys() && self.policy.key() == KeyMode::PerOperation;
@@ -335,6 +342,17 @@ impl<'a> Run<'a> {
         if self.rows.get(row_id).is_some_and(|row| row.open_job == job) {
             self.timers.set(row_id, due, &mut self.queue);
         }
+    }
+
+    /// An attempt was sent, or refused and will be tried again: how many at this instant?
+    fn count_attempt(&mut self, row_id: u32) {
+        let row = &mut self.rows[row_id];
+        if row.instant != self.now {
+            (row.instant, row.at_instant) = (self.now, 0);
+        }
+        row.at_instant += 1;
+        self.storm |= row.at_instant > MOST_ATTEMPTS_AT_ONCE;
+        self.at_once.attempt(self.now);
     }
 
     /// One way over the network.
@@ -406,7 +424,7 @@ impl<'a> Run<'a> {
         self.recorder.reply_received(job.busy);
         self.recorder.attempt_ended(self.now, row.operation, job.attempt, job.reply, row.measured);
         let (now, reply) = (self.now, Failure { outcome: job.reply, retry_after: job.retry_after });
-        let action = self.decide(job.row, |call, rules, jitter| call.on_outcome(now, reply, rules, jitter));
+        let action = self.decide(job.row, |call, rules, draws| call.on_outcome(now, reply, rules, draws));
         // What was open until now has ended; a wait sets the timer anew.
         self.timers.set(job.row, SimTime::NEVER, &mut self.queue);
         self.act(job.row, action);
@@ -426,7 +444,7 @@ impl<'a> Run<'a> {
             self.recorder.attempt_ended(self.now, row.operation, attempt, Outcome::Timeout, row.measured);
         }
         let now = self.now;
-        let action = self.decide(row_id, |call, rules, jitter| call.on_wake(now, rules, jitter));
+        let action = self.decide(row_id, |call, rules, draws| call.on_wake(now, rules, draws));
         self.act(row_id, action);
         if timed_out != NONE {
             // A lost request or a hang leaves nothing behind that could be abandoned.
@@ -440,25 +458,35 @@ impl<'a> Run<'a> {
     }
 
     /// Lets the call decide what to do next, and counts what that did to the gates.
-    fn decide(&mut self, row_id: u32, ask: impl FnOnce(&mut Call, &mut Rules, &mut KeyedRng) -> Action) -> Action {
+    fn decide(&mut self, row_id: u32, ask: impl FnOnce(&mut Call, &mut Rules, &mut Draws) -> Action) -> Action {
         let row = &mut self.rows[row_id];
         let opened = self.gates.counts().breaker_opened;
+        let (mut jitter, mut gates) = streams(self.seed, row.operation, row.call.used(), &self.gates);
         let mut rules = Rules { policy: self.policy, gates: &mut self.gates, client: row.client };
-        let mut jitter = KeyedRng::new(self.seed, Purpose::Jitter, row.operation, u64::from(row.call.attempts()));
-        let action = ask(&mut row.call, &mut rules, &mut jitter);
-        if row.measured {
+        let action = ask(&mut row.call, &mut rules, &mut Draws { jitter: &mut jitter, gates: &mut gates });
+        let measured = row.measured;
+        if measured {
             self.recorder.breakers_opened(self.gates.counts().breaker_opened - opened);
         }
+        if self.count_refusal(measured) {
+            self.count_attempt(row_id);
+        }
         action
+    }
+
+    /// Counts the refusal of a gate, if one has just refused.
+    fn count_refusal(&mut self, measured: bool) -> bool {
+        let refusal = self.gates.take_refusal();
+        if let Some(gate) = refusal {
+            self.recorder.refused(self.gates.config(gate).rule.refusal_metric(), measured);
+        }
+        refusal.is_some()
     }
 
     fn finish_operation(&mut self, row_id: u32, verdict: Verdict) {
         let row = &mut self.rows[row_id];
         row.verdict = Some(verdict);
-        let (client, start, attempts, measured) = (row.client, row.start, row.call.attempts(), row.measured);
-        if let Verdict::Failed(GiveUp::Gate(gate)) = verdict {
-            self.recorder.refused(self.gates.config(gate).rule.refusal_metric(), measured);
-        }
+        let (client, start, attempts) = (row.client, row.start, row.call.attempts());
         self.recorder.operation_ended(self.now, start, attempts, verdict);
         self.think(client);
         self.release(row_id);

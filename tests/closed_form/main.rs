@@ -6,6 +6,7 @@
 mod bursts;
 mod closed_loop;
 mod faults;
+mod gates;
 mod impatience;
 mod instants;
 mod measurement;

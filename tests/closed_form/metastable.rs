@@ -72,14 +72,14 @@ impl Case {
             backoff,
             ..RetryPolicy::default()
         };
-        let budget = self.budget.map(|deposit| GateConfig {
-            rule: GateRule::TokenBudget(TokenBudgetConfig {
+        let budget = self.budget.map(|deposit| {
+            let config = TokenBudgetConfig {
                 capacity: Tokens::new(100.0),
                 cost: Tokens::new(1.0),
                 deposit: Tokens::new(deposit),
                 deposit_on: DepositOn::FirstAttempt,
-            }),
-            scope: Scope::Fleet,
+            };
+            GateConfig::new(GateRule::TokenBudget(config), Scope::Fleet)
         });
         let scenario = Scenario {
             seed: 20_261_124,

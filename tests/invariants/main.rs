@@ -1,5 +1,6 @@
 //! What holds in every run, whatever the scenario: random worlds, demands and policies, and what must be true of their books.
 
+mod gates;
 mod worlds;
 
 use std::sync::atomic::AtomicBool;
@@ -9,9 +10,11 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use simlab::distribution::Distribution;
 use simlab::gate::GateConfig;
-use simlab::gate::budget::{DepositOn, TokenBudgetConfig};
+use simlab::gate::OnRefusal;
+use simlab::gate::budget::{DepositOn, RatioBudgetConfig, TokenBudgetConfig, Tokens};
 use simlab::gate::{GateRule, Scope};
 use simlab::metrics::RunResult;
+use simlab::metrics::recorder::REFUSALS;
 use simlab::protocol::{Failure, Method, Outcome};
 use simlab::retry::{AttemptPlan, Decision, History, KeyMode, Policy, RetryPolicy};
 use simlab::scenario::{Fault, Flapping, Idempotency, PolicyConfig, Scenario, ServerConfig};
@@ -67,7 +70,12 @@ proptest! {
             prop_assert_eq!(first, of("operations"), "every operation sends a first attempt, unless a gate refuses");
         }
         prop_assert!(first <= of("operations"));
-        prop_assert!(of("breaker_refused") + of("budget_refused") <= of("failed"));
+        let refused: f64 = REFUSALS.iter().map(|metric| of(metric)).sum();
+        if case.gates.iter().all(|gate| gate.on_refusal == OnRefusal::Fail) {
+            prop_assert!(refused <= of("failed"), "a refusal ends the call");
+        } else if let Some(limit) = case.policy.attempts {
+            prop_assert!(of("attempts") + refused <= f64::from(limit) * of("operations"), "a refusal is an attempt");
+        }
         if let Some(limit) = case.policy.attempts {
             prop_assert!(of("attempts") <= f64::from(limit) * of("operations"));
         }
@@ -127,7 +135,7 @@ proptest! {
     #[test]
     fn budgets_bind(case in worlds::case(), budget in worlds::budget(), scope in worlds::scope()) {
         let rule = GateRule::TokenBudget(budget.clone());
-        let case = Case { warmup: Span::ZERO, gates: vec![GateConfig { rule, scope }], ..case };
+        let case = Case { warmup: Span::ZERO, gates: vec![GateConfig::new(rule, scope)], ..case };
         let result = run(&case.scenario());
         let of = |name| value(&result, name);
         let deposits = match budget.deposit_on {
@@ -138,6 +146,21 @@ proptest! {
         let TokenBudgetConfig { capacity, cost, deposit, .. } = budget;
         let tokens = buckets * capacity.amount() + deposits * deposit.amount();
         prop_assert!(of("retries") * cost.amount() <= tokens + 1e-6, "{} retries for {} tokens", of("retries"), tokens);
+    }
+
+    /// A budget in proportion is exact: with a window that outlasts the run, retries are bounded by what was sent first.
+    #[test]
+    fn ratios_bind(case in worlds::case(), ratio in 0.0f64..1.5, min_rate in 0.0f64..0.01, scope in worlds::scope()) {
+        let window = Span::secs(1_000);
+        let config = RatioBudgetConfig { ratio: Tokens::new(ratio), min_rate, window };
+        let rule = GateRule::RatioBudget(config.clone());
+        let case = Case { warmup: Span::ZERO, gates: vec![GateConfig::new(rule, scope)], ..case };
+        let result = run(&case.scenario());
+        let of = |name| value(&result, name);
+        let budgets = if scope == Scope::Client { f64::from(case.clients) } else { 1.0 };
+        let first = of("attempts") - of("retries");
+        let most = config.ratio.amount() * first + budgets * min_rate * window.seconds();
+        prop_assert!(of("retries") <= most + 1e-6, "{} retries, {} allowed", of("retries"), most);
     }
 
     /// An open breaker admits nothing: once it has seen its failures in a row and stays open, nobody sends.
@@ -233,7 +256,8 @@ fn check_timeline(scenario: &Scenario, result: &RunResult) -> Result<(), TestCas
         prop_assert_eq!(sum(&line.operations), value(result, "operations"));
         prop_assert_eq!(sum(&line.goodput), value(result, "succeeded"));
         prop_assert_eq!(sum(&line.failed), value(result, "failed"));
-        prop_assert_eq!(sum(&line.refused), value(result, "breaker_refused") + value(result, "budget_refused"));
+        let refused: f64 = REFUSALS.iter().map(|metric| value(result, metric)).sum();
+        prop_assert_eq!(sum(&line.refused), refused);
         prop_assert!(sum(&line.attempts) <= value(result, "attempts"));
         if value(result, "unresolved") > 0.0 {
             prop_assert_eq!(bins as f64, (end / line.bin.seconds()).ceil(), "what is open lasts to the end");

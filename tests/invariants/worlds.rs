@@ -4,9 +4,12 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use simlab::distribution::Distribution;
-use simlab::gate::breaker::ConsecutiveBreakerConfig;
-use simlab::gate::budget::{DepositOn, TokenBudgetConfig, Tokens};
-use simlab::gate::{GateConfig, GateRule, Scope};
+use simlab::gate::breaker::{ConsecutiveBreakerConfig, RateBreakerConfig, RateWindow, SlowCalls};
+use simlab::gate::budget::{DepositOn, RatioBudgetConfig, TokenBudgetConfig, Tokens};
+use simlab::gate::concurrency::ConcurrencyConfig;
+use simlab::gate::limiter::{OnLimit, RateLimiterConfig};
+use simlab::gate::throttle::AdaptiveThrottleConfig;
+use simlab::gate::{GateConfig, GateRule, OnRefusal, Scope};
 use simlab::protocol::{Method, Outcome};
 use simlab::retry::{Backoff, KeyMode, OutcomeClass, OutcomeSet, RetryAfter, RetryPolicy};
 use simlab::scenario::{
@@ -52,15 +55,11 @@ pub fn case() -> impl Strategy<Value = Case> {
     let demand =
         (0u64..1_000, 1u32..5, prop_oneof![Just(0), Just(7_300)], prop_oneof![Just(0), Just(20_000)], arrivals());
     let world = (proptest::sample::select(Method::ALL.to_vec()), server(), vec(fault(), 0..3));
-    let client =
-        (policy(), option::weighted(0.3, budget()), option::weighted(0.3, (1u32..6, 1u64..8_000, 1u32..4)), scope());
+    let client = (policy(), gates());
     (demand, world, client).prop_map(|(demand, world, client)| {
         let (seed, clients, warmup, drain, arrivals) = demand;
         let (method, server, faults) = world;
-        let (policy, budget, breaking, scope) = client;
-        let budget = budget.map(|config| GateConfig { rule: GateRule::TokenBudget(config), scope });
-        let breaker = breaking.map(|(failures, open, probes)| breaker(failures, Span::millis(open), probes, scope));
-        let gates = budget.into_iter().chain(breaker).collect();
+        let (policy, gates) = client;
         let (warmup, drain) = (Span::millis(warmup), Span::millis(drain));
         Case { seed, clients, warmup, drain, arrivals, method, server, faults, policy, gates }
     })
@@ -260,6 +259,59 @@ pub fn scope() -> impl Strategy<Value = Scope> {
     prop_oneof![Just(Scope::Client), Just(Scope::Fleet)]
 }
 
+/// At most one of each kind, in the order of scenario files.
+pub fn gates() -> impl Strategy<Value = Vec<GateConfig>> {
+    let rare = |rule: BoxedStrategy<GateRule>| option::weighted(0.2, rule);
+    let tokens = budget().prop_map(GateRule::TokenBudget);
+    let budgets = prop_oneof![tokens, ratio().prop_map(GateRule::RatioBudget)];
+    let throttle = (1.0f64..3.0, 100u64..20_000)
+        .prop_map(|(k, ms)| GateRule::AdaptiveThrottle(AdaptiveThrottleConfig { k, window: Span::millis(ms) }));
+    let limiter = (0.2f64..6.0, 1.0f64..5.0, any::<bool>()).prop_map(|(rate, burst, wait)| {
+        let on_limit = if wait { OnLimit::Wait } else { OnLimit::Refuse };
+        GateRule::RateLimiter(RateLimiterConfig { rate, burst, on_limit })
+    });
+    let consecutive = (1u32..6, 1u64..8_000, 1u32..4)
+        .prop_map(|(failures, open, probes)| breaker(failures, Span::millis(open), probes, Scope::Client).rule);
+    let breakers = prop_oneof![consecutive, rate_breaker().prop_map(GateRule::RateBreaker)];
+    let concurrency = (1u32..4).prop_map(|retries| GateRule::Concurrency(ConcurrencyConfig { retries }));
+    let rules = (
+        rare(budgets.boxed()),
+        rare(throttle.boxed()),
+        rare(limiter.boxed()),
+        rare(breakers.boxed()),
+        rare(concurrency.boxed()),
+    );
+    (rules, scope(), any::<bool>()).prop_map(|((budget, throttle, limiter, breaker, concurrency), scope, retry)| {
+        let on_refusal = if retry { OnRefusal::Retry } else { OnRefusal::Fail };
+        let rules = [budget, throttle, limiter, breaker, concurrency];
+        rules.into_iter().flatten().map(|rule| GateConfig { rule, scope, on_refusal }).collect()
+    })
+}
+
+pub fn ratio() -> impl Strategy<Value = RatioBudgetConfig> {
+    (0.0f64..1.5, prop_oneof![Just(0.0), 0.0f64..2.0], 100u64..20_000).prop_map(|(ratio, min_rate, ms)| {
+        RatioBudgetConfig { ratio: Tokens::new(ratio), min_rate, window: Span::millis(ms) }
+    })
+}
+
+pub fn rate_breaker() -> impl Strategy<Value = RateBreakerConfig> {
+    let window = prop_oneof![
+        (1u32..9).prop_map(RateWindow::Calls),
+        (100u64..20_000).prop_map(|ms| RateWindow::Time(Span::millis(ms))),
+    ];
+    let slow = option::of((1u64..900, option::of(0.1f64..1.0)));
+    (window, 0.1f64..1.0, 1u32..6, 1u64..8_000, 1u32..4, slow).prop_map(
+        |(window, threshold, min_calls, open, probes, slow)| RateBreakerConfig {
+            threshold,
+            window,
+            min_calls,
+            open: Span::millis(open),
+            probes,
+            slow: slow.map(|(above, threshold)| SlowCalls { above: Span::millis(above), threshold }),
+        },
+    )
+}
+
 pub fn budget() -> impl Strategy<Value = TokenBudgetConfig> {
     (0.0f64..12.0, 0.1f64..3.0, 0.0f64..1.5, any::<bool>()).prop_map(|(capacity, cost, deposit, on_success)| {
         TokenBudgetConfig {
@@ -273,5 +325,5 @@ pub fn budget() -> impl Strategy<Value = TokenBudgetConfig> {
 
 pub fn breaker(failures: u32, open: Span, probes: u32, scope: Scope) -> GateConfig {
     let config = ConsecutiveBreakerConfig { failures, open, probes };
-    GateConfig { rule: GateRule::ConsecutiveBreaker(config), scope }
+    GateConfig::new(GateRule::ConsecutiveBreaker(config), scope)
 }

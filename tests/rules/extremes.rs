@@ -25,7 +25,7 @@ fn endless() -> RetryPolicy {
 
 fn breaker(scope: Scope) -> GateConfig {
     let config = ConsecutiveBreakerConfig { failures: 1, open: Span::secs(60), probes: 1 };
-    GateConfig { rule: GateRule::ConsecutiveBreaker(config), scope }
+    GateConfig::new(GateRule::ConsecutiveBreaker(config), scope)
 }
 
 /// 100,000 attempts at one instant are no recursion: a stack of 1 MB holds them.

@@ -22,7 +22,7 @@ fn every(ms: u64, seconds: u64, server: ServerConfig) -> Scenario {
 
 fn breaker(failures: u32, open: Span) -> GateConfig {
     let config = ConsecutiveBreakerConfig { failures, open, probes: 1 };
-    GateConfig { rule: GateRule::ConsecutiveBreaker(config), scope: Scope::Fleet }
+    GateConfig::new(GateRule::ConsecutiveBreaker(config), Scope::Fleet)
 }
 
 /// What is open at the end of the run was open until then: its levels fill the timeline, and its attempts end there.
@@ -130,14 +130,14 @@ fn a_refusal_is_no_attempt() {
 /// A budget is charged before the wait; when it refuses, the call fails at once, without the wait.
 #[test]
 fn a_budget_is_charged_before_the_wait() {
-    let budget = |deposit_on| GateConfig {
-        rule: GateRule::TokenBudget(TokenBudgetConfig {
+    let budget = |deposit_on| {
+        let config = TokenBudgetConfig {
             capacity: Tokens::new(2.0),
             cost: Tokens::new(1.0),
             deposit: Tokens::new(0.5),
             deposit_on,
-        }),
-        scope: Scope::Fleet,
+        };
+        GateConfig::new(GateRule::TokenBudget(config), Scope::Fleet)
     };
     let policy = RetryPolicy { backoff: Backoff::fixed(Span::secs(5)), ..tries(2) };
     let scenario = burst(4, refuses());

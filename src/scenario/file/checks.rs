@@ -243,6 +243,7 @@ fn policies(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
             ("backoff", table.backoff.is_some()),
             ("backoff_for", !table.backoff_for.is_empty()),
             ("budget", table.budget.is_some()),
+            ("concurrency", table.concurrency.is_some()),
             ("retry_after", table.retry_after.is_some()),
         ];
         if let Some((key, _)) = given.iter().find(|(_, given)| *given) {
@@ -251,6 +252,13 @@ fn policies(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
             errors.push(
                 Diagnostic::error("no-retries", title, place, "applies to retries, of which there are none")
                     .help("say how many: `attempts = 5`"),
+            );
+        } else if let Some(gate) = table.tries_again().first() {
+            let title = format!("policy `{name}` tries again after a refusal, but makes one attempt only");
+            let place = tree::key_place(root, &["policy", name, gate]);
+            errors.push(
+                Diagnostic::error("no-retries", title, place, "its `on_refusal` is \"retry\"")
+                    .help("say how many attempts: `attempts = 5`; refusals count as such"),
             );
         }
     }

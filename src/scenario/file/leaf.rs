@@ -228,6 +228,12 @@ impl Serialize for Rate {
     }
 }
 
+impl Default for Rate {
+    fn default() -> Rate {
+        Rate { text: "0/s".to_owned(), per_second: 0.0 }
+    }
+}
+
 /// A rate above zero.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
@@ -256,6 +262,41 @@ impl TryFrom<Raw> for Probability {
             Raw::Other(kind) => Err(format!("a probability is 0.005 or \"0.5%\", not a {kind}")),
         }
         .map(Probability)
+    }
+}
+
+/// A probability above zero.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
+pub struct PositiveProbability(pub Probability);
+
+impl TryFrom<Raw> for PositiveProbability {
+    type Error = String;
+    fn try_from(raw: Raw) -> Result<PositiveProbability, String> {
+        let probability = Probability::try_from(raw)?;
+        if probability.0 > 0.0 { Ok(PositiveProbability(probability)) } else { Err("must be above 0%".into()) }
+    }
+}
+
+/// A proportion: a number that is not negative, or a string such as `"20%"`. Above 1 it is no probability.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
+pub struct Ratio(pub f64);
+
+impl TryFrom<Raw> for Ratio {
+    type Error = String;
+    fn try_from(raw: Raw) -> Result<Ratio, String> {
+        let wrong = format!("{} is not a proportion; write 0.2 or \"20%\"", raw.shown());
+        let number = match raw {
+            Raw::Text(text) => {
+                let percent = text.trim().strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
+                percent.map(|percent| percent / 100.0)
+            }
+            Raw::Integer(number) => Some(number as f64),
+            Raw::Float(number) => Some(number),
+            Raw::Other(_) => None,
+        };
+        number.filter(|number| (0.0..=1e9).contains(number)).map(Ratio).ok_or(wrong)
     }
 }
 
@@ -454,6 +495,14 @@ mod tests {
         check::<Probability>("1", Ok("1.0"));
         check::<Probability>("1.5", Err("outside 0 to 1"));
         check::<Probability>("true", Err("not a boolean"));
+        check::<PositiveProbability>("\"0%\"", Err("above 0%"));
+        check::<PositiveProbability>("1", Ok("1.0"));
+        check::<Ratio>("\"20%\"", Ok("0.2"));
+        check::<Ratio>("0.07", Ok("0.07"));
+        check::<Ratio>("3", Ok("3.0"));
+        check::<Ratio>("\"250%\"", Ok("2.5"));
+        check::<Ratio>("\"20\"", Err("write 0.2 or"));
+        check::<Ratio>("-0.1", Err("not a proportion"));
         check::<Amount>("-1", Err("at least 0"));
         check::<Amount>("inf", Err("finite"));
         check::<PositiveNumber>("0", Err("above 0"));

@@ -583,11 +583,20 @@ retry_after.honour = { max = "60s" }
 key = "none"
 breaker.consecutive = { failures = 5, open = "30s", probes = 1, scope = "client" }
 budget.tokens = { capacity = 10, cost = 1, deposit = 0.1, deposit_on = "success", scope = "client" }
+throttle.adaptive = { k = 2.0, window = "2m", scope = "client" }
+limiter.rate = { rate = "10/s", burst = 5, on_limit = "wait", scope = "client" }
+concurrency = { retries = 3, scope = "client" }
 with.load.clients = 5
 with.server.s.queue = 7
 with.server.s.errors = { 503 = 0.5 }
 with.fault.f.until = "8s"
 [policy.q]
+breaker.rate = { threshold = "50%", calls = 100, open = "30s" }
+[policy.r]
+attempts = 3
+breaker.rate = { threshold = "50%", window = "30s", min_calls = 20, open = "30s", probes = 1, slow_call = "2s", slow_threshold = "80%" }
+budget.ratio = { ratio = "20%", min_rate = "1/s", window = "10s" }
+limiter.rate = { rate = "10/s", on_limit = "refuse" }
 [[expect]]
 policy = "p"
 metric = "success_rate"
@@ -681,6 +690,7 @@ policy.p.breaker.consecutive.failures = 6
 policy.p.breaker.consecutive.open = "31s"
 policy.p.breaker.consecutive.probes = 2
 policy.p.breaker.consecutive.scope = "fleet"
+policy.p.breaker.consecutive.on_refusal = "retry"
 policy.p.budget.tokens.capacity = 11
 policy.p.budget.tokens.cost = 2
 policy.p.budget.tokens.deposit = 0.2
@@ -696,6 +706,34 @@ expect = [{ policy = "*", metric = "success_rate", at_least = "99%" }]
 expect = [{ policy = "p", metric = "waited", at_least = "99%" }]
 expect = [{ policy = "p", metric = "success_rate", at_most = "99%" }]
 expect = [{ policy = "p", metric = "success_rate", at_least = 0.9 }]
+policy.p.budget.tokens.on_refusal = "retry"
+policy.p.throttle.adaptive.k = 1.1
+policy.p.throttle.adaptive.window = "1m"
+policy.p.throttle.adaptive.scope = "fleet"
+policy.p.throttle.adaptive.on_refusal = "retry"
+policy.p.limiter.rate.rate = "11/s"
+policy.p.limiter.rate.burst = 6
+policy.p.limiter.rate.on_limit = "refuse"
+policy.p.limiter.rate.scope = "fleet"
+policy.p.concurrency.retries = 4
+policy.p.concurrency.scope = "fleet"
+policy.p.concurrency.on_refusal = "retry"
+policy.r.breaker.rate.threshold = "51%"
+policy.r.breaker.rate.window = "31s"
+policy.r.breaker.rate.min_calls = 21
+policy.r.breaker.rate.open = "31s"
+policy.r.breaker.rate.probes = 2
+policy.r.breaker.rate.slow_call = "3s"
+policy.r.breaker.rate.slow_threshold = "81%"
+policy.r.breaker.rate.scope = "fleet"
+policy.r.breaker.rate.on_refusal = "retry"
+policy.r.budget.ratio.ratio = "21%"
+policy.r.budget.ratio.min_rate = "2/s"
+policy.r.budget.ratio.window = "11s"
+policy.r.budget.ratio.scope = "fleet"
+policy.r.budget.ratio.on_refusal = "retry"
+policy.r.limiter.rate.on_refusal = "retry"
+policy.q.breaker.rate.calls = 101
 "#;
 
     /// No key is read and then ignored: each changes the question, and what is printed of it.
@@ -704,6 +742,10 @@ expect = [{ policy = "p", metric = "success_rate", at_least = 0.9 }]
         let full = read(FULL, &[]).unwrap_or_else(|error| panic!("{}", error.render(false)));
         let mut missing = leaves(&full.resolved_json, "");
         missing.retain(|path| !path.starts_with("server.other") && !path.starts_with("policy.q"));
+        // What `r` has that `p` has not.
+        let of_r =
+            |path: &str| path.starts_with("policy.r.b") && !path.contains("backoff") || path.ends_with("refusal");
+        missing.retain(|path| !path.starts_with("policy.r") || of_r(path));
         for line in OTHERS.lines().filter(|line| !line.is_empty()) {
             let (path, value) = line.split_once(" = ").expect("an assignment");
             let other = read(FULL, &[(path, value)]).unwrap_or_else(|error| panic!("{line}: {}", error.render(false)));

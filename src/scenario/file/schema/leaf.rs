@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::scenario::file::leaf::{
     Amount, ByStatus, Count, Duration, Factor, OrNone, OrUnlimited, Outcome, Outcomes, PositiveDuration,
-    PositiveNumber, PositiveRate, Probability, Rate, Status,
+    PositiveNumber, PositiveProbability, PositiveRate, Probability, Rate, Ratio, Status,
 };
 
 /// Numbers with units, as [`crate::units::Span::parse`] reads them.
@@ -21,6 +21,10 @@ const POSITIVE_RATE: &str =
     r"^(?=.*[1-9])\s*([0-9][0-9_]*(\.[0-9_]*)?|\.[0-9][0-9_]*)([eE][+-]?[0-9]+)?\s*/\s*[smhd]\s*$";
 /// 0 to 1, or 0% to 100%, as [`crate::units::parse_probability`] reads it.
 const PROBABILITY: &str = r"^\s*(\+?(0*(\.[0-9]+)?|0*1(\.0*)?|0+\.|0*[0-9](\.[0-9]*)?[eE]-[0-9]+)|0*([0-9]{0,2}(\.[0-9]*)?|100(\.0*)?)\s*%)\s*$";
+/// The same, with a digit that is not 0.
+const POSITIVE_PROBABILITY: &str = r"^(?=.*[1-9])\s*(\+?(0*(\.[0-9]+)?|0*1(\.0*)?|0+\.|0*[0-9](\.[0-9]*)?[eE]-[0-9]+)|0*([0-9]{0,2}(\.[0-9]*)?|100(\.0*)?)\s*%)\s*$";
+/// Any percentage.
+const PERCENTAGE: &str = r"^\s*([0-9]+(\.[0-9]*)?|\.[0-9]+)\s*%\s*$";
 /// An error status.
 const STATUS: &str = "^[45][0-9]{2}$";
 
@@ -66,6 +70,19 @@ defined!(Probability, "Probability", {
     "description": "A number from 0 to 1, or a percentage as a string.",
     "anyOf": [{ "type": "number", "minimum": 0, "maximum": 1 }, { "type": "string", "pattern": PROBABILITY }],
     "examples": ["0.5%", 0.005],
+});
+defined!(PositiveProbability, "PositiveProbability", {
+    "description": "A number above 0, up to 1, or a percentage as a string.",
+    "anyOf": [
+        { "type": "number", "exclusiveMinimum": 0, "maximum": 1 },
+        { "type": "string", "pattern": POSITIVE_PROBABILITY },
+    ],
+    "examples": ["50%", 0.5],
+});
+defined!(Ratio, "Ratio", {
+    "description": "A number of at least 0, or a percentage as a string.",
+    "anyOf": [{ "type": "number", "minimum": 0, "maximum": 1e9 }, { "type": "string", "pattern": PERCENTAGE }],
+    "examples": ["20%", 0.2],
 });
 defined!(Amount, "Amount", { "type": "number", "description": "A number of at least 0.", "minimum": 0 });
 defined!(PositiveNumber, "PositiveNumber", { "type": "number", "description": "A number above 0.", "exclusiveMinimum": 0 });

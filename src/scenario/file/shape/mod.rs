@@ -7,6 +7,7 @@ pub mod backoff;
 pub mod distribution;
 pub mod expect;
 pub mod fault;
+pub mod gate;
 pub mod load;
 pub mod policy;
 pub mod server;

@@ -10,12 +10,11 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::backoff::BackoffChoice;
-use crate::gate::breaker::ConsecutiveBreakerConfig;
-use crate::gate::budget::{DepositOn, TokenBudgetConfig, Tokens};
-use crate::gate::{GateConfig, GateRule, Scope};
+use super::gate::{BreakerChoice, BudgetChoice, ConcurrencyTable, LimiterChoice, ThrottleChoice};
+use crate::gate::{GateConfig, OnRefusal};
 use crate::retry::{KeyMode, OutcomeClass, OutcomeSet, RetryAfter, RetryPolicy};
 use crate::scenario::PolicyConfig;
-use crate::scenario::file::leaf::{AtLeastOne, Count, OrNone, OrUnlimited, Outcome, Outcomes, PositiveDuration};
+use crate::scenario::file::leaf::{OrNone, OrUnlimited, Outcome, Outcomes, PositiveDuration};
 use crate::scenario::file::schema::{OUTCOME_KEY, by_key};
 
 /// A policy: one client's rules for one call. A row of the comparison.
@@ -52,6 +51,15 @@ pub struct PolicyTable {
     /// A budget that may refuse retries. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<BudgetChoice>,
+    /// A throttle that refuses attempts while many fail. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    throttle: Option<ThrottleChoice>,
+    /// A limit on the rate at which attempts are sent. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limiter: Option<LimiterChoice>,
+    /// A limit on retries in flight at once. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<ConcurrencyTable>,
     /// What is different in the world of this row: paths of `server`, `fault` and `load`. Default: nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub with: Option<With>,
@@ -253,104 +261,6 @@ enum KeyName {
     PerAttempt,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ScopeName {
-    /// One for each client.
-    #[default]
-    Client,
-    /// One for all clients.
-    Fleet,
-}
-
-impl ScopeName {
-    fn scope(self) -> Scope {
-        match self {
-            ScopeName::Client => Scope::Client,
-            ScopeName::Fleet => Scope::Fleet,
-        }
-    }
-}
-
-/// A circuit breaker.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[schemars(extend("examples" = [{ "consecutive": { "failures": 5, "open": "30s" } }]))]
-enum BreakerChoice {
-    /// Opens after a number of failures in a row.
-    Consecutive {
-        /// Failures in a row that open it.
-        failures: AtLeastOne,
-        /// How long it refuses everything once it is open.
-        open: PositiveDuration,
-        /// Attempts that pass when it is half-open; that many successes close it. Default: 1.
-        #[serde(default = "one_probe")]
-        probes: AtLeastOne,
-        /// One breaker for each client (default) or one for the fleet.
-        #[serde(default)]
-        scope: ScopeName,
-    },
-}
-
-/// As sony/gobreaker 2.4 (`MaxRequests` 0 means 1).
-fn one_probe() -> AtLeastOne {
-    Count(1)
-}
-
-/// A retry budget.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[schemars(extend("examples" = [{ "tokens": { "capacity": 10, "deposit": 0.1, "deposit_on": "first-attempt" } }]))]
-pub enum BudgetChoice {
-    /// Retries take tokens, successes or first attempts bring them in.
-    Tokens {
-        /// Most tokens, with which it starts.
-        capacity: TokenAmount,
-        /// Tokens that a retry takes. Default: 1.
-        #[serde(default = "one_token")]
-        cost: TokenAmount,
-        /// Tokens that come in.
-        deposit: TokenAmount,
-        /// What brings tokens in. Default: `"success"`.
-        #[serde(default)]
-        deposit_on: DepositName,
-        /// One budget for each client (default) or one for the fleet.
-        #[serde(default)]
-        scope: ScopeName,
-    },
-}
-
-fn one_token() -> TokenAmount {
-    TokenAmount(1.0)
-}
-
-/// A number of tokens, fractions allowed.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "f64")]
-#[schemars(inline, extend("minimum" = 0, "maximum" = Tokens::MOST))]
-pub struct TokenAmount(f64);
-
-impl TryFrom<f64> for TokenAmount {
-    type Error = String;
-    fn try_from(amount: f64) -> Result<TokenAmount, String> {
-        if (0.0..=Tokens::MOST).contains(&amount) {
-            Ok(TokenAmount(amount))
-        } else {
-            Err(format!("must be between 0 and {} tokens", Tokens::MOST))
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum DepositName {
-    /// Each call that succeeds.
-    #[default]
-    Success,
-    /// Each first attempt that is sent.
-    FirstAttempt,
-}
-
 impl PolicyTable {
     /// Writes the defaults that depend on whether there are retries.
     pub fn resolve(&mut self) {
@@ -386,27 +296,28 @@ impl PolicyTable {
         PolicyConfig { name: name.to_owned(), policy: Arc::new(policy), gates: self.gates(), world: None }
     }
 
+    /// In the order in which they are asked.
     fn gates(&self) -> Vec<GateConfig> {
-        let budget = self.budget.as_ref().map(|BudgetChoice::Tokens { capacity, cost, deposit, deposit_on, scope }| {
-            let rule = GateRule::TokenBudget(TokenBudgetConfig {
-                capacity: Tokens::new(capacity.0),
-                cost: Tokens::new(cost.0),
-                deposit: Tokens::new(deposit.0),
-                deposit_on: match deposit_on {
-                    DepositName::Success => DepositOn::Success,
-                    DepositName::FirstAttempt => DepositOn::FirstAttempt,
-                },
-            });
-            GateConfig { rule, scope: scope.scope() }
-        });
-        let breaker = self.breaker.as_ref().map(|BreakerChoice::Consecutive { failures, open, probes, scope }| {
-            let rule = GateRule::ConsecutiveBreaker(ConsecutiveBreakerConfig {
-                failures: failures.get(),
-                open: open.span(),
-                probes: probes.get(),
-            });
-            GateConfig { rule, scope: scope.scope() }
-        });
-        budget.into_iter().chain(breaker).collect()
+        let gates = [
+            self.budget.as_ref().map(BudgetChoice::build),
+            self.throttle.as_ref().map(ThrottleChoice::build),
+            self.limiter.as_ref().map(LimiterChoice::build),
+            self.breaker.as_ref().map(BreakerChoice::build),
+            self.concurrency.as_ref().map(ConcurrencyTable::build),
+        ];
+        gates.into_iter().flatten().collect()
+    }
+
+    /// The keys of gates that let a call try again after a refusal.
+    pub fn tries_again(&self) -> Vec<&'static str> {
+        let gates = [
+            ("breaker", self.breaker.as_ref().map(BreakerChoice::build)),
+            ("budget", self.budget.as_ref().map(BudgetChoice::build)),
+            ("throttle", self.throttle.as_ref().map(ThrottleChoice::build)),
+            ("limiter", self.limiter.as_ref().map(LimiterChoice::build)),
+            ("concurrency", self.concurrency.as_ref().map(ConcurrencyTable::build)),
+        ];
+        let again = |gate: &Option<GateConfig>| gate.as_ref().is_some_and(|gate| gate.on_refusal == OnRefusal::Retry);
+        gates.iter().filter(|(_, gate)| again(gate)).map(|(key, _)| *key).collect()
     }
 }

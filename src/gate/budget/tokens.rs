@@ -4,6 +4,11 @@
 //! of gRPC's retry throttling (proposal A6) and of the adaptive strategy in Brooker, "Fixing retries with token buckets and
 //! circuit breakers" (2022), which deposits on every first attempt. The deposit rule decides whether the budget keeps refilling in a total outage.
 
+use rand::Rng;
+
+use crate::gate::{Answer, Ask, Gate, Permit};
+use crate::units::SimTime;
+
 /// When tokens come back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DepositOn {
@@ -55,72 +60,76 @@ pub struct TokenBudget {
 }
 
 impl TokenBudget {
+    fn deposit(&mut self, config: &TokenBudgetConfig) {
+        self.tokens = Tokens(self.tokens.0.saturating_add(config.deposit.0)).min(config.capacity);
+    }
+}
+
+impl Gate for TokenBudget {
+    type Config = TokenBudgetConfig;
+
     /// A full bucket.
-    pub fn new(config: &TokenBudgetConfig) -> TokenBudget {
+    fn new(config: &TokenBudgetConfig) -> TokenBudget {
         TokenBudget { tokens: config.capacity }
     }
 
-    /// True if a retry is admitted now. Charges nothing.
-    pub fn check(&self, config: &TokenBudgetConfig) -> bool {
-        self.tokens >= config.cost
+    fn check(&mut self, _ask: Ask, config: &TokenBudgetConfig, _rng: &mut dyn Rng) -> Answer {
+        Answer::admit_if(self.tokens >= config.cost)
     }
 
-    /// Charges an admitted retry.
-    pub fn on_admit(&mut self, config: &TokenBudgetConfig) {
+    fn on_admit(&mut self, _ask: Ask, config: &TokenBudgetConfig) -> Permit {
         assert!(self.tokens >= config.cost, "a budget charges only what it admitted");
         self.tokens.0 -= config.cost.0;
+        Permit::default()
     }
 
-    /// A first attempt was sent.
-    pub fn on_first_attempt(&mut self, config: &TokenBudgetConfig) {
+    fn on_first_attempt(&mut self, _now: SimTime, config: &TokenBudgetConfig) {
         if config.deposit_on == DepositOn::FirstAttempt {
             self.deposit(config);
         }
     }
 
-    /// A call succeeded.
-    pub fn on_call_success(&mut self, config: &TokenBudgetConfig) {
+    fn on_call_success(&mut self, config: &TokenBudgetConfig) {
         if config.deposit_on == DepositOn::Success {
             self.deposit(config);
         }
-    }
-
-    fn deposit(&mut self, config: &TokenBudgetConfig) {
-        self.tokens = Tokens(self.tokens.0.saturating_add(config.deposit.0)).min(config.capacity);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rng::{KeyedRng, Purpose};
 
-    fn config(deposit: f64, deposit_on: DepositOn) -> TokenBudgetConfig {
+    const ASK: Ask = Ask { now: SimTime::ZERO, attempt: 2, waited: false };
+
+    fn config(capacity: f64, cost: f64, deposit: f64, deposit_on: DepositOn) -> TokenBudgetConfig {
         TokenBudgetConfig {
-            capacity: Tokens::new(10.0),
-            cost: Tokens::new(5.0),
+            capacity: Tokens::new(capacity),
+            cost: Tokens::new(cost),
             deposit: Tokens::new(deposit),
             deposit_on,
         }
     }
 
-    /// Retries admitted out of `tries` after `deposits` deposits into an emptied bucket.
-    fn check(deposit: f64, deposits: u32, tries: u32, expected: u32) {
-        let config = config(deposit, DepositOn::FirstAttempt);
-        let mut budget = TokenBudget::new(&config);
-        while budget.check(&config) {
-            budget.on_admit(&config);
+    fn admits(budget: &mut TokenBudget, config: &TokenBudgetConfig) -> bool {
+        let admits = budget.check(ASK, config, &mut KeyedRng::new(1, Purpose::Gate, 0, 0)) == Answer::Admit;
+        if admits {
+            budget.on_admit(ASK, config);
         }
+        admits
+    }
+
+    /// Retries admitted out of `tries` after `deposits` deposits into an emptied bucket of 10 tokens, of which a retry costs 5.
+    fn check(deposit: f64, deposits: u32, tries: u32, expected: usize) {
+        let config = config(10.0, 5.0, deposit, DepositOn::FirstAttempt);
+        let mut budget = TokenBudget::new(&config);
+        while admits(&mut budget, &config) {}
         for _ in 0..deposits {
-            budget.on_first_attempt(&config);
+            budget.on_first_attempt(SimTime::ZERO, &config);
             budget.on_call_success(&config);
         }
-        let mut admitted = 0;
-        for _ in 0..tries {
-            if budget.check(&config) {
-                budget.on_admit(&config);
-                admitted += 1;
-            }
-        }
+        let admitted = (0..tries).filter(|_| admits(&mut budget, &config)).count();
         assert_eq!(admitted, expected, "{deposits} deposits of {deposit}");
     }
 
@@ -134,13 +143,23 @@ mod tests {
         check(0.0, 1_000, 5, 0);
     }
 
+    /// Out of a full bucket, with nothing but failures: the retry quotas of the AWS SDKs (botocore 1.44 and before).
+    #[test]
+    fn published_quotas() {
+        for (capacity, cost, expected) in [(500.0, 14.0, 35), (500.0, 5.0, 100), (500.0, 10.0, 50)] {
+            let config = config(capacity, cost, 1.0, DepositOn::Success);
+            let mut budget = TokenBudget::new(&config);
+            assert_eq!((0..1_000).filter(|_| admits(&mut budget, &config)).count(), expected, "{cost} of {capacity}");
+        }
+    }
+
     #[test]
     fn deposits_only_on_its_own_occasion() {
-        let config = config(5.0, DepositOn::Success);
+        let config = config(10.0, 5.0, 5.0, DepositOn::Success);
         let mut budget = TokenBudget { tokens: Tokens(0) };
-        budget.on_first_attempt(&config);
-        assert!(!budget.check(&config));
+        budget.on_first_attempt(SimTime::ZERO, &config);
+        assert!(!admits(&mut budget, &config));
         budget.on_call_success(&config);
-        assert!(budget.check(&config));
+        assert!(admits(&mut budget, &config));
     }
 }

@@ -1,0 +1,38 @@
+//! A token bucket, kept as one instant: when it will be full again.
+//!
+//! The generic cell rate algorithm (ITU-T I.371, annex A). It admits exactly what a bucket of `burst` tokens refilled at `rate` admits, in
+//! whole nanoseconds. A bucket that is full has the instant 0.
+
+use crate::units::{NANOS_PER_SECOND, SimTime, Span};
+
+/// The shape of a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    /// Time in which one token comes back.
+    interval: Span,
+    /// How far the instant may lie ahead for a token to be there.
+    tolerance: Span,
+}
+
+impl Bucket {
+    /// A bucket of `burst` tokens (at least 1) into which `rate` come per second.
+    pub fn new(rate: f64, burst: f64) -> Bucket {
+        let interval = Span::from_nanos_f64(NANOS_PER_SECOND as f64 / rate).max(Span::nanos(1));
+        Bucket { interval, tolerance: interval.scaled(burst - 1.0) }
+    }
+
+    /// How long it takes until a token is there.
+    pub fn wait(self, full_at: SimTime, now: SimTime) -> Span {
+        full_at.since(now) - self.tolerance
+    }
+
+    /// Takes a token: one that is there, or the next one that nobody has taken in advance.
+    pub fn take(self, full_at: &mut SimTime, now: SimTime) {
+        *full_at = (*full_at).max(now) + self.interval;
+    }
+
+    /// Puts a token back.
+    pub fn give_back(self, full_at: &mut SimTime) {
+        full_at.0 = full_at.0.saturating_sub(self.interval.0);
+    }
+}

@@ -1,0 +1,98 @@
+//! A breaker that opens after failures in a row (`breaker.consecutive`): the rule of sony/gobreaker 2.4.
+
+use rand::Rng;
+
+use super::{Circuit, Standing};
+use crate::gate::{Answer, Ask, Ended, Gate, GateOutcome, Permit};
+use crate::units::Span;
+
+/// `breaker.consecutive = { failures, open, probes }`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConsecutiveBreakerConfig {
+    /// Failures in a row that open it; at least 1.
+    pub failures: u32,
+    /// How long it stays open.
+    pub open: Span,
+    /// Attempts admitted while half-open, and successes that close it; at least 1.
+    pub probes: u32,
+}
+
+/// One breaker.
+#[derive(Clone, Debug)]
+pub struct ConsecutiveBreaker {
+    circuit: Circuit,
+    /// Closed: failures in a row.
+    in_a_row: u32,
+}
+
+impl Gate for ConsecutiveBreaker {
+    type Config = ConsecutiveBreakerConfig;
+
+    fn new(_config: &ConsecutiveBreakerConfig) -> ConsecutiveBreaker {
+        ConsecutiveBreaker { circuit: Circuit::default(), in_a_row: 0 }
+    }
+
+    fn check(&mut self, ask: Ask, config: &ConsecutiveBreakerConfig, _rng: &mut dyn Rng) -> Answer {
+        Answer::admit_if(self.circuit.check(ask.now, config.probes))
+    }
+
+    fn on_admit(&mut self, _ask: Ask, _config: &ConsecutiveBreakerConfig) -> Permit {
+        self.circuit.on_admit()
+    }
+
+    fn on_outcome(&mut self, permit: Permit, ended: Ended, config: &ConsecutiveBreakerConfig) {
+        let failed = ended.outcome == GateOutcome::Failure;
+        match self.circuit.standing(permit) {
+            Standing::Stale => {}
+            Standing::Regular if !failed => self.in_a_row = 0,
+            Standing::Regular => {
+                self.in_a_row += 1;
+                if self.in_a_row >= config.failures {
+                    self.in_a_row = 0;
+                    self.circuit.open(ended.now, config.open);
+                }
+            }
+            Standing::Probe => {
+                self.circuit.on_probe(ended.now, failed, config.open, config.probes);
+            }
+        }
+    }
+
+    fn on_abandon(&mut self, permit: Permit) {
+        self.circuit.on_abandon(permit);
+    }
+
+    fn is_open(&self) -> bool {
+        self.circuit.is_open()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::script::play;
+    use super::*;
+
+    fn check(script: &str, admitted: &str) {
+        let config = ConsecutiveBreakerConfig { failures: 3, open: Span::secs(10), probes: 2 };
+        assert_eq!(play::<ConsecutiveBreaker>(&config, script), admitted, "{script}");
+    }
+
+    #[test]
+    fn scripts() {
+        check("ffsffss", "1111111");
+        check("fffs", "1110");
+        check("fff.........s.s", "11101");
+        // Two probes, no third; their success closes.
+        check("fff..........(((SS(((", "111110111");
+        // A failed probe reopens for the whole time.
+        check("fff..........f.........s.s", "111101");
+        // A late failure admitted before the opening does not reopen a closed breaker.
+        check("(fff..........ssFs", "1111111");
+        // An abandoned probe gives its place back, twice over.
+        check("fff..........(((AA((", "11111011");
+        // The outcome of a probe of an earlier half-open state does not count.
+        check("fff..........((F..........S((", "1111111");
+        // Failures before the opening are forgotten when it closes.
+        check("fff..........ssffsfffs", "111111111110");
+    }
+}

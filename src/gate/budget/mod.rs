@@ -1,0 +1,7 @@
+//! Retry budgets: how many retries there may be in relation to everything else. Asked when a retry has been decided on.
+
+mod ratio;
+mod tokens;
+
+pub use ratio::{RatioBudget, RatioBudgetConfig};
+pub use tokens::{DepositOn, TokenBudget, TokenBudgetConfig, Tokens};

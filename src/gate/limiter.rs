@@ -1,0 +1,117 @@
+//! A rate limit that a client puts on itself (`limiter.rate`): a token bucket that is asked before an attempt is sent.
+//!
+//! With `wait` an attempt without a token takes the next one in advance and is sent when that is there, in the order of asking: as
+//! `golang.org/x/time/rate` and client-go reserve. With `refuse` it is refused, as by resilience4j's RateLimiter without a time-out.
+
+use rand::Rng;
+
+use super::{Answer, Ask, Gate, Permit};
+use crate::bucket::Bucket;
+use crate::units::{SimTime, Span};
+
+/// What happens to an attempt for which there is no token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnLimit {
+    /// It waits for one.
+    Wait,
+    /// It is refused.
+    Refuse,
+}
+
+/// `limiter.rate = { rate, burst, on_limit }`. Starts full.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RateLimiterConfig {
+    /// Tokens per second, above 0.
+    pub rate: f64,
+    /// Most tokens, at least 1.
+    pub burst: f64,
+    /// Without a token.
+    pub on_limit: OnLimit,
+}
+
+impl RateLimiterConfig {
+    fn bucket(&self) -> Bucket {
+        Bucket::new(self.rate, self.burst)
+    }
+}
+
+/// The bucket.
+#[derive(Clone, Debug)]
+pub struct RateLimiter {
+    full_at: SimTime,
+}
+
+impl Gate for RateLimiter {
+    type Config = RateLimiterConfig;
+
+    fn new(_config: &RateLimiterConfig) -> RateLimiter {
+        RateLimiter { full_at: SimTime::ZERO }
+    }
+
+    fn check(&mut self, ask: Ask, config: &RateLimiterConfig, _rng: &mut dyn Rng) -> Answer {
+        match config.bucket().wait(self.full_at, ask.now) {
+            _ if ask.waited => Answer::Admit,
+            Span::ZERO => Answer::Admit,
+            wait if config.on_limit == OnLimit::Wait => Answer::NotBefore(ask.now + wait),
+            _ => Answer::Refuse,
+        }
+    }
+
+    fn on_admit(&mut self, ask: Ask, config: &RateLimiterConfig) -> Permit {
+        if !ask.waited {
+            config.bucket().take(&mut self.full_at, ask.now);
+        }
+        Permit::default()
+    }
+
+    fn reserve(&mut self, now: SimTime, config: &RateLimiterConfig) {
+        config.bucket().take(&mut self.full_at, now);
+    }
+
+    fn give_back(&mut self, config: &RateLimiterConfig) {
+        config.bucket().give_back(&mut self.full_at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{KeyedRng, Purpose};
+
+    /// Attempts that ask at these instants (ms), and when each is sent; `None` if it is refused. 10 tokens a second.
+    fn check(burst: f64, on_limit: OnLimit, asks: &[u64], expected: &[Option<u64>]) {
+        let config = RateLimiterConfig { rate: 10.0, burst, on_limit };
+        let mut limiter = RateLimiter::new(&config);
+        let mut rng = KeyedRng::new(1, Purpose::Gate, 0, 0);
+        let got: Vec<Option<u64>> = asks
+            .iter()
+            .map(|ms| {
+                let ask = Ask { now: SimTime::ZERO + Span::millis(*ms), attempt: 1, waited: false };
+                match limiter.check(ask, &config, &mut rng) {
+                    Answer::Admit => {
+                        limiter.on_admit(ask, &config);
+                        Some(*ms)
+                    }
+                    Answer::NotBefore(at) => {
+                        limiter.reserve(ask.now, &config);
+                        let later = Ask { now: at, waited: true, ..ask };
+                        assert_eq!(limiter.check(later, &config, &mut rng), Answer::Admit);
+                        limiter.on_admit(later, &config);
+                        Some(at.0 / 1_000_000)
+                    }
+                    Answer::Refuse => None,
+                }
+            })
+            .collect();
+        assert_eq!(got, expected, "burst {burst}, at {asks:?}");
+    }
+
+    #[test]
+    fn waits_or_refuses() {
+        let sent = |at: &[u64]| at.iter().map(|ms| Some(*ms)).collect::<Vec<_>>();
+        check(1.0, OnLimit::Wait, &[0, 0, 0, 350], &sent(&[0, 100, 200, 350]));
+        check(3.0, OnLimit::Wait, &[0, 0, 0, 0, 50, 1_000], &sent(&[0, 0, 0, 100, 200, 1_000]));
+        check(1.0, OnLimit::Refuse, &[0, 0, 99, 100], &[Some(0), None, None, Some(100)]);
+        check(2.0, OnLimit::Refuse, &[0, 0, 0, 100, 100], &[Some(0), Some(0), None, Some(100), None]);
+    }
+}

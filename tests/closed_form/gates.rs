@@ -1,0 +1,141 @@
+//! Gates against theory: adaptive throttling, a breaker as a renewal process, and a published simulation of retry budgets.
+
+use simlab::distribution::Distribution;
+use simlab::gate::breaker::ConsecutiveBreakerConfig;
+use simlab::gate::budget::{DepositOn, TokenBudgetConfig, Tokens};
+use simlab::gate::throttle::AdaptiveThrottleConfig;
+use simlab::gate::{GateConfig, GateRule, Scope};
+use simlab::retry::RetryPolicy;
+use simlab::scenario::{Arrivals, Fates, RateLimit, Scenario, ServerConfig};
+use simlab::units::Span;
+
+use super::{check, check_values, compare, run, values};
+
+/// A server in no time of whose answers so many are errors.
+fn failing(share: f64) -> ServerConfig {
+    let fates = Fates { errors: vec![(503, share)], ..Fates::default() };
+    ServerConfig { fates, ..ServerConfig::named("s") }
+}
+
+fn world(arrivals: Arrivals, seconds: u64, server: ServerConfig) -> Scenario {
+    Scenario { seed: 20_261_126, replications: 10, ..Scenario::new(Span::secs(seconds), arrivals, server) }
+}
+
+fn throttle(k: f64, window: u64) -> GateConfig {
+    let rule = GateRule::AdaptiveThrottle(AdaptiveThrottleConfig { k, window: Span::secs(window) });
+    GateConfig::new(rule, Scope::Fleet)
+}
+
+/// Beyer et al., "Site Reliability Engineering", chapter 21. A backend that accepts C of what it sees gets min(R, K·C): with R = 300/s,
+/// C = 100/s, K = 2 that is 200/s, of which half are accepted; with R = 150/s nothing is held back.
+#[test]
+fn throttling_against_a_limited_backend() {
+    let limit = RateLimit { rate: 100.0, burst: 100.0, per_client: false, status: 429, retry_after: false };
+    let server = ServerConfig { rate_limit: Some(limit), ..ServerConfig::named("s") };
+    for (rate, sent, dropped) in [(300.0, 200.0, 100.0), (150.0, 150.0, 0.0)] {
+        let scenario = Scenario { warmup: Span::secs(600), ..world(Arrivals::Poisson { rate }, 1_800, server.clone()) };
+        let result = run(&scenario.with_policy("throttle", RetryPolicy::default(), &[throttle(2.0, 120)]));
+        let case = format!("R {rate}");
+        let per_second = |metric| values(&result, metric).iter().map(|count| count / 1_200.0).collect::<Vec<_>>();
+        check(&case, &result, "load_mean", sent, 0.01 * sent);
+        check(&case, &result, "goodput", 100.0, 1.0);
+        if dropped > 0.0 {
+            check_values(&format!("{case}: throttled"), &per_second("throttled"), dropped, 0.02 * dropped);
+        } else {
+            assert!(values(&result, "throttled").iter().all(|count| *count == 0.0), "{case}: nothing is held back");
+        }
+    }
+}
+
+/// Errors at random instead: nothing is held back as long as more than 1/K is accepted, and below that sending collapses to a handful per
+/// window: 4.6, of which windows that are a twentieth shorter on average make 4.8. If nothing is accepted, the attempt after n requests goes out with 1/(n + 1): with 1,000 evenly spaced requests to a window, of
+/// which the last 900 to 999 are counted, that is 10·Σ 1/(n + 1) = 1.0531 a window, and with it the only way back.
+#[test]
+fn throttling_against_random_errors() {
+    let world = |accepted: f64, windows: u64| {
+        let scenario = Scenario {
+            warmup: Span::secs(200),
+            ..world(Arrivals::Constant { rate: 100.0 }, 200 + 10 * windows, failing(1.0 - accepted))
+        };
+        let result = run(&scenario.with_policy("throttle", RetryPolicy::default(), &[throttle(2.0, 10)]));
+        let sent = values(&result, "attempts").iter().map(|count| count / windows as f64).collect::<Vec<_>>();
+        (result, sent)
+    };
+    let (above, _) = world(0.6, 50);
+    assert!(values(&above, "throttled").iter().all(|count| *count == 0.0), "60% accepted: nothing is held back");
+    let (_, sent) = world(0.4, 1_200);
+    check_values("40% accepted: sent per window", &sent, 4.6, 0.15 * 4.6);
+    let (_, sent) = world(0.0, 600);
+    let counted: f64 = (900..1_000).map(|n| 10.0 / f64::from(n + 1)).sum();
+    check_values("nothing accepted: sent per window", &sent, counted, 0.06 * counted);
+}
+
+/// A breaker that opens at k failures in a row for O and asks with one probe is a renewal process: an attempt opens it with pᵏ, and each
+/// opening keeps λO away. So 1/(1 + λO·pᵏ) of all operations is sent, and (1 − p) of those succeed: 50% errors become an outage of 88%.
+#[test]
+fn consecutive_failures() {
+    for (p, k, open, rate, operations) in
+        [(0.1, 5, 30, 10.0, 2_500_000.0), (0.5, 5, 10, 10.0, 500_000.0), (0.3, 3, 5, 20.0, 500_000.0)]
+    {
+        let config = ConsecutiveBreakerConfig { failures: k, open: Span::secs(open), probes: 1 };
+        let breaker = GateConfig::new(GateRule::ConsecutiveBreaker(config), Scope::Fleet);
+        let scenario = world(Arrivals::Poisson { rate }, (operations / rate) as u64, failing(p));
+        let result = run(&scenario.with_policy("breaker", RetryPolicy::default(), &[breaker]));
+        let opens = p.powi(k as i32);
+        let sent = 1.0 / (1.0 + rate * open as f64 * opens);
+        // Where little is refused, the share that is refused is what must be right.
+        let tolerance = (0.02 * sent).min(0.4 * (1.0 - sent));
+        let case = format!("p {p}, k {k}, O {open}, λ {rate}");
+        check(&case, &result, "attempts_per_operation", sent, tolerance);
+        check(&case, &result, "success_rate", (1.0 - p) * sent, tolerance);
+        let per_opening: Vec<f64> = values(&result, "breaker_refused")
+            .iter()
+            .zip(values(&result, "breaker_opened"))
+            .map(|(refused, opened)| refused / opened)
+            .collect();
+        check_values(
+            &format!("{case}: refused per opening"),
+            &per_opening,
+            rate * open as f64,
+            0.03 * rate * open as f64,
+        );
+    }
+}
+
+/// Brooker, "Fixing retries with token buckets and circuit breakers" (2022), code mbrooker/simulator_example, retry_sim: 100 clients that make 10
+/// calls a second each, exponential legs of 10 ms, independent failures, no backoff, 100 s. Three strategies: no retries, three, and a bucket
+/// for each client (5 tokens, a tenth for every first attempt) without any other limit. Success and attempts per call as his program gives
+/// them. His fourth, which stops retrying while more than 10% of all calls ever have failed, is no gate that is here: it refuses retries by
+/// the share of failures, where a breaker refuses everything and a budget looks at retries.
+#[test]
+fn token_buckets_of_a_published_simulation() {
+    let rows = [
+        (0.01, (1.0, 1.010_2), (1.0, 1.010_2)),
+        (0.05, (0.999_98, 1.052_4), (0.999_79, 1.052_3)),
+        (0.10, (0.999_88, 1.109_3), (0.984_91, 1.094_1)),
+        (0.30, (0.991_76, 1.418_1), (0.773_63, 1.104_0)),
+        (0.50, (0.936_83, 1.875_1), (0.551_81, 1.104_2)),
+    ];
+    let bucket = GateConfig::new(
+        GateRule::TokenBudget(TokenBudgetConfig {
+            capacity: Tokens::new(5.0),
+            cost: Tokens::new(1.0),
+            deposit: Tokens::new(0.1),
+            deposit_on: DepositOn::FirstAttempt,
+        }),
+        Scope::Client,
+    );
+    for (p, three, adaptive) in rows {
+        let server = ServerConfig { network: Distribution::Exponential { mean: Span::millis(10) }, ..failing(p) };
+        let scenario = Scenario { clients: 100, ..world(Arrivals::Poisson { rate: 1_000.0 }, 100, server) }
+            .with_policy("none", RetryPolicy::default(), &[])
+            .with_policy("three", RetryPolicy { attempts: Some(4), ..RetryPolicy::default() }, &[])
+            .with_policy("adaptive", RetryPolicy { attempts: None, ..RetryPolicy::default() }, &[bucket.clone()]);
+        let result = compare(&scenario);
+        for (policy, (success, load)) in result.policies.iter().zip([(1.0 - p, 1.0), three, adaptive]) {
+            let case = format!("p {p}, {}", policy.name);
+            check(&case, policy, "success_rate", success, 0.004);
+            check(&case, policy, "attempts_per_operation", load, 0.004 * load);
+        }
+    }
+}
