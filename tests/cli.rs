@@ -278,3 +278,39 @@ fn input_that_is_no_scenario() {
     place.run("run /dev/zero", 4);
     assert!(!place.0.join("reports").exists());
 }
+
+/// What a title says stays text in every output, and the report stays in its folder.
+#[test]
+fn titles_and_descriptions_are_harmless_in_every_output() {
+    let place = Place::new("harmless");
+    let shop = fs::read_to_string(place.0.join("shop.toml")).expect("the scenario");
+    let hostile = r"</title><script>alert(1)</script> ../../etc/passwd C:\\x \u001B[31mred\u001B]0;owned\u0007 \u202Egnp.exe\u200F | a";
+    let body = shop.split_once('\n').map_or("", |(_, rest)| rest);
+    fs::write(place.0.join("hostile.toml"), format!("title = \"{hostile}\"\ndescription = \"{hostile}\"\n{body}"))
+        .expect("written");
+    let unseen = ['\u{1b}', '\u{7}', '\u{202e}', '\u{200f}'];
+    for format in ["table", "markdown", "json", "csv"] {
+        let output = place.run(&format!("run hostile.toml --format {format}"), 0);
+        for text in [output.stdout, output.stderr] {
+            let text = String::from_utf8(text).expect("text");
+            // JSON has the title as it is, but in escapes.
+            let seen = if format == "json" { &unseen[..2] } else { &unseen[..] };
+            assert!(!text.contains(seen), "--format {format}: {text}");
+            // A backslash makes it text in Markdown.
+            assert!(format != "markdown" || !text.replace("\\<", "").contains('<'), "{text}");
+        }
+    }
+    assert_eq!(fs::read_dir(place.0.join("reports")).expect("reports").count(), 1, "one folder, named by the file");
+    let files = place.files("reports/hostile");
+    assert!(files.len() > 8, "{} files", files.len());
+    for (name, content) in files {
+        let ends = name.extension().and_then(|ends| ends.to_str()).expect("a file with an ending").to_owned();
+        assert!(name.components().count() <= 2 && !name.display().to_string().contains(unseen), "{}", name.display());
+        let Ok(text) = String::from_utf8(content) else { continue };
+        let seen = if ends == "json" { &unseen[..2] } else { &unseen[..] };
+        assert!(!text.contains(seen), "{}", name.display());
+        let markup = ["html", "svg"].contains(&ends.as_str());
+        assert!(!markup || !text.contains("<script>alert"), "{}", name.display());
+        assert!(ends != "html" || text.contains("&lt;script&gt;alert(1)"), "it is shown all the same");
+    }
+}

@@ -215,4 +215,48 @@ mod tests {
         (0..POLICY_COLOURS).for_each(|slot| check(Colour::Policy(slot), 3.0));
         check(Colour::Axis, 3.0);
     }
+
+    /// Behind the best cells and behind code, with what is written and drawn there.
+    #[test]
+    fn text_and_marks_stand_out_on_tinted_ground() {
+        let check = |ground: Colour, ink: Colour, least: f64| {
+            let ((behind, on_light, on_dark), (name, light, dark)) = (ground.token(), ink.token());
+            for (on, ink) in [(on_light, light), (on_dark, dark)] {
+                let reached = contrast(on, ink);
+                assert!(reached >= least, "{name} on {behind}: contrast {reached:.2}, needed {least}");
+            }
+        };
+        for text in [Colour::Foreground, Colour::Muted, Colour::Good] {
+            check(Colour::Best, text, 4.5);
+        }
+        check(Colour::Soft, Colour::Foreground, 4.5);
+        (0..POLICY_COLOURS).for_each(|slot| check(Colour::Best, Colour::Policy(slot), 3.0));
+        check(Colour::Soft, Colour::Axis, 3.0);
+    }
+
+    /// Lines of a policy, of the capacity and of the cross-hair cross the time of a fault.
+    #[test]
+    fn lines_stand_out_in_the_time_of_a_fault() {
+        let blend = |share: f64, over: Rgb, under: Rgb| {
+            let part = |shift: u32| {
+                let part = |rgb: Rgb| f64::from((rgb >> shift) & 255);
+                ((share * part(over) + (1.0 - share) * part(under)).round() as u32) << shift
+            };
+            part(16) + part(8) + part(0)
+        };
+        let share = crate::report::chart::ink::Role::Fault.look().opacity;
+        let ((_, white, black), (_, light, dark)) = (Colour::Background.token(), Colour::Fault.token());
+        let grounds = [blend(share, light, white), blend(share, dark, black)];
+        let check = |colour: Colour, least: f64| {
+            let (name, light, dark) = colour.token();
+            for (ground, ink) in grounds.into_iter().zip([light, dark]) {
+                let reached = contrast(ground, ink);
+                assert!(reached >= least, "{name} in a fault: contrast {reached:.2}, needed {least}");
+            }
+        };
+        check(Colour::Foreground, 4.5);
+        check(Colour::FaultText, 4.5);
+        check(Colour::Muted, 4.5);
+        (0..POLICY_COLOURS).for_each(|slot| check(Colour::Policy(slot), 3.0));
+    }
 }

@@ -9,8 +9,8 @@ use crate::report::column::Column;
 use crate::report::escape::escape;
 
 /// How to use the cross-hair; shown where there is one.
-const KEYS: &str = "<p class=\"note\" id=\"storm-keys\" hidden>Point at a panel, or move to it by Tab and press ← → (with Shift by a \
-                    minute), to read one instant in all of them; Esc ends.</p>\n";
+const KEYS: &str = "<p class=\"note\" id=\"storm-keys\" hidden>Point at a panel, touch it, or reach it by Tab and press ← → (with Shift \
+                    by a minute), to read one instant in all of them; Esc ends.</p>\n";
 
 impl Page<'_> {
     /// The storm: a panel for each policy.

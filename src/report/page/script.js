@@ -100,7 +100,7 @@ let current = -1;
 const point = bin => {
   // The page keeps still: no line under a panel gets lower while it is replaced.
   if (current < 0 && bin >= 0) {
-    panels.map(panel => panel.read.offsetHeight).forEach((height, index) => panels[index].read.style.minHeight = `${height}px`);
+    panels.map(panel => panel.read.getBoundingClientRect().height).forEach((height, index) => panels[index].read.style.minHeight = `${height}px`);
   }
   current = bin;
   const x = data.left + Math.min(1, (bin + 0.5) * data.bin / data.end) * (data.right - data.left);
