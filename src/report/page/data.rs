@@ -68,7 +68,7 @@ impl Page<'_> {
     }
 
     /// A table with a row for each policy.
-    fn data_table(&self, title: &str, heads: &[String], row: &dyn Fn(usize) -> Vec<String>) -> String {
+    pub(super) fn data_table(&self, title: &str, heads: &[String], row: &dyn Fn(usize) -> Vec<String>) -> String {
         let heads: String = heads.iter().map(|head| format!("<th scope=\"col\">{}</th>", escape(head))).collect();
         let rows = (0..self.input.comparison.policies.len()).map(|policy| {
             let cells: String = row(policy).iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect();

@@ -4,8 +4,11 @@
 //! what is needed to run it again. Every text from the scenario goes through `escape`.
 
 mod data;
+mod endings;
 mod figures;
+mod forest;
 mod head;
+mod phase;
 mod repeat;
 mod table;
 #[cfg(test)]
@@ -32,7 +35,16 @@ pub fn html(input: &ReportInput) -> String {
     let page = Page { input, findings: Findings::new(input, N) };
     let title = escape(&input.title());
     let style = format!("{}{}{}", tokens::css(), ink::css(), include_str!("style.css"));
-    let parts = [page.head(), page.table(), page.storm(), page.dots(), page.repeat()];
+    let parts = [
+        page.head(),
+        page.table(),
+        page.storm(),
+        page.dots(),
+        page.endings(),
+        page.phase(),
+        page.forest(),
+        page.repeat(),
+    ];
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
