@@ -89,7 +89,7 @@ impl<'a> Panel<'a> {
             Column::Success => "Succeeded, percentage points".to_owned(),
             Column::Attempts => "Attempts per operation".to_owned(),
             Column::Phantom => "Phantom successes per 10,000".to_owned(),
-            _ => format!("Latency p99 in {}, where success is the same", self.unit().symbol()),
+            _ => format!("Latency p99, {}; same success", self.unit().symbol()),
         }
     }
 

@@ -55,7 +55,7 @@ pub fn storm(input: &ReportInput, storm: &Storm) -> Picture {
     let policies = &input.comparison.policies;
     let columns = COLUMNS.min(policies.len());
     let panels: Vec<Picture> = (0..policies.len()).map(|policy| storm.panel(policy)).collect();
-    let (panel_width, panel_height) = (panels[0].width, panels[0].height);
+    let panel_width = panels[0].width;
     let width = 2.0 * MARGIN + columns as f64 * panel_width + (columns - 1) as f64 * GAP;
     let title = format!("{}: attempts per second and goodput", input.title());
     let (mut picture, top) = sheet(width, &title, &[storm.caption()]);
@@ -69,19 +69,21 @@ pub fn storm(input: &ReportInput, storm: &Storm) -> Picture {
     let mut y = top;
     let mut panels = panels.into_iter().enumerate();
     for row in words.chunks(columns) {
+        let mut tallest: f64 = 0.0;
         for (column, lines) in row.iter().enumerate() {
             let (policy, panel) = panels.next().expect("there is a panel for each policy");
             let x = MARGIN + column as f64 * (panel_width + GAP);
             head(&mut picture, input, policy, (x, y + 12.0), panel_width);
             picture.words.push_str(&format!("{} ", panel.words));
+            let below = y + HEAD + panel.height;
+            tallest = tallest.max(HEAD + panel.height + LINE * lines.len() as f64);
             picture.place(panel, (x, y + HEAD));
             for (index, line) in lines.iter().enumerate() {
-                let at = (x, y + HEAD + panel_height + LINE * (index as f64 + 0.75));
+                let at = (x, below + LINE * (index as f64 + 0.75));
                 picture.text(Role::Caption, at, Anchor::Start, line.clone());
             }
         }
-        let longest = row.iter().map(Vec::len).max().unwrap_or(0);
-        y += HEAD + panel_height + LINE * longest as f64 + GAP;
+        y += tallest + GAP;
     }
     picture.words = format!("{title}. {}", picture.words.trim_end());
     bind(picture, y - GAP)

@@ -22,7 +22,13 @@ pub fn note(comparison: &Comparison) -> String {
 }
 
 /// Where the bars begin: names stand left of them.
-const LEFT: f64 = 112.0;
+fn left(width: Width) -> f64 {
+    match width {
+        Width::Wide => 134.0,
+        Width::Narrow => 112.0,
+    }
+}
+
 const TOP: f64 = 6.0;
 const ROW: f64 = 26.0;
 const HALF_BAR: f64 = 9.0;
@@ -85,7 +91,7 @@ pub fn legend(comparison: &Comparison) -> Vec<(&'static str, Vec<Entry>)> {
 pub fn picture(comparison: &Comparison, width: Width) -> Picture {
     let bottom = TOP + ROW * comparison.policies.len() as f64;
     let mut picture = Picture::new(width.units(), bottom + 24.0);
-    let scale = Scale { low: 0.0, high: 1.0, start: LEFT, end: width.units() - 6.0 };
+    let scale = Scale { low: 0.0, high: 1.0, start: left(width), end: width.units() - 6.0 };
     for quarter in 0..=4 {
         let x = scale.at(f64::from(quarter) / 4.0);
         let label = format!("{}%", 25 * quarter);
@@ -102,7 +108,7 @@ pub fn picture(comparison: &Comparison, width: Width) -> Picture {
 }
 
 fn row(picture: &mut Picture, policy: &PolicyResult, scale: Scale, y: f64) {
-    let name = font::shorten(&harmless(&policy.name), LEFT - 10.0, TEXT, false);
+    let name = font::shorten(&harmless(&policy.name), scale.start - 10.0, TEXT, false);
     picture.text(Role::Label.of(policy.slot), (0.0, y + 4.0), Anchor::Start, name);
     let (mut done, mut succeeded) = (0.0, 0.0);
     for ending in Ending::ALL {

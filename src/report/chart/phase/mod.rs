@@ -19,6 +19,7 @@ use crate::report::marks::{best_without_duplicates, eligible};
 use crate::report::name::{harmless, list};
 use crate::report::number::Notation;
 use crate::report::recovery::{last_fault, recovered};
+use crate::scenario::Arrivals;
 use way::Way;
 
 /// Panels that are shown at once.
@@ -57,8 +58,12 @@ pub struct Phase<'a> {
 }
 
 impl<'a> Phase<'a> {
-    /// For these results; `None` if nothing arrived anywhere.
+    /// For these results; `None` if nothing arrived anywhere, and for bursts: they have no rate that a system could
+    /// come back to.
     pub fn new(input: &'a ReportInput<'a>) -> Option<Phase<'a>> {
+        if matches!(input.scenario.arrivals, Arrivals::Burst { .. }) {
+            return None;
+        }
         let policies = &input.comparison.policies;
         let ways: Vec<Way> = policies.iter().map(|policy| Way::new(input.scenario, policy)).collect();
         let points = || ways.iter().flat_map(|way| &way.points);
@@ -122,12 +127,16 @@ impl<'a> Phase<'a> {
         let one = if self.input.comparison.replications > 1 { "One run each, in" } else { "In" };
         let mut text =
             format!("{one} time order: attempts per second against goodput, in bins of {}.", n.length(seconds));
-        match last_or_first_fault(self.input) {
-            Some(fault) => text.push_str(&format!(
-                " Thin grey: before {fault}. Rust: during it. Thick, in the policy's colour: after it, up to the large ring at the end of the demand."
-            )),
-            None => text.push_str(" The large ring is the end of the demand."),
+        let some = |holds: fn(&Way) -> bool| self.ways.iter().any(holds);
+        if let Some(fault) = last_or_first_fault(self.input) {
+            let parts = [
+                (some(|way| way.before > 0), format!("Thin grey: before {fault}.")),
+                (some(|way| way.during > way.before), "Rust: during it.".to_owned()),
+                (some(|way| way.points.len() > way.during), "Thick, in the policy's colour: after it.".to_owned()),
+            ];
+            parts.into_iter().filter(|(there, _)| *there).for_each(|(_, part)| text.push_str(&format!(" {part}")));
         }
+        text.push_str(" The large ring is the end of the demand.");
         let why = |wanted: Why| self.shown.iter().any(|(_, why)| *why == wanted);
         let reasons = [
             (Why::StayedDown, "the run that stayed down longest"),
@@ -188,7 +197,6 @@ fn shown(input: &ReportInput) -> Vec<(usize, Why)> {
 
 /// The demand, if it is the same all the time.
 fn demand(input: &ReportInput) -> Option<f64> {
-    use crate::scenario::Arrivals;
     match input.scenario.arrivals {
         Arrivals::Poisson { rate } | Arrivals::Constant { rate } => Some(rate).filter(|rate| *rate > 0.0),
         _ => None,
@@ -204,5 +212,5 @@ fn capacity(input: &ReportInput) -> Option<f64> {
 /// The fault that the ways are told by.
 fn last_or_first_fault(input: &ReportInput) -> Option<String> {
     let name = last_fault(input).or_else(|| input.scenario.faults.first().map(|fault| fault.name.as_str()))?;
-    Some(if input.scenario.faults.len() == 1 { harmless(name) } else { "the faults".to_owned() })
+    Some(if input.scenario.faults.len() == 1 { harmless(name) } else { "the time of faults".to_owned() })
 }

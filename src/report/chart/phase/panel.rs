@@ -92,7 +92,7 @@ fn references(picture: &mut Picture, phase: &Phase) {
     let half = |name: &str| font::width(name, TEXT, false) / 2.0;
     let mut places: Vec<f64> = named.iter().map(|(name, _, x)| x.clamp(half(name), WIDTH - half(name))).collect();
     if let [(left_name, _, left), (right_name, _, right)] = named[..] {
-        let needed = half(left_name) + half(right_name) + 6.0;
+        let needed = half(left_name) + half(right_name) + 10.0;
         let between = (left + right) / 2.0;
         if (right - left).abs() < needed {
             let direction = if right < left { -1.0 } else { 1.0 };
