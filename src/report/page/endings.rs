@@ -67,7 +67,14 @@ impl Page<'_> {
             .iter()
             .flat_map(|(heading, entries)| entries.iter().map(|(ending, _, text)| (*heading, *ending, *text)))
             .collect();
-        let heads: Vec<String> = shown.iter().map(|(heading, _, text)| format!("{heading} {text}")).collect();
+        let heads: Vec<String> = shown
+            .iter()
+            .map(|(heading, _, text)| match *heading {
+                "failed" => format!("failed {text}"),
+                "neither" => (*text).to_owned(),
+                _ => format!("succeeded at {text}"),
+            })
+            .collect();
         let row = |policy: usize| {
             let endings = &self.input.comparison.policies[policy].endings;
             shown

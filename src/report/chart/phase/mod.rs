@@ -131,25 +131,25 @@ impl<'a> Phase<'a> {
         if let Some(fault) = last_or_first_fault(self.input) {
             let parts = [
                 (some(|way| way.before > 0), format!("Thin grey: before {fault}.")),
-                (some(|way| way.during > way.before), "Rust: during it.".to_owned()),
+                (some(|way| way.during > way.before), "In the fault's colour: during it.".to_owned()),
                 (some(|way| way.points.len() > way.during), "Thick, in the policy's colour: after it.".to_owned()),
             ];
             parts.into_iter().filter(|(there, _)| *there).for_each(|(_, part)| text.push_str(&format!(" {part}")));
         }
-        text.push_str(" The large ring is the end of the demand.");
+        text.push_str(" Large ring: end of the demand.");
         let why = |wanted: Why| self.shown.iter().any(|(_, why)| *why == wanted);
         let reasons = [
             (Why::StayedDown, "the run that stayed down longest"),
             (Why::HighestPeak, "the highest peak"),
             (Why::WithoutDuplicates, "the best policy without duplicates"),
-            (Why::LowestPeak, "the lowest peak of those that retry and lose nothing by it"),
+            (Why::LowestPeak, "the lowest peak among those that retry and do not lose by it"),
         ];
         let reasons: Vec<&str> = reasons.into_iter().filter(|(wanted, _)| why(*wanted)).map(|(_, text)| text).collect();
         if self.ways.len() > AT_ONCE && !reasons.is_empty() {
             text.push_str(&format!(" Shown are {}.", list(&reasons, "and")));
         }
         if self.input.comparison.replications > 1 {
-            text.push_str(" A run that stayed down stands for its policy, or else the median run; a mean would draw a state no run was in.");
+            text.push_str(" Each is its policy's median run, or one that stayed down.");
         }
         text
     }
