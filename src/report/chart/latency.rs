@@ -54,12 +54,12 @@ impl Axes {
     pub fn new(comparison: &Comparison) -> Axes {
         let times: Vec<f64> = grid().map(crate::units::Span::seconds).collect();
         let policies = || comparison.policies.iter().map(|policy| &policy.succeeded_within);
-        let is_step = |i: &usize| i % 10 == 0;
+        let is_step = |i: &usize| i.is_multiple_of(10);
         // It begins where only a few have succeeded but for those that took no time, and ends where nothing comes any more.
         let few = |i: &usize| policies().all(|within| within[*i] - within[0] <= FEW);
         let over = |i: &usize| policies().all(|within| Some(&within[*i]) == within.last());
         let last = times.len() - 1;
-        let first = (0..=last).filter(is_step).filter(few).last().unwrap_or(0);
+        let first = (0..=last).rev().filter(is_step).find(few).unwrap_or(0);
         // Nothing takes any time: any axis does.
         let first = if over(&first) { SOME_TIME } else { first };
         let end = (first + 10..=last).filter(is_step).find(over).unwrap_or(last);
@@ -200,12 +200,20 @@ fn labels(picture: &mut Picture, comparison: &Comparison, frame: &Frame, share: 
     let ends: Vec<f64> = order.iter().map(|policy| share.within(level(policy))).collect();
     let places = apart(&ends, LABEL, TOP - 2.0, frame.bottom);
     let from = frame.right + TIE;
-    for ((policy, end), y) in order.into_iter().zip(ends).zip(places) {
+    let room = frame.width - VALUE - from - 3.0;
+    let names: Vec<String> =
+        order.iter().map(|policy| font::shorten(&harmless(&policy.name), room, TEXT, false)).collect();
+    let longest = names.iter().map(|name| font::width(name, TEXT, false)).fold(0.0, f64::max);
+    for (((policy, end), y), name) in order.into_iter().zip(ends).zip(places).zip(names) {
         let knee = (frame.right + TIE * 0.7, y);
         picture.add(Role::Tie.of(policy.slot), Shape::Path(vec![(frame.right, end), knee, (from, y)]));
-        let name = font::shorten(&harmless(&policy.name), frame.width - VALUE - from - 3.0, TEXT, false);
         picture.text(Role::Label.of(policy.slot), (from + 3.0, y + 4.0), Anchor::Start, name);
-        picture.text(Role::Label.of(policy.slot), (frame.width, y + 4.0), Anchor::End, bare(level(policy)));
+        picture.text(
+            Role::Label.of(policy.slot),
+            (from + 3.0 + longest + VALUE, y + 4.0),
+            Anchor::End,
+            bare(level(policy)),
+        );
     }
 }
 

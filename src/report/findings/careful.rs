@@ -29,6 +29,17 @@ impl Facts<'_> {
         (!text.is_empty()).then_some(text)
     }
 
+    /// The same as a heading: of many policies only how many they are.
+    pub(super) fn stayed_down_in_short(&self) -> Option<String> {
+        const MOST_NAMES: usize = 3;
+        let down = self.recovered.as_ref()?.iter().filter(|recovered| recovered.down() > 0).count();
+        if down <= MOST_NAMES {
+            return self.stayed_down();
+        }
+        let (all, fault) = (self.all.len(), harmless(last_fault(self.input)?));
+        Some(format!("{down} of {all} policies stayed down after {fault}, in some runs or in all"))
+    }
+
     /// "Every policy came back after outage"; `None` if that cannot be told or is not so.
     pub(super) fn came_back(&self) -> Option<String> {
         let recovered = self.recovered.as_ref()?;

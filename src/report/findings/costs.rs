@@ -210,7 +210,10 @@ impl Facts<'_> {
                 .unwrap_or_else(|| "Duplicates and phantom successes".to_owned()),
             latency: self.never(),
             results: self.failures_after_retries().unwrap_or_default(),
-            phase: self.stayed_down().or_else(|| self.came_back()).unwrap_or_else(|| "Load against goodput".to_owned()),
+            phase: self
+                .stayed_down_in_short()
+                .or_else(|| self.came_back())
+                .unwrap_or_else(|| "Load against goodput".to_owned()),
             forest: if judged { self.against_baseline() } else { String::new() },
         }
     }

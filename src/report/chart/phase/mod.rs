@@ -13,12 +13,12 @@ use super::axis::{LogScale, Scale, Tick, count_ticks, instant};
 use super::picture::Picture;
 use crate::experiment::PolicyResult;
 use crate::report::ReportInput;
-use crate::report::column::Column;
+use crate::report::column::{Column, has_effects};
 use crate::report::contrast::Contrasts;
 use crate::report::marks::{best_without_duplicates, eligible};
 use crate::report::name::{harmless, list};
 use crate::report::number::Notation;
-use crate::report::recovery::{last_fault, recovered};
+use crate::report::recovery::recovered;
 use crate::scenario::Arrivals;
 use way::Way;
 
@@ -128,11 +128,16 @@ impl<'a> Phase<'a> {
         let mut text =
             format!("{one} time order: attempts per second against goodput, in bins of {}.", n.length(seconds));
         let some = |holds: fn(&Way) -> bool| self.ways.iter().any(holds);
-        if let Some(fault) = last_or_first_fault(self.input) {
+        let fault = match &self.input.scenario.faults[..] {
+            [] => None,
+            [one] => Some((harmless(&one.name), "during it", "after it")),
+            _ => Some(("the first fault".to_owned(), "up to the end of the last one", "after that")),
+        };
+        if let Some((fault, during, after)) = fault {
             let parts = [
                 (some(|way| way.before > 0), format!("Thin grey: before {fault}.")),
-                (some(|way| way.during > way.before), "In the fault's colour: during it.".to_owned()),
-                (some(|way| way.points.len() > way.during), "Thick, in the policy's colour: after it.".to_owned()),
+                (some(|way| way.during > way.before), format!("In the fault's colour: {during}.")),
+                (some(|way| way.points.len() > way.during), format!("Thick, in the policy's colour: {after}.")),
             ];
             parts.into_iter().filter(|(there, _)| *there).for_each(|(_, part)| text.push_str(&format!(" {part}")));
         }
@@ -181,7 +186,7 @@ fn shown(input: &ReportInput) -> Vec<(usize, Why)> {
     };
     let candidates: Vec<usize> =
         all.iter().copied().filter(|policy| eligible(comparison, &contrasts, recovered.as_deref(), *policy)).collect();
-    let clean = if crate::report::column::has_effects(comparison) { best_without_duplicates(comparison) } else { None };
+    let clean = if has_effects(comparison) { best_without_duplicates(comparison) } else { None };
     let lowest = contrasts.first(Column::Peak, &candidates, Ordering::Less);
     let chosen =
         [first, clean.map(|policy| (policy, Why::WithoutDuplicates)), lowest.map(|policy| (policy, Why::LowestPeak))];
@@ -207,10 +212,4 @@ fn capacity(input: &ReportInput) -> Option<f64> {
     let server = &input.scenario.servers[input.scenario.operation.server];
     let capacity = f64::from(server.workers?) / server.service_time.mean_seconds();
     (capacity.is_finite() && capacity > 0.0).then_some(capacity)
-}
-
-/// The fault that the ways are told by.
-fn last_or_first_fault(input: &ReportInput) -> Option<String> {
-    let name = last_fault(input).or_else(|| input.scenario.faults.first().map(|fault| fault.name.as_str()))?;
-    Some(if input.scenario.faults.len() == 1 { harmless(name) } else { "the time of faults".to_owned() })
 }
