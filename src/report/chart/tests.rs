@@ -277,6 +277,8 @@ fn a_metastable_collapse_stays_down() {
     let scenario = Scenario { faults: vec![stall], replications: 3, ..Scenario::new(Span::secs(600), load, server) }
         .with_policy("never", never, &[])
         .with_policy("retry-once", once, &[]);
+    // The end of the stall and the end of the demand are in one place, and each has a time to be written beside it.
+    check("collapse", &scenario);
     with_results(&scenario, |input| {
         let policies = &input.comparison.policies;
         let example = &policies[1].example;
