@@ -2,6 +2,7 @@
 
 use super::expectation::Judgement;
 use crate::metrics::Timeline;
+use crate::metrics::ending::ByEnding;
 use crate::metrics::statistics::summarise;
 
 /// An estimate with its 95% interval.
@@ -47,6 +48,48 @@ pub struct PolicyResult {
     pub attempts_high: Vec<f64>,
     /// Per replication: the start of the peak window with most arrivals, in seconds.
     pub peak_at: Vec<f64>,
+    /// Where the levels of most replications lie.
+    pub bands: Bands,
+    /// Shares of operations by how they ended; mean over the replications that measured any.
+    pub endings: ByEnding<f64>,
+    /// Shares of operations that succeeded within each time of [`grid`](crate::metrics::histogram::grid); a mean likewise.
+    pub succeeded_within: Vec<f64>,
+    /// One replication from its beginning to its end.
+    pub example: Example,
+}
+
+/// The 10th and the 90th percentile across the replications, bin by bin.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Band {
+    /// 10th percentile.
+    pub low: Vec<f64>,
+    /// 90th percentile.
+    pub high: Vec<f64>,
+}
+
+/// The bands of the levels in a timeline.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Bands {
+    /// Of attempts at the servers.
+    pub in_flight: Band,
+    /// Of attempts waiting there.
+    pub queue: Band,
+    /// Of breakers open.
+    pub breaker_open: Band,
+}
+
+/// One replication, for pictures in which a mean over several would draw a state that no run was in.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Example {
+    /// Its number, from 0.
+    pub replication: u32,
+    /// True if it is the one with the lowest success rate among those that were not back to normal after the last fault; false if there is
+    /// none and it is the one with the median success rate.
+    pub stayed_down: bool,
+    /// Attempts per second, bin by bin.
+    pub attempts: Vec<f64>,
+    /// Successes per second, bin by bin.
+    pub goodput: Vec<f64>,
 }
 
 /// All policies, side by side.

@@ -1,10 +1,11 @@
 //! Scenario × policies × replications: runs them on threads and compares the results.
 
 mod comparison;
+mod example;
 pub mod expectation;
 mod run;
 mod warnings;
 
-pub use comparison::{Comparison, Estimate, Metric, PolicyResult};
+pub use comparison::{Band, Bands, Comparison, Estimate, Example, Metric, PolicyResult};
 pub use run::{Failed, Need, Options, Progress, memory_needed, run};
 pub use warnings::{Warning, warnings};

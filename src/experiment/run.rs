@@ -3,9 +3,11 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::comparison::{Comparison, Estimate, Metric, PolicyResult};
+use super::comparison::{Band, Bands, Comparison, Estimate, Metric, PolicyResult};
+use super::example::example;
 use super::expectation::judge;
 use crate::metrics::digest::Digest;
+use crate::metrics::ending::{ByEnding, Ending};
 use crate::metrics::recorder::RunResult;
 use crate::metrics::statistics::nearest_rank;
 use crate::metrics::timeline::Timeline;
@@ -146,7 +148,8 @@ fn compare(scenario: &Scenario, policies: &[usize], runs: Vec<RunResult>) -> Com
                 versus_baseline: versus,
             }
         });
-        let (timeline, attempts_low, attempts_high) = merge_timelines(own, bins);
+        let timeline = mean_timeline(own, bins);
+        let attempts = band(own, bins, |t| &t.attempts, 1.0 / timeline.bin.seconds());
         let mut digest = Digest::default();
         own.iter().for_each(|run| digest.fold(run.digest));
         PolicyResult {
@@ -154,10 +157,18 @@ fn compare(scenario: &Scenario, policies: &[usize], runs: Vec<RunResult>) -> Com
             slot: *policy,
             digest: digest.value(),
             metrics: metrics.collect(),
+            bands: Bands {
+                in_flight: band(own, bins, |t| &t.in_flight, 1.0),
+                queue: band(own, bins, |t| &t.queue, 1.0),
+                breaker_open: band(own, bins, |t| &t.breaker_open, 1.0),
+            },
             timeline,
-            attempts_low,
-            attempts_high,
+            attempts_low: attempts.low,
+            attempts_high: attempts.high,
             peak_at: own.iter().map(|run| run.peak_at.seconds()).collect(),
+            endings: mean_endings(own),
+            succeeded_within: mean_within(own),
+            example: example(scenario, own),
         }
     });
     let results: Vec<PolicyResult> = results.collect();
@@ -200,8 +211,8 @@ fn metric_names(runs: &[RunResult]) -> Vec<String> {
     names
 }
 
-/// Mean timeline per second, and the 10th and 90th percentile of attempts.
-fn merge_timelines(runs: &[RunResult], bins: usize) -> (Timeline, Vec<f64>, Vec<f64>) {
+/// Mean timeline per second.
+fn mean_timeline(runs: &[RunResult], bins: usize) -> Timeline {
     let bin = runs[0].timeline.bin;
     let n = runs.len() as f64;
     let column = |pick: fn(&Timeline) -> &Vec<f64>, scale: f64| -> Vec<f64> {
@@ -213,7 +224,7 @@ fn merge_timelines(runs: &[RunResult], bins: usize) -> (Timeline, Vec<f64>, Vec<
         sums.iter().map(|sum| sum / n * scale).collect()
     };
     let rate = 1.0 / bin.seconds();
-    let timeline = Timeline {
+    Timeline {
         bin,
         operations: column(|t| &t.operations, rate),
         attempts: column(|t| &t.attempts, rate),
@@ -223,16 +234,40 @@ fn merge_timelines(runs: &[RunResult], bins: usize) -> (Timeline, Vec<f64>, Vec<
         queue: column(|t| &t.queue, 1.0),
         refused: column(|t| &t.refused, rate),
         breaker_open: column(|t| &t.breaker_open, 1.0),
-    };
-    let percentile = |p: f64| -> Vec<f64> {
-        (0..bins)
-            .map(|i| {
-                let mut values: Vec<f64> =
-                    runs.iter().map(|run| run.timeline.attempts.get(i).copied().unwrap_or(0.0)).collect();
-                values.sort_by(f64::total_cmp);
-                nearest_rank(&values, p).unwrap_or(0.0) * rate
-            })
-            .collect()
-    };
-    (timeline, percentile(0.1), percentile(0.9))
+    }
+}
+
+/// The 10th and the 90th percentile of a column, times `scale`.
+fn band(runs: &[RunResult], bins: usize, pick: fn(&Timeline) -> &Vec<f64>, scale: f64) -> Band {
+    let mut values = Vec::with_capacity(runs.len());
+    let mut band = Band { low: Vec::with_capacity(bins), high: Vec::with_capacity(bins) };
+    for bin in 0..bins {
+        values.clear();
+        values.extend(runs.iter().map(|run| pick(&run.timeline).get(bin).copied().unwrap_or(0.0)));
+        values.sort_by(f64::total_cmp);
+        band.low.push(nearest_rank(&values, 0.1).unwrap_or(0.0) * scale);
+        band.high.push(nearest_rank(&values, 0.9).unwrap_or(0.0) * scale);
+    }
+    band
+}
+
+/// The mean over the runs that measured an operation of what `share` makes of a run and the number of its operations.
+fn mean_share(runs: &[RunResult], share: impl Fn(&RunResult, f64) -> f64) -> f64 {
+    let of = |run: &RunResult| Ending::ALL.into_iter().map(|ending| run.endings[ending]).sum::<u64>() as f64;
+    let shares: Vec<f64> =
+        runs.iter().map(|run| (run, of(run))).filter(|(_, n)| *n > 0.0).map(|(run, n)| share(run, n)).collect();
+    if shares.is_empty() { 0.0 } else { shares.iter().sum::<f64>() / shares.len() as f64 }
+}
+
+fn mean_endings(runs: &[RunResult]) -> ByEnding<f64> {
+    let mut endings = ByEnding::default();
+    for ending in Ending::ALL {
+        endings[ending] = mean_share(runs, |run, operations| run.endings[ending] as f64 / operations);
+    }
+    endings
+}
+
+fn mean_within(runs: &[RunResult]) -> Vec<f64> {
+    let times = runs[0].succeeded_within.len();
+    (0..times).map(|i| mean_share(runs, |run, operations| run.succeeded_within[i] as f64 / operations)).collect()
 }

@@ -1,6 +1,7 @@
 //! What a run measures, and how runs are summed up.
 
 pub mod digest;
+pub mod ending;
 pub mod histogram;
 pub mod recorder;
 pub mod statistics;

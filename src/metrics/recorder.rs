@@ -1,7 +1,8 @@
 //! Counts what happens in one run. Constant time per event; memory grows with nothing but the timeline's bins.
 
 use super::digest::Digest;
-use super::histogram::Histogram;
+use super::ending::{ByEnding, Ending};
+use super::histogram::{Histogram, grid};
 use super::timeline::{Timeline, bin_width};
 use super::windows::{Dispersion, PeakCounter, Recovery};
 use crate::call::Verdict;
@@ -19,6 +20,10 @@ pub struct RunResult {
     pub timeline: Timeline,
     /// Hash of every attempt's end.
     pub digest: u64,
+    /// Measured operations by how they ended.
+    pub endings: ByEnding<u64>,
+    /// Measured operations that succeeded within each time of [`grid`].
+    pub succeeded_within: Vec<u64>,
     /// Start of the peak window with most arrivals.
     pub peak_at: SimTime,
     /// Events handled.
@@ -33,7 +38,8 @@ impl RunResult {
         let bin = bin_width(scenario.peak_window, scenario.end());
         // A column that grows doubles.
         let timeline = 2 * 8 * size_of::<f64>() as u64 * (scenario.end().0 / bin.0 + 1);
-        timeline + 100 * (size_of::<(String, Option<f64>)>() as u64 + 32)
+        let successes = (grid().count() * size_of::<u64>()) as u64;
+        timeline + successes + 100 * (size_of::<(String, Option<f64>)>() as u64 + 32)
     }
 }
 
@@ -75,6 +81,7 @@ pub struct Recorder {
     failed: u64,
     unresolved: u64,
     first_attempt_successes: u64,
+    endings: ByEnding<u64>,
     attempts: u64,
     retries: u64,
     successes_in_window: u64,
@@ -136,6 +143,7 @@ impl Recorder {
             failed: 0,
             unresolved: 0,
             first_attempt_successes: 0,
+            endings: ByEnding::default(),
             attempts: 0,
             retries: 0,
             successes_in_window: 0,
@@ -271,6 +279,9 @@ impl Recorder {
     pub fn operation_ended(&mut self, now: SimTime, start: SimTime, attempts: u32, verdict: Verdict) {
         let measured = self.measures(start);
         let latency = now.since(start);
+        if measured {
+            self.endings[Ending::of(verdict == Verdict::Succeeded, attempts)] += 1;
+        }
         match verdict {
             Verdict::Succeeded => {
                 bump(&mut self.timeline.goodput);
@@ -307,7 +318,10 @@ impl Recorder {
         self.duplicates += effects.saturating_sub(1);
         self.duplicated_operations += u64::from(effects > 1);
         match verdict {
-            None => self.unresolved += 1,
+            None => {
+                self.unresolved += 1;
+                self.endings[Ending::Unresolved] += 1;
+            }
             Some(Verdict::Failed(_)) => self.phantom_successes += u64::from(effects > 0),
             Some(Verdict::Succeeded) => {}
         }
@@ -328,6 +342,9 @@ impl Recorder {
             self.succeeded + self.failed + self.unresolved,
             "every operation ends exactly once"
         );
+        let (succeeded, others): (Vec<Ending>, Vec<Ending>) = Ending::ALL.into_iter().partition(|e| e.succeeded());
+        let sum = |endings: Vec<Ending>| endings.into_iter().map(|ending| self.endings[ending]).sum::<u64>();
+        assert_eq!((sum(succeeded), sum(others)), (self.succeeded, self.failed + self.unresolved), "in one way");
         assert_eq!(self.attempts, self.outcomes.iter().sum::<u64>(), "every attempt ends exactly once");
         assert!(self.effects <= self.executions, "an effect needs an execution");
         assert!(self.duplicates <= self.effects && self.phantom_successes <= self.failed, "books of effects");
@@ -336,6 +353,8 @@ impl Recorder {
             metrics: self.metrics(servers),
             timeline: self.timeline,
             digest: self.digest.value(),
+            endings: self.endings,
+            succeeded_within: self.latency.within(grid()),
             peak_at: self.load_peak.best_start(),
             events,
             attempts: self.all_attempts,

@@ -3,8 +3,10 @@
 use serde_json::Value;
 
 use super::ReportInput;
-use crate::experiment::{Comparison, Estimate, Metric, PolicyResult};
+use crate::experiment::{Band, Bands, Comparison, Estimate, Example, Metric, PolicyResult};
 use crate::metrics::Timeline;
+use crate::metrics::ending::{ByEnding, Ending};
+use crate::metrics::histogram::grid;
 use crate::retry::RetryPolicy;
 use crate::scenario::{Arrivals, Fates, Fault, Scenario, ServerConfig};
 use crate::units::{SimTime, Span};
@@ -102,6 +104,10 @@ pub(super) fn comparison(rows: Vec<Row>) -> Comparison {
                 values,
             }
         };
+        // All successes come with the first attempt after a second, all failures after retries.
+        let success = Estimate::of(&row.metrics[1].1, 0.95).mean.unwrap_or(0.0);
+        let mut endings = ByEnding::default();
+        (endings[Ending::First], endings[Ending::AfterRetries]) = (success, 1.0 - success);
         // Every column has its own numbers.
         let line = |first: f64| vec![first, first + 1.0 / 3.0];
         PolicyResult {
@@ -123,6 +129,14 @@ pub(super) fn comparison(rows: Vec<Row>) -> Comparison {
             attempts_low: line(9.0),
             attempts_high: line(10.0),
             peak_at: vec![301.0; replications as usize],
+            bands: Bands {
+                in_flight: Band { low: line(4.0), high: line(6.0) },
+                queue: Band { low: line(5.0), high: line(7.0) },
+                breaker_open: Band { low: line(7.0), high: line(9.0) },
+            },
+            succeeded_within: grid().map(|time| if time > Span::secs(1) { success } else { 0.0 }).collect(),
+            endings,
+            example: Example { attempts: line(2.0), goodput: line(3.0), ..Example::default() },
         }
     };
     Comparison {

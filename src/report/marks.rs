@@ -86,6 +86,16 @@ impl Marks {
     }
 }
 
+/// The highest success rate among the policies that retry and made no duplicate.
+pub(super) fn best_without_duplicates(comparison: &Comparison) -> Option<usize> {
+    let contrasts = Contrasts::new(comparison);
+    let retries = |policy: usize| comparison.policies[policy].mean("retries").is_some_and(|mean| mean > 0.0);
+    let clean: Vec<usize> = (0..comparison.policies.len())
+        .filter(|policy| retries(*policy) && contrasts.mean(*policy, Column::Duplicates) == Some(0.0))
+        .collect();
+    contrasts.first(Column::Success, &clean, Ordering::Greater)
+}
+
 /// True if a policy may be the best in a cost column.
 pub(super) fn eligible(
     comparison: &Comparison,

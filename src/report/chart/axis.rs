@@ -36,6 +36,45 @@ impl Scale {
     }
 }
 
+/// A logarithmic axis; its values are above 0.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LogScale {
+    /// Value at `start`.
+    pub low: f64,
+    /// Value at `end`.
+    pub high: f64,
+    /// Coordinate of `low`.
+    pub start: f64,
+    /// Coordinate of `high`.
+    pub end: f64,
+}
+
+impl LogScale {
+    /// Where `value` lies, kept inside the axis.
+    pub fn within(self, value: f64) -> f64 {
+        let share = libm::log(value.clamp(self.low, self.high) / self.low) / libm::log(self.high / self.low);
+        self.start + share * (self.end - self.start)
+    }
+
+    /// The multiples by `steps` (1 to 10) of powers of ten on the axis, ascending.
+    pub fn steps(self, steps: &[f64]) -> Vec<f64> {
+        let mut power = 1.0;
+        while power > self.low {
+            power /= 10.0;
+        }
+        while power * 10.0 <= self.low {
+            power *= 10.0;
+        }
+        let mut values = Vec::new();
+        while power <= self.high * (1.0 + 1e-9) {
+            values.extend(steps.iter().map(|step| power * step));
+            power *= 10.0;
+        }
+        values.retain(|value| *value >= self.low * (1.0 - 1e-9) && *value <= self.high * (1.0 + 1e-9));
+        values
+    }
+}
+
 /// 1, 2 or 5 times a power of ten, or 25, 250 and so on: the smallest such step that fits no more than `most` times into `range`.
 pub fn round_step(range: f64, most: f64) -> f64 {
     // Well below any step; dividing is exact where multiplying by 0.1 is not.
@@ -188,6 +227,15 @@ mod tests {
     #[test]
     fn instants_of_short_runs_are_not_rounded_away() {
         assert_eq!([instant(301.2, 600.0), instant(0.25, 10.0), instant(0.25, 600.0)], ["5:01", "0.25\u{a0}s", "0:00"]);
+    }
+
+    #[test]
+    fn a_logarithmic_scale_has_equal_steps_for_equal_factors() {
+        let scale = LogScale { low: 0.03, high: 30.0, start: 0.0, end: 300.0 };
+        let at: Vec<f64> = [0.0, 0.03, 0.3, 3.0, 30.0, 99.0].map(|v| (scale.within(v) * 1e6).round() / 1e6).to_vec();
+        assert_eq!(at, [0.0, 0.0, 100.0, 200.0, 300.0, 300.0]);
+        let steps: Vec<String> = scale.steps(&[1.0, 3.0]).iter().map(|v| format!("{v:.2}")).collect();
+        assert_eq!(steps, ["0.03", "0.10", "0.30", "1.00", "3.00", "10.00", "30.00"]);
     }
 
     #[test]

@@ -61,6 +61,48 @@ pub enum Role {
     Heading,
     /// Small text under a heading.
     Caption,
+    /// A policy's line among others, with its dash.
+    Curve,
+    /// From the end of such a line to its label.
+    Tie,
+    /// Between successes and failures.
+    Bound,
+    /// Succeeded at the first attempt.
+    First,
+    /// Succeeded at the second attempt.
+    Second,
+    /// Succeeded at the third attempt.
+    Third,
+    /// Succeeded at the fourth attempt.
+    Fourth,
+    /// Succeeded at the fifth attempt or later.
+    Later,
+    /// Failed after retries.
+    AfterRetries,
+    /// Failed after one attempt.
+    AfterOne,
+    /// Refused by a gate before the first attempt.
+    Refused,
+    /// The run ended first.
+    Unresolved,
+    /// Text on one of the light ones among these.
+    OnLight,
+    /// Text on one of the dark ones.
+    OnDark,
+    /// The way of a run before its faults.
+    Before,
+    /// And during them.
+    During,
+    /// The direction of that.
+    DuringHead,
+    /// And after them.
+    After,
+    /// Where a fault begins or ends on that way.
+    Ring,
+    /// Where it ends.
+    EndRing,
+    /// No difference.
+    Zero,
 }
 
 /// How a role looks.
@@ -91,7 +133,7 @@ const OWN: Colour = Colour::Policy(0);
 
 impl Role {
     /// Every role.
-    pub const ALL: [Role; 28] = [
+    pub const ALL: [Role; 49] = [
         Role::Paper,
         Role::Fault,
         Role::Hatch,
@@ -120,11 +162,37 @@ impl Role {
         Role::FaultName,
         Role::Heading,
         Role::Caption,
+        Role::Curve,
+        Role::Tie,
+        Role::Bound,
+        Role::First,
+        Role::Second,
+        Role::Third,
+        Role::Fourth,
+        Role::Later,
+        Role::AfterRetries,
+        Role::AfterOne,
+        Role::Refused,
+        Role::Unresolved,
+        Role::OnLight,
+        Role::OnDark,
+        Role::Before,
+        Role::During,
+        Role::DuringHead,
+        Role::After,
+        Role::Ring,
+        Role::EndRing,
+        Role::Zero,
     ];
+
+    /// True for lines that have the dash of their policy.
+    fn is_dashed(self) -> bool {
+        matches!(self, Role::Key | Role::Curve)
+    }
 
     /// How it looks; a policy's colour stands as that of slot 0.
     pub fn look(self) -> Look {
-        use Colour::{Axis, Background, Context, Fault, FaultText, Foreground, Goodput, Grid, Muted};
+        use Colour::{Axis, Background, Context, Failed, Fault, FaultText, Foreground, Goodput, Grid, Muted, Tried};
         let solid: Dash = &[];
         match self {
             Role::Paper => filled("paper", Background, 1.0),
@@ -156,6 +224,28 @@ impl Role {
             Role::FaultName => text("fname", FaultText, true),
             Role::Heading => Look { size: 14.0, bold: true, ..text("head", Foreground, false) },
             Role::Caption => text("capt", Muted, false),
+            // The dash is the policy's own.
+            Role::Curve => line("curve", OWN, 1.8, solid),
+            Role::Tie => Look { opacity: 0.7, ..line("tie", OWN, 1.0, solid) },
+            Role::Bound => line("bound", Foreground, 2.0, solid),
+            Role::First => filled("q0", Tried(0), 1.0),
+            Role::Second => filled("q1", Tried(1), 1.0),
+            Role::Third => filled("q2", Tried(2), 1.0),
+            Role::Fourth => filled("q3", Tried(3), 1.0),
+            Role::Later => filled("q4", Tried(4), 1.0),
+            Role::AfterRetries => filled("z2", Failed(2), 1.0),
+            Role::AfterOne => filled("z1", Failed(1), 1.0),
+            Role::Refused => filled("z0", Failed(0), 1.0),
+            Role::Unresolved => filled("open-end", Context, 1.0),
+            Role::OnLight => text("onl", Colour::OnLight, false),
+            Role::OnDark => text("ond", Colour::OnDark, false),
+            Role::Before => line("before", Muted, 1.5, solid),
+            Role::During => Look { opacity: 0.7, ..line("during", FaultText, 1.5, solid) },
+            Role::DuringHead => filled("dhead", FaultText, 1.0),
+            Role::After => line("after", OWN, 2.2, solid),
+            Role::Ring => Look { fill: Some(Background), ..line("ring", Foreground, 1.3, solid) },
+            Role::EndRing => Look { fill: Some(Background), ..line("ering", OWN, 2.2, solid) },
+            Role::Zero => line("zero", Foreground, 1.0, solid),
         }
     }
 }
@@ -217,7 +307,7 @@ impl Ink {
         let look = self.role.look();
         let Some(slot) = self.slot.map(usize::from) else { return look };
         let own = |colour: Option<Colour>| colour.map(|c| if c == OWN { Colour::Policy(slot) } else { c });
-        let dash = if self.role == Role::Key { dash(slot) } else { look.dash };
+        let dash = if self.role.is_dashed() { dash(slot) } else { look.dash };
         Look { stroke: own(look.stroke), fill: own(look.fill), dash, ..look }
     }
 
@@ -232,7 +322,7 @@ impl Ink {
             if look.fill == Some(OWN) {
                 classes.push_str(&format!(" f{}", colour_index(slot)));
             }
-            if self.role == Role::Key {
+            if self.role.is_dashed() {
                 classes.push_str(&format!(" d{}", dash_index(slot)));
             }
             classes.push_str(&format!(" {}", policy_class(slot)));

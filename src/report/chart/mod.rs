@@ -6,10 +6,14 @@
 pub mod axis;
 pub mod dots;
 mod font;
+pub mod forest;
 pub mod ink;
+pub mod latency;
 mod lattice;
+pub mod phase;
 pub mod picture;
 mod png;
+pub mod results;
 mod series;
 pub mod storm;
 mod svg;
@@ -21,11 +25,35 @@ use self::picture::Picture;
 use self::svg::Colours;
 use super::ReportInput;
 
+/// How wide a picture is that has too much in it for a panel. It is drawn for both, and the page shows the one that fits: text keeps its
+/// size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Width {
+    /// Half the page.
+    Wide,
+    /// A phone.
+    Narrow,
+}
+
+impl Width {
+    /// In user units.
+    pub fn units(self) -> f64 {
+        match self {
+            Width::Wide => 525.0,
+            Width::Narrow => 340.0,
+        }
+    }
+}
+
 /// Every chart that gets files of its own: its name and its picture.
 pub fn charts(input: &ReportInput) -> Vec<(&'static str, Picture)> {
     let storm = storm::Storm::new(input);
     let mut charts = vec![("storm", lattice::storm(input, &storm))];
     charts.extend(dots::plots(input.comparison).into_iter().map(|plot| (plot.file, lattice::dots(input, plot))));
+    charts.push(("latency", lattice::latency(input)));
+    charts.push(("results", lattice::results(input)));
+    charts.extend(lattice::phase(input).map(|picture| ("phase", picture)));
+    charts.extend(lattice::forest(input).map(|picture| ("forest", picture)));
     charts
 }
 

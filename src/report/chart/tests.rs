@@ -3,13 +3,18 @@
 use std::sync::atomic::AtomicBool;
 
 use super::ink::Role;
+use super::phase::Phase;
 use super::picture::{Extent, Picture, Shape};
 use super::series::MOST_POINTS;
-use super::storm::Storm;
-use super::{charts, dots, files};
+use super::storm::{Level, Storm};
+use super::{Width, charts, dots, files, forest, latency, results};
 use crate::distribution::Distribution;
 use crate::experiment::{self, Options};
+use crate::metrics::ending::Ending;
+use crate::protocol::Method;
 use crate::report::ReportInput;
+use crate::report::column::{Cells, Column};
+use crate::report::number::Notation;
 use crate::retry::{Backoff, RetryPolicy};
 use crate::scenario::{Arrivals, Fates, Fault, ProfilePoint, Scenario, ServerConfig};
 use crate::units::{SimTime, Span};
@@ -78,8 +83,21 @@ fn pictures(input: &ReportInput) -> Vec<(String, Picture)> {
     let plots = dots::plots(input.comparison)
         .into_iter()
         .map(|plot| (format!("plot {}", plot.file), dots::plot(input.comparison, plot)));
+    let axes = latency::Axes::new(input.comparison);
+    let both = [Width::Wide, Width::Narrow].into_iter().flat_map(|width| {
+        [
+            (format!("latency {width:?}"), latency::picture(input.comparison, &axes, width)),
+            (format!("results {width:?}"), results::picture(input.comparison, width)),
+        ]
+    });
+    let phase = Phase::new(input);
+    let ways = phase.iter().flat_map(|phase| {
+        (0..input.comparison.policies.len()).map(|policy| (format!("phase {policy}"), phase.panel(policy)))
+    });
+    let forest = forest::panels(input.comparison);
+    let forest = forest.iter().map(|panel| (panel.title(), panel.picture()));
     let whole = charts(input).into_iter().map(|(name, picture)| (format!("file {name}"), picture));
-    panels.chain(plots).chain(whole).collect()
+    panels.chain(plots).chain(both).chain(ways).chain(forest).chain(whole).collect()
 }
 
 /// Nothing outside the picture, no text on text, no line too long, and words for who cannot see it.
@@ -168,6 +186,121 @@ fn nothing_happens_and_no_limits() {
     check("capacity above the axis", &roomy);
 }
 
+#[test]
+fn every_result_there_can_be() {
+    let mut read = world(3, 3);
+    read.operation.method = Method::Get;
+    check("nothing has an effect", &read);
+    let at_once = ServerConfig { workers: None, queue: None, ..ServerConfig::named("api") };
+    let all = Scenario { faults: Vec::new(), servers: vec![at_once.clone()], ..world(3, 2) };
+    check("all succeed at 0 s", &all);
+    let fates = Fates { errors: vec![(503, 1.0)], ..Fates::default() };
+    check("none succeeds", &Scenario { servers: vec![ServerConfig { fates, ..at_once }], ..all.clone() });
+    let slow = ServerConfig {
+        service_time: Distribution::Constant(Span::secs(4_000)),
+        workers: None,
+        ..ServerConfig::named("api")
+    };
+    let patient = RetryPolicy { attempts: Some(1), ..RetryPolicy::default() };
+    let slow = Scenario { servers: vec![slow], policies: Vec::new(), drain: Span::secs(9_000), ..all };
+    check("an hour each", &slow.with_policy("patient", patient, &[]));
+}
+
+fn texts(picture: &Picture) -> Vec<&str> {
+    picture
+        .marks
+        .iter()
+        .filter_map(|mark| match &mark.shape {
+            Shape::Text { text, .. } => Some(text.as_str()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The numbers in the pictures are those of the results.
+#[test]
+fn pictures_say_what_the_results_say() {
+    with_results(&world(5, 3), |input| {
+        let n = Notation::PAGE;
+        let axes = latency::Axes::new(input.comparison);
+        let waiting = latency::picture(input.comparison, &axes, Width::Narrow);
+        let bars = results::picture(input.comparison, Width::Wide);
+        let times: Vec<f64> = crate::metrics::histogram::grid().map(Span::seconds).collect();
+        for policy in &input.comparison.policies {
+            let name = &policy.name;
+            let mean = |metric: &str| policy.mean(metric).expect("it was measured");
+            let rate = mean("success_rate");
+            let first = policy.endings[Ending::First] - mean("first_attempt_success_rate");
+            let sum: f64 = Ending::ALL.into_iter().map(|ending| policy.endings[ending]).sum();
+            assert!(
+                first.abs() < 1e-12 && (sum - 1.0).abs() < 1e-12,
+                "every operation of {name} ends in one way: {sum}"
+            );
+            assert!((latency::level(policy) - (1.0 - rate)).abs() < 1e-12, "{name} ends level at its failure rate");
+            let label = n.percent(1.0 - rate).trim_end_matches('%').to_owned();
+            assert!(texts(&waiting).contains(&label.as_str()), "{label} in {:?}", texts(&waiting));
+            let tick = bars.marks.iter().find(|mark| mark.ink == Role::Bound.of(policy.slot)).expect("a tick").extent();
+            assert!((tick.0 - (134.0 + rate * (519.0 - 134.0))).abs() < 0.01, "the tick of {name} is at {}", tick.0);
+            // Half of those that succeed do so within the median of their latencies.
+            let half = policy.succeeded_within.iter().position(|within| *within >= rate / 2.0).expect("it gets there");
+            let near = times[half - 1] * 0.95..times[half] * 1.05;
+            assert!(near.contains(&mean("latency_p50")), "{name}: {} in {near:?}", mean("latency_p50"));
+        }
+        let differences = forest::panels(input.comparison);
+        let pictures: Vec<Picture> = differences.iter().map(forest::Panel::picture).collect();
+        let cells = Cells::new(input.comparison, None, n);
+        for (index, policy) in input.comparison.policies.iter().enumerate().skip(1) {
+            let cell = cells.text(index, Column::VersusBaseline);
+            let (mean, _) = cell.split_once(' ').expect("a mean and its interval");
+            assert!(texts(&pictures[0]).contains(&mean), "{mean} of {}", policy.name);
+            let attempts =
+                policy.metric("attempts_per_operation").and_then(|m| m.versus_baseline.mean).expect("paired");
+            let attempts = n.signed(attempts, 2);
+            assert!(texts(&pictures[1]).contains(&attempts.as_str()), "{attempts} of {}", policy.name);
+        }
+        assert_eq!(differences.len(), 3, "success, attempts and phantoms; latency only where success is the same");
+    });
+}
+
+/// A stall of ten seconds, and one retry: the run ends far from where it began, and the picture says so.
+#[test]
+fn a_metastable_collapse_stays_down() {
+    let server = ServerConfig {
+        workers: Some(30),
+        service_time: Distribution::Constant(Span::millis(100)),
+        ..ServerConfig::named("database")
+    };
+    let stall = Fault { freeze: true, ..Fault::named("stall", 0, second(60), second(70)) };
+    let never = RetryPolicy { attempts: Some(1), timeout: Some(Span::secs(1)), ..RetryPolicy::default() };
+    let once = RetryPolicy { attempts: Some(2), backoff: Backoff::none(), ..never.clone() };
+    let load = Arrivals::Poisson { rate: 280.0 };
+    let scenario = Scenario { faults: vec![stall], replications: 3, ..Scenario::new(Span::secs(600), load, server) }
+        .with_policy("never", never, &[])
+        .with_policy("retry-once", once, &[]);
+    // The end of the stall and the end of the demand are in one place, and each has a time to be written beside it.
+    check("collapse", &scenario);
+    with_results(&scenario, |input| {
+        let policies = &input.comparison.policies;
+        let example = &policies[1].example;
+        assert!(example.stayed_down && !policies[0].example.stayed_down);
+        let rates = &policies[1].metric("success_rate").expect("measured").values;
+        assert!(rates.iter().all(|rate| *rate >= rates[example.replication as usize]), "the worst that stayed down");
+        let phase = Phase::new(input).expect("there is a demand");
+        assert_eq!(phase.shown(), [1, 0], "what stayed down comes first");
+        let panel = phase.panel(1);
+        for text in ["10:00, still down", "1:00", "1:10"] {
+            assert!(texts(&panel).contains(&text), "{text}: {}", panel.words);
+        }
+        let at = |role: Role| panel.marks.iter().rfind(|mark| mark.ink.role == role).expect("drawn").extent();
+        let (begin, end) = (at(Role::Before), at(Role::EndRing));
+        assert!(end.0 > begin.2 + 20.0 && end.1 > begin.3 + 100.0, "right of its beginning and far below it: {end:?}");
+        assert!(panel.marks.iter().any(|mark| mark.ink.role == Role::DuringHead), "arrows show the direction");
+        assert!(!phase.panel(0).words.contains("still down"));
+        let strips = &Storm::new(input).strips;
+        assert_eq!((strips.of(0), strips.of(1)), (&[][..], &[Level::Queue, Level::InFlight][..]));
+    });
+}
+
 /// The same files twice; as SVG they are whole and load nothing.
 #[test]
 fn files_are_the_same_every_time_and_well_formed() {
@@ -177,7 +310,7 @@ fn files_are_the_same_every_time_and_well_formed() {
         let first = files(input);
         assert_eq!(first, files(input));
         let names: Vec<&str> = first.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names.len(), 8);
+        assert_eq!(names.len(), 16);
         assert!(names.contains(&"charts/storm.svg") && names.contains(&"charts/duplicates.png"), "{names:?}");
         for (name, bytes) in first.iter().filter(|(name, _)| name.ends_with(".svg")) {
             let text = std::str::from_utf8(bytes).expect("SVG is UTF-8");

@@ -36,6 +36,14 @@ pub enum Colour {
     Bad,
     /// The goodput of any policy, in a legend.
     Goodput,
+    /// Operations that succeeded at attempt 1, 2, 3, 4, 5 or later: 0 to 4.
+    Tried(usize),
+    /// Operations that failed: refused by a gate, after one attempt, after retries: 0 to 2.
+    Failed(usize),
+    /// Text on a light area of either kind.
+    OnLight,
+    /// Text on a dark one.
+    OnDark,
     /// The policy in this place of the file.
     Policy(usize),
 }
@@ -59,6 +67,17 @@ const POLICIES: [Token; POLICY_COLOURS] = [
     ("p8", 0x5b4bb0, 0xa497f0),
 ];
 
+/// From light to dark.
+const TRIED: [Token; 5] = [
+    ("q0", 0xcfe3ef, 0xd7ebf7),
+    ("q1", 0x9cc6df, 0x9cc9e6),
+    ("q2", 0x5d9fc8, 0x5fa3cc),
+    ("q3", 0x2b76a8, 0x33779f),
+    ("q4", 0x0b4f7d, 0x1d5274),
+];
+/// From light to dark.
+const FAILED: [Token; 3] = [("z0", 0xf0d9c9, 0xe2c8b6), ("z1", 0xdd9a70, 0xd2905f), ("z2", 0xb1501a, 0xb85a24)];
+
 /// A dash pattern: lengths of line and gap in turn; empty: solid.
 pub type Dash = &'static [f64];
 
@@ -75,7 +94,7 @@ const DASHES: [Dash; POLICY_COLOURS] = [
     &[1.2, 2.0],
 ];
 
-const NAMED: [Colour; 15] = [
+const NAMED: [Colour; 25] = [
     Colour::Background,
     Colour::Foreground,
     Colour::Muted,
@@ -91,6 +110,16 @@ const NAMED: [Colour; 15] = [
     Colour::Good,
     Colour::Bad,
     Colour::Goodput,
+    Colour::Tried(0),
+    Colour::Tried(1),
+    Colour::Tried(2),
+    Colour::Tried(3),
+    Colour::Tried(4),
+    Colour::Failed(0),
+    Colour::Failed(1),
+    Colour::Failed(2),
+    Colour::OnLight,
+    Colour::OnDark,
 ];
 
 impl Colour {
@@ -111,6 +140,10 @@ impl Colour {
             Colour::Good => ("ok", 0x1a6e3c, 0x6fcf97),
             Colour::Bad => ("bad", 0xa83200, 0xff9a70),
             Colour::Goodput => ("good", 0xc9ced4, 0x464e57),
+            Colour::Tried(step) => TRIED[step],
+            Colour::Failed(step) => FAILED[step],
+            Colour::OnLight => ("onl", 0x10202c, 0x10202c),
+            Colour::OnDark => ("ond", 0xffffff, 0xffffff),
             Colour::Policy(slot) => POLICIES[colour_index(slot)],
         }
     }
@@ -212,6 +245,15 @@ mod tests {
         for text in [Colour::Foreground, Colour::Muted, Colour::Link, Colour::FaultText, Colour::Good, Colour::Bad] {
             check(text, 4.5);
         }
+        let on = |text: Colour, area: Colour| {
+            let ((_, light, dark), (name, on_light, on_dark)) = (text.token(), area.token());
+            for (a, b) in [(light, on_light), (dark, on_dark)] {
+                assert!(contrast(a, b) >= 4.5, "text on {name}: contrast {:.2}", contrast(a, b));
+            }
+        };
+        let light = [Colour::Tried(0), Colour::Tried(1), Colour::Tried(2), Colour::Failed(0), Colour::Failed(1)];
+        light.into_iter().for_each(|area| on(Colour::OnLight, area));
+        [Colour::Tried(3), Colour::Tried(4), Colour::Failed(2)].into_iter().for_each(|area| on(Colour::OnDark, area));
         (0..POLICY_COLOURS).for_each(|slot| check(Colour::Policy(slot), 3.0));
         check(Colour::Axis, 3.0);
     }

@@ -5,11 +5,11 @@ use crate::report::name::{harmless, list};
 use crate::report::recovery::last_fault;
 
 impl Facts<'_> {
-    /// Who stayed down after the last fault, and how long the others took.
-    pub(super) fn recovery(&self) -> Option<String> {
+    /// "exponential stayed down after outage in 4 of 10 runs, decorrelated in 5"; `None` if nobody did.
+    pub(super) fn stayed_down(&self) -> Option<String> {
         let recovered = self.recovered.as_ref()?;
         let fault = harmless(last_fault(self.input)?);
-        let (down, up): (Vec<usize>, Vec<usize>) = self.all.iter().partition(|policy| recovered[**policy].down() > 0);
+        let down: Vec<usize> = self.all.iter().copied().filter(|policy| recovered[*policy].down() > 0).collect();
         let mut counts: Vec<usize> = Vec::new();
         for policy in &down {
             if !counts.contains(&recovered[*policy].down()) {
@@ -26,6 +26,38 @@ impl Facts<'_> {
                 text.push_str(&format!(", {names} in {count}"));
             }
         }
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// The same as a heading: of many policies only how many they are.
+    pub(super) fn stayed_down_in_short(&self) -> Option<String> {
+        const MOST_NAMES: usize = 3;
+        let down = self.recovered.as_ref()?.iter().filter(|recovered| recovered.down() > 0).count();
+        if down <= MOST_NAMES {
+            return self.stayed_down();
+        }
+        let (all, fault) = (self.all.len(), harmless(last_fault(self.input)?));
+        Some(format!("{down} of {all} policies stayed down after {fault}, in some runs or in all"))
+    }
+
+    /// "Every policy came back after outage"; `None` if that cannot be told or is not so.
+    pub(super) fn came_back(&self) -> Option<String> {
+        let recovered = self.recovered.as_ref()?;
+        let fault = harmless(last_fault(self.input)?);
+        let back = recovered.iter().all(|of| of.down() == 0);
+        let runs = if self.comparison.replications > 1 { " in every run" } else { "" };
+        let who = match self.all[..] {
+            [only] => format!("{} came", self.name(only)),
+            _ => "Every policy came".to_owned(),
+        };
+        back.then(|| format!("{who} back after {fault}{runs}"))
+    }
+
+    /// Who stayed down after the last fault, and how long the others took.
+    pub(super) fn recovery(&self) -> Option<String> {
+        let recovered = self.recovered.as_ref()?;
+        let (down, up): (Vec<usize>, Vec<usize>) = self.all.iter().partition(|policy| recovered[**policy].down() > 0);
+        let mut text = self.stayed_down().unwrap_or_default();
         if !down.is_empty() {
             text.push_str(&self.cause_of_staying_down(&down).map(|cause| format!(": {cause}")).unwrap_or_default());
             text.push('.');

@@ -197,7 +197,7 @@ impl Facts<'_> {
             format!("{} sends most: {} attempts per operation", self.name(policy), self.cell(policy, Column::Attempts))
         };
         Headings {
-            success: if judged { self.against_baseline() } else { "Success rate".to_owned() },
+            success: self.success_heading().filter(|_| judged).unwrap_or_else(|| "Success rate".to_owned()),
             attempts: highest(Column::Attempts, &most, "Attempts per operation"),
             load: match self.wave().filter(|_| judged) {
                 Some(wave) => wave.trim_end_matches('.').to_owned(),
@@ -208,6 +208,13 @@ impl Facts<'_> {
                 .duplicates_heading()
                 .filter(|_| judged)
                 .unwrap_or_else(|| "Duplicates and phantom successes".to_owned()),
+            latency: self.never(),
+            results: self.failures_after_retries().unwrap_or_default(),
+            phase: self
+                .stayed_down_in_short()
+                .or_else(|| self.came_back())
+                .unwrap_or_else(|| "Load against goodput".to_owned()),
+            forest: if judged { self.against_baseline() } else { String::new() },
         }
     }
 }

@@ -15,7 +15,7 @@ use std::cmp::Ordering;
 use super::ReportInput;
 use super::column::{Cells, Column};
 use super::contrast::{Contrasts, TwoGroups, two_groups};
-use super::marks::Marks;
+use super::marks::{Marks, best_without_duplicates};
 use super::name::fitted;
 use super::number::{Notation, difference_decimals};
 use super::recovery::{Recovered, recovered};
@@ -75,6 +75,14 @@ pub struct Headings {
     pub load: String,
     /// Over duplicates and phantom successes.
     pub duplicates: String,
+    /// Over latency and results.
+    pub latency: String,
+    /// Beside results; empty if there is nothing to say.
+    pub results: String,
+    /// Over the phase pictures.
+    pub phase: String,
+    /// Over differences to the baseline.
+    pub forest: String,
 }
 
 /// All that is said about a comparison. Policies are indices into [`Comparison::policies`].
@@ -181,12 +189,6 @@ impl<'a> Facts<'a> {
         let names: Vec<&str> = comparison.policies.iter().map(|policy| policy.name.as_str()).collect();
         let recovered = recovered(input);
         let all: Vec<usize> = (0..comparison.policies.len()).collect();
-        let retries = |policy: usize| comparison.policies[policy].mean("retries").is_some_and(|mean| mean > 0.0);
-        let clean: Vec<usize> = all
-            .iter()
-            .copied()
-            .filter(|policy| retries(*policy) && contrasts.mean(*policy, Column::Duplicates) == Some(0.0))
-            .collect();
         let top = contrasts.extreme(Column::Success, &all, Ordering::Greater);
         Facts {
             input,
@@ -198,7 +200,7 @@ impl<'a> Facts<'a> {
             groups: comparison.policies.iter().map(|p| two_groups(&Column::Success.values(p), LEAST_GAP)).collect(),
             core: contrasts.unsurpassed(Column::Success, &all, &top, Ordering::Greater),
             top,
-            best_without_duplicates: contrasts.first(Column::Success, &clean, Ordering::Greater),
+            best_without_duplicates: best_without_duplicates(comparison),
             recovered,
             all,
         }

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::Facts;
+use crate::metrics::ending::Ending;
 use crate::report::column::Column;
 use crate::report::name::list;
 use crate::report::refusal::{REFUSALS, Refusal};
@@ -107,6 +108,51 @@ impl Facts<'_> {
         let mut text = format!("{winner_name} leads {rival_name}{which} by {by}, paired over {n} replications.");
         text.extend(self.attempts_differ(winner, rival));
         Some(text)
+    }
+
+    /// Over success rates: whom the winner leads, or as much of the verdict.
+    pub(super) fn success_heading(&self) -> Option<String> {
+        let sentence = match self.top[..] {
+            [_] => self.success()?,
+            _ => self.verdict().into_iter().next()?,
+        };
+        // Of the finding only the first sentence, which has no full stop but its last and those between digits.
+        let first = sentence.split(". ").next().unwrap_or(&sentence);
+        Some(first.trim_end_matches('.').to_owned())
+    }
+
+    /// "Between 14.8% and 43.3% of operations never succeed".
+    pub(super) fn never(&self) -> String {
+        let write = |policy: &usize| {
+            crate::report::chart::latency::percent(1.0 - self.mean(*policy, Column::Success).unwrap_or(0.0))
+        };
+        let measured: Vec<usize> =
+            self.all.iter().copied().filter(|policy| self.mean(*policy, Column::Success).is_some()).collect();
+        let rate = |policy: &usize| self.mean(*policy, Column::Success).unwrap_or(0.0);
+        let most = measured.iter().min_by(|a, b| rate(a).total_cmp(&rate(b)));
+        let least = measured.iter().max_by(|a, b| rate(a).total_cmp(&rate(b)));
+        match least.zip(most).map(|(least, most)| (write(least), write(most))) {
+            None => "No operation was measured".to_owned(),
+            Some((_, most)) if most == "0%" => "Every operation succeeds".to_owned(),
+            Some((least, most)) if least == most => format!("{most} of operations never succeed"),
+            Some((least, most)) if least.starts_with('<') || least == "0%" => {
+                format!("Up to {most} of operations never succeed")
+            }
+            Some((least, most)) => format!("Between {least} and {most} of operations never succeed"),
+        }
+    }
+
+    /// "Most failures of a and b come after retries": what was sent for nothing. Not said if it is so of most policies.
+    pub(super) fn failures_after_retries(&self) -> Option<String> {
+        let most = |policy: &usize| {
+            let endings = &self.comparison.policies[*policy].endings;
+            let failed: f64 =
+                [Ending::AfterRetries, Ending::AfterOne, Ending::Refused].iter().map(|ending| endings[*ending]).sum();
+            failed > 0.0 && endings[Ending::AfterRetries] > failed / 2.0
+        };
+        let named: Vec<usize> = self.all.iter().copied().filter(most).collect();
+        (!named.is_empty() && named.len() * 2 <= self.all.len())
+            .then(|| format!("Most failures of {} come after retries", list(&self.named(&named), "and")))
     }
 
     /// The number of attempts that a policy may make, as in the resolved scenario.

@@ -1,7 +1,7 @@
 //! The numbers behind the figures, as tables that open on demand.
 
 use super::{N, Page};
-use crate::experiment::Estimate;
+use crate::experiment::{Estimate, PolicyResult};
 use crate::report::chart::axis::instant;
 use crate::report::chart::dots;
 use crate::report::chart::storm::Storm;
@@ -15,8 +15,20 @@ const STEPS: [f64; 17] =
     [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 14_400.0];
 
 impl Page<'_> {
-    /// Attempts per second of every policy in steps of time.
+    /// What the panels show of every policy in steps of time: attempts, goodput, and the levels that have strips.
     pub(super) fn storm_data(&self, storm: &Storm) -> String {
+        let mut tables = vec![
+            self.timeline_data(storm, "attempts per second", &|policy| &policy.timeline.attempts),
+            self.timeline_data(storm, "goodput per second", &|policy| &policy.timeline.goodput),
+        ];
+        let levels = storm.strips.any();
+        tables.extend(
+            levels.into_iter().map(|level| self.timeline_data(storm, level.label(), &|policy| level.means(policy))),
+        );
+        self.data_tables(&tables)
+    }
+
+    fn timeline_data(&self, storm: &Storm, what: &str, values: &dyn Fn(&PolicyResult) -> &[f64]) -> (String, String) {
         let end = storm.axes.time.high;
         let bin = storm.grouping.bin_seconds;
         let needed = end / MOST_TIMES as f64;
@@ -27,16 +39,17 @@ impl Page<'_> {
         let columns = (end / step).ceil().max(1.0) as usize;
         let heads: Vec<String> = (0..columns).map(|i| instant(i as f64 * step, end)).collect();
         let row = |policy: usize| {
-            let attempts = &self.input.comparison.policies[policy].timeline.attempts;
+            let values = values(&self.input.comparison.policies[policy]);
             let mean = |i: usize| {
-                let shown = attempts.get(i * bins..((i + 1) * bins).min(attempts.len())).unwrap_or_default();
+                let shown = values.get(i * bins..((i + 1) * bins).min(values.len())).unwrap_or_default();
                 // What comes after the last bin of all runs is no traffic.
                 N.rate(shown.iter().sum::<f64>() / bins as f64)
             };
             (0..columns).map(mean).collect()
         };
-        let title = format!("attempts per second, mean per {}", N.length(step));
-        self.data_table(&title, &heads, &row)
+        let title = format!("{what}, mean per {}", N.length(step));
+        let table = self.policy_table(&title, &heads, &row);
+        (title, table)
     }
 
     /// What the dot plots show, with intervals.
@@ -67,8 +80,24 @@ impl Page<'_> {
         self.data_table(&format!("{}{interval}", heads.join(", ")), &heads, &row)
     }
 
-    /// A table with a row for each policy.
-    fn data_table(&self, title: &str, heads: &[String], row: &dyn Fn(usize) -> Vec<String>) -> String {
+    /// A table with a row for each policy, behind its title.
+    pub(super) fn data_table(&self, title: &str, heads: &[String], row: &dyn Fn(usize) -> Vec<String>) -> String {
+        self.data_tables(&[(title.to_owned(), self.policy_table(title, heads, row))])
+    }
+
+    /// Tables behind one title, that of the first; each of several has its own above it.
+    fn data_tables(&self, tables: &[(String, String)]) -> String {
+        let Some((first, _)) = tables.first() else { return String::new() };
+        let more = if tables.len() > 1 { " and more" } else { "" };
+        let table = |(title, table): &(String, String)| {
+            let title = if tables.len() > 1 { format!("<p class=\"fh\">{}</p>", escape(title)) } else { String::new() };
+            title + table
+        };
+        let all: String = tables.iter().map(table).collect();
+        format!("<details><summary>Data table: {}{more}</summary>{all}</details>", escape(first))
+    }
+
+    fn policy_table(&self, title: &str, heads: &[String], row: &dyn Fn(usize) -> Vec<String>) -> String {
         let heads: String = heads.iter().map(|head| format!("<th scope=\"col\">{}</th>", escape(head))).collect();
         let rows = (0..self.input.comparison.policies.len()).map(|policy| {
             let cells: String = row(policy).iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect();
@@ -77,9 +106,8 @@ impl Page<'_> {
         let rows: String = rows.collect();
         let title = escape(title);
         format!(
-            "<details><summary>Data table: {title}</summary><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{title}\">\
-             <table class=\"plain\"><thead><tr><th scope=\"col\">policy</th>{heads}</tr></thead><tbody>{rows}</tbody></table>\
-             </div></details>"
+            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{title}\"><table class=\"plain\"><thead>\
+             <tr><th scope=\"col\">policy</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
         )
     }
 }

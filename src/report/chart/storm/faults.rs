@@ -43,6 +43,13 @@ fn covered(windows: &[(f64, f64, String)], axes: &Axes) -> Vec<(f64, f64)> {
     parts
 }
 
+/// Tints the faults between two heights.
+pub fn tint(picture: &mut Picture, scenario: &Scenario, axes: &Axes, (top, bottom): (f64, f64)) {
+    for (left, right) in covered(&windows(scenario, axes), axes) {
+        picture.add(Role::Fault, Shape::Rect((left, top), (right, bottom)));
+    }
+}
+
 /// Draws tints, hatches and names.
 pub fn draw(picture: &mut Picture, scenario: &Scenario, axes: &Axes) {
     let windows = windows(scenario, axes);

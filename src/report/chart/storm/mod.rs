@@ -5,15 +5,18 @@ mod faults;
 mod legend;
 mod panel;
 pub mod peak;
+mod strips;
 pub mod words;
 
 pub use axes::Axes;
 pub use legend::{Entry, legend};
+pub use strips::{Level, Strips};
 pub use words::words;
 
 use super::picture::{Picture, Point};
 use super::series::{Grouping, MOST_POINTS};
 use crate::report::ReportInput;
+use crate::report::name::list;
 use crate::report::number::Notation;
 
 /// Most points of another policy's line.
@@ -30,6 +33,8 @@ pub struct Storm<'a> {
     pub grouping: Grouping,
     /// The line of each policy as the others' panels show it; empty if it is not shown.
     context: Vec<Vec<Point>>,
+    /// Levels under the goodput.
+    pub strips: Strips,
 }
 
 impl<'a> Storm<'a> {
@@ -45,7 +50,8 @@ impl<'a> Storm<'a> {
         let line = |values: &[f64]| axes.line(group(MOST_CONTEXT_POINTS.min(points)), values);
         let shown = policies.len() <= MOST_IN_CONTEXT;
         let context = policies.iter().map(|p| if shown { line(&p.timeline.attempts) } else { Vec::new() }).collect();
-        Storm { input, grouping: group(points), axes, context }
+        let strips = Strips::new(input, &axes);
+        Storm { input, grouping: group(points), axes, context, strips }
     }
 
     /// The panel of a policy.
@@ -70,7 +76,14 @@ impl<'a> Storm<'a> {
         } else {
             ""
         };
-        format!("Above, attempts per second; below, goodput. {line} Short bar: the busiest {window}{runs}.")
+        let levels = self.strips.any();
+        let strips = if levels.is_empty() {
+            String::new()
+        } else {
+            let levels: Vec<&str> = levels.into_iter().map(Level::label).collect();
+            format!(" Under these, where the level is not flat: {}.", list(&levels, "and"))
+        };
+        format!("Above, attempts per second; below, goodput. {line} Short bar: the busiest {window}{runs}.{strips}")
     }
 
     /// True if every panel shows the other policies.

@@ -14,12 +14,13 @@ const MIDDLE: f64 = 4.0;
 /// Between a label and its axis: "1,000" and "100%" in the widest font just fit.
 const GAP: f64 = 3.6;
 
-/// The panel of `policy`, back to front.
+/// The panel of `policy`, back to front; as tall as its strips need.
 pub fn panel(storm: &Storm, policy: usize) -> Picture {
     let (input, axes) = (storm.input, &storm.axes);
     let world = &axes.worlds[policy];
     let result = &input.comparison.policies[policy];
-    let mut picture = Picture::new(WIDTH, HEIGHT);
+    let bottom = storm.strips.bottom(policy);
+    let mut picture = Picture::new(WIDTH, HEIGHT + bottom - STRIP_BOTTOM);
     picture.words = words::description(input, policy);
 
     faults::draw(&mut picture, &input.scenario_of(policy), axes);
@@ -43,7 +44,8 @@ pub fn panel(storm: &Storm, policy: usize) -> Picture {
     let label = peak::draw(&mut picture, result, axes, world);
     capacity_word(&mut picture, axes, world, label);
     strip(&mut picture, storm, policy);
-    time_axis(&mut picture, axes);
+    storm.strips.draw(&mut picture, input, axes, policy);
+    time_axis(&mut picture, axes, bottom);
     picture
 }
 
@@ -145,11 +147,11 @@ fn goodput_tick(axes: &Axes, world: &World) -> (f64, String) {
     (round, short(round, round))
 }
 
-fn time_axis(picture: &mut Picture, axes: &Axes) {
+fn time_axis(picture: &mut Picture, axes: &Axes, bottom: f64) {
     for tick in &axes.time_ticks {
         let half = font::width(&tick.label, TEXT, false) / 2.0;
         // The last label carries the unit and may be wide.
         let x = axes.time.at(tick.value).min(WIDTH - half);
-        picture.text(Role::Tick, (x, STRIP_BOTTOM + 16.0), Anchor::Middle, tick.label.clone());
+        picture.text(Role::Tick, (x, bottom + 16.0), Anchor::Middle, tick.label.clone());
     }
 }

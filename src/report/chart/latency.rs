@@ -1,0 +1,309 @@
+//! Latency as what is left: the share of all operations that have not yet succeeded, over the time since they began.
+//!
+//! It is the complement of a distribution function over all operations, failed ones included, so every curve ends level at its failure
+//! rate. Failing fast cannot look like answering fast. Both axes are logarithmic.
+
+use super::Width;
+use super::axis::{LogScale, short};
+use super::font;
+use super::ink::{Role, TEXT};
+use super::picture::{Anchor, Picture, Point, Shape};
+use crate::experiment::{Comparison, PolicyResult};
+use crate::metrics::histogram::grid;
+use crate::report::name::harmless;
+use crate::report::number::Notation;
+
+/// Above it.
+pub const TITLE: &str = "Operations still without a success";
+
+/// What is drawn, over how many runs.
+pub fn note(comparison: &Comparison) -> String {
+    let runs = match comparison.replications {
+        1 => String::new(),
+        n => format!(" Means of {n} runs."),
+    };
+    format!(
+        "Both axes logarithmic.{runs} The level at the right, in per cent, is the share that never succeeded: failing fast cannot look like answering fast."
+    )
+}
+
+const LEFT: f64 = 38.0;
+const TOP: f64 = 12.0;
+/// Between the plot and the lower edge.
+const FOOT: f64 = 24.0;
+/// Between the end of a curve and its label.
+const TIE: f64 = 14.0;
+/// Least distance between two labels.
+const LABEL: f64 = 15.2;
+/// A value right of its name.
+const VALUE: f64 = 36.0;
+
+/// What the axes show.
+#[derive(Clone, Debug)]
+pub struct Axes {
+    /// The times of the grid in seconds.
+    times: Vec<f64>,
+    /// Where in the grid the plot begins and ends.
+    shown: std::ops::RangeInclusive<usize>,
+    /// The lowest share; all lower ones lie on the edge.
+    lowest: f64,
+}
+
+impl Axes {
+    /// For these results.
+    pub fn new(comparison: &Comparison) -> Axes {
+        let times: Vec<f64> = grid().map(crate::units::Span::seconds).collect();
+        let policies = || comparison.policies.iter().map(|policy| &policy.succeeded_within);
+        let is_step = |i: &usize| i.is_multiple_of(10);
+        // It begins where only a few have succeeded but for those that took no time, and ends where nothing comes any more.
+        let few = |i: &usize| policies().all(|within| within[*i] - within[0] <= FEW);
+        let over = |i: &usize| policies().all(|within| Some(&within[*i]) == within.last());
+        let last = times.len() - 1;
+        let first = (0..=last).rev().filter(is_step).find(few).unwrap_or(0);
+        // Nothing takes any time: any axis does.
+        let first = if over(&first) { SOME_TIME } else { first };
+        let end = (first + 10..=last).filter(is_step).find(over).unwrap_or(last);
+        let levels = || comparison.policies.iter().map(level);
+        let above = levels().filter(|level| *level > 0.0).fold(1.0, f64::min) / 2.0;
+        let above = if levels().any(|level| level <= 0.0) { above.min(0.01) } else { above };
+        Axes { times, shown: first..=end, lowest: round_down(above.max(1e-6)) }
+    }
+
+    /// Times for a table, in seconds: of the steps between the ends at most eight.
+    pub fn table_times(&self) -> Vec<(usize, f64)> {
+        let inner = (*self.shown.start() + 1..*self.shown.end()).filter(|i| matches!(i % 20, 0 | 6 | 14));
+        let all: Vec<usize> = inner.collect();
+        let every = all.len().div_ceil(8).max(1);
+        all.into_iter().step_by(every).map(|i| (i, self.times[i])).collect()
+    }
+
+    fn scales(&self, frame: &Frame) -> (LogScale, LogScale) {
+        let (low, high) = (self.times[*self.shown.start()], self.times[*self.shown.end()]);
+        (
+            LogScale { low, high, start: LEFT, end: frame.right },
+            LogScale { low: self.lowest, high: 1.0, start: frame.bottom, end: TOP },
+        )
+    }
+}
+
+/// A share that can be left of the plot.
+const FEW: f64 = 0.1;
+/// The place of 0.1 s in the grid.
+const SOME_TIME: usize = 100;
+
+/// The share of operations that never succeeded.
+pub fn level(policy: &PolicyResult) -> f64 {
+    policy.succeeded_within.last().map_or(1.0, |within| 1.0 - within)
+}
+
+/// The share of operations without a success after each of `times` (places in the grid).
+pub fn left(policy: &PolicyResult, times: &[(usize, f64)]) -> Vec<f64> {
+    times.iter().map(|(place, _)| 1.0 - policy.succeeded_within[*place]).collect()
+}
+
+/// Where the plot ends, and how tall the picture is.
+struct Frame {
+    width: f64,
+    height: f64,
+    right: f64,
+    bottom: f64,
+}
+
+impl Frame {
+    fn new(width: Width, policies: usize) -> Frame {
+        let (height, right) = match width {
+            Width::Wide => (330.0, 360.0),
+            Width::Narrow => (310.0, 190.0),
+        };
+        // As many labels as there are policies.
+        let bottom = (height - FOOT).max(TOP + LABEL * policies as f64);
+        Frame { width: width.units(), height: bottom + FOOT, right, bottom }
+    }
+}
+
+/// The picture.
+pub fn picture(comparison: &Comparison, axes: &Axes, width: Width) -> Picture {
+    let frame = Frame::new(width, comparison.policies.len());
+    let (time, share) = axes.scales(&frame);
+    let mut picture = Picture::new(frame.width, frame.height);
+    grid_lines(&mut picture, &frame, time, share);
+    for policy in &comparison.policies {
+        picture.add(Role::Curve.of(policy.slot), Shape::Path(curve(policy, axes, time, share)));
+    }
+    labels(&mut picture, comparison, &frame, share);
+    picture.words = words(comparison, axes);
+    picture
+}
+
+fn grid_lines(picture: &mut Picture, frame: &Frame, time: LogScale, share: LogScale) {
+    let decades = share.steps(&[1.0]).len();
+    let shares = share.steps(if decades > 3 { &[1.0] } else { &[1.0, 2.0, 5.0] });
+    for value in shares {
+        let y = share.within(value);
+        picture.line(Role::Grid, (LEFT, y), (frame.right, y));
+        picture.text(Role::Tick, (LEFT - 3.6, y + 4.0), Anchor::End, percent_tick(value));
+    }
+    picture.line(Role::Axis, (LEFT, frame.bottom), (frame.right, frame.bottom));
+    for value in time_ticks(time) {
+        let x = time.within(value);
+        picture.line(Role::Grid, (x, TOP), (x, frame.bottom));
+        picture.text(Role::Tick, (x, frame.bottom + 16.0), Anchor::Middle, time_label(value));
+    }
+}
+
+/// Steps of 1 and 3, or as few of the powers of ten as have room for their labels.
+fn time_ticks(time: LogScale) -> Vec<f64> {
+    let half = |value: f64| font::width(&time_label(value), TEXT, false) / 2.0;
+    let fits = |ticks: &Vec<f64>| {
+        ticks.windows(2).all(|pair| time.within(pair[1]) - time.within(pair[0]) >= half(pair[0]) + half(pair[1]) + 6.0)
+    };
+    let powers = time.steps(&[1.0]);
+    let thinned = (1..=powers.len()).map(|every| powers.iter().copied().step_by(every).collect());
+    std::iter::once(time.steps(&[1.0, 3.0])).chain(thinned).find(fits).unwrap_or_default()
+}
+
+/// "30 ms", "0.1 s", "1,000 s".
+pub fn time_label(seconds: f64) -> String {
+    let n = Notation::PAGE;
+    let (value, unit) = match seconds {
+        s if s < 0.999e-3 => (s * 1e6, "µs"),
+        s if s < 0.0999 => (s * 1e3, "ms"),
+        s => (s, "s"),
+    };
+    // Steps of a grid have one digit.
+    let decimals = if value < 0.999 { 1 } else { 0 };
+    format!("{}{}{unit}", n.fixed(value, decimals), n.unit_space)
+}
+
+fn percent_tick(share: f64) -> String {
+    format!("{}%", short(share * 100.0, share * 100.0))
+}
+
+/// A policy's line, up to where it leaves the plot below.
+fn curve(policy: &PolicyResult, axes: &Axes, time: LogScale, share: LogScale) -> Vec<Point> {
+    let mut points = Vec::new();
+    for i in axes.shown.clone() {
+        let left = 1.0 - policy.succeeded_within[i];
+        points.push((time.within(axes.times[i]), share.within(left.max(share.low))));
+        if left < share.low {
+            break;
+        }
+    }
+    points
+}
+
+/// Names and levels at the ends of the curves, in order of the levels.
+fn labels(picture: &mut Picture, comparison: &Comparison, frame: &Frame, share: LogScale) {
+    let mut order: Vec<&PolicyResult> = comparison.policies.iter().collect();
+    // A stable sort: equal levels stay in the file's order.
+    order.sort_by(|a, b| level(b).total_cmp(&level(a)));
+    let ends: Vec<f64> = order.iter().map(|policy| share.within(level(policy))).collect();
+    let places = apart(&ends, LABEL, TOP - 2.0, frame.bottom);
+    let from = frame.right + TIE;
+    let room = frame.width - VALUE - from - 3.0;
+    let names: Vec<String> =
+        order.iter().map(|policy| font::shorten(&harmless(&policy.name), room, TEXT, false)).collect();
+    let longest = names.iter().map(|name| font::width(name, TEXT, false)).fold(0.0, f64::max);
+    for (((policy, end), y), name) in order.into_iter().zip(ends).zip(places).zip(names) {
+        let knee = (frame.right + TIE * 0.7, y);
+        picture.add(Role::Tie.of(policy.slot), Shape::Path(vec![(frame.right, end), knee, (from, y)]));
+        picture.text(Role::Label.of(policy.slot), (from + 3.0, y + 4.0), Anchor::Start, name);
+        picture.text(
+            Role::Label.of(policy.slot),
+            (from + 3.0 + longest + VALUE, y + 4.0),
+            Anchor::End,
+            bare(level(policy)),
+        );
+    }
+}
+
+/// Ascending places as near to `wanted` (ascending too) as possible, at least `gap` apart, all between `low` and `high` if they fit.
+///
+/// Less the gaps above them, places have only to ascend: neighbours that do not are pooled at their mean (isotonic regression by
+/// pool-adjacent-violators, Ayer et al., "An empirical distribution function for sampling with incomplete information", 1955).
+fn apart(wanted: &[f64], gap: f64, low: f64, high: f64) -> Vec<f64> {
+    let mut pools: Vec<(f64, usize)> = Vec::new();
+    for (index, place) in wanted.iter().enumerate() {
+        let mut pool = (place - index as f64 * gap, 1);
+        while let Some((sum, count)) = pools.pop_if(|(sum, count)| *sum / *count as f64 > pool.0 / pool.1 as f64) {
+            pool = (pool.0 + sum, pool.1 + count);
+        }
+        pools.push(pool);
+    }
+    let most = high - gap * wanted.len().saturating_sub(1) as f64;
+    let starts = pools.iter().flat_map(|(sum, count)| std::iter::repeat_n(sum / *count as f64, *count));
+    starts.enumerate().map(|(index, start)| start.min(most).max(low) + index as f64 * gap).collect()
+}
+
+/// A level as in the plot: per cent without the sign, more decimals where it is small.
+fn bare(share: f64) -> String {
+    percent(share).trim_end_matches('%').to_owned()
+}
+
+/// A share of operations without a success. It is small where all is well, so two digits are kept.
+pub fn percent(share: f64) -> String {
+    let n = Notation::PAGE;
+    match share * 100.0 {
+        p if p <= 0.0 => "0%".to_owned(),
+        p if p < 0.005 => "<0.01%".to_owned(),
+        p if p < 0.995 => format!("{}%", n.fixed(p, 2)),
+        _ if share >= 1.0 => "100%".to_owned(),
+        _ => n.percent(share),
+    }
+}
+
+fn words(comparison: &Comparison, axes: &Axes) -> String {
+    let times = axes.table_times();
+    let of = |policy: &PolicyResult| {
+        let shares = left(policy, &times);
+        let after = times
+            .iter()
+            .zip(shares)
+            .map(|((_, time), share)| format!("{} after {}", percent(share), time_label(*time)));
+        let after: Vec<String> = after.collect();
+        format!("{} {}, {} never", harmless(&policy.name), after.join(", "), percent(level(policy)))
+    };
+    let policies: Vec<String> = comparison.policies.iter().map(of).collect();
+    format!("Share of operations that have not yet succeeded, by policy. {}.", policies.join("; "))
+}
+
+/// 1, 2 or 5 times a power of ten, at most `share`.
+fn round_down(share: f64) -> f64 {
+    let mut power = 1.0;
+    while power > share {
+        power /= 10.0;
+    }
+    [5.0, 2.0].map(|step| power * step).into_iter().find(|round| *round <= share).unwrap_or(power)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_move_no_more_than_they_must() {
+        let check = |wanted: &[f64], expected: &[f64]| assert_eq!(apart(wanted, 10.0, 0.0, 100.0), expected);
+        check(&[10.0, 30.0], &[10.0, 30.0]);
+        // Both give way.
+        check(&[50.0, 52.0], &[46.0, 56.0]);
+        check(&[50.0, 50.0, 50.0, 90.0], &[40.0, 50.0, 60.0, 90.0]);
+        // At an edge only one can.
+        check(&[0.0, 1.0], &[0.0, 10.0]);
+        check(&[99.0, 100.0], &[90.0, 100.0]);
+        check(&[], &[]);
+    }
+
+    #[test]
+    fn shares_and_times_are_written_with_the_digits_they_need() {
+        let shares = [0.0, 0.000_01, 0.000_3, 0.0312, 0.433, 1.0].map(percent);
+        assert_eq!(shares, ["0%", "<0.01%", "0.03%", "3.1%", "43.3%", "100%"]);
+        let ticks = [1.0, 0.5, 0.05, 0.002, 0.000_01].map(percent_tick);
+        assert_eq!(ticks, ["100%", "50%", "5%", "0.2%", "0.001%"]);
+        let times = [1e-6, 0.003, 0.03, 0.1, 0.3, 10.0, 1000.0].map(time_label);
+        assert_eq!(
+            times.map(|t| t.replace('\u{a0}', " ")),
+            ["1 µs", "3 ms", "30 ms", "0.1 s", "0.3 s", "10 s", "1,000 s"]
+        );
+        assert_eq!([0.07, 0.5, 0.023].map(round_down), [0.05, 0.5, 0.02]);
+    }
+}

@@ -1,0 +1,215 @@
+//! The phase picture: offered load against goodput, one run as a way through the two.
+//!
+//! A system that recovers comes back to where it began. One in a metastable failure ends far to the right, near the bottom, though its
+//! fault is long over (Bronson, Aghayev, Charapko, Zhu, "Metastable Failures in Distributed Systems", HotOS 2021). A mean over several
+//! runs would draw a state that none was in.
+
+mod panel;
+mod way;
+
+use std::cmp::Ordering;
+
+use super::axis::{LogScale, Scale, Tick, count_ticks, instant};
+use super::picture::Picture;
+use crate::experiment::PolicyResult;
+use crate::report::ReportInput;
+use crate::report::column::{Column, has_effects};
+use crate::report::contrast::Contrasts;
+use crate::report::marks::{best_without_duplicates, eligible};
+use crate::report::name::{harmless, list};
+use crate::report::number::Notation;
+use crate::report::recovery::recovered;
+use crate::scenario::Arrivals;
+use way::Way;
+
+/// Panels that are shown at once.
+const AT_ONCE: usize = 3;
+/// Width of a panel.
+const WIDTH: f64 = 340.0;
+/// Height of a panel.
+const HEIGHT: f64 = 290.0;
+const LEFT: f64 = 38.0;
+const RIGHT: f64 = WIDTH - 10.0;
+const TOP: f64 = 30.0;
+const BOTTOM: f64 = HEIGHT - 40.0;
+
+/// Why a policy is among the panels that are shown at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    StayedDown,
+    HighestPeak,
+    WithoutDuplicates,
+    LowestPeak,
+    ThereIsRoom,
+}
+
+/// The panels of a comparison on their shared axes.
+pub struct Phase<'a> {
+    input: &'a ReportInput<'a>,
+    ways: Vec<Way>,
+    load: LogScale,
+    goodput: Scale,
+    goodput_ticks: Vec<Tick>,
+    /// Operations per second that users ask for, if that is one number.
+    demand: Option<f64>,
+    /// Requests per second that the server can finish when nothing is wrong.
+    capacity: Option<f64>,
+    shown: Vec<(usize, Why)>,
+}
+
+impl<'a> Phase<'a> {
+    /// For these results; `None` if nothing arrived anywhere, and for bursts: they have no rate that a system could
+    /// come back to.
+    pub fn new(input: &'a ReportInput<'a>) -> Option<Phase<'a>> {
+        if matches!(input.scenario.arrivals, Arrivals::Burst { .. }) {
+            return None;
+        }
+        let policies = &input.comparison.policies;
+        let ways: Vec<Way> = policies.iter().map(|policy| Way::new(input.scenario, policy)).collect();
+        let points = || ways.iter().flat_map(|way| &way.points);
+        let loads = || points().map(|point| point.load).filter(|load| *load > 0.0);
+        let (least, most) = (loads().fold(f64::INFINITY, f64::min), loads().fold(0.0, f64::max));
+        if most <= 0.0 {
+            return None;
+        }
+        let demand = demand(input);
+        // A breaker can hold back nearly everything, and a bin can be empty: neither may squeeze the rest.
+        let (low, high) = match demand {
+            Some(demand) => (least.clamp(demand / 40.0, demand / 2.0), (demand * 10.0).max(most * 1.1)),
+            None => ((least / 1.5).max(most / 1000.0), most * 1.5),
+        };
+        let goodput = points().map(|point| point.goodput).fold(0.0, f64::max).max(demand.unwrap_or(0.0)) * 1.12;
+        let goodput = if goodput > 0.0 { goodput } else { 1.0 };
+        Some(Phase {
+            load: LogScale { low, high, start: LEFT, end: RIGHT },
+            goodput: Scale { low: 0.0, high: goodput, start: BOTTOM, end: TOP },
+            goodput_ticks: count_ticks(goodput, 5.0),
+            demand,
+            capacity: capacity(input),
+            shown: shown(input),
+            ways,
+            input,
+        })
+    }
+
+    /// The policies shown at once.
+    pub fn shown(&self) -> Vec<usize> {
+        self.shown.iter().map(|(policy, _)| *policy).collect()
+    }
+
+    /// All others, in the file's order.
+    pub fn others(&self) -> Vec<usize> {
+        let shown = self.shown();
+        (0..self.ways.len()).filter(|policy| !shown.contains(policy)).collect()
+    }
+
+    /// The panel of a policy.
+    pub fn panel(&self, policy: usize) -> Picture {
+        panel::panel(self, policy)
+    }
+
+    /// "run 6 of 10"; nothing if there is only one.
+    pub fn run(&self, policy: usize) -> String {
+        let (runs, example) = (self.input.comparison.replications, &self.policy(policy).example);
+        if runs == 1 { String::new() } else { format!("run {} of {runs}", example.replication + 1) }
+    }
+
+    /// Times and values of a policy's run for a table: attempts and successes per second.
+    pub fn table(&self, policy: usize) -> Vec<(String, f64, f64)> {
+        let of = |point: &way::Point| (self.instant(point.from), point.load, point.goodput);
+        self.ways[policy].points.iter().map(of).collect()
+    }
+
+    /// What the panels show, and which runs.
+    pub fn caption(&self) -> String {
+        let n = Notation::PAGE;
+        let seconds = self.ways[0].seconds;
+        let one = if self.input.comparison.replications > 1 { "One run each, in" } else { "In" };
+        let mut text =
+            format!("{one} time order: attempts per second against goodput, in bins of {}.", n.length(seconds));
+        let some = |holds: fn(&Way) -> bool| self.ways.iter().any(holds);
+        let fault = match &self.input.scenario.faults[..] {
+            [] => None,
+            [one] => Some((harmless(&one.name), "during it", "after it")),
+            _ => Some(("the first fault".to_owned(), "up to the end of the last one", "after that")),
+        };
+        if let Some((fault, during, after)) = fault {
+            let parts = [
+                (some(|way| way.before > 0), format!("Thin grey: before {fault}.")),
+                (some(|way| way.during > way.before), format!("In the fault's colour: {during}.")),
+                (some(|way| way.points.len() > way.during), format!("Thick, in the policy's colour: {after}.")),
+            ];
+            parts.into_iter().filter(|(there, _)| *there).for_each(|(_, part)| text.push_str(&format!(" {part}")));
+        }
+        text.push_str(" Large ring: end of the demand.");
+        let why = |wanted: Why| self.shown.iter().any(|(_, why)| *why == wanted);
+        let reasons = [
+            (Why::StayedDown, "the run that stayed down longest"),
+            (Why::HighestPeak, "the highest peak"),
+            (Why::WithoutDuplicates, "the best policy without duplicates"),
+            (Why::LowestPeak, "the lowest peak among those that retry and do not lose by it"),
+        ];
+        let reasons: Vec<&str> = reasons.into_iter().filter(|(wanted, _)| why(*wanted)).map(|(_, text)| text).collect();
+        if self.ways.len() > AT_ONCE && !reasons.is_empty() {
+            text.push_str(&format!(" Shown are {}.", list(&reasons, "and")));
+        }
+        if self.input.comparison.replications > 1 {
+            text.push_str(" Each is its policy's median run, or one that stayed down.");
+        }
+        text
+    }
+
+    fn policy(&self, policy: usize) -> &PolicyResult {
+        &self.input.comparison.policies[policy]
+    }
+
+    fn instant(&self, seconds: f64) -> String {
+        instant(seconds, self.input.scenario.duration.seconds())
+    }
+}
+
+/// The panels shown at once: what went wrong, what went well, and what was cheap; each policy once.
+fn shown(input: &ReportInput) -> Vec<(usize, Why)> {
+    let comparison = input.comparison;
+    let contrasts = Contrasts::new(comparison);
+    let recovered = recovered(input);
+    let all: Vec<usize> = (0..comparison.policies.len()).collect();
+    let down: Vec<usize> =
+        all.iter().copied().filter(|policy| comparison.policies[*policy].example.stayed_down).collect();
+    let runs_down = |policy: usize| recovered.as_ref().map_or(0, |all| all[policy].down());
+    // Who stayed down in most runs, of those who succeeded least often.
+    let rate = |policy: usize| contrasts.mean(policy, Column::Success).unwrap_or(0.0);
+    let worst = down.into_iter().min_by(|a, b| runs_down(*b).cmp(&runs_down(*a)).then(rate(*a).total_cmp(&rate(*b))));
+    let first = match worst {
+        Some(policy) => Some((policy, Why::StayedDown)),
+        None => contrasts.first(Column::Peak, &all, Ordering::Greater).map(|policy| (policy, Why::HighestPeak)),
+    };
+    let candidates: Vec<usize> =
+        all.iter().copied().filter(|policy| eligible(comparison, &contrasts, recovered.as_deref(), *policy)).collect();
+    let clean = if has_effects(comparison) { best_without_duplicates(comparison) } else { None };
+    let lowest = contrasts.first(Column::Peak, &candidates, Ordering::Less);
+    let chosen =
+        [first, clean.map(|policy| (policy, Why::WithoutDuplicates)), lowest.map(|policy| (policy, Why::LowestPeak))];
+    let rest = all.into_iter().map(|policy| (policy, Why::ThereIsRoom));
+    let mut panels: Vec<(usize, Why)> = Vec::new();
+    for (policy, why) in chosen.into_iter().flatten().chain(rest) {
+        if panels.len() < AT_ONCE && panels.iter().all(|(other, _)| *other != policy) {
+            panels.push((policy, why));
+        }
+    }
+    panels
+}
+
+/// The demand, if it is the same all the time.
+fn demand(input: &ReportInput) -> Option<f64> {
+    match input.scenario.arrivals {
+        Arrivals::Poisson { rate } | Arrivals::Constant { rate } => Some(rate).filter(|rate| *rate > 0.0),
+        _ => None,
+    }
+}
+
+fn capacity(input: &ReportInput) -> Option<f64> {
+    let server = &input.scenario.servers[input.scenario.operation.server];
+    let capacity = f64::from(server.workers?) / server.service_time.mean_seconds();
+    (capacity.is_finite() && capacity > 0.0).then_some(capacity)
+}

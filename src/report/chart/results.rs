@@ -1,0 +1,151 @@
+//! How operations ended: a bar for each policy, successes by the number of attempts at the left, failures at the right.
+
+use super::Width;
+use super::axis::Scale;
+use super::font;
+use super::ink::{Role, TEXT};
+use super::picture::{Anchor, Picture, Shape};
+use crate::experiment::{Comparison, PolicyResult};
+use crate::metrics::ending::Ending;
+use crate::report::name::harmless;
+use crate::report::number::Notation;
+
+/// Above it.
+pub const TITLE: &str = "Attempts per operation, by result";
+/// What is drawn, over how many runs.
+pub fn note(comparison: &Comparison) -> String {
+    let runs = match comparison.replications {
+        1 => String::new(),
+        n => format!(" Means of {n} runs."),
+    };
+    format!("Shares of operations.{runs} The tick across each bar is the success rate.")
+}
+
+/// Where the bars begin: names stand left of them.
+fn left(width: Width) -> f64 {
+    match width {
+        Width::Wide => 134.0,
+        Width::Narrow => 112.0,
+    }
+}
+
+const TOP: f64 = 6.0;
+const ROW: f64 = 26.0;
+const HALF_BAR: f64 = 9.0;
+/// A segment wider than this has its share written on it.
+const WIDE_ENOUGH: f64 = 34.0;
+
+/// The role of an ending's segment.
+fn role(ending: Ending) -> Role {
+    match ending {
+        Ending::First => Role::First,
+        Ending::Second => Role::Second,
+        Ending::Third => Role::Third,
+        Ending::Fourth => Role::Fourth,
+        Ending::Later => Role::Later,
+        Ending::AfterRetries => Role::AfterRetries,
+        Ending::AfterOne => Role::AfterOne,
+        Ending::Refused => Role::Refused,
+        Ending::Unresolved => Role::Unresolved,
+    }
+}
+
+/// In the legend and in tables.
+pub fn label(ending: Ending) -> &'static str {
+    match ending {
+        Ending::First => "1",
+        Ending::Second => "2",
+        Ending::Third => "3",
+        Ending::Fourth => "4",
+        Ending::Later => "5+",
+        Ending::AfterRetries => "after retries",
+        Ending::AfterOne => "after 1 attempt",
+        Ending::Refused => "refused by a gate",
+        Ending::Unresolved => "still open at the end",
+    }
+}
+
+/// An ending in the legend: its segment's role and its words.
+pub type Entry = (Ending, Role, &'static str);
+
+/// The endings that occur, under what they have in common.
+pub fn legend(comparison: &Comparison) -> Vec<(&'static str, Vec<Entry>)> {
+    let occurs = |ending: &Ending| comparison.policies.iter().any(|policy| policy.endings[*ending] > 0.0);
+    let common = |ending: Ending| match ending {
+        Ending::Unresolved => "neither",
+        _ if ending.succeeded() => "succeeded at attempt",
+        _ => "failed",
+    };
+    let mut groups: Vec<(&'static str, Vec<Entry>)> = Vec::new();
+    for ending in Ending::ALL.into_iter().filter(occurs) {
+        let entry = (ending, role(ending), label(ending));
+        match groups.last_mut() {
+            Some((heading, entries)) if *heading == common(ending) => entries.push(entry),
+            _ => groups.push((common(ending), vec![entry])),
+        }
+    }
+    groups
+}
+
+/// The picture.
+pub fn picture(comparison: &Comparison, width: Width) -> Picture {
+    let bottom = TOP + ROW * comparison.policies.len() as f64;
+    let mut picture = Picture::new(width.units(), bottom + 24.0);
+    let scale = Scale { low: 0.0, high: 1.0, start: left(width), end: width.units() - 6.0 };
+    for quarter in 0..=4 {
+        let x = scale.at(f64::from(quarter) / 4.0);
+        let label = format!("{}%", 25 * quarter);
+        let half = font::width(&label, TEXT, false) / 2.0;
+        picture.line(Role::Grid, (x, TOP), (x, bottom));
+        picture.text(Role::Tick, (x.min(picture.width - half), bottom + 15.0), Anchor::Middle, label);
+    }
+    for (index, policy) in comparison.policies.iter().enumerate() {
+        row(&mut picture, policy, scale, TOP + ROW * (index as f64 + 0.5));
+    }
+    let words: Vec<String> = comparison.policies.iter().map(in_words).collect();
+    picture.words = format!("{TITLE}, in per cent of operations. {}.", words.join("; "));
+    picture
+}
+
+fn row(picture: &mut Picture, policy: &PolicyResult, scale: Scale, y: f64) {
+    let name = font::shorten(&harmless(&policy.name), scale.start - 10.0, TEXT, false);
+    picture.text(Role::Label.of(policy.slot), (0.0, y + 4.0), Anchor::Start, name);
+    let (mut done, mut succeeded) = (0.0, 0.0);
+    for ending in Ending::ALL {
+        let share = policy.endings[ending];
+        let (left, right) = (scale.within(done), scale.within(done + share));
+        done += share;
+        if ending.succeeded() {
+            succeeded = done;
+        }
+        // The policy in the ink lets the page hide the row; the colour is the ending's.
+        picture.add(role(ending).of(policy.slot), Shape::Rect((left, y - HALF_BAR), (right, y + HALF_BAR)));
+        if right - left > WIDE_ENOUGH {
+            let dark = matches!(ending, Ending::Fourth | Ending::Later | Ending::AfterRetries);
+            let ink = if dark { Role::OnDark } else { Role::OnLight };
+            let text = format!("{:.0}%", share * 100.0);
+            picture.text(ink.of(policy.slot), ((left + right) / 2.0, y + 4.0), Anchor::Middle, text);
+        }
+    }
+    if done > 0.0 {
+        let x = scale.within(succeeded);
+        picture.line(Role::Bound.of(policy.slot), (x, y - HALF_BAR - 2.5), (x, y + HALF_BAR + 2.5));
+    }
+}
+
+/// A policy's shares in per cent, those that are not 0.
+fn in_words(policy: &PolicyResult) -> String {
+    let n = Notation::PAGE;
+    let part = |ending: Ending| {
+        let share = policy.endings[ending];
+        let what = match ending {
+            Ending::Unresolved => label(ending).to_owned(),
+            _ if ending.succeeded() => format!("succeeded at attempt {}", label(ending)),
+            _ => format!("failed, {}", label(ending)),
+        };
+        (share > 0.0).then(|| format!("{} {what}", n.percent(share)))
+    };
+    let parts: Vec<String> = Ending::ALL.into_iter().filter_map(part).collect();
+    let parts = if parts.is_empty() { "no operation".to_owned() } else { parts.join(", ") };
+    format!("{}: {parts}", harmless(&policy.name))
+}
