@@ -200,7 +200,7 @@ mod tests {
         check("latency_p99", AtMost(0.25), &[Some(0.5)], "NOT MET at most 250 ms: 500 ms, margin -250 ms");
         check("goodput", AtLeast(100.0), &[Some(98.76)], "NOT MET at least 100/s: 98.8/s, margin -1.2/s");
         check("latency_p99", AtMost(2.0), &[None], "NOT MET at most 2 s: –, margin ");
-        check("outcome_503", AtMost(0.5), &[Some(0.0)], "met at most 0.5: 0, margin +0");
+        check("outcome_503", AtMost(0.5), &[Some(0.0)], "met at most 0.5: 0.0, margin +0.5");
     }
 
     #[test]

@@ -28,10 +28,10 @@ pub struct Server {
     /// Answer when no place is left: a status, or `"refuse"`, no connection. Default: 503.
     #[serde(default)]
     when_full: WhenFull,
-    /// Who is served next. Default: `"fifo"`.
     /// Longest time in the queue, drawn for each attempt; then the answer is that of `when_full`. Default: `"none"`.
     #[serde(default)]
     pub max_wait: MaxWait,
+    /// Who is served next. Default: `"fifo"`.
     #[serde(default)]
     discipline: DisciplineName,
     /// Whether a worker throws away, without losing time, what it would take up for a client that has stopped waiting.
