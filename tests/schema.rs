@@ -75,13 +75,12 @@ const BEYOND: [&str; 14] = [
     "limit-unit",
 ];
 /// Files whose only mistake is one between values of one table, in a file of values, or in the changed world of a row.
-const RELATIONS: [&str; 11] = [
+const RELATIONS: [&str; 10] = [
     "uniform-order",
     "lognormal-order",
     "profile-order",
     "duration-too-long",
     "recorded-values",
-    "control-characters",
     "trace-values",
     "with-key",
     "with-value",

@@ -20,7 +20,7 @@ pub enum Unit {
 }
 
 /// All metrics but those of single statuses, in the contract's order.
-pub const METRICS: [(&str, Unit); 46] = [
+pub const METRICS: [(&str, Unit); 49] = [
     ("operations", Unit::Count),
     ("succeeded", Unit::Count),
     ("failed", Unit::Count),
@@ -67,6 +67,9 @@ pub const METRICS: [(&str, Unit); 46] = [
     ("breaker_opened", Unit::Count),
     ("breaker_refused", Unit::Count),
     ("budget_refused", Unit::Count),
+    ("throttled", Unit::Count),
+    ("limiter_refused", Unit::Count),
+    ("concurrency_refused", Unit::Count),
 ];
 
 /// The unit of a metric; `None` if there is none of this name.
