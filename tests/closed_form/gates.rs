@@ -130,7 +130,11 @@ fn token_buckets_of_a_published_simulation() {
         let scenario = Scenario { clients: 100, ..world(Arrivals::Poisson { rate: 1_000.0 }, 100, server) }
             .with_policy("none", RetryPolicy::default(), &[])
             .with_policy("three", RetryPolicy { attempts: Some(4), ..RetryPolicy::default() }, &[])
-            .with_policy("adaptive", RetryPolicy { attempts: None, ..RetryPolicy::default() }, &[bucket.clone()]);
+            .with_policy(
+                "adaptive",
+                RetryPolicy { attempts: None, ..RetryPolicy::default() },
+                std::slice::from_ref(&bucket),
+            );
         let result = compare(&scenario);
         for (policy, (success, load)) in result.policies.iter().zip([(1.0 - p, 1.0), three, adaptive]) {
             let case = format!("p {p}, {}", policy.name);

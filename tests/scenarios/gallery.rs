@@ -5,8 +5,13 @@ use simlab::report::{ReportInput, chart};
 use super::{check_file, results};
 
 /// A scenario and its chart that shows most.
-const PICTURES: [(&str, &str); 4] =
-    [("metastable", "storm"), ("thundering-herd", "storm"), ("slow-success", "duplicates"), ("cron-herd", "success")];
+const PICTURES: [(&str, &str); 5] = [
+    ("metastable", "storm"),
+    ("metastable", "phase"),
+    ("thundering-herd", "storm"),
+    ("slow-success", "duplicates"),
+    ("cron-herd", "success"),
+];
 
 #[test]
 fn pictures_are_those_of_the_runs() {
