@@ -229,3 +229,22 @@ fn words(phase: &Phase, policy: usize) -> String {
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     format!("{name}{run}: attempts per second against goodput per second, in time order. Means: {}.", parts.join("; "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two rings in one place: both times can be read.
+    #[test]
+    fn labels_of_one_place_do_not_cover_each_other() {
+        let mut picture = Picture::new(WIDTH, HEIGHT);
+        for text in ["10:00, still down", "1:10", "1:00"] {
+            label(&mut picture, (180.0, 140.0), RING, text.to_owned());
+        }
+        let extents: Vec<Extent> = picture.marks.iter().map(Mark::extent).collect();
+        assert_eq!(extents.len(), 3, "there is room for all of them");
+        for (index, own) in extents.iter().enumerate() {
+            assert!(extents[..index].iter().all(|other| !other.overlaps(*own)), "{own:?} in {extents:?}");
+        }
+    }
+}
