@@ -30,6 +30,10 @@ pub struct RunResult {
     pub events: u64,
     /// Attempts sent, measured or not.
     pub attempts: u64,
+    /// Works that ended at the servers, measured or not.
+    pub completions: u64,
+    /// Bytes of state at the end of the run; nothing was given back before.
+    pub state_bytes: u64,
 }
 
 impl RunResult {
@@ -65,6 +69,8 @@ pub struct ServerTotals {
     pub utilisation: Option<f64>,
     /// Longest queue.
     pub queue_max: u32,
+    /// Works that ended.
+    pub completions: u64,
 }
 
 /// Counts what happens in one run.
@@ -336,7 +342,7 @@ impl Recorder {
     ///
     /// # Panics
     /// If the books do not balance: that is a bug in the simulator.
-    pub fn finish(self, servers: ServerTotals, events: u64) -> RunResult {
+    pub fn finish(self, servers: ServerTotals, events: u64, state_bytes: u64) -> RunResult {
         assert_eq!(
             self.operations,
             self.succeeded + self.failed + self.unresolved,
@@ -358,6 +364,8 @@ impl Recorder {
             peak_at: self.load_peak.best_start(),
             events,
             attempts: self.all_attempts,
+            completions: servers.completions,
+            state_bytes,
         }
     }
 

@@ -76,6 +76,8 @@ pub struct Server<'a> {
     pub busy: LevelMeter,
     /// Attempts here over time, waiting or in service.
     pub held: LevelMeter,
+    /// Works that ended.
+    pub completions: u64,
     /// Longest queue seen while measured.
     longest_queue: u32,
     measured_from: SimTime,
@@ -102,6 +104,7 @@ impl<'a> Server<'a> {
             records: Vec::new(),
             busy: LevelMeter::new(window),
             held: LevelMeter::new(window),
+            completions: 0,
             longest_queue: 0,
             measured_from: window.from,
         }
@@ -240,6 +243,7 @@ impl<'a> Server<'a> {
         if job.place != Place::InService || job.ends != now {
             return;
         }
+        self.completions += 1;
         self.leave_worker(now, id, floor.jobs);
         let job = &floor.jobs[id];
         let (status, executed, answered) = match (job.fate, job.permanent) {

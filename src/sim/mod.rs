@@ -9,4 +9,4 @@ pub mod run;
 mod standstill;
 pub mod timers;
 
-pub use run::{Limits, Stop, run};
+pub use run::{Limits, Stop, run, run_from};

@@ -158,6 +158,20 @@ pub fn initial_bytes(scenario: &Scenario, policy: usize) -> u64 {
 /// # Errors
 /// Says why the run stopped before its end.
 pub fn run(scenario: &Scenario, policy: usize, replication: u32, limits: Limits) -> Result<RunResult, Stop> {
+    run_from(scenario, policy, replication, limits, || {})
+}
+
+/// The same; `ready` is called once when everything is set up and before the first event.
+///
+/// # Errors
+/// Says why the run stopped before its end.
+pub fn run_from(
+    scenario: &Scenario,
+    policy: usize,
+    replication: u32,
+    limits: Limits,
+    ready: impl FnOnce(),
+) -> Result<RunResult, Stop> {
     let world = scenario.in_world_of(policy);
     let scenario = &*world;
     let need = initial_bytes(scenario, policy);
@@ -166,6 +180,7 @@ pub fn run(scenario: &Scenario, policy: usize, replication: u32, limits: Limits)
     }
     let mut run = Run::new(scenario, policy, replication_seed(scenario.seed, replication));
     let end = scenario.end();
+    ready();
     while let Some((time, ticket, event)) = run.queue.pop() {
         if time >= end {
             break;
@@ -535,16 +550,20 @@ impl<'a> Run<'a> {
             return Err(Stop::Interrupted);
         }
         self.at_once.check(self.scenario, self.rows.len() as u64)?;
-        let bytes = self.rows.bytes()
+        if self.bytes() > limits.memory {
+            return Err(Stop::OutOfMemory { at: self.now, limit: limits.memory });
+        }
+        Ok(())
+    }
+
+    /// Bytes of state.
+    fn bytes(&self) -> usize {
+        self.rows.bytes()
             + self.jobs.bytes()
             + self.timers.bytes()
             + self.queue.len() * Queue::ENTRY_BYTES
             + self.servers.iter().map(Server::bytes).sum::<usize>()
-            + self.recorder.bytes();
-        if bytes > limits.memory {
-            return Err(Stop::OutOfMemory { at: self.now, limit: limits.memory });
-        }
-        Ok(())
+            + self.recorder.bytes()
     }
 
     /// The run is over: what is still open is counted as such.
@@ -575,7 +594,9 @@ impl<'a> Run<'a> {
             busy: self.servers.iter().map(|server| server.busy.integral(at)).sum(),
             utilisation: utilisation.reduce(f64::max),
             queue_max: self.servers.iter().map(|server| server.queue_max(at)).max().unwrap_or(0),
+            completions: self.servers.iter().map(|server| server.completions).sum(),
         };
-        self.recorder.finish(totals, self.events)
+        let bytes = self.bytes() as u64;
+        self.recorder.finish(totals, self.events, bytes)
     }
 }
