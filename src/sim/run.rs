@@ -6,9 +6,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::event::{Class, Event};
+use super::event::Event;
 use super::faults::FaultClock;
-use super::queue::{Queue, Ticket};
+use super::queue::Queue;
 use super::standstill::AtOnce;
 use super::timers::Timers;
 use crate::call::{Action, Call, Draws, Rules, Verdict};
@@ -181,7 +181,7 @@ pub fn run_from(
     let mut run = Run::new(scenario, policy, replication_seed(scenario.seed, replication));
     let end = scenario.end();
     ready();
-    while let Some((time, ticket, event)) = run.queue.pop() {
+    while let Some((time, event)) = run.queue.pop() {
         if time >= end {
             break;
         }
@@ -191,7 +191,7 @@ pub fn run_from(
             let levels = run.levels();
             run.recorder.tick(time, levels);
         }
-        run.handle(ticket, event);
+        run.handle(event);
         if run.storm {
             return Err(Stop::RetryStorm { at: time });
         }
@@ -200,6 +200,7 @@ pub fn run_from(
         }
         if run.events.is_multiple_of(LOOK_EVERY) {
             run.look_up(limits)?;
+            run.timers.tidy(&mut run.queue);
         }
     }
     Ok(run.finish())
@@ -243,7 +244,7 @@ impl<'a> Run<'a> {
         run
     }
 
-    fn handle(&mut self, ticket: Ticket, event: Event) {
+    fn handle(&mut self, event: Event) {
         match event {
             Event::FaultEdge { fault } => self.fault_edge(fault),
             Event::Request { job } => self.request(job),
@@ -266,7 +267,12 @@ impl<'a> Run<'a> {
                 self.settle();
             }
             Event::Reply { job } => self.reply(job),
-            Event::Timer { row } => self.timer(ticket, row),
+            Event::WakeUp { row } => self.timer(row),
+            Event::TimeOut { row, setting } => {
+                if self.timers.popped(row, setting) {
+                    self.timer(row);
+                }
+            }
             Event::NextOperation => {
                 self.to_start -= 1;
                 if let Some(start) = self.next_start.take() {
@@ -287,7 +293,7 @@ impl<'a> Run<'a> {
     fn schedule_next_start(&mut self) {
         self.next_start = self.demand.next();
         if let Some(start) = self.next_start {
-            self.queue.push(start.at, Class::Arrival, Event::NextOperation);
+            self.queue.push(start.at, Event::NextOperation);
             self.to_start += 1;
         }
     }
@@ -298,7 +304,7 @@ impl<'a> Run<'a> {
         let operation = u64::from(client) << 32 | u64::from(self.turns[client as usize]);
         let until = self.now + think.sample(&mut KeyedRng::new(self.seed, Purpose::Think, operation, 0));
         if until < SimTime::ZERO + self.scenario.duration {
-            self.queue.push(until, Class::Arrival, Event::ThinkingOver { client });
+            self.queue.push(until, Event::ThinkingOver { client });
             self.to_start += 1;
         }
     }
@@ -332,7 +338,7 @@ impl<'a> Run<'a> {
     fn act(&mut self, row: u32, action: Action) {
         match action {
             Action::Send { attempt, due } => self.send(row, attempt, due),
-            Action::WakeAt(at) => self.timers.set(row, at, &mut self.queue),
+            Action::WakeAt(at) => self.queue.push(at, Event::WakeUp { row }),
             Action::Finish(verdict) => self.finish_operation(row, verdict),
         }
     }
@@ -351,10 +357,10 @@ impl<'a> Run<'a> {
         if delay == Span::ZERO {
             self.request(job);
         } else {
-            self.queue.push(self.now + delay, Class::Request, Event::Request { job });
+            self.queue.push(self.now + delay, Event::Request { job });
         }
         // The answer may have come at once.
-        if self.rows.get(row_id).is_some_and(|row| row.open_job == job) {
+        if due != SimTime::NEVER && self.rows.get(row_id).is_some_and(|row| row.open_job == job) {
             self.timers.set(row_id, due, &mut self.queue);
         }
     }
@@ -404,9 +410,9 @@ impl<'a> Run<'a> {
         for output in outputs.drain(..) {
             match output {
                 Output::TakenUp { job } => self.recorder.taken_up(self.jobs[job].arrived, self.now),
-                Output::CompletionAt { at, job } => self.queue.push(at, Class::Reply, Event::Completion { job }),
+                Output::CompletionAt { at, job } => self.queue.push(at, Event::Completion { job }),
                 Output::PatienceEndsAt { at, job } => {
-                    self.queue.push(at, Class::Patience, Event::PatienceEnds { job });
+                    self.queue.push(at, Event::PatienceEnds { job });
                 }
                 Output::Executed { job } => self.rows[self.jobs[job].row].executions += 1,
                 Output::Answer { job } => {
@@ -414,7 +420,7 @@ impl<'a> Run<'a> {
                     if delay == Span::ZERO {
                         self.reply(job);
                     } else {
-                        self.queue.push(self.now + delay, Class::Reply, Event::Reply { job });
+                        self.queue.push(self.now + delay, Event::Reply { job });
                     }
                 }
                 Output::Gone { job } => {
@@ -441,16 +447,13 @@ impl<'a> Run<'a> {
         let (now, reply) = (self.now, Failure { outcome: job.reply, retry_after: job.retry_after });
         let action = self.decide(job.row, |call, rules, draws| call.on_outcome(now, reply, rules, draws));
         // What was open until now has ended; a wait sets the timer anew.
-        self.timers.set(job.row, SimTime::NEVER, &mut self.queue);
+        self.timers.clear(job.row);
         self.act(job.row, action);
         self.leave(job.row);
     }
 
     /// A client's time-out or wake-up.
-    fn timer(&mut self, ticket: Ticket, row_id: u32) {
-        if !self.timers.popped(self.now, ticket, row_id, &mut self.queue) {
-            return;
-        }
+    fn timer(&mut self, row_id: u32) {
         let row = &mut self.rows[row_id];
         let timed_out = row.open_job;
         if timed_out != NONE {
@@ -521,7 +524,6 @@ impl<'a> Run<'a> {
         }
         self.recorder.operation_released(row.measured, row.verdict, row.executions);
         self.rows.remove(row_id);
-        self.timers.set(row_id, SimTime::NEVER, &mut self.queue);
         self.servers[self.scenario.operation.server].forget(row_id);
     }
 
@@ -561,7 +563,7 @@ impl<'a> Run<'a> {
         self.rows.bytes()
             + self.jobs.bytes()
             + self.timers.bytes()
-            + self.queue.len() * Queue::ENTRY_BYTES
+            + self.queue.bytes()
             + self.servers.iter().map(Server::bytes).sum::<usize>()
             + self.recorder.bytes()
     }
