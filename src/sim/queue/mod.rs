@@ -30,7 +30,7 @@ use crate::units::SimTime;
 use chain::{Chain, Chunks};
 
 /// Entries that a bucket should have when it comes up, about.
-const FEW: u64 = 8;
+const FEW: u64 = 4;
 /// Up to so many are sorted; more are divided, if their times differ.
 const LEAF: usize = 64;
 /// Most buckets of a rung: their ends lie in the second-level cache.
@@ -58,6 +58,7 @@ const SECOND: u32 = 1 << 28;
 pub const SETTINGS: u32 = SECOND;
 
 impl Entry {
+    #[inline(always)]
     fn new(time: SimTime, event: Event) -> Entry {
         let (class, second, id, more) = match event {
             Event::FaultEdge { fault } => (Class::Fault, 0, fault, 0),
@@ -86,6 +87,13 @@ impl Entry {
             (_, false) => Event::ThinkingOver { client: id },
             (_, true) => Event::NextOperation,
         }
+    }
+
+    /// True if it must come before `other`, even if it was scheduled later.
+    #[inline(always)]
+    fn before(&self, other: &Entry) -> bool {
+        // Two of one instant are rare.
+        self.time < other.time || (self.time == other.time && self.rest >> CLASS < other.rest >> CLASS)
     }
 
     /// Time and class as one number, compared without a branch.
@@ -207,11 +215,15 @@ impl Queue {
     pub const ENTRY_BYTES: usize = size_of::<Entry>();
 
     /// Schedules `event`, at the present instant or later.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, time: SimTime, event: Event) {
-        debug_assert!(time.0 >= self.now, "nothing is scheduled in the past");
+        // Which event it is is known where this is called, so that packing it costs nothing there.
+        self.schedule(Entry::new(time, event));
+    }
+
+    fn schedule(&mut self, entry: Entry) {
+        debug_assert!(entry.time >= self.now, "nothing is scheduled in the past");
         self.len += 1;
-        let entry = Entry::new(time, event);
         if entry.time <= self.leaf_last {
             self.push_into_leaf(entry);
         } else if let Some(rung) = self.rungs.iter_mut().rev().find(|rung| entry.time <= rung.last) {
@@ -277,6 +289,7 @@ impl Queue {
     }
 
     /// Inserts where it belongs in what is left of the leaf, after its equals; or beside it.
+    #[inline(never)]
     fn push_into_leaf(&mut self, entry: Entry) {
         let key = entry.key();
         if self.beside.is_empty() {
@@ -396,7 +409,7 @@ fn sort(entries: &mut [Entry]) {
     for end in 1..entries.len() {
         let entry = entries[end];
         let mut at = end;
-        while at > 0 && entries[at - 1].key() > entry.key() {
+        while at > 0 && entry.before(&entries[at - 1]) {
             entries[at] = entries[at - 1];
             at -= 1;
         }
