@@ -329,7 +329,9 @@ impl<'a> Server<'a> {
         } else {
             floor.out.push(Output::Gone { job: id, executed });
         }
-        self.fill(now, floor);
+        if self.waiting.len() > 0 {
+            self.fill(now, floor);
+        }
     }
 
     /// The client has stopped waiting for this attempt.
@@ -452,33 +454,36 @@ impl<'a> Server<'a> {
             floor.out.push(Output::Gone { job: id, executed: false });
             return;
         }
-        let arrived = job.since;
-        if job.keyed {
-            let admission = record(&mut self.records, job.row).begin(now, id, &self.config.idempotency);
-            if admission != Admission::Work {
-                floor.out.push(Output::TakenUp { arrived });
-            }
-            match admission {
-                Admission::Work => {}
-                Admission::Replay(_) if matches!(job.fate, Fate::LostReply | Fate::LostFailure(_)) => {
-                    floor.out.push(Output::Gone { job: id, executed: false });
-                    return;
-                }
-                Admission::Replay(status) | Admission::Conflict(status) => {
-                    answer(floor, id, Outcome::Status(status), self.retry_after(status));
-                    return;
-                }
-            }
+        if job.keyed && self.answer_from_store(now, id, floor) {
+            return;
         }
+        let job = &mut floor.jobs[id];
         let service = self.config.service_time.sample(&mut self.draws(job, Purpose::Service));
         let service = if self.in_force.slowdown == 1.0 { service } else { service.scaled(self.in_force.slowdown) };
+        let (arrived, at) = (job.since, now + service);
         job.place = Place::InService;
-        job.since = now;
-        job.ends = now + service;
+        (job.since, job.ends) = (now, at);
         job.ahead = self.begun;
         self.begun = self.begun.wrapping_add(1);
         self.working += 1;
-        floor.out.push(Output::Started { job: id, arrived, at: job.ends });
+        floor.out.push(Output::Started { job: id, arrived, at });
+    }
+
+    /// True if the store knows the answer, or that another try holds the key. If not, work for the key begins.
+    #[inline(never)]
+    fn answer_from_store(&mut self, now: SimTime, id: u32, floor: &mut Floor) -> bool {
+        let job = &floor.jobs[id];
+        let status = match record(&mut self.records, job.row).begin(now, id, &self.config.idempotency) {
+            Admission::Work => return false,
+            Admission::Replay(_) if matches!(job.fate, Fate::LostReply | Fate::LostFailure(_)) => None,
+            Admission::Replay(status) | Admission::Conflict(status) => Some(status),
+        };
+        floor.out.push(Output::TakenUp { arrived: job.since });
+        match status {
+            Some(status) => answer(floor, id, Outcome::Status(status), self.retry_after(status)),
+            None => floor.out.push(Output::Gone { job: id, executed: false }),
+        }
+        true
     }
 
     /// A worker is free again.

@@ -36,6 +36,7 @@ impl Waiting {
     }
 
     /// Joins at the end.
+    #[inline]
     pub fn push(&mut self, id: u32, jobs: &mut Slab<Job>) {
         let job = &mut jobs[id];
         job.place = Place::Waiting;
@@ -50,6 +51,7 @@ impl Waiting {
     }
 
     /// Leaves from anywhere.
+    #[inline]
     pub fn remove(&mut self, id: u32, jobs: &mut Slab<Job>) {
         let job = &mut jobs[id];
         job.place = Place::Elsewhere;

@@ -364,6 +364,8 @@ impl<'a> Run<'a> {
         constant.unwrap_or_else(|| self.random_leg(job, own, added))
     }
 
+    /// Kept apart, so that a leg that is the same for all stays a look at one field.
+    #[inline(never)]
     fn random_leg(&self, job: u32, own: Purpose, added: Purpose) -> Span {
         let (server, job) = (&self.servers[self.scenario.operation.server], &self.jobs[job]);
         let draw = |distribution: &Distribution, purpose, fault: u32| {
