@@ -7,6 +7,8 @@ pub mod idempotency;
 pub mod job;
 pub mod limiter;
 pub mod meter;
+#[cfg(test)]
+mod tests;
 mod waiting;
 
 use crate::distribution::Distribution;
