@@ -1,4 +1,4 @@
-//! What costs what: the event queue, one decision of a policy, one draw, a whole run.
+//! What costs what: the event queue, one decision of a policy, one draw, one attempt at a server, a whole run.
 
 use std::hint::black_box;
 use std::sync::atomic::AtomicBool;
@@ -9,9 +9,13 @@ use simlab::protocol::{Failure, Outcome};
 use simlab::retry::{Backoff, History, Policy, RetryPolicy};
 use simlab::rng::{KeyedRng, Purpose};
 use simlab::scenario::{Arrivals, Scenario, ServerConfig};
+use simlab::server::job::Job;
+use simlab::server::meter::Window;
+use simlab::server::{Floor, Output, Server};
 use simlab::sim::event::Event;
 use simlab::sim::queue::Queue;
 use simlab::sim::{self, Limits};
+use simlab::slab::Slab;
 use simlab::units::{SimTime, Span};
 
 /// Pop one, push one a random while later, with this many pending.
@@ -72,6 +76,45 @@ fn draw(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// An attempt arrives, and the work of one ends: its own where nobody waits, and that of the one which came so many before it otherwise.
+fn server(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("server");
+    let config = ServerConfig {
+        workers: Some(1),
+        service_time: Distribution::Exponential { mean: Span::millis(12) },
+        ..ServerConfig::named("s")
+    };
+    for waiting in [0, 100] {
+        group.bench_function(format!("receive and complete, {waiting} waiting"), |bencher| {
+            let window = Window { from: SimTime::ZERO, until: SimTime::NEVER };
+            let mut server = Server::new(&config, 1, 1, window);
+            let (mut jobs, mut out) = (Slab::default(), Vec::new());
+            let (mut now, mut operation, mut ends) = (SimTime::ZERO, 0, None);
+            let mut step = |complete: bool| {
+                operation += 1;
+                let id = jobs.insert(Job::new(operation, 1, 0, 0, false));
+                server.receive(now, id, &mut Floor { jobs: &mut jobs, out: &mut out });
+                for pass in 0..2 {
+                    for output in out.drain(..) {
+                        match output {
+                            Output::Started { job, at, .. } => ends = Some((job, at)),
+                            Output::Answer { job, .. } => drop(black_box(jobs.remove(job))),
+                            _ => {}
+                        }
+                    }
+                    if let (0, true, Some((job, at))) = (pass, complete, ends) {
+                        now = at;
+                        server.complete(now, job, &mut Floor { jobs: &mut jobs, out: &mut out });
+                    }
+                }
+            };
+            (0..waiting).for_each(|_| step(false));
+            bencher.iter(|| step(true));
+        });
+    }
+    group.finish();
+}
+
 /// Closed loop: `clients` think for 1 s on average; a server with 1 worker per 100 clients, and as many waiting places.
 fn closed_loop(clients: u32, seconds: u64) -> Scenario {
     let server = ServerConfig {
@@ -109,5 +152,5 @@ fn whole_run(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, queue, decision, draw, whole_run);
+criterion_group!(benches, queue, decision, draw, server, whole_run);
 criterion_main!(benches);

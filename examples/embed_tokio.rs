@@ -37,7 +37,13 @@ impl<P: Policy> Retrier<P> {
 
     /// Lets the call see the gates for one step; the lock is never held while something is awaited. `used` are the attempts that call
     /// `number` has used up.
-    fn step<R>(&self, number: u64, used: u32, held: &mut Held, step: impl FnOnce(&mut Rules, &mut (KeyedRng, KeyedRng)) -> R) -> R {
+    fn step<R>(
+        &self,
+        number: u64,
+        used: u32,
+        held: &mut Held,
+        step: impl FnOnce(&mut Rules, &mut (KeyedRng, KeyedRng)) -> R,
+    ) -> R {
         let mut gates = self.gates.lock().expect("no step panics");
         let stream = |purpose| KeyedRng::new(self.seed, purpose, number, u64::from(used));
         let mut rules = Rules { policy: &self.policy, gates: &mut gates, held, client: 0 };
@@ -70,7 +76,9 @@ impl<P: Policy> Retrier<P> {
                         Ok(Err(failure)) => failure,
                         Err(_) => Failure { outcome: Outcome::Timeout, retry_after: None },
                     };
-                    self.step(number, used, &mut held, |rules, draws| call.on_outcome(self.now(), outcome, rules, draws))
+                    self.step(number, used, &mut held, |rules, draws| {
+                        call.on_outcome(self.now(), outcome, rules, draws)
+                    })
                 }
                 Action::WakeAt(at) => {
                     sleep_until(self.instant(at)).await;

@@ -181,9 +181,7 @@ impl Call {
     #[inline]
     pub fn on_wake(&mut self, now: SimTime, rules: &mut Rules, draws: &mut impl Draws) -> Action {
         match self.state {
-            State::Open => {
-                self.on_outcome(now, Failure { outcome: Outcome::Timeout, retry_after: None }, rules, draws)
-            }
+            State::Open => self.on_outcome(now, Failure { outcome: Outcome::Timeout, retry_after: None }, rules, draws),
             State::Waiting(next) => {
                 if next == Next::Retry
                     && let Admission::Refused(gate) = self.ask(Moment::Retry, now, false, rules, draws)
