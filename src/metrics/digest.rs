@@ -10,6 +10,7 @@ pub struct Digest(u64);
 
 impl Digest {
     /// An attempt of an operation's only step ended.
+    #[inline]
     pub fn attempt_ended(&mut self, at: SimTime, operation: u64, attempt: u32, outcome: Outcome) {
         let code = match outcome {
             Outcome::Status(status) => u64::from(status),
@@ -23,11 +24,13 @@ impl Digest {
     }
 
     /// Adds a number.
+    #[inline]
     pub fn fold(&mut self, value: u64) {
         self.0 = mix(self.0.rotate_left(23) ^ value).wrapping_add(0x9e37_79b9_7f4a_7c15);
     }
 
     /// The hash so far.
+    #[inline]
     pub fn value(self) -> u64 {
         self.0
     }

@@ -305,13 +305,13 @@ impl<'a> Run<'a> {
 
     /// An operation starts.
     fn start(&mut self, operation: u64, client: u32) {
-        self.recorder.operation_started(self.now);
+        self.recorder.operation_started();
         self.at_once.operation(self.now);
         let (mut jitter, mut gates) = streams(self.seed, operation, 0, &self.gates);
         let mut rules = Rules { policy: self.policy, gates: &mut self.gates, client };
         let mut draws = Draws { jitter: &mut jitter, gates: &mut gates };
         let (call, action) = Call::start(self.now, &mut rules, &mut draws);
-        self.count_refusal(self.recorder.measures(self.now));
+        self.count_refusal(self.recorder.measures());
         let row = self.rows.insert(Row {
             operation,
             client,
@@ -321,7 +321,7 @@ impl<'a> Run<'a> {
             open_job: NONE,
             in_flight: 0,
             executions: 0,
-            measured: self.recorder.measures(self.now),
+            measured: self.recorder.measures(),
             instant: self.now,
             at_instant: 0,
         });
@@ -393,7 +393,7 @@ impl<'a> Run<'a> {
         let server = &mut self.servers[self.scenario.operation.server];
         let arrived = server.receive(self.now, job, &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs });
         if arrived {
-            self.recorder.attempt_arrived(self.now);
+            self.recorder.attempt_arrived();
         }
         self.settle();
     }
@@ -501,8 +501,8 @@ impl<'a> Run<'a> {
     fn finish_operation(&mut self, row_id: u32, verdict: Verdict) {
         let row = &mut self.rows[row_id];
         row.verdict = Some(verdict);
-        let (client, start, attempts) = (row.client, row.start, row.call.attempts());
-        self.recorder.operation_ended(self.now, start, attempts, verdict);
+        let (client, start, attempts, measured) = (row.client, row.start, row.call.attempts(), row.measured);
+        self.recorder.operation_ended(self.now, start, attempts, verdict, measured);
         self.think(client);
         self.release(row_id);
     }
