@@ -4,7 +4,7 @@
 //! window, the measured part of the run, …), [`Recorder::tick`] reads the counters, before the first event at or after the boundary is
 //! counted; what they have grown by since the window began happened in it.
 
-use super::digest::Digest;
+use super::digest::{Digest, code};
 use super::ending::{ByEnding, Ending};
 use super::histogram::{Histogram, grid};
 use super::recovery::Recovery;
@@ -73,6 +73,8 @@ pub struct ServerTotals {
 pub struct Recorder {
     /// When the next window of any kind ends or begins.
     next: SimTime,
+    /// The same without the windows of `dispersion`, which are the narrowest as a rule.
+    next_but_dispersion: SimTime,
     totals: Totals,
     /// The part of the run that is measured, and how it is told that an earlier instant lies in it.
     measured: Windows,
@@ -94,7 +96,8 @@ pub struct Recorder {
     released: [[u64; FEW]; 3],
     books: [Books; 3],
     useful_work: u128,
-    outcomes: Box<[u64; OPEN + 1]>,
+    /// Measured attempts by [`code`].
+    outcomes: [u64; STATUSES],
     refusals: [u64; REFUSALS.len()],
     breakers_opened: u64,
     latency: Histogram,
@@ -111,10 +114,8 @@ pub struct Recorder {
     bins: Bins,
 }
 
-/// Outcome codes beyond the statuses 0..600.
-const TIMEOUT: usize = 600;
-const CONNECTION: usize = 601;
-const OPEN: usize = 602;
+/// Statuses are below this.
+const STATUSES: usize = 600;
 
 /// Operations with fewer executions than this are only counted until the end.
 const FEW: usize = 4;
@@ -170,6 +171,7 @@ impl Recorder {
             scenario.first_fault_start().zip(last_end).unwrap_or((SimTime::NEVER, SimTime::NEVER));
         let mut recorder = Recorder {
             next: SimTime::ZERO,
+            next_but_dispersion: SimTime::ZERO,
             totals: Totals::default(),
             measured: Windows::new(window.from, Span::MAX, window),
             window,
@@ -185,7 +187,7 @@ impl Recorder {
             released: [[0; FEW]; 3],
             books: [Books::default(); 3],
             useful_work: 0,
-            outcomes: Box::new([0; OPEN + 1]),
+            outcomes: [0; STATUSES],
             refusals: [0; REFUSALS.len()],
             breakers_opened: 0,
             latency: Histogram::default(),
@@ -219,6 +221,18 @@ impl Recorder {
     /// Time has come to `now`, and nothing of what happens at this instant is counted yet: `levels` held since the last event.
     #[inline(never)]
     pub fn tick(&mut self, now: SimTime, levels: Levels) {
+        // Where events are rare, nearly each of them is in a 100 ms of its own, and in nothing else that is new.
+        if now >= self.dispersion.next() {
+            self.dispersion.pass(now, self.totals.arrivals);
+        }
+        if now >= self.next_but_dispersion {
+            self.pass_others(now, levels);
+        }
+        self.next = self.next_but_dispersion.min(self.dispersion.next());
+    }
+
+    #[inline(never)]
+    fn pass_others(&mut self, now: SimTime, levels: Levels) {
         let totals = self.totals;
         if now >= self.bins.next() {
             self.bins.pass(now, totals, levels);
@@ -227,9 +241,6 @@ impl Recorder {
             self.close_measured();
             self.measured.pass(now);
             self.before = totals;
-        }
-        if now >= self.dispersion.next() {
-            self.dispersion.pass(now, totals.arrivals);
         }
         if now >= self.load_peak.next() {
             self.load_peak.pass(now, totals.arrivals);
@@ -245,8 +256,8 @@ impl Recorder {
             self.recovery.pass(now, totals.of_operations());
         }
         let recovery_peak = self.recovery_peak.as_ref().map_or(SimTime::NEVER, PeakCounter::next);
-        let peaks = self.load_peak.next().min(recovery_peak).min(self.dispersion.next());
-        self.next = self.bins.next().min(self.measured.next()).min(self.recovery.next()).min(peaks);
+        let peaks = self.load_peak.next().min(recovery_peak);
+        self.next_but_dispersion = self.bins.next().min(self.measured.next()).min(self.recovery.next()).min(peaks);
     }
 
     /// What is measured ends, here or with the run.
@@ -292,15 +303,10 @@ impl Recorder {
     /// An attempt ended.
     #[inline]
     pub fn attempt_ended(&mut self, now: SimTime, operation: u64, attempt: u32, outcome: Outcome, measured: bool) {
-        self.digest.attempt_ended(now, operation, attempt, outcome);
+        let code = code(outcome);
+        self.digest.attempt_ended(now, operation, attempt, code);
         if measured {
-            let code = match outcome {
-                Outcome::Status(status) => usize::from(status),
-                Outcome::Timeout => TIMEOUT,
-                Outcome::Connection => CONNECTION,
-                Outcome::Open => OPEN,
-            };
-            self.outcomes[code] += 1;
+            self.outcomes[usize::from(code)] += 1;
         }
     }
 
@@ -472,18 +478,12 @@ impl Recorder {
             ("queue_max", count(u64::from(servers.queue_max))),
         ]);
         let mut metrics: Vec<(String, Option<f64>)> = rows.into_iter().map(|(name, v)| (name.to_owned(), v)).collect();
-        for (code, n) in self.outcomes.iter().enumerate() {
-            // Statuses are listed where they occur; the other three always.
-            if *n > 0 || code >= TIMEOUT {
-                let outcome = match code {
-                    TIMEOUT => Outcome::Timeout,
-                    CONNECTION => Outcome::Connection,
-                    OPEN => Outcome::Open,
-                    status => Outcome::Status(status as u16),
-                };
-                metrics.push((format!("outcome_{outcome}"), count(*n)));
-            }
-        }
+        // Statuses are listed where they occur; the other three always.
+        let mut outcomes = self.outcomes;
+        let others = [Outcome::Timeout, Outcome::Connection, Outcome::Open];
+        let others = others.map(|outcome| (outcome, std::mem::take(&mut outcomes[usize::from(code(outcome))])));
+        let statuses = (0..).zip(outcomes).filter(|(_, n)| *n > 0).map(|(status, n)| (Outcome::Status(status), n));
+        metrics.extend(statuses.chain(others).map(|(outcome, n)| (format!("outcome_{outcome}"), count(n))));
         metrics.push(("breaker_opened".to_owned(), count(self.breakers_opened)));
         for (name, n) in REFUSALS.iter().zip(self.refusals) {
             metrics.push(((*name).to_owned(), count(n)));
@@ -554,6 +554,9 @@ mod tests {
         recorder.finish(ServerTotals { busy: u128::MAX, ..ServerTotals::default() }, 0, 0)
     }
 
+    /// When something happened in a life.
+    type When<'a> = &'a dyn Fn(&Life) -> Option<u64>;
+
     /// Numbers near `width` and its multiples, or anything small.
     fn around(width: u64, most: u64) -> impl Strategy<Value = u64> {
         prop_oneof![Just(0), 0..width, (0..most, 0u64..3).prop_map(move |(n, i)| (n * width + i).saturating_sub(1))]
@@ -623,7 +626,7 @@ mod tests {
             prop_assert_eq!(line.bin, Span(width));
             let last = lives.iter().map(Life::end).max().unwrap_or(0);
             prop_assert_eq!(line.operations.len() as u64, last / width + 1);
-            let columns: [(&[f64], &dyn Fn(&Life) -> Option<u64>); 4] = [
+            let columns: [(&[f64], When); 4] = [
                 (&line.operations, &|life| Some(life.start)),
                 (&line.attempts, &|life| Some(life.start)),
                 (&line.goodput, &|life| life.succeeds.then(|| life.end())),
