@@ -1,10 +1,13 @@
-//! What costs what: the event queue, one decision of a policy, one draw, one attempt at a server, a whole run.
+//! What costs what: the event queue, one decision of a policy, one draw, one attempt at a server, what is counted of an operation, a whole run.
 
 use std::hint::black_box;
 use std::sync::atomic::AtomicBool;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use simlab::call::Verdict;
 use simlab::distribution::Distribution;
+use simlab::metrics::Recorder;
+use simlab::metrics::recorder::Levels;
 use simlab::protocol::{Failure, Outcome};
 use simlab::retry::{Backoff, History, Policy, RetryPolicy};
 use simlab::rng::{KeyedRng, Purpose};
@@ -115,6 +118,31 @@ fn server(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// All that is counted in the life of one operation that succeeds at its first attempt.
+fn recorder(criterion: &mut Criterion) {
+    let mut recorder = Recorder::new(&closed_loop(100, u64::MAX));
+    let (mut now, mut operation) = (SimTime::ZERO, 0);
+    criterion.bench_function("recorder/operation", |bencher| {
+        bencher.iter(|| {
+            operation += 1;
+            let start = now;
+            now = black_box(now + Span::nanos(10_000));
+            if now >= recorder.next_tick() {
+                recorder.tick(now, Levels::default());
+            }
+            let measured = recorder.measures();
+            recorder.operation_started();
+            recorder.attempt_sent(measured, 1);
+            recorder.attempt_arrived();
+            recorder.taken_up(start, now);
+            recorder.reply_received(Span::nanos(10_000));
+            recorder.attempt_ended(now, operation, 1, black_box(Outcome::OK), measured);
+            recorder.operation_ended(now, start, 1, black_box(Verdict::Succeeded), measured);
+            recorder.operation_released(measured, Some(Verdict::Succeeded), black_box(1));
+        });
+    });
+}
+
 /// Closed loop: `clients` think for 1 s on average; a server with 1 worker per 100 clients, and as many waiting places.
 fn closed_loop(clients: u32, seconds: u64) -> Scenario {
     let server = ServerConfig {
@@ -152,5 +180,5 @@ fn whole_run(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, queue, decision, draw, server, whole_run);
+criterion_group!(benches, queue, decision, draw, server, recorder, whole_run);
 criterion_main!(benches);

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use super::*;
 use crate::distribution::Distribution;
@@ -83,6 +84,12 @@ fn ties_are_broken_by_the_order_in_which_work_began() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(5),
+        ..ProptestConfig::default()
+    })]
+
     /// The integrals, summed attempt by attempt, are those of the levels, summed instant by instant.
     #[test]
     fn integrals_are_those_of_the_levels(

@@ -262,7 +262,7 @@ impl<'a> Run<'a> {
 
     /// An operation starts.
     fn start(&mut self, operation: u64, client: u32) {
-        self.recorder.operation_started(self.now);
+        self.recorder.operation_started();
         let mut held = Held::default();
         let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held: &mut held, client };
         let (call, action) = Call::start(self.now, &mut rules, &mut StepDraws::new(&self.streams, operation, 0));
@@ -274,7 +274,7 @@ impl<'a> Run<'a> {
                 self.held.resize(row as usize + 1, Held::default());
             }
             self.held[row as usize] = held;
-            self.count_refusal(self.recorder.measures(self.now));
+            self.count_refusal(self.recorder.measures());
         }
         self.act(row, action);
     }
@@ -292,7 +292,7 @@ impl<'a> Run<'a> {
     fn send(&mut self, row_id: u32, attempt: u32, due: SimTime) {
         self.at_once.attempt(self.now, row_id);
         let row = &mut self.rows[row_id];
-        self.recorder.attempt_sent(self.recorder.measures(row.start), attempt);
+        self.recorder.attempt_sent(self.recorder.measured(row.start), attempt);
         let server = &self.servers[self.scenario.operation.server];
         let keyed = server.knows_keys() && self.policy.key() == KeyMode::PerOperation;
         let job = self.jobs.insert(Job::new(row.operation, attempt, row_id, row.client, keyed));
@@ -336,7 +336,7 @@ impl<'a> Run<'a> {
         let server = &mut self.servers[self.scenario.operation.server];
         let arrived = server.receive(self.now, job, &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs });
         if arrived {
-            self.recorder.attempt_arrived(self.now);
+            self.recorder.attempt_arrived();
         }
         self.settle();
     }
@@ -393,7 +393,7 @@ impl<'a> Run<'a> {
         row.open_job = NONE;
         let server = &self.servers[self.scenario.operation.server];
         self.recorder.reply_received(server.time_worked_on(&job));
-        let measured = self.recorder.measures(row.start);
+        let measured = self.recorder.measured(row.start);
         self.recorder.attempt_ended(self.now, row.operation, job.attempt, job.reply, measured);
         let (now, reply) = (self.now, Failure { outcome: job.reply, retry_after: job.retry_after() });
         let action = self.decide(job.row, |call, rules, draws| call.on_outcome(now, reply, rules, draws));
@@ -409,7 +409,7 @@ impl<'a> Run<'a> {
         let timed_out = row.open_job;
         if timed_out != NONE {
             row.open_job = NONE;
-            let (attempt, measured) = (row.call.attempts(), self.recorder.measures(row.start));
+            let (attempt, measured) = (row.call.attempts(), self.recorder.measured(row.start));
             self.recorder.attempt_ended(self.now, row.operation, attempt, Outcome::Timeout, measured);
         }
         let now = self.now;
@@ -434,7 +434,7 @@ impl<'a> Run<'a> {
         let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held, client: row.client };
         let action = ask(&mut row.call, &mut rules, &mut draws);
         if !self.gates.is_empty() {
-            let measured = self.recorder.measures(row.start);
+            let measured = self.recorder.measured(row.start);
             if measured {
                 self.recorder.breakers_opened(self.gates.counts().breaker_opened - opened);
             }
@@ -457,7 +457,8 @@ impl<'a> Run<'a> {
     fn finish_operation(&mut self, row_id: u32, verdict: Verdict) {
         let row = &self.rows[row_id];
         let (client, operation, start, attempts) = (row.client, row.operation, row.start, row.call.attempts());
-        self.recorder.operation_ended(self.now, start, attempts, verdict);
+        let measured = self.recorder.measured(start);
+        self.recorder.operation_ended(self.now, start, attempts, verdict, measured);
         self.think(client, (operation as u32 + 1) % TURNS);
         self.release(row_id);
     }
@@ -475,7 +476,7 @@ impl<'a> Run<'a> {
         if verdict.is_none() || row.in_flight > 0 {
             return;
         }
-        self.recorder.operation_released(self.recorder.measures(row.start), verdict, row.executions);
+        self.recorder.operation_released(self.recorder.measured(row.start), verdict, row.executions);
         self.rows.remove(row_id);
         self.servers[self.scenario.operation.server].forget(row_id);
     }
@@ -528,7 +529,7 @@ impl<'a> Run<'a> {
         }
         for id in self.rows.indices() {
             let row = &self.rows[id];
-            let measured = self.recorder.measures(row.start);
+            let measured = self.recorder.measured(row.start);
             if row.open_job != NONE {
                 let attempt = row.call.attempts();
                 self.recorder.attempt_ended(self.now, row.operation, attempt, Outcome::Open, measured);
