@@ -109,7 +109,7 @@ pub struct Call {
 
 impl Call {
     /// Begins a call: its first attempt is sent now, or a gate refuses it or makes it wait.
-    #[inline]
+    #[inline(always)]
     pub fn start(now: SimTime, rules: &mut Rules, draws: &mut impl Draws) -> (Call, Action) {
         let deadline = rules.policy.deadline().map_or(SimTime::NEVER, |deadline| now + deadline);
         let mut call = Call { history: History::default(), deadline, state: State::Waiting(Next::Send) };
@@ -144,17 +144,13 @@ impl Call {
     ///
     /// # Panics
     /// If no attempt is open: a late reply to an ended attempt is the driver's to drop.
-    #[inline]
+    #[inline(always)]
     pub fn on_outcome(&mut self, now: SimTime, reply: Failure, rules: &mut Rules, draws: &mut impl Draws) -> Action {
         assert!(self.state == State::Open, "an outcome needs an open attempt");
         if !rules.gates.is_empty() {
-            let failed = rules.policy.is_failure(reply.outcome);
-            let outcome = if failed { GateOutcome::Failure } else { GateOutcome::Success };
-            let ended = Ended { now, outcome, took: now.since(rules.held.sent) };
-            rules.gates.on_outcome(rules.client, &rules.held.permits, ended);
+            tell_gates(now, reply.outcome, rules);
         }
         if reply.outcome.is_success() {
-            rules.gates.on_call_success(rules.client);
             return self.finish(Verdict::Succeeded);
         }
         if now >= self.deadline {
@@ -178,7 +174,7 @@ impl Call {
     ///
     /// # Panics
     /// If the call is over.
-    #[inline]
+    #[inline(always)]
     pub fn on_wake(&mut self, now: SimTime, rules: &mut Rules, draws: &mut impl Draws) -> Action {
         match self.state {
             State::Open => self.on_outcome(now, Failure { outcome: Outcome::Timeout, retry_after: None }, rules, draws),
@@ -204,7 +200,7 @@ impl Call {
         self.state = State::Abandoned;
     }
 
-    #[inline]
+    #[inline(always)]
     fn ask(
         &mut self,
         moment: Moment,
@@ -220,7 +216,7 @@ impl Call {
         rules.gates.admit(moment, ask, rules.client, &mut rules.held.permits, draws.gates())
     }
 
-    #[inline]
+    #[inline(always)]
     fn send(&mut self, now: SimTime, waited: bool, rules: &mut Rules, draws: &mut impl Draws) -> Action {
         match self.ask(Moment::Send, now, waited, rules, draws) {
             Admission::Admitted => {}
@@ -233,18 +229,21 @@ impl Call {
             }
             Admission::Refused(gate) => return self.refused(now, gate, Next::Send, rules, draws),
         }
-        if self.attempts() == 0 {
-            rules.gates.on_first_attempt(now, rules.client);
+        if !rules.gates.is_empty() {
+            rules.held.sent = now;
+            if self.attempts() == 0 {
+                rules.gates.on_first_attempt(now, rules.client);
+            }
         }
         let timeout = rules.policy.attempt(&self.history).timeout;
         self.history.attempts = self.history.attempts.saturating_add(1);
-        rules.held.sent = now;
         let due = timeout.map_or(SimTime::NEVER, |timeout| now + timeout).min(self.deadline);
         self.state = State::Open;
         Action::Send { attempt: self.attempts(), due }
     }
 
     /// A gate refused: the call is over, or tries again after a wait. A budget that refused is asked again then; one that was charged is not.
+    #[inline(never)]
     fn refused(&mut self, now: SimTime, gate: u8, next: Next, rules: &mut Rules, draws: &mut impl Draws) -> Action {
         if rules.gates.config(gate).on_refusal == OnRefusal::Fail {
             return self.finish(Verdict::Failed(GiveUp::Gate(gate)));
@@ -271,6 +270,18 @@ impl Call {
     fn finish(&mut self, verdict: Verdict) -> Action {
         self.state = State::Done(verdict);
         Action::Finish(verdict)
+    }
+}
+
+/// An attempt has ended: the gates learn of it before anything is decided.
+#[inline(never)]
+fn tell_gates(now: SimTime, outcome: Outcome, rules: &mut Rules) {
+    let failed = rules.policy.is_failure(outcome);
+    let seen = if failed { GateOutcome::Failure } else { GateOutcome::Success };
+    let ended = Ended { now, outcome: seen, took: now.since(rules.held.sent) };
+    rules.gates.on_outcome(rules.client, &rules.held.permits, ended);
+    if outcome.is_success() {
+        rules.gates.on_call_success(rules.client);
     }
 }
 

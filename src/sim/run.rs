@@ -210,6 +210,7 @@ impl<'a> Run<'a> {
         run
     }
 
+    #[inline(always)]
     fn handle(&mut self, event: Event) {
         match event {
             Event::FaultEdge { fault } => self.fault_edge(fault),
@@ -250,6 +251,7 @@ impl<'a> Run<'a> {
     }
 
     /// A client of a closed loop thinks before its operation number `turn`.
+    #[inline(always)]
     fn think(&mut self, client: u32, turn: u32) {
         let Arrivals::Closed { think } = &self.scenario.arrivals else { return };
         let operation = turn_of(client, turn);
@@ -261,6 +263,7 @@ impl<'a> Run<'a> {
     }
 
     /// An operation starts.
+    #[inline(always)]
     fn start(&mut self, operation: u64, client: u32) {
         self.recorder.operation_started();
         let mut held = Held::default();
@@ -280,15 +283,17 @@ impl<'a> Run<'a> {
     }
 
     /// Does what the call says.
+    #[inline(always)]
     fn act(&mut self, row: u32, action: Action) {
         match action {
             Action::Send { attempt, due } => self.send(row, attempt, due),
             Action::WakeAt(at) => self.queue.push(at, Event::WakeUp { row }),
-            Action::Finish(verdict) => self.finish_operation(row, verdict),
+            Action::Finish(verdict) => self.end(row, verdict),
         }
     }
 
     /// Sends an attempt and sets its time-out.
+    #[inline(always)]
     fn send(&mut self, row_id: u32, attempt: u32, due: SimTime) {
         self.at_once.attempt(self.now, row_id);
         let row = &mut self.rows[row_id];
@@ -311,6 +316,7 @@ impl<'a> Run<'a> {
     }
 
     /// One way over the network.
+    #[inline(always)]
     fn leg(&self, job: u32, own: Purpose, added: Purpose) -> Span {
         let constant = self.servers[self.scenario.operation.server].constant_leg();
         constant.unwrap_or_else(|| self.random_leg(job, own, added))
@@ -332,6 +338,7 @@ impl<'a> Run<'a> {
     }
 
     /// A request reaches the server.
+    #[inline(always)]
     fn request(&mut self, job: u32) {
         let server = &mut self.servers[self.scenario.operation.server];
         let arrived = server.receive(self.now, job, &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs });
@@ -342,6 +349,7 @@ impl<'a> Run<'a> {
     }
 
     /// Tells a server something, and does what it says.
+    #[inline(always)]
     fn tell(&mut self, server: usize, what: impl FnOnce(&mut Server, SimTime, &mut Floor)) {
         let floor = &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs };
         what(&mut self.servers[server], self.now, floor);
@@ -373,8 +381,10 @@ impl<'a> Run<'a> {
                 }
                 Output::Gone { job, executed } => {
                     let job = self.jobs.remove(job);
-                    self.rows[job.row].executions += u32::from(executed);
-                    self.leave(job.row);
+                    let row = &mut self.rows[job.row];
+                    row.executions += u32::from(executed);
+                    row.in_flight -= 1;
+                    self.release(job.row);
                 }
             }
         }
@@ -386,8 +396,9 @@ impl<'a> Run<'a> {
     fn reply(&mut self, job_id: u32) {
         let job = self.jobs.remove(job_id);
         let row = &mut self.rows[job.row];
+        row.in_flight -= 1;
         if job.abandoned {
-            self.leave(job.row);
+            self.release(job.row);
             return;
         }
         row.open_job = NONE;
@@ -399,11 +410,15 @@ impl<'a> Run<'a> {
         let action = self.decide(job.row, |call, rules, draws| call.on_outcome(now, reply, rules, draws));
         // What was open until now has ended; a wait sets the timer anew.
         self.timers.clear(job.row);
-        self.act(job.row, action);
-        self.leave(job.row);
+        match action {
+            Action::WakeAt(at) => self.queue.push(at, Event::WakeUp { row: job.row }),
+            Action::Finish(verdict) => self.end(job.row, verdict),
+            Action::Send { .. } => unreachable!("before another attempt there is a wait, if only of no time"),
+        }
     }
 
     /// A client's time-out or wake-up.
+    #[inline(always)]
     fn timer(&mut self, row_id: u32) {
         let row = &mut self.rows[row_id];
         let timed_out = row.open_job;
@@ -415,16 +430,14 @@ impl<'a> Run<'a> {
         let now = self.now;
         let action = self.decide(row_id, |call, rules, draws| call.on_wake(now, rules, draws));
         self.act(row_id, action);
-        if timed_out != NONE {
-            // A lost request or a hang leaves nothing behind that could be abandoned.
-            if self.jobs.get(timed_out).is_some_and(|job| job.row == row_id) {
-                self.tell(self.scenario.operation.server, |server, now, floor| server.abandon(now, timed_out, floor));
-            }
-            self.release(row_id);
+        // A lost request or a hang leaves nothing behind that could be abandoned.
+        if timed_out != NONE && self.jobs.get(timed_out).is_some_and(|job| job.row == row_id) {
+            self.tell(self.scenario.operation.server, |server, now, floor| server.abandon(now, timed_out, floor));
         }
     }
 
     /// Lets the call decide what to do next, and counts what that did to the gates.
+    #[inline(always)]
     fn decide(&mut self, row_id: u32, ask: impl FnOnce(&mut Call, &mut Rules, &mut StepDraws) -> Action) -> Action {
         let row = &mut self.rows[row_id];
         let mut draws = StepDraws::new(&self.streams, row.operation, row.call.used());
@@ -454,24 +467,23 @@ impl<'a> Run<'a> {
         refusal.is_some()
     }
 
-    fn finish_operation(&mut self, row_id: u32, verdict: Verdict) {
+    /// An operation has ended for its client.
+    #[inline(always)]
+    fn end(&mut self, row_id: u32, verdict: Verdict) {
         let row = &self.rows[row_id];
-        let (client, operation, start, attempts) = (row.client, row.operation, row.start, row.call.attempts());
+        let (client, operation, start) = (row.client, row.operation, row.start);
         let measured = self.recorder.measured(start);
-        self.recorder.operation_ended(self.now, start, attempts, verdict, measured);
+        self.recorder.operation_ended(self.now, start, row.call.attempts(), verdict, measured);
+        if row.in_flight == 0 {
+            self.release(row_id);
+        }
         self.think(client, (operation as u32 + 1) % TURNS);
-        self.release(row_id);
-    }
-
-    /// An attempt of this operation is no longer in flight.
-    fn leave(&mut self, row_id: u32) {
-        self.rows[row_id].in_flight -= 1;
-        self.release(row_id);
     }
 
     /// Takes the operation off the books once it has ended and nothing of it is in flight.
+    #[inline(always)]
     fn release(&mut self, row_id: u32) {
-        let Some(row) = self.rows.get(row_id) else { return };
+        let row = &self.rows[row_id];
         let verdict = row.call.verdict();
         if verdict.is_none() || row.in_flight > 0 {
             return;
