@@ -84,6 +84,8 @@ pub struct Server<'a> {
     constant_leg: Option<Span>,
     /// Since when workers stand still, if they do.
     frozen_since: SimTime,
+    /// The hint of a reply that turns an attempt away.
+    retry_after_full: Option<Span>,
     limiter: Option<Limiter>,
     /// Attempts in service.
     working: u32,
@@ -131,6 +133,10 @@ impl<'a> Server<'a> {
             constant_leg: constant_leg(config, &in_force),
             in_force,
             frozen_since: SimTime::ZERO,
+            retry_after_full: match config.when_full {
+                Outcome::Status(status) => retry_after(config, status),
+                _ => None,
+            },
             limiter: config.rate_limit.as_ref().map(|limit| Limiter::new(limit, clients)),
             working: 0,
             begun: 0,
@@ -192,31 +198,41 @@ impl<'a> Server<'a> {
     }
 
     /// A request arrives. False if it was lost on its way after all.
+    #[inline(always)]
     pub fn receive(&mut self, now: SimTime, id: u32, floor: &mut Floor) -> bool {
         let job = &mut floor.jobs[id];
         job.since = now;
         if self.in_force.crashed {
-            answer(floor, id, Outcome::Connection, None);
+            job.answer(Outcome::Connection, None);
+            floor.out.push(Output::Answer { job: id, executed: false });
             return true;
         }
-        job.fate = self.fate(job);
-        match job.fate {
-            Fate::Refused | Fate::Reset => {
-                answer(floor, id, Outcome::Connection, None);
-                return true;
+        if self.in_force.has_fates() || self.in_force.has_permanent_errors() || job.abandoned {
+            let fate = self.fate(job);
+            job.fate = fate;
+            if let Some(arrived) = self.fails_on_arrival(fate, id, floor) {
+                return arrived;
             }
-            Fate::LostRequest => {
-                floor.out.push(Output::Gone { job: id, executed: false });
-                return false;
-            }
-            _ if job.abandoned && self.config.abandoned_work == AbandonedWork::Cancel => {
-                floor.out.push(Output::Gone { job: id, executed: false });
-                return true;
-            }
-            _ => {}
         }
         self.admit(now, id, floor);
         true
+    }
+
+    /// Does away with an attempt that gets no further than the door. Returns whether it has arrived.
+    #[inline(never)]
+    fn fails_on_arrival(&self, fate: Fate, id: u32, floor: &mut Floor) -> Option<bool> {
+        match fate {
+            Fate::Refused | Fate::Reset => answer(floor, id, Outcome::Connection, None),
+            Fate::LostRequest => {
+                floor.out.push(Output::Gone { job: id, executed: false });
+                return Some(false);
+            }
+            _ if floor.jobs[id].abandoned && self.config.abandoned_work == AbandonedWork::Cancel => {
+                floor.out.push(Output::Gone { job: id, executed: false });
+            }
+            _ => return None,
+        }
+        Some(true)
     }
 
     /// What becomes of an attempt. Where nothing can go wrong, nothing is drawn.
@@ -235,39 +251,42 @@ impl<'a> Server<'a> {
     }
 
     /// From the rate limiter to a worker or a waiting place.
+    #[inline(always)]
     fn admit(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
-        let (client, fate) = (floor.jobs[id].client, floor.jobs[id].fate);
-        if let (Some(limiter), Some(limit)) = (&mut self.limiter, &self.config.rate_limit)
-            && let Err(wait) = limiter.take(now, client)
-        {
-            // A Retry-After header carries whole seconds (RFC 9110, section 10.2.3).
-            let hint = limit.retry_after.then(|| Span::secs(wait.0.div_ceil(NANOS_PER_SECOND)));
-            let hint = hint.or_else(|| self.retry_after(limit.status));
-            answer(floor, id, Outcome::Status(limit.status), hint);
+        if self.limiter.is_some() && self.limits(now, id, floor) {
             return;
         }
-        if let Fate::Error(status) = fate {
-            answer(floor, id, Outcome::Status(status), self.retry_after(status));
+        let job = &mut floor.jobs[id];
+        if let Fate::Error(status) = job.fate {
+            job.answer(Outcome::Status(status), self.retry_after(status));
+            floor.out.push(Output::Answer { job: id, executed: false });
         } else if self.has_free_worker() {
             self.take_up(now, id, floor);
         } else if self.config.queue.is_none_or(|places| self.waiting.len() < places) {
             self.queue_up(now, id, floor);
         } else {
-            self.turn_away(id, floor);
+            job.answer(self.config.when_full, self.retry_after_full);
+            floor.out.push(Output::Answer { job: id, executed: false });
         }
     }
 
+    /// True if the rate limiter turns an attempt away.
+    #[inline(never)]
+    fn limits(&mut self, now: SimTime, id: u32, floor: &mut Floor) -> bool {
+        let (Some(limiter), Some(limit)) = (&mut self.limiter, &self.config.rate_limit) else { return false };
+        let Err(wait) = limiter.take(now, floor.jobs[id].client) else { return false };
+        // A Retry-After header carries whole seconds (RFC 9110, section 10.2.3).
+        let hint = limit.retry_after.then(|| Span::secs(wait.0.div_ceil(NANOS_PER_SECOND)));
+        let hint = hint.or_else(|| self.retry_after(limit.status));
+        answer(floor, id, Outcome::Status(limit.status), hint);
+        true
+    }
+
     /// Takes a place in the queue, for as long as the attempt may wait.
+    #[inline(always)]
     fn queue_up(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
-        if let Some(max_wait) = &self.config.max_wait {
-            let patience = max_wait.sample(&mut self.draws(&floor.jobs[id], Purpose::Patience));
-            if patience == Span::ZERO {
-                self.turn_away(id, floor);
-                return;
-            }
-            let at = now + patience;
-            floor.jobs[id].ends = at;
-            floor.out.push(Output::PatienceEndsAt { job: id, at });
+        if self.config.max_wait.is_some() && !self.has_patience(now, id, floor) {
+            return;
         }
         self.waiting.push(id, floor.jobs);
         if now >= self.window.from {
@@ -275,13 +294,24 @@ impl<'a> Server<'a> {
         }
     }
 
+    /// Draws how long an attempt may wait; false if not at all, and it is turned away.
+    #[inline(never)]
+    fn has_patience(&mut self, now: SimTime, id: u32, floor: &mut Floor) -> bool {
+        let Some(max_wait) = &self.config.max_wait else { return true };
+        let patience = max_wait.sample(&mut self.draws(&floor.jobs[id], Purpose::Patience));
+        if patience == Span::ZERO {
+            self.turn_away(id, floor);
+            return false;
+        }
+        let at = now + patience;
+        floor.jobs[id].ends = at;
+        floor.out.push(Output::PatienceEndsAt { job: id, at });
+        true
+    }
+
     /// There is no place for this attempt, or none any more.
     fn turn_away(&self, id: u32, floor: &mut Floor) {
-        let hint = match self.config.when_full {
-            Outcome::Status(status) => self.retry_after(status),
-            _ => None,
-        };
-        answer(floor, id, self.config.when_full, hint);
+        answer(floor, id, self.config.when_full, self.retry_after_full);
     }
 
     /// An attempt has waited as long as it may. Does nothing if it has been taken up or has left since.
@@ -295,6 +325,7 @@ impl<'a> Server<'a> {
     }
 
     /// An attempt leaves the queue. Returns when it had arrived.
+    #[inline(always)]
     fn leave_queue(&mut self, now: SimTime, id: u32, jobs: &mut Slab<Job>) -> SimTime {
         self.longest_queue = self.queue_max(now);
         self.waiting.remove(id, jobs);
@@ -304,6 +335,7 @@ impl<'a> Server<'a> {
     }
 
     /// A completion that was announced is due. Does nothing if the attempt has been cancelled, frozen or reset since.
+    #[inline(always)]
     pub fn complete(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
         // Times are compared, not counters: an entry is stale unless the attempt ends exactly now.
         let Some(job) = floor.jobs.get_mut(id) else { return };
@@ -450,6 +482,7 @@ impl<'a> Server<'a> {
     }
 
     /// A free worker takes the attempt up: it may be dropped, answered from the store, or worked on.
+    #[inline(always)]
     fn take_up(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
         let job = &mut floor.jobs[id];
         if job.abandoned && self.config.drop_expired {
@@ -459,7 +492,7 @@ impl<'a> Server<'a> {
         if job.keyed && self.answer_from_store(now, id, floor) {
             return;
         }
-        let job = &mut floor.jobs[id];
+        let Some(job) = floor.jobs.get_mut(id) else { return };
         let service = self.config.service_time.sample(&mut self.draws(job, Purpose::Service));
         let service = if self.in_force.slowdown == 1.0 { service } else { service.scaled(self.in_force.slowdown) };
         let (arrived, at) = (job.since, now + service);
@@ -496,7 +529,7 @@ impl<'a> Server<'a> {
     }
 
     fn retry_after(&self, status: u16) -> Option<Span> {
-        self.config.retry_after.iter().find(|(with, _)| *with == status).map(|(_, span)| *span)
+        retry_after(self.config, status)
     }
 
     fn draws(&self, job: &Job, purpose: Purpose) -> KeyedRng {
@@ -510,6 +543,11 @@ impl<'a> Server<'a> {
 }
 
 /// The reply to an attempt on which nobody worked, or in vain.
+/// The hint that replies with this status carry.
+fn retry_after(config: &ServerConfig, status: u16) -> Option<Span> {
+    config.retry_after.iter().find(|(with, _)| *with == status).map(|(_, span)| *span)
+}
+
 fn answer(floor: &mut Floor, id: u32, reply: Outcome, retry_after: Option<Span>) {
     let job = &mut floor.jobs[id];
     job.ends = SimTime::ZERO;
