@@ -1,6 +1,8 @@
-//! How much memory there is: the smaller of what is available and what the control group allows.
+//! How much memory there is: what `--memory` says, or the smaller of what is available and what the control group allows.
 
 use std::fs;
+
+use crate::experiment::Need;
 
 /// Share of the available memory that the simulator may take for its state.
 const SHARE: f64 = 0.8;
@@ -8,8 +10,12 @@ const SHARE: f64 = 0.8;
 /// What is assumed where the system does not tell.
 const ASSUMED: u64 = 4 << 30;
 
-/// Bytes that the state of all runs together may take.
-pub fn limit() -> u64 {
+/// Bytes that the state of all runs together may take: as many as were `asked` for, or a share of what there is.
+pub fn limit(asked: Option<u64>) -> u64 {
+    asked.unwrap_or_else(share)
+}
+
+fn share() -> u64 {
     let available = meminfo().into_iter().chain(control_group()).min().unwrap_or(ASSUMED);
     (available as f64 * SHARE) as u64
 }
@@ -33,6 +39,46 @@ fn control_group() -> Option<u64> {
     )
 }
 
+/// Says so, and returns true, if a scenario is known to need more than there is.
+pub fn refuses(name: &str, need: Need, limit: u64) -> bool {
+    if need.bytes <= limit {
+        return false;
+    }
+    let (bytes, limit) = (readable(need.bytes), readable(limit));
+    let (runs, threads) = match need.at_once {
+        1 => (String::new(), ""),
+        runs => (format!(" for {runs} runs at once"), ", --threads 1"),
+    };
+    eprintln!("error: {name}: its state needs about {bytes}{runs}, and there are {limit} for it; nothing was run");
+    eprintln!("help: fewer clients, gates with scope = \"fleet\"{threads} need less; --memory SIZE sets another limit");
+    true
+}
+
+/// Reads a size: a number of bytes, or of `kB`, `MB`, `GB`, `TB` (powers of 1000), `KiB`, `MiB`, `GiB`, `TiB` (powers of 1024).
+pub fn size(text: &str) -> Result<u64, String> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len()));
+    let unit = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1u64,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "tb" => 1_000_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        "tib" => 1 << 40,
+        _ => return Err(HOW.to_owned()),
+    };
+    // A whole number is exact; parts of a unit are not worth it.
+    let bytes = match number.parse::<u64>() {
+        Ok(whole) => whole.checked_mul(unit),
+        Err(_) => number.parse::<f64>().ok().map(|number| (number * unit as f64) as u64).filter(|b| *b < u64::MAX),
+    };
+    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| HOW.to_owned())
+}
+
+const HOW: &str = "write a size above 0, as in 8GB, 512MB or 2GiB, or a number of bytes";
+
 /// Bytes for people: `1.2 GB`.
 pub fn readable(bytes: u64) -> String {
     let units = [("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)];
@@ -54,7 +100,46 @@ mod tests {
     }
 
     #[test]
+    fn sizes_of_people() {
+        for (text, expected) in [
+            ("1", 1),
+            ("8000000000", 8_000_000_000),
+            ("18446744073709551615", u64::MAX),
+            ("512MB", 512_000_000),
+            ("512 mb", 512_000_000),
+            ("1.5GB", 1_500_000_000),
+            ("2GiB", 2 << 30),
+            ("0.5KiB", 512),
+            ("3kB", 3_000),
+            ("1TB", 1_000_000_000_000),
+            ("100B", 100),
+        ] {
+            assert_eq!(size(text), Ok(expected), "{text}");
+        }
+        for wrong in [
+            "",
+            "0",
+            "0GB",
+            "0.1",
+            "GB",
+            "8G",
+            "8XB",
+            "-1",
+            "-1GB",
+            "1e9",
+            "1.2.3GB",
+            ".",
+            "1 2GB",
+            "99999999999TB",
+            "NaN",
+        ] {
+            assert_eq!(size(wrong), Err(HOW.to_owned()), "{wrong}");
+        }
+    }
+
+    #[test]
     fn there_is_some_memory() {
-        assert!(limit() > 1 << 20);
+        assert!(limit(None) > 1 << 20);
+        assert_eq!(limit(Some(5)), 5);
     }
 }
