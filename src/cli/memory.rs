@@ -1,6 +1,7 @@
 //! How much memory there is: what `--memory` says, or the smaller of what is available and what the control group allows.
 
 use std::fs;
+use std::path::Path;
 
 use crate::experiment::Need;
 
@@ -27,16 +28,25 @@ fn meminfo() -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// What the process's control group has left, version 2 or 1.
+/// What the process's control group has left, or one of those that it is in: version 2, and 1 where that is mounted.
 fn control_group() -> Option<u64> {
-    let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
-    let left = |limit: u64, used: Option<u64>| limit.saturating_sub(used.unwrap_or(0));
-    number("/sys/fs/cgroup/memory.max").map(|limit| left(limit, number("/sys/fs/cgroup/memory.current"))).or_else(
-        || {
-            number("/sys/fs/cgroup/memory/memory.limit_in_bytes")
-                .map(|limit| left(limit, number("/sys/fs/cgroup/memory/memory.usage_in_bytes")))
-        },
-    )
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let own = groups.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or("");
+    let root = Path::new("/sys/fs/cgroup");
+    let folder = root.join(own);
+    let version_2 = folder.ancestors().take_while(|folder| folder.starts_with(root));
+    version_2
+        .filter_map(|folder| left(folder, "memory.max", "memory.current"))
+        .min()
+        .or_else(|| left(&root.join("memory"), "memory.limit_in_bytes", "memory.usage_in_bytes"))
+}
+
+/// What a control group has left. Pages of files that nobody has touched for a while are counted as used, and given up when needed.
+fn left(folder: &Path, limit: &str, used: &str) -> Option<u64> {
+    let number = |file: &str| fs::read_to_string(folder.join(file)).ok()?.trim().parse::<u64>().ok();
+    let stat = fs::read_to_string(folder.join("memory.stat")).unwrap_or_default();
+    let idle = stat.lines().find_map(|line| line.strip_prefix("inactive_file ")?.parse::<u64>().ok()).unwrap_or(0);
+    Some(number(limit)?.saturating_sub(number(used).unwrap_or(0).saturating_sub(idle)))
 }
 
 /// Says so, and returns true, if a scenario is known to need more than there is.
@@ -45,12 +55,12 @@ pub fn refuses(name: &str, need: Need, limit: u64) -> bool {
         return false;
     }
     let (bytes, limit) = (readable(need.bytes), readable(limit));
-    let (runs, threads) = match need.at_once {
-        1 => (String::new(), ""),
-        runs => (format!(" for {runs} runs at once"), ", --threads 1"),
+    let (runs, ways) = match need.at_once {
+        1 => (String::new(), " or gates with scope = \"fleet\""),
+        runs => (format!(" for {runs} runs at once"), ", gates with scope = \"fleet\" or --threads 1"),
     };
     eprintln!("error: {name}: its state needs about {bytes}{runs}, and there are {limit} for it; nothing was run");
-    eprintln!("help: fewer clients, gates with scope = \"fleet\"{threads} need less; --memory SIZE sets another limit");
+    eprintln!("help: fewer clients{ways} need less; --memory SIZE sets another limit");
     true
 }
 
@@ -135,6 +145,23 @@ mod tests {
         ] {
             assert_eq!(size(wrong), Err(HOW.to_owned()), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_a_control_group_has_left() {
+        let folder = std::env::temp_dir().join(format!("simlab-memory-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let left_with = |max: &str, current: &str, stat: &str| {
+            for (file, text) in [("memory.max", max), ("memory.current", current), ("memory.stat", stat)] {
+                fs::write(folder.join(file), text).unwrap();
+            }
+            left(&folder, "memory.max", "memory.current")
+        };
+        assert_eq!(left_with("1000\n", "300\n", "anon 100\ninactive_file 50\n"), Some(750));
+        assert_eq!(left_with("1000\n", "2000\n", ""), Some(0));
+        assert_eq!(left_with("max\n", "300\n", ""), None);
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(left(&folder, "memory.max", "memory.current"), None);
     }
 
     #[test]
