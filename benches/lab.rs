@@ -9,7 +9,7 @@ use simlab::protocol::{Failure, Outcome};
 use simlab::retry::{Backoff, History, Policy, RetryPolicy};
 use simlab::rng::{KeyedRng, Purpose};
 use simlab::scenario::{Arrivals, Scenario, ServerConfig};
-use simlab::sim::event::{Class, Event};
+use simlab::sim::event::Event;
 use simlab::sim::queue::Queue;
 use simlab::sim::{self, Limits};
 use simlab::units::{SimTime, Span};
@@ -23,12 +23,12 @@ fn queue(criterion: &mut Criterion) {
             let mut rng = KeyedRng::new(1, Purpose::Think, 0, 0);
             let mut queue = Queue::default();
             for row in 0..pending {
-                queue.push(SimTime(rng.below(1 << 30)), Class::Timer, Event::Timer { row });
+                queue.push(SimTime(rng.below(1 << 30)), Event::WakeUp { row });
             }
             bencher.iter(|| {
                 for _ in 0..1_000 {
-                    let (time, _, event) = queue.pop().expect("the queue holds its size");
-                    queue.push(time + Span(rng.below(1 << 30)), Class::Timer, black_box(event));
+                    let (time, event) = queue.pop().expect("the queue holds its size");
+                    queue.push(time + Span(rng.below(1 << 30)), black_box(event));
                 }
             });
         });

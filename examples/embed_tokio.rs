@@ -5,7 +5,7 @@
 
 use std::sync::Mutex;
 
-use simlab::call::{Action, Call, Draws, Rules, Verdict};
+use simlab::call::{Action, Call, Held, Rules, Verdict};
 use simlab::gate::GateChain;
 use simlab::protocol::{Failure, Outcome};
 use simlab::retry::{Backoff, GiveUp, Policy, RetryPolicy};
@@ -37,12 +37,17 @@ impl<P: Policy> Retrier<P> {
 
     /// Lets the call see the gates for one step; the lock is never held while something is awaited. `used` are the attempts that call
     /// `number` has used up.
-    fn step<R>(&self, number: u64, used: u32, step: impl FnOnce(&mut Rules, &mut Draws) -> R) -> R {
+    fn step<R>(
+        &self,
+        number: u64,
+        used: u32,
+        held: &mut Held,
+        step: impl FnOnce(&mut Rules, &mut (KeyedRng, KeyedRng)) -> R,
+    ) -> R {
         let mut gates = self.gates.lock().expect("no step panics");
         let stream = |purpose| KeyedRng::new(self.seed, purpose, number, u64::from(used));
-        let (mut jitter, mut drawn) = (stream(Purpose::Jitter), stream(Purpose::Gate));
-        let mut rules = Rules { policy: &self.policy, gates: &mut gates, client: 0 };
-        step(&mut rules, &mut Draws { jitter: &mut jitter, gates: &mut drawn })
+        let mut rules = Rules { policy: &self.policy, gates: &mut gates, held, client: 0 };
+        step(&mut rules, &mut (stream(Purpose::Jitter), stream(Purpose::Gate)))
     }
 
     /// Calls `send` until it succeeds or the policy gives up. `number` tells calls apart for their jitter.
@@ -52,7 +57,9 @@ impl<P: Policy> Retrier<P> {
         mut send: impl AsyncFnMut(u32) -> Result<T, Failure>,
     ) -> Result<T, GiveUp> {
         let mut reply = None;
-        let (mut call, mut action) = self.step(number, 0, |rules, draws| Call::start(self.now(), rules, draws));
+        let mut held = Held::default();
+        let (mut call, mut action) =
+            self.step(number, 0, &mut held, |rules, draws| Call::start(self.now(), rules, draws));
         loop {
             let used = call.used();
             action = match action {
@@ -69,11 +76,13 @@ impl<P: Policy> Retrier<P> {
                         Ok(Err(failure)) => failure,
                         Err(_) => Failure { outcome: Outcome::Timeout, retry_after: None },
                     };
-                    self.step(number, used, |rules, draws| call.on_outcome(self.now(), outcome, rules, draws))
+                    self.step(number, used, &mut held, |rules, draws| {
+                        call.on_outcome(self.now(), outcome, rules, draws)
+                    })
                 }
                 Action::WakeAt(at) => {
                     sleep_until(self.instant(at)).await;
-                    self.step(number, used, |rules, draws| call.on_wake(self.now(), rules, draws))
+                    self.step(number, used, &mut held, |rules, draws| call.on_wake(self.now(), rules, draws))
                 }
                 Action::Finish(Verdict::Failed(reason)) => return Err(reason),
                 Action::Finish(Verdict::Succeeded) => return Ok(reply.expect("a success has a reply")),
@@ -117,18 +126,15 @@ mod tests {
     /// Waits between attempts and the verdict, in virtual time.
     fn in_virtual_time(number: u64, script: &Script) -> (Vec<Span>, Verdict) {
         let (policy, mut gates) = (policy(), GateChain::new(&[], 1));
-        let mut rules = Rules { policy: &policy, gates: &mut gates, client: 0 };
+        let mut held = Held::default();
+        let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0 };
         let mut now = SimTime::ZERO;
         let stream = |purpose, used: u32| KeyedRng::new(7, purpose, number, u64::from(used));
-        // No gate draws: there is none.
-        let mut drawn = stream(Purpose::Gate, 0);
-        let mut jitter = stream(Purpose::Jitter, 0);
-        let mut draws = Draws { jitter: &mut jitter, gates: &mut drawn };
+        let mut draws = (stream(Purpose::Jitter, 0), stream(Purpose::Gate, 0));
         let (mut call, mut action) = Call::start(now, &mut rules, &mut draws);
         let mut waits = Vec::new();
         loop {
-            let mut jitter = stream(Purpose::Jitter, call.used());
-            let mut draws = Draws { jitter: &mut jitter, gates: &mut drawn };
+            let mut draws = (stream(Purpose::Jitter, call.used()), stream(Purpose::Gate, call.used()));
             action = match action {
                 Action::Send { attempt, due } => {
                     let (after, outcome) = script[attempt as usize - 1];

@@ -42,28 +42,50 @@ pub struct Rules<'a> {
     pub policy: &'a dyn Policy,
     /// Its gates.
     pub gates: &'a mut GateChain,
+    /// What they hold for this call. The driver keeps it from one step of a call to the next; without gates any will do.
+    pub held: &'a mut Held,
     /// The client, for gates that each client has its own of.
     pub client: u32,
 }
 
+/// What gates hold for a call: what they gave its last attempt, and when that was sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Held {
+    permits: Permits,
+    sent: SimTime,
+}
+
 /// Where a call's random numbers come from: two streams, so that a gate that draws moves no jitter. Both are at their beginning for each
 /// step, and belong to the number of attempts used up ([`Call::used`]).
-pub struct Draws<'a> {
+pub trait Draws {
     /// For the wait after a failure.
-    pub jitter: &'a mut dyn Rng,
+    fn jitter(&mut self) -> &mut dyn Rng;
     /// For gates that draw, and for the wait after a refusal.
-    pub gates: &'a mut dyn Rng,
+    fn gates(&mut self) -> &mut dyn Rng;
+}
+
+/// Two generators.
+impl<J: Rng, G: Rng> Draws for (J, G) {
+    fn jitter(&mut self) -> &mut dyn Rng {
+        &mut self.0
+    }
+
+    fn gates(&mut self) -> &mut dyn Rng {
+        &mut self.1
+    }
 }
 
 /// Where a call stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// An attempt is open until then.
-    Open { due: SimTime },
-    /// Between attempts until then.
-    Waiting { until: SimTime, next: Next },
+    /// An attempt is open.
+    Open,
+    /// Between attempts.
+    Waiting(Next),
     /// Over.
-    Done,
+    Done(Verdict),
+    /// The caller has gone.
+    Abandoned,
 }
 
 /// What comes after a wait.
@@ -82,30 +104,30 @@ enum Next {
 pub struct Call {
     history: History,
     deadline: SimTime,
-    /// When the last attempt was sent.
-    sent: SimTime,
-    permits: Permits,
     state: State,
 }
 
 impl Call {
     /// Begins a call: its first attempt is sent now, or a gate refuses it or makes it wait.
-    pub fn start(now: SimTime, rules: &mut Rules, draws: &mut Draws) -> (Call, Action) {
+    #[inline]
+    pub fn start(now: SimTime, rules: &mut Rules, draws: &mut impl Draws) -> (Call, Action) {
         let deadline = rules.policy.deadline().map_or(SimTime::NEVER, |deadline| now + deadline);
-        let mut call = Call {
-            history: History::default(),
-            deadline,
-            sent: now,
-            permits: Permits::default(),
-            state: State::Waiting { until: now, next: Next::Send },
-        };
+        let mut call = Call { history: History::default(), deadline, state: State::Waiting(Next::Send) };
         let action = call.send(now, false, rules, draws);
         (call, action)
     }
 
     /// The number of the attempt that is open, if one is.
     pub fn open_attempt(&self) -> Option<u32> {
-        matches!(self.state, State::Open { .. }).then_some(self.attempts())
+        (self.state == State::Open).then_some(self.attempts())
+    }
+
+    /// How it ended, if it has.
+    pub fn verdict(&self) -> Option<Verdict> {
+        match self.state {
+            State::Done(verdict) => Some(verdict),
+            State::Open | State::Waiting(_) | State::Abandoned => None,
+        }
     }
 
     /// Attempts sent so far.
@@ -122,11 +144,15 @@ impl Call {
     ///
     /// # Panics
     /// If no attempt is open: a late reply to an ended attempt is the driver's to drop.
-    pub fn on_outcome(&mut self, now: SimTime, reply: Failure, rules: &mut Rules, draws: &mut Draws) -> Action {
-        assert!(self.open_attempt().is_some(), "an outcome needs an open attempt");
-        let failed = rules.policy.is_failure(reply.outcome);
-        let outcome = if failed { GateOutcome::Failure } else { GateOutcome::Success };
-        rules.gates.on_outcome(rules.client, &self.permits, Ended { now, outcome, took: now.since(self.sent) });
+    #[inline]
+    pub fn on_outcome(&mut self, now: SimTime, reply: Failure, rules: &mut Rules, draws: &mut impl Draws) -> Action {
+        assert!(self.state == State::Open, "an outcome needs an open attempt");
+        if !rules.gates.is_empty() {
+            let failed = rules.policy.is_failure(reply.outcome);
+            let outcome = if failed { GateOutcome::Failure } else { GateOutcome::Success };
+            let ended = Ended { now, outcome, took: now.since(rules.held.sent) };
+            rules.gates.on_outcome(rules.client, &rules.held.permits, ended);
+        }
         if reply.outcome.is_success() {
             rules.gates.on_call_success(rules.client);
             return self.finish(Verdict::Succeeded);
@@ -134,7 +160,7 @@ impl Call {
         if now >= self.deadline {
             return self.finish(Verdict::Failed(GiveUp::Deadline));
         }
-        let until = match rules.policy.on_failure(&reply, &mut self.history, draws.jitter) {
+        let until = match rules.policy.on_failure(&reply, &mut self.history, draws.jitter()) {
             Decision::GiveUp(reason) => return self.finish(Verdict::Failed(reason)),
             Decision::RetryAfter(wait) => now + wait,
         };
@@ -151,15 +177,12 @@ impl Call {
     /// The instant asked for has come: an open attempt has timed out, or a wait is over.
     ///
     /// # Panics
-    /// If it is not yet time.
-    pub fn on_wake(&mut self, now: SimTime, rules: &mut Rules, draws: &mut Draws) -> Action {
+    /// If the call is over.
+    #[inline]
+    pub fn on_wake(&mut self, now: SimTime, rules: &mut Rules, draws: &mut impl Draws) -> Action {
         match self.state {
-            State::Open { due } => {
-                assert!(now >= due, "woken before the time-out");
-                self.on_outcome(now, Failure { outcome: Outcome::Timeout, retry_after: None }, rules, draws)
-            }
-            State::Waiting { until, next } => {
-                assert!(now >= until, "woken before the wait was over");
+            State::Open => self.on_outcome(now, Failure { outcome: Outcome::Timeout, retry_after: None }, rules, draws),
+            State::Waiting(next) => {
                 if next == Next::Retry
                     && let Admission::Refused(gate) = self.ask(Moment::Retry, now, false, rules, draws)
                 {
@@ -167,26 +190,38 @@ impl Call {
                 }
                 self.send(now, next == Next::SendReserved, rules, draws)
             }
-            State::Done => unreachable!("a call that is over is not woken"),
+            State::Done(_) | State::Abandoned => unreachable!("a call that is over is not woken"),
         }
     }
 
     /// The caller is gone: whatever is open ends without an outcome.
     pub fn abandon(&mut self, rules: &mut Rules) {
         match self.state {
-            State::Open { .. } => rules.gates.on_abandon(rules.client, &self.permits),
-            State::Waiting { next: Next::SendReserved, .. } => rules.gates.give_back(rules.client),
-            State::Waiting { .. } | State::Done => {}
+            State::Open => rules.gates.on_abandon(rules.client, &rules.held.permits),
+            State::Waiting(Next::SendReserved) => rules.gates.give_back(rules.client),
+            State::Waiting(_) | State::Done(_) | State::Abandoned => {}
         }
-        self.state = State::Done;
+        self.state = State::Abandoned;
     }
 
-    fn ask(&mut self, moment: Moment, now: SimTime, waited: bool, rules: &mut Rules, draws: &mut Draws) -> Admission {
+    #[inline]
+    fn ask(
+        &mut self,
+        moment: Moment,
+        now: SimTime,
+        waited: bool,
+        rules: &mut Rules,
+        draws: &mut impl Draws,
+    ) -> Admission {
+        if rules.gates.is_empty() {
+            return Admission::Admitted;
+        }
         let ask = Ask { now, attempt: self.attempts().saturating_add(1), waited };
-        rules.gates.admit(moment, ask, rules.client, &mut self.permits, draws.gates)
+        rules.gates.admit(moment, ask, rules.client, &mut rules.held.permits, draws.gates())
     }
 
-    fn send(&mut self, now: SimTime, waited: bool, rules: &mut Rules, draws: &mut Draws) -> Action {
+    #[inline]
+    fn send(&mut self, now: SimTime, waited: bool, rules: &mut Rules, draws: &mut impl Draws) -> Action {
         match self.ask(Moment::Send, now, waited, rules, draws) {
             Admission::Admitted => {}
             Admission::NotBefore(until) if self.too_late(until) => {
@@ -203,20 +238,20 @@ impl Call {
         }
         let timeout = rules.policy.attempt(&self.history).timeout;
         self.history.attempts = self.history.attempts.saturating_add(1);
-        self.sent = now;
+        rules.held.sent = now;
         let due = timeout.map_or(SimTime::NEVER, |timeout| now + timeout).min(self.deadline);
-        self.state = State::Open { due };
+        self.state = State::Open;
         Action::Send { attempt: self.attempts(), due }
     }
 
     /// A gate refused: the call is over, or tries again after a wait. A budget that refused is asked again then; one that was charged is not.
-    fn refused(&mut self, now: SimTime, gate: u8, next: Next, rules: &mut Rules, draws: &mut Draws) -> Action {
+    fn refused(&mut self, now: SimTime, gate: u8, next: Next, rules: &mut Rules, draws: &mut impl Draws) -> Action {
         if rules.gates.config(gate).on_refusal == OnRefusal::Fail {
             return self.finish(Verdict::Failed(GiveUp::Gate(gate)));
         }
         self.history.attempts = self.history.attempts.saturating_add(1);
         self.history.refused = self.history.refused.saturating_add(1);
-        match rules.policy.on_refusal(&mut self.history, draws.gates) {
+        match rules.policy.on_refusal(&mut self.history, draws.gates()) {
             Decision::GiveUp(reason) => self.finish(Verdict::Failed(reason)),
             Decision::RetryAfter(wait) if self.too_late(now + wait) => self.finish(Verdict::Failed(GiveUp::Deadline)),
             Decision::RetryAfter(wait) => self.wait(now + wait, next),
@@ -229,12 +264,12 @@ impl Call {
     }
 
     fn wait(&mut self, until: SimTime, next: Next) -> Action {
-        self.state = State::Waiting { until, next };
+        self.state = State::Waiting(next);
         Action::WakeAt(until)
     }
 
     fn finish(&mut self, verdict: Verdict) -> Action {
-        self.state = State::Done;
+        self.state = State::Done(verdict);
         Action::Finish(verdict)
     }
 }
@@ -254,9 +289,9 @@ mod tests {
     /// Returns what was done, in words, with instants in seconds.
     fn check(policy: &RetryPolicy, gates: &[GateConfig], outcomes: &[(u64, Option<Outcome>)], expected: &str) {
         let mut gates = GateChain::new(gates, 1);
-        let mut rules = Rules { policy, gates: &mut gates, client: 0 };
-        let (mut jitter, mut drawn) = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
-        let mut draws = Draws { jitter: &mut jitter, gates: &mut drawn };
+        let mut held = Held::default();
+        let mut rules = Rules { policy, gates: &mut gates, held: &mut held, client: 0 };
+        let mut draws = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
         let mut now = SimTime::ZERO;
         let (mut call, mut action) = Call::start(now, &mut rules, &mut draws);
         let mut outcomes = outcomes.iter();
@@ -396,9 +431,9 @@ mod tests {
     fn an_abandoned_call_gives_back() {
         let policy = policy();
         let mut gates = GateChain::new(&[limiter(3, OnLimit::Wait)], 1);
-        let mut rules = Rules { policy: &policy, gates: &mut gates, client: 0 };
-        let (mut jitter, mut drawn) = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
-        let mut draws = Draws { jitter: &mut jitter, gates: &mut drawn };
+        let mut held = Held::default();
+        let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0 };
+        let mut draws = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
         let at = |seconds| SimTime::ZERO + Span::secs(seconds);
         Call::start(at(0), &mut rules, &mut draws);
         let (mut second, action) = Call::start(at(0), &mut rules, &mut draws);

@@ -47,10 +47,17 @@ pub enum Event {
         /// The attempt in flight.
         job: u32,
     },
-    /// A client's time-out or wake-up.
-    Timer {
+    /// A client's wait is over.
+    WakeUp {
         /// Its operation.
         row: u32,
+    },
+    /// A client's time-out, unless it was cleared since.
+    TimeOut {
+        /// Its operation.
+        row: u32,
+        /// Which setting of its timer this is.
+        setting: u32,
     },
     /// The next operation of an open-loop demand starts.
     NextOperation,

@@ -1,6 +1,6 @@
 //! Which faults are active: their edges in time, flapping included.
 
-use super::event::{Class, Event};
+use super::event::Event;
 use super::queue::Queue;
 use crate::fault::InForce;
 use crate::fault::flapping::Spells;
@@ -24,7 +24,7 @@ impl<'a> FaultClock<'a> {
     /// Schedules the beginning of every fault.
     pub fn new(scenario: &'a Scenario, seed: u64, queue: &mut Queue) -> FaultClock<'a> {
         let states = scenario.faults.iter().enumerate().map(|(index, fault)| {
-            queue.push(fault.from, Class::Fault, Event::FaultEdge { fault: index as u32 });
+            queue.push(fault.from, Event::FaultEdge { fault: index as u32 });
             let spells = fault.flapping.map(|flapping| Spells::new(seed, index as u32, flapping));
             State { active: false, spells }
         });
@@ -54,7 +54,7 @@ impl<'a> FaultClock<'a> {
             }
         };
         if next < self.scenario.end() {
-            queue.push(next, Class::Fault, event);
+            queue.push(next, event);
         }
         fault.server
     }

@@ -8,6 +8,8 @@ mod need;
 pub mod queue;
 pub mod run;
 mod standstill;
+pub mod stop;
 pub mod timers;
 
-pub use run::{Limits, Stop, run, run_from};
+pub use run::{run, run_from};
+pub use stop::{Limits, Stop};

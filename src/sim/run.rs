@@ -4,17 +4,20 @@
 //! (`settle`) → `reply` at the client → the call decides (`act`) → its wait ends in `timer` → sent again. A
 //! time-out is the same timer, with an attempt open.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
-use super::event::{Class, Event};
+use super::event::Event;
 use super::faults::FaultClock;
 use super::need::open_at_once;
-use super::queue::{Queue, Ticket};
+use super::queue::Queue;
 use super::standstill::AtOnce;
+use super::stop::{Limits, Stop};
 use super::timers::Timers;
-use crate::call::{Action, Call, Draws, Rules, Verdict};
+use crate::call::{Action, Call, Draws, Held, Rules, Verdict};
 use crate::client::arrivals::{OpenLoop, Start};
 use crate::distribution::Distribution;
+use rand::Rng;
+
 use crate::gate::GateChain;
 use crate::metrics::recorder::{Levels, ServerTotals};
 use crate::metrics::{Recorder, RunResult};
@@ -28,90 +31,57 @@ use crate::server::{Floor, Output, Server};
 use crate::slab::Slab;
 use crate::units::{SimTime, Span};
 
-/// What a run may use.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits<'a> {
-    /// Bytes of state; beyond, the run stops.
-    pub memory: usize,
-    /// Set by another thread: stop as soon as possible.
-    pub interrupted: &'a AtomicBool,
-}
-
-/// Why a run stopped before its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Stop {
-    /// Somebody asked for it.
-    #[error("interrupted")]
-    Interrupted,
-    /// One operation made too many attempts at one instant.
-    #[error(
-        "one operation made more than {MOST_ATTEMPTS_AT_ONCE} attempts at one instant ({at:?}): it retries at once, the failure comes back at once, and its attempts are not limited enough"
-    )]
-    RetryStorm {
-        /// When.
-        at: SimTime,
-    },
-    /// Many operations together made too many attempts at one instant.
-    #[error(
-        "{attempts} attempts at one instant ({at:?}), and no end: many operations retry at once, their failures come back at once, and their attempts are not limited enough"
-    )]
-    RetryStorms {
-        /// When.
-        at: SimTime,
-        /// Attempts made by then.
-        attempts: u64,
-    },
-    /// Clients that neither think nor wait, or a demand without time between its operations.
-    #[error(
-        "more operations than can be simulated start at one instant ({at:?}): there is no time between them, or neither thinking nor serving takes any"
-    )]
-    Standstill {
-        /// When.
-        at: SimTime,
-    },
-    /// The state has outgrown the memory.
-    #[error("its state needs more than the {limit} bytes there are for it, at {at:?} of the run")]
-    OutOfMemory {
-        /// When.
-        at: SimTime,
-        /// Bytes.
-        limit: usize,
-    },
-}
-
-/// More attempts of one operation at one instant than this end the run.
-pub const MOST_ATTEMPTS_AT_ONCE: u32 = 100_000;
 /// Events between two looks at memory and interruption.
 const LOOK_EVERY: u64 = 1 << 14;
 
-/// An operation on the books.
+/// An operation on the books: one cache line.
 #[derive(Debug)]
 struct Row {
     operation: u64,
-    client: u32,
     start: SimTime,
     call: Call,
-    verdict: Option<Verdict>,
+    client: u32,
     /// The attempt whose reply the client waits for.
     open_job: u32,
     /// Attempts of which something still moves.
     in_flight: u32,
     executions: u32,
-    measured: bool,
-    /// For the guard against endless retries at one instant.
-    instant: SimTime,
-    at_instant: u32,
 }
+
+const _: () = assert!(size_of::<Option<Row>>() == 64);
 
 const NONE: u32 = u32::MAX;
 
-/// What a call draws from in a step, by the attempts it has used up.
-fn streams(seed: u64, operation: u64, used: u32, gates: &GateChain) -> (KeyedRng, KeyedRng) {
-    let stream = |purpose| KeyedRng::new(seed, purpose, operation, u64::from(used));
-    let jitter = stream(Purpose::Jitter);
-    // Where there is no gate, nobody draws from the second, and making it is saved.
-    let gate = if gates.is_empty() { jitter.clone() } else { stream(Purpose::Gate) };
-    (jitter, gate)
+/// What a call draws from in a step. Most steps draw nothing, so that no generator is made before it is asked for.
+struct Streams {
+    seed: u64,
+    operation: u64,
+    /// Attempts that the call has used up.
+    used: u32,
+    jitter: Option<KeyedRng>,
+    gates: Option<KeyedRng>,
+}
+
+impl Streams {
+    fn new(seed: u64, operation: u64, used: u32) -> Streams {
+        Streams { seed, operation, used, jitter: None, gates: None }
+    }
+
+    fn stream(&self, purpose: Purpose) -> KeyedRng {
+        KeyedRng::new(self.seed, purpose, self.operation, u64::from(self.used))
+    }
+}
+
+impl Draws for Streams {
+    fn jitter(&mut self) -> &mut dyn Rng {
+        let stream = self.stream(Purpose::Jitter);
+        self.jitter.get_or_insert(stream)
+    }
+
+    fn gates(&mut self) -> &mut dyn Rng {
+        let stream = self.stream(Purpose::Gate);
+        self.gates.get_or_insert(stream)
+    }
 }
 
 /// Everything a run consists of.
@@ -128,6 +98,8 @@ struct Run<'a> {
     outputs: Vec<Output>,
     faults: FaultClock<'a>,
     gates: GateChain,
+    /// What the gates hold for each call, by the operation's place; one for all where there are no gates.
+    held: Vec<Held>,
     demand: OpenLoop<'a>,
     next_start: Option<Start>,
     /// Closed loop: operations that each client has begun.
@@ -136,7 +108,6 @@ struct Run<'a> {
     to_start: u64,
     at_once: AtOnce,
     recorder: Recorder,
-    storm: bool,
     events: u64,
 }
 
@@ -185,7 +156,7 @@ pub fn run_from(
     let mut run = Run::new(scenario, policy, replication_seed(scenario.seed, replication));
     let end = scenario.end();
     ready();
-    while let Some((time, ticket, event)) = run.queue.pop() {
+    while let Some((time, event)) = run.queue.pop() {
         if time >= end {
             break;
         }
@@ -195,8 +166,8 @@ pub fn run_from(
             let levels = run.levels();
             run.recorder.tick(time, levels);
         }
-        run.handle(ticket, event);
-        if run.storm {
+        run.handle(event);
+        if run.at_once.storm() {
             return Err(Stop::RetryStorm { at: time });
         }
         if run.to_start == 0 && run.rows.is_empty() {
@@ -204,6 +175,7 @@ pub fn run_from(
         }
         if run.events.is_multiple_of(LOOK_EVERY) {
             run.look_up(limits)?;
+            run.timers.tidy(&mut run.queue);
         }
     }
     Ok(run.finish())
@@ -229,13 +201,13 @@ impl<'a> Run<'a> {
             outputs: Vec::new(),
             faults,
             gates: GateChain::new(&config.gates, scenario.clients),
+            held: vec![Held::default()],
             demand: OpenLoop::new(scenario, seed),
             next_start: None,
             turns: Vec::new(),
             to_start: 0,
             at_once: AtOnce::default(),
             recorder: Recorder::new(scenario),
-            storm: false,
             events: 0,
         };
         if let Arrivals::Closed { .. } = scenario.arrivals {
@@ -247,7 +219,7 @@ impl<'a> Run<'a> {
         run
     }
 
-    fn handle(&mut self, ticket: Ticket, event: Event) {
+    fn handle(&mut self, event: Event) {
         match event {
             Event::FaultEdge { fault } => self.fault_edge(fault),
             Event::Request { job } => self.request(job),
@@ -270,7 +242,12 @@ impl<'a> Run<'a> {
                 self.settle();
             }
             Event::Reply { job } => self.reply(job),
-            Event::Timer { row } => self.timer(ticket, row),
+            Event::WakeUp { row } => self.timer(row),
+            Event::TimeOut { row, setting } => {
+                if self.timers.popped(row, setting) {
+                    self.timer(row);
+                }
+            }
             Event::NextOperation => {
                 self.to_start -= 1;
                 if let Some(start) = self.next_start.take() {
@@ -291,7 +268,7 @@ impl<'a> Run<'a> {
     fn schedule_next_start(&mut self) {
         self.next_start = self.demand.next();
         if let Some(start) = self.next_start {
-            self.queue.push(start.at, Class::Arrival, Event::NextOperation);
+            self.queue.push(start.at, Event::NextOperation);
             self.to_start += 1;
         }
     }
@@ -302,7 +279,7 @@ impl<'a> Run<'a> {
         let operation = u64::from(client) << 32 | u64::from(self.turns[client as usize]);
         let until = self.now + think.sample(&mut KeyedRng::new(self.seed, Purpose::Think, operation, 0));
         if until < SimTime::ZERO + self.scenario.duration {
-            self.queue.push(until, Class::Arrival, Event::ThinkingOver { client });
+            self.queue.push(until, Event::ThinkingOver { client });
             self.to_start += 1;
         }
     }
@@ -310,25 +287,19 @@ impl<'a> Run<'a> {
     /// An operation starts.
     fn start(&mut self, operation: u64, client: u32) {
         self.recorder.operation_started(self.now);
-        self.at_once.operation(self.now);
-        let (mut jitter, mut gates) = streams(self.seed, operation, 0, &self.gates);
-        let mut rules = Rules { policy: self.policy, gates: &mut self.gates, client };
-        let mut draws = Draws { jitter: &mut jitter, gates: &mut gates };
-        let (call, action) = Call::start(self.now, &mut rules, &mut draws);
-        self.count_refusal(self.recorder.measures(self.now));
-        let row = self.rows.insert(Row {
-            operation,
-            client,
-            start: self.now,
-            call,
-            verdict: None,
-            open_job: NONE,
-            in_flight: 0,
-            executions: 0,
-            measured: self.recorder.measures(self.now),
-            instant: self.now,
-            at_instant: 0,
-        });
+        let mut held = Held::default();
+        let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held: &mut held, client };
+        let (call, action) = Call::start(self.now, &mut rules, &mut Streams::new(self.seed, operation, 0));
+        let row = Row { operation, start: self.now, call, client, open_job: NONE, in_flight: 0, executions: 0 };
+        let row = self.rows.insert(row);
+        self.at_once.operation(self.now, row);
+        if !self.gates.is_empty() {
+            if self.held.len() <= row as usize {
+                self.held.resize(row as usize + 1, Held::default());
+            }
+            self.held[row as usize] = held;
+            self.count_refusal(self.recorder.measures(self.now));
+        }
         self.act(row, action);
     }
 
@@ -336,16 +307,16 @@ impl<'a> Run<'a> {
     fn act(&mut self, row: u32, action: Action) {
         match action {
             Action::Send { attempt, due } => self.send(row, attempt, due),
-            Action::WakeAt(at) => self.timers.set(row, at, &mut self.queue),
+            Action::WakeAt(at) => self.queue.push(at, Event::WakeUp { row }),
             Action::Finish(verdict) => self.finish_operation(row, verdict),
         }
     }
 
     /// Sends an attempt and sets its time-out.
     fn send(&mut self, row_id: u32, attempt: u32, due: SimTime) {
-        self.count_attempt(row_id);
+        self.at_once.attempt(self.now, row_id);
         let row = &mut self.rows[row_id];
-        self.recorder.attempt_sent(row.measured, attempt);
+        self.recorder.attempt_sent(self.recorder.measures(row.start), attempt);
         let server = &self.servers[self.scenario.operation.server];
         let keyed = server.knows_keys() && self.policy.key() == KeyMode::PerOperation;
         let job = self.jobs.insert(Job::new(row.operation, attempt, row_id, row.client, keyed));
@@ -355,23 +326,12 @@ impl<'a> Run<'a> {
         if delay == Span::ZERO {
             self.request(job);
         } else {
-            self.queue.push(self.now + delay, Class::Request, Event::Request { job });
+            self.queue.push(self.now + delay, Event::Request { job });
         }
         // The answer may have come at once.
-        if self.rows.get(row_id).is_some_and(|row| row.open_job == job) {
+        if due != SimTime::NEVER && self.rows.get(row_id).is_some_and(|row| row.open_job == job) {
             self.timers.set(row_id, due, &mut self.queue);
         }
-    }
-
-    /// An attempt was sent, or refused and will be tried again: how many at this instant?
-    fn count_attempt(&mut self, row_id: u32) {
-        let row = &mut self.rows[row_id];
-        if row.instant != self.now {
-            (row.instant, row.at_instant) = (self.now, 0);
-        }
-        row.at_instant += 1;
-        self.storm |= row.at_instant > MOST_ATTEMPTS_AT_ONCE;
-        self.at_once.attempt(self.now);
     }
 
     /// One way over the network.
@@ -408,9 +368,9 @@ impl<'a> Run<'a> {
         for output in outputs.drain(..) {
             match output {
                 Output::TakenUp { job } => self.recorder.taken_up(self.jobs[job].arrived, self.now),
-                Output::CompletionAt { at, job } => self.queue.push(at, Class::Reply, Event::Completion { job }),
+                Output::CompletionAt { at, job } => self.queue.push(at, Event::Completion { job }),
                 Output::PatienceEndsAt { at, job } => {
-                    self.queue.push(at, Class::Patience, Event::PatienceEnds { job });
+                    self.queue.push(at, Event::PatienceEnds { job });
                 }
                 Output::Executed { job } => self.rows[self.jobs[job].row].executions += 1,
                 Output::Answer { job } => {
@@ -418,7 +378,7 @@ impl<'a> Run<'a> {
                     if delay == Span::ZERO {
                         self.reply(job);
                     } else {
-                        self.queue.push(self.now + delay, Class::Reply, Event::Reply { job });
+                        self.queue.push(self.now + delay, Event::Reply { job });
                     }
                 }
                 Output::Gone { job } => {
@@ -441,26 +401,24 @@ impl<'a> Run<'a> {
         }
         row.open_job = NONE;
         self.recorder.reply_received(job.busy);
-        self.recorder.attempt_ended(self.now, row.operation, job.attempt, job.reply, row.measured);
+        let measured = self.recorder.measures(row.start);
+        self.recorder.attempt_ended(self.now, row.operation, job.attempt, job.reply, measured);
         let (now, reply) = (self.now, Failure { outcome: job.reply, retry_after: job.retry_after });
         let action = self.decide(job.row, |call, rules, draws| call.on_outcome(now, reply, rules, draws));
         // What was open until now has ended; a wait sets the timer anew.
-        self.timers.set(job.row, SimTime::NEVER, &mut self.queue);
+        self.timers.clear(job.row);
         self.act(job.row, action);
         self.leave(job.row);
     }
 
     /// A client's time-out or wake-up.
-    fn timer(&mut self, ticket: Ticket, row_id: u32) {
-        if !self.timers.popped(self.now, ticket, row_id, &mut self.queue) {
-            return;
-        }
+    fn timer(&mut self, row_id: u32) {
         let row = &mut self.rows[row_id];
         let timed_out = row.open_job;
         if timed_out != NONE {
             row.open_job = NONE;
-            let attempt = row.call.attempts();
-            self.recorder.attempt_ended(self.now, row.operation, attempt, Outcome::Timeout, row.measured);
+            let (attempt, measured) = (row.call.attempts(), self.recorder.measures(row.start));
+            self.recorder.attempt_ended(self.now, row.operation, attempt, Outcome::Timeout, measured);
         }
         let now = self.now;
         let action = self.decide(row_id, |call, rules, draws| call.on_wake(now, rules, draws));
@@ -477,18 +435,22 @@ impl<'a> Run<'a> {
     }
 
     /// Lets the call decide what to do next, and counts what that did to the gates.
-    fn decide(&mut self, row_id: u32, ask: impl FnOnce(&mut Call, &mut Rules, &mut Draws) -> Action) -> Action {
+    fn decide(&mut self, row_id: u32, ask: impl FnOnce(&mut Call, &mut Rules, &mut Streams) -> Action) -> Action {
         let row = &mut self.rows[row_id];
+        let mut draws = Streams::new(self.seed, row.operation, row.call.used());
+        let place = if self.gates.is_empty() { 0 } else { row_id as usize };
+        let held = &mut self.held[place];
         let opened = self.gates.counts().breaker_opened;
-        let (mut jitter, mut gates) = streams(self.seed, row.operation, row.call.used(), &self.gates);
-        let mut rules = Rules { policy: self.policy, gates: &mut self.gates, client: row.client };
-        let action = ask(&mut row.call, &mut rules, &mut Draws { jitter: &mut jitter, gates: &mut gates });
-        let measured = row.measured;
-        if measured {
-            self.recorder.breakers_opened(self.gates.counts().breaker_opened - opened);
-        }
-        if self.count_refusal(measured) {
-            self.count_attempt(row_id);
+        let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held, client: row.client };
+        let action = ask(&mut row.call, &mut rules, &mut draws);
+        if !self.gates.is_empty() {
+            let measured = self.recorder.measures(row.start);
+            if measured {
+                self.recorder.breakers_opened(self.gates.counts().breaker_opened - opened);
+            }
+            if self.count_refusal(measured) {
+                self.at_once.attempt(self.now, row_id);
+            }
         }
         action
     }
@@ -503,8 +465,7 @@ impl<'a> Run<'a> {
     }
 
     fn finish_operation(&mut self, row_id: u32, verdict: Verdict) {
-        let row = &mut self.rows[row_id];
-        row.verdict = Some(verdict);
+        let row = &self.rows[row_id];
         let (client, start, attempts) = (row.client, row.start, row.call.attempts());
         self.recorder.operation_ended(self.now, start, attempts, verdict);
         self.think(client);
@@ -520,12 +481,12 @@ impl<'a> Run<'a> {
     /// Takes the operation off the books once it has ended and nothing of it is in flight.
     fn release(&mut self, row_id: u32) {
         let Some(row) = self.rows.get(row_id) else { return };
-        if row.verdict.is_none() || row.in_flight > 0 {
+        let verdict = row.call.verdict();
+        if verdict.is_none() || row.in_flight > 0 {
             return;
         }
-        self.recorder.operation_released(row.measured, row.verdict, row.executions);
+        self.recorder.operation_released(self.recorder.measures(row.start), verdict, row.executions);
         self.rows.remove(row_id);
-        self.timers.set(row_id, SimTime::NEVER, &mut self.queue);
         self.servers[self.scenario.operation.server].forget(row_id);
     }
 
@@ -565,7 +526,10 @@ impl<'a> Run<'a> {
         self.rows.bytes()
             + self.jobs.bytes()
             + self.timers.bytes()
-            + self.queue.len() * Queue::ENTRY_BYTES
+            + self.held.capacity() * size_of::<Held>()
+            + self.turns.capacity() * size_of::<u32>()
+            + self.at_once.bytes()
+            + self.queue.bytes()
             + self.servers.iter().map(Server::bytes).sum::<usize>()
             + self.recorder.bytes()
     }
@@ -580,11 +544,12 @@ impl<'a> Run<'a> {
         }
         for id in self.rows.indices() {
             let row = &self.rows[id];
+            let measured = self.recorder.measures(row.start);
             if row.open_job != NONE {
                 let attempt = row.call.attempts();
-                self.recorder.attempt_ended(self.now, row.operation, attempt, Outcome::Open, row.measured);
+                self.recorder.attempt_ended(self.now, row.operation, attempt, Outcome::Open, measured);
             }
-            self.recorder.operation_released(row.measured, row.verdict, row.executions);
+            self.recorder.operation_released(measured, row.call.verdict(), row.executions);
         }
         let window = self.scenario.duration - self.scenario.warmup;
         let end = SimTime::ZERO + self.scenario.duration.max(self.scenario.warmup);

@@ -3,7 +3,7 @@
 //! One operation that retries at once for ever is stopped by its own count. Here are the crowds: many operations that retry
 //! in turn, clients that neither think nor wait, demand without time between its operations.
 
-use super::run::Stop;
+use super::stop::{MOST_ATTEMPTS_AT_ONCE, Stop};
 use crate::scenario::{Arrivals, Scenario};
 use crate::units::SimTime;
 
@@ -27,31 +27,72 @@ impl Crowd {
     }
 }
 
+/// So many attempts of all operations at one instant are not counted for each of them: it would cost every herd something.
+const FEW: u64 = MOST_ATTEMPTS_AT_ONCE as u64;
+
 /// How much has happened at the present instant.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct AtOnce {
     at: SimTime,
     operations: u64,
     attempts: u64,
+    /// Attempts by the operation's place, beyond the first few of all.
+    each: Vec<u32>,
+    storm: bool,
 }
 
 impl AtOnce {
-    /// An operation starts.
-    pub fn operation(&mut self, now: SimTime) {
+    /// An operation starts at `row`.
+    #[inline]
+    pub fn operation(&mut self, now: SimTime, row: u32) {
         self.begin(now);
         self.operations += 1;
+        if !self.each.is_empty()
+            && let Some(attempts) = self.each.get_mut(row as usize)
+        {
+            // Of another one that ended at this instant.
+            *attempts = 0;
+        }
     }
 
-    /// An attempt is sent.
-    pub fn attempt(&mut self, now: SimTime) {
+    /// An attempt of the operation at `row` is sent, or refused and will be tried again.
+    #[inline]
+    pub fn attempt(&mut self, now: SimTime, row: u32) {
         self.begin(now);
         self.attempts += 1;
+        if self.attempts > FEW {
+            self.count(row);
+        }
     }
 
+    #[inline]
     fn begin(&mut self, now: SimTime) {
         if self.at != now {
-            *self = AtOnce { at: now, ..AtOnce::default() };
+            (self.at, self.operations, self.attempts) = (now, 0, 0);
+            if !self.each.is_empty() {
+                self.each.clear();
+            }
         }
+    }
+
+    fn count(&mut self, row: u32) {
+        if self.each.len() <= row as usize {
+            self.each.resize(row as usize + 1, 0);
+        }
+        let attempts = &mut self.each[row as usize];
+        *attempts += 1;
+        self.storm |= *attempts > MOST_ATTEMPTS_AT_ONCE;
+    }
+
+    /// True if one operation made more attempts at one instant than [`MOST_ATTEMPTS_AT_ONCE`].
+    #[inline]
+    pub fn storm(&self) -> bool {
+        self.storm
+    }
+
+    /// Bytes taken.
+    pub fn bytes(&self) -> usize {
+        self.each.capacity() * size_of::<u32>()
     }
 
     /// Is it still possible that time moves on, with so many operations open?

@@ -1,79 +1,72 @@
-//! One timer per operation, of which at most two entries are queued in the usual course of a call.
+//! One time-out per operation, which may be cleared.
 //!
-//! Most time-outs never happen: the reply comes first. So an entry already queued for an earlier instant is left where it is and, when it pops,
-//! queues itself again for the instant now wanted, at the place in the order of scheduling that was reserved when the timer was set. A wait
-//! before a retry ends earlier than the time-out before it would have: its entry goes in front, and the one behind serves the next time-out.
-//! The order of events is exactly as if every timer were queued when it is set and cancelled when it is no longer wanted.
+//! Most time-outs never happen: the reply comes first. Their entries stay in the queue, know which setting of the timer they belong to, and mean
+//! nothing when they pop. If such entries make up most of the queue, as under a long time-out and many retries, they are taken out.
 
-use super::event::{Class, Event};
-use super::queue::{Queue, Ticket};
+use super::event::Event;
+use super::queue::{Queue, SETTINGS};
 use crate::units::SimTime;
 
-/// An instant, and a place in the order of scheduling.
-type Place = (SimTime, Ticket);
-
-const NOWHERE: Place = (SimTime::NEVER, Ticket::FIRST);
-
-#[derive(Clone, Copy, Debug)]
-struct Timer {
-    due: Place,
-    /// The earliest entry queued.
-    queued: Place,
-    /// One queued behind it. Others may be, but are forgotten, and mean nothing when they pop.
-    behind: Place,
-}
-
-const IDLE: Timer = Timer { due: NOWHERE, queued: NOWHERE, behind: NOWHERE };
+/// Fewer stale entries than this are not worth the effort of taking them out.
+const FEW: usize = 1 << 16;
 
 /// The timers, by the operation's place.
 #[derive(Debug, Default)]
 pub struct Timers {
-    timers: Vec<Timer>,
+    /// Number of the last setting of each, odd while it is set.
+    settings: Vec<u32>,
+    /// Entries in the queue that mean nothing any more.
+    stale: usize,
 }
 
 impl Timers {
-    /// Wakes `row` at `due`, instead of at whatever was set before; [`SimTime::NEVER`] clears it.
+    /// Sets the timer of `row`, which is not set.
     pub fn set(&mut self, row: u32, due: SimTime, queue: &mut Queue) {
-        if self.timers.len() <= row as usize {
-            self.timers.resize(row as usize + 1, IDLE);
+        if self.settings.len() <= row as usize {
+            self.settings.resize(row as usize + 1, 0);
         }
-        let timer = &mut self.timers[row as usize];
-        if due == SimTime::NEVER {
-            timer.due = NOWHERE;
-            return;
-        }
-        timer.due = (due, queue.reserve());
-        enqueue(timer, row, queue);
+        let setting = &mut self.settings[row as usize];
+        *setting = (*setting + 1) % SETTINGS;
+        debug_assert!(*setting % 2 == 1, "a timer is cleared before it is set again");
+        queue.push(due, Event::TimeOut { row, setting: *setting });
     }
 
-    /// The entry for `row` with this `ticket` popped at `now`: true if the timer is due.
-    pub fn popped(&mut self, now: SimTime, ticket: Ticket, row: u32, queue: &mut Queue) -> bool {
-        let timer = &mut self.timers[row as usize];
-        if timer.queued != (now, ticket) {
-            // Forgotten.
-            return false;
+    /// Clears the timer of `row` if it is set.
+    pub fn clear(&mut self, row: u32) {
+        if let Some(setting) = self.settings.get_mut(row as usize)
+            && *setting % 2 == 1
+        {
+            *setting = (*setting + 1) % SETTINGS;
+            self.stale += 1;
         }
-        (timer.queued, timer.behind) = (timer.behind, NOWHERE);
-        if timer.due == (now, ticket) {
-            timer.due = NOWHERE;
-            return true;
+    }
+
+    /// The entry of this `setting` popped: true if the timer is due. It is not set any more then.
+    pub fn popped(&mut self, row: u32, setting: u32) -> bool {
+        let due = self.settings[row as usize] == setting;
+        if due {
+            self.settings[row as usize] = (setting + 1) % SETTINGS;
+        } else {
+            self.stale -= 1;
         }
-        enqueue(timer, row, queue);
-        false
+        due
+    }
+
+    /// Takes stale entries out of the queue if they are most of it. Costs as much as it saves; to be called from time to time.
+    pub fn tidy(&mut self, queue: &mut Queue) {
+        if self.stale > FEW && self.stale > queue.len() / 2 {
+            let settings = &self.settings;
+            queue.retain(|event| match event {
+                Event::TimeOut { row, setting } => settings[row as usize] == setting,
+                _ => true,
+            });
+            self.stale = 0;
+        }
     }
 
     /// Bytes taken.
     pub fn bytes(&self) -> usize {
-        self.timers.capacity() * size_of::<Timer>()
-    }
-}
-
-/// Queues an entry for the instant wanted, unless one that is queued comes no later.
-fn enqueue(timer: &mut Timer, row: u32, queue: &mut Queue) {
-    let (due, ticket) = timer.due;
-    if due < timer.queued.0 {
-        (timer.queued, timer.behind) = (timer.due, timer.queued);
-        queue.push_reserved(due, Class::Timer, ticket, Event::Timer { row });
+        self.settings.capacity() * size_of::<u32>()
     }
 }
 
@@ -97,12 +90,15 @@ mod tests {
         let mut settings = 6;
         loop {
             for (row, after) in script.by_ref().take(settings) {
-                timers.set(*row, after.map_or(SimTime::NEVER, |after| SimTime(now.0 + after)), &mut queue);
+                timers.clear(*row);
+                if let Some(after) = after {
+                    timers.set(*row, SimTime(now.0 + after), &mut queue);
+                }
             }
             settings = 0;
-            let Some((time, ticket, Event::Timer { row })) = queue.pop() else { return fired };
+            let Some((time, Event::TimeOut { row, setting })) = queue.pop() else { return fired };
             now = time;
-            if timers.popped(now, ticket, row, &mut queue) {
+            if timers.popped(row, setting) {
                 fired.push((now.0, row));
                 settings = 2;
             }
@@ -135,15 +131,24 @@ mod tests {
     #[test]
     fn long_timeouts_do_not_pile_up() {
         let (mut queue, mut timers) = (Queue::default(), Timers::default());
-        let mut now = SimTime::ZERO;
-        for _ in 0..1_000 {
-            timers.set(0, SimTime(now.0 + 1_000_000), &mut queue);
-            timers.set(0, SimTime(now.0 + 1), &mut queue);
-            let (time, ticket, _) = queue.pop().expect("the wait is queued");
-            now = time;
-            assert!(timers.popped(now, ticket, 0, &mut queue));
-            assert!(queue.len() <= 2, "{} entries for one timer", queue.len());
+        for round in 0..1_000_000 {
+            timers.set(0, SimTime(1_000_000_000 + round), &mut queue);
+            if round % 1_000 == 999 {
+                timers.tidy(&mut queue);
+            }
+            assert!(queue.len() <= FEW + 1_001, "{} entries for one timer", queue.len());
+            if round < 999_999 {
+                timers.clear(0);
+            }
         }
+        let mut due = 0;
+        while let Some((time, Event::TimeOut { row, setting })) = queue.pop() {
+            if timers.popped(row, setting) {
+                due += 1;
+                assert_eq!(time, SimTime(1_000_999_999));
+            }
+        }
+        assert_eq!(due, 1, "the last setting is still there");
     }
 
     proptest! {

@@ -1,0 +1,110 @@
+//! Entries in order of arrival, in chunks of one slab: appending writes to one cache line, and reading runs through memory in order.
+
+use super::Entry;
+
+/// Entries in a chunk: four cache lines.
+const CHUNK: usize = 16;
+const NONE: u32 = u32::MAX;
+
+/// A sequence of entries.
+#[derive(Clone, Copy, Debug)]
+pub struct Chain {
+    first: u32,
+    last: u32,
+    len: u32,
+}
+
+impl Default for Chain {
+    fn default() -> Chain {
+        Chain { first: NONE, last: NONE, len: 0 }
+    }
+}
+
+impl Chain {
+    /// How many entries it has.
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+}
+
+/// Where all chains lie. Chunks that were read are used again, the latest first.
+#[derive(Debug, Default)]
+pub struct Chunks {
+    entries: Vec<Entry>,
+    /// The chunk after each, in its chain or among the free ones.
+    next: Vec<u32>,
+    free: Option<u32>,
+}
+
+impl Chunks {
+    /// Appends to a chain.
+    #[inline]
+    pub fn push(&mut self, chain: &mut Chain, entry: Entry) {
+        let at = chain.len as usize % CHUNK;
+        if at == 0 {
+            self.grow(chain);
+        }
+        self.entries[chain.last as usize * CHUNK + at] = entry;
+        chain.len += 1;
+    }
+
+    /// Gives a chain one more chunk.
+    fn grow(&mut self, chain: &mut Chain) {
+        let chunk = match self.free {
+            Some(chunk) => {
+                let next = self.next[chunk as usize];
+                self.free = (next != NONE).then_some(next);
+                self.next[chunk as usize] = NONE;
+                chunk
+            }
+            None => {
+                self.entries.resize(self.entries.len() + CHUNK, Entry::default());
+                self.next.push(NONE);
+                self.next.len() as u32 - 1
+            }
+        };
+        if chain.len == 0 {
+            chain.first = chunk;
+        } else {
+            self.next[chain.last as usize] = chunk;
+        }
+        chain.last = chunk;
+    }
+
+    /// The first chunk's worth of a chain, which is cut off from it: where its entries begin, and how many they are.
+    /// The chunk is free from now on, but holds them until the next [`Chunks::push`] that needs one.
+    fn cut(&mut self, chain: &mut Chain) -> (usize, usize) {
+        let chunk = chain.first;
+        let count = chain.len.min(CHUNK as u32);
+        chain.first = self.next[chunk as usize];
+        chain.len -= count;
+        self.next[chunk as usize] = self.free.unwrap_or(NONE);
+        self.free = Some(chunk);
+        (chunk as usize * CHUNK, count as usize)
+    }
+
+    /// Takes all entries out of a chain, in order, to the end of `out`.
+    pub fn take(&mut self, mut chain: Chain, out: &mut Vec<Entry>) {
+        while chain.len > 0 {
+            let (from, count) = self.cut(&mut chain);
+            out.extend_from_slice(&self.entries[from..from + count]);
+        }
+    }
+
+    /// Deals the entries of a chain out to others, in order: `to` says which of `chains` each belongs to.
+    pub fn deal(&mut self, mut chain: Chain, chains: &mut [Chain], to: impl Fn(&Entry) -> usize) {
+        let mut hand = [Entry::default(); CHUNK];
+        while chain.len > 0 {
+            let (from, count) = self.cut(&mut chain);
+            hand[..count].copy_from_slice(&self.entries[from..from + count]);
+            for entry in &hand[..count] {
+                self.push(&mut chains[to(entry)], *entry);
+            }
+        }
+    }
+
+    /// Bytes taken.
+    pub fn bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>() + self.next.capacity() * size_of::<u32>()
+    }
+}
