@@ -1,10 +1,10 @@
-//! The benchmark of `simlab bench`: its scenarios say what they are to say, and the command knows them. None of them is run here:
-//! each has twenty million events.
+//! The benchmark of `simlab bench`: its scenarios say what they are to say, and the command knows them. None of them is run to its end
+//! here: each has twenty million events.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 use simlab::experiment;
@@ -143,6 +143,25 @@ fn measures_every_policy() {
         assert!((number("ns_per_model_event") / nanos - 1.0).abs() < 1e-6, "{entry}");
         assert!(number("bytes_per_client") > 0.0, "{entry}");
     }
+}
+
+/// An interrupt ends a run that would go on for long, with its own exit code and without half a list.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_it() {
+    let child = Command::new(env!("CARGO_BIN_EXE_simlab"))
+        .args(["bench", "herd-instant-1k", "--runs", "1000", "--format", "json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("simlab starts");
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+    assert!(killed.success());
+    let output = child.wait_with_output().expect("simlab ends");
+    assert_eq!(output.status.code(), Some(130));
+    assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(output.stderr, b"interrupted\n");
 }
 
 /// Ten million clients in a closed loop fit into 4 GB and not into 100 MB, and both is known before anything is set up.
