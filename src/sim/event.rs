@@ -65,5 +65,7 @@ pub enum Event {
     ThinkingOver {
         /// The client.
         client: u32,
+        /// The number of its operation, from 0.
+        turn: u32,
     },
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use super::event::Event;
 use super::faults::FaultClock;
 use super::need::open_at_once;
-use super::queue::Queue;
+use super::queue::{Queue, TURNS};
 use super::standstill::AtOnce;
 use super::stop::{Limits, Stop};
 use super::timers::Timers;
@@ -51,6 +51,11 @@ struct Row {
 const _: () = assert!(size_of::<Option<Row>>() == 64);
 
 const NONE: u32 = u32::MAX;
+
+/// The number of an operation of a closed loop.
+fn turn_of(client: u32, turn: u32) -> u64 {
+    u64::from(client) << 32 | u64::from(turn)
+}
 
 /// What a call draws from in a step. Most steps draw nothing, so that no generator is made before it is asked for.
 struct Streams {
@@ -102,8 +107,6 @@ struct Run<'a> {
     held: Vec<Held>,
     demand: OpenLoop<'a>,
     next_start: Option<Start>,
-    /// Closed loop: operations that each client has begun.
-    turns: Vec<u32>,
     /// Operations that are still to start: the next of an open loop, or clients thinking.
     to_start: u64,
     at_once: AtOnce,
@@ -117,7 +120,7 @@ pub fn initial_bytes(scenario: &Scenario, policy: usize) -> u64 {
     let scenario = &*world;
     let clients = scenario.clients;
     let closed = match scenario.arrivals {
-        Arrivals::Closed { .. } => u64::from(clients) * (Queue::ENTRY_BYTES as u64 * 2 + size_of::<u32>() as u64),
+        Arrivals::Closed { .. } => u64::from(clients) * Queue::ENTRY_BYTES as u64 * 2,
         _ => 0,
     };
     let limiters = scenario.servers.iter().filter_map(|server| server.rate_limit.as_ref());
@@ -204,15 +207,13 @@ impl<'a> Run<'a> {
             held: vec![Held::default()],
             demand: OpenLoop::new(scenario, seed),
             next_start: None,
-            turns: Vec::new(),
             to_start: 0,
             at_once: AtOnce::default(),
             recorder: Recorder::new(scenario),
             events: 0,
         };
         if let Arrivals::Closed { .. } = scenario.arrivals {
-            run.turns = vec![0; scenario.clients as usize];
-            (0..scenario.clients).for_each(|client| run.think(client));
+            (0..scenario.clients).for_each(|client| run.think(client, 0));
         } else {
             run.schedule_next_start();
         }
@@ -255,12 +256,9 @@ impl<'a> Run<'a> {
                     self.start(start.number, start.client);
                 }
             }
-            Event::ThinkingOver { client } => {
+            Event::ThinkingOver { client, turn } => {
                 self.to_start -= 1;
-                let turn = &mut self.turns[client as usize];
-                let operation = u64::from(client) << 32 | u64::from(*turn);
-                *turn = turn.wrapping_add(1);
-                self.start(operation, client);
+                self.start(turn_of(client, turn), client);
             }
         }
     }
@@ -273,13 +271,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// A client of a closed loop thinks before its next operation.
-    fn think(&mut self, client: u32) {
+    /// A client of a closed loop thinks before its operation number `turn`.
+    fn think(&mut self, client: u32, turn: u32) {
         let Arrivals::Closed { think } = &self.scenario.arrivals else { return };
-        let operation = u64::from(client) << 32 | u64::from(self.turns[client as usize]);
+        let operation = turn_of(client, turn);
         let until = self.now + think.sample(&mut KeyedRng::new(self.seed, Purpose::Think, operation, 0));
         if until < SimTime::ZERO + self.scenario.duration {
-            self.queue.push(until, Event::ThinkingOver { client });
+            self.queue.push(until, Event::ThinkingOver { client, turn });
             self.to_start += 1;
         }
     }
@@ -466,9 +464,9 @@ impl<'a> Run<'a> {
 
     fn finish_operation(&mut self, row_id: u32, verdict: Verdict) {
         let row = &self.rows[row_id];
-        let (client, start, attempts) = (row.client, row.start, row.call.attempts());
+        let (client, operation, start, attempts) = (row.client, row.operation, row.start, row.call.attempts());
         self.recorder.operation_ended(self.now, start, attempts, verdict);
-        self.think(client);
+        self.think(client, (operation as u32 + 1) % TURNS);
         self.release(row_id);
     }
 
@@ -527,7 +525,6 @@ impl<'a> Run<'a> {
             + self.jobs.bytes()
             + self.timers.bytes()
             + self.held.capacity() * size_of::<Held>()
-            + self.turns.capacity() * size_of::<u32>()
             + self.at_once.bytes()
             + self.queue.bytes()
             + self.servers.iter().map(Server::bytes).sum::<usize>()

@@ -54,8 +54,10 @@ struct Entry {
 
 const CLASS: u32 = 29;
 const SECOND: u32 = 1 << 28;
-/// What a setting's number is counted modulo.
+/// What the number of a timer's setting is counted modulo.
 pub const SETTINGS: u32 = SECOND;
+/// What the number of a client's operation is counted modulo: beyond, a client of a closed loop draws again what it drew before.
+pub const TURNS: u32 = SECOND;
 
 impl Entry {
     #[inline(always)]
@@ -68,7 +70,7 @@ impl Entry {
             Event::Request { job } => (Class::Request, 0, job, 0),
             Event::WakeUp { row } => (Class::Timer, 0, row, 0),
             Event::TimeOut { row, setting } => (Class::Timer, SECOND, row, setting),
-            Event::ThinkingOver { client } => (Class::Arrival, 0, client, 0),
+            Event::ThinkingOver { client, turn } => (Class::Arrival, 0, client, turn),
             Event::NextOperation => (Class::Arrival, SECOND, 0, 0),
         };
         Entry { time: time.0, id, rest: (class as u32) << CLASS | second | more }
@@ -84,7 +86,7 @@ impl Entry {
             (3, _) => Event::Request { job: id },
             (4, false) => Event::WakeUp { row: id },
             (4, true) => Event::TimeOut { row: id, setting: self.rest % SETTINGS },
-            (_, false) => Event::ThinkingOver { client: id },
+            (_, false) => Event::ThinkingOver { client: id, turn: self.rest % TURNS },
             (_, true) => Event::NextOperation,
         }
     }

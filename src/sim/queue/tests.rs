@@ -36,7 +36,7 @@ fn event(class: Class, number: u32) -> Event {
         Class::Request => Event::Request { job: number },
         Class::Timer if number.is_multiple_of(2) => Event::WakeUp { row: number },
         Class::Timer => Event::TimeOut { row: number, setting: number % SETTINGS },
-        Class::Arrival => Event::ThinkingOver { client: number },
+        Class::Arrival => Event::ThinkingOver { client: number, turn: number % TURNS },
     }
 }
 
