@@ -1,17 +1,24 @@
-//! What costs what: the event queue, one decision of a policy, one draw, a whole run.
+//! What costs what: the event queue, one decision of a policy, one draw, one attempt at a server, what is counted of an operation, a whole run.
 
 use std::hint::black_box;
 use std::sync::atomic::AtomicBool;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use simlab::call::Verdict;
 use simlab::distribution::Distribution;
+use simlab::metrics::Recorder;
+use simlab::metrics::recorder::Levels;
 use simlab::protocol::{Failure, Outcome};
 use simlab::retry::{Backoff, History, Policy, RetryPolicy};
 use simlab::rng::{KeyedRng, Purpose};
 use simlab::scenario::{Arrivals, Scenario, ServerConfig};
+use simlab::server::job::Job;
+use simlab::server::meter::Window;
+use simlab::server::{Floor, Output, Server};
 use simlab::sim::event::Event;
 use simlab::sim::queue::Queue;
 use simlab::sim::{self, Limits};
+use simlab::slab::Slab;
 use simlab::units::{SimTime, Span};
 
 /// Pop one, push one a random while later, with this many pending.
@@ -72,6 +79,70 @@ fn draw(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// An attempt arrives, and the work of one ends: its own where nobody waits, and that of the one which came so many before it otherwise.
+fn server(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("server");
+    let config = ServerConfig {
+        workers: Some(1),
+        service_time: Distribution::Exponential { mean: Span::millis(12) },
+        ..ServerConfig::named("s")
+    };
+    for waiting in [0, 100] {
+        group.bench_function(format!("receive and complete, {waiting} waiting"), |bencher| {
+            let window = Window { from: SimTime::ZERO, until: SimTime::NEVER };
+            let mut server = Server::new(&config, 1, 1, window);
+            let (mut jobs, mut out) = (Slab::default(), Vec::new());
+            let (mut now, mut operation, mut ends) = (SimTime::ZERO, 0, None);
+            let mut step = |complete: bool| {
+                operation += 1;
+                let id = jobs.insert(Job::new(operation, 1, 0, 0, false));
+                server.receive(now, id, &mut Floor { jobs: &mut jobs, out: &mut out });
+                for pass in 0..2 {
+                    for output in out.drain(..) {
+                        match output {
+                            Output::Started { job, at, .. } => ends = Some((job, at)),
+                            Output::Answer { job, .. } => drop(black_box(jobs.remove(job))),
+                            _ => {}
+                        }
+                    }
+                    if let (0, true, Some((job, at))) = (pass, complete, ends) {
+                        now = at;
+                        server.complete(now, job, &mut Floor { jobs: &mut jobs, out: &mut out });
+                    }
+                }
+            };
+            (0..waiting).for_each(|_| step(false));
+            bencher.iter(|| step(true));
+        });
+    }
+    group.finish();
+}
+
+/// All that is counted in the life of one operation that succeeds at its first attempt.
+fn recorder(criterion: &mut Criterion) {
+    let mut recorder = Recorder::new(&closed_loop(100, u64::MAX));
+    let (mut now, mut operation) = (SimTime::ZERO, 0);
+    criterion.bench_function("recorder/operation", |bencher| {
+        bencher.iter(|| {
+            operation += 1;
+            let start = now;
+            now = black_box(now + Span::nanos(10_000));
+            if now >= recorder.next_tick() {
+                recorder.tick(now, Levels::default());
+            }
+            let measured = recorder.measures();
+            recorder.operation_started();
+            recorder.attempt_sent(measured, 1);
+            recorder.attempt_arrived();
+            recorder.taken_up(start, now);
+            recorder.reply_received(Span::nanos(10_000));
+            recorder.attempt_ended(now, operation, 1, black_box(Outcome::OK), measured);
+            recorder.operation_ended(now, start, 1, black_box(Verdict::Succeeded), measured);
+            recorder.operation_released(measured, Some(Verdict::Succeeded), black_box(1));
+        });
+    });
+}
+
 /// Closed loop: `clients` think for 1 s on average; a server with 1 worker per 100 clients, and as many waiting places.
 fn closed_loop(clients: u32, seconds: u64) -> Scenario {
     let server = ServerConfig {
@@ -109,5 +180,5 @@ fn whole_run(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, queue, decision, draw, whole_run);
+criterion_group!(benches, queue, decision, draw, server, recorder, whole_run);
 criterion_main!(benches);

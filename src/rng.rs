@@ -47,6 +47,9 @@ pub enum Purpose {
     Gate,
 }
 
+/// Purposes are numbered from 1 and below this.
+const PURPOSES: usize = Purpose::Gate as usize + 1;
+
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Mixes 64 bits so that every input bit reaches every output bit.
@@ -65,8 +68,11 @@ pub struct KeyedRng {
 impl KeyedRng {
     /// The stream for `purpose` of attempt `attempt` of operation `operation` in a run seeded with `seed`.
     pub fn new(seed: u64, purpose: Purpose, operation: u64, attempt: u64) -> KeyedRng {
-        let a = mix(seed.wrapping_add((purpose as u64).wrapping_mul(GOLDEN)));
-        let b = mix(a ^ operation.wrapping_mul(0xd6e8_feb8_6659_fd93).wrapping_add(GOLDEN));
+        KeyedRng::below_root(root(seed, purpose as u64), operation, attempt)
+    }
+
+    fn below_root(root: u64, operation: u64, attempt: u64) -> KeyedRng {
+        let b = mix(root ^ operation.wrapping_mul(0xd6e8_feb8_6659_fd93).wrapping_add(GOLDEN));
         KeyedRng { state: mix(b.wrapping_add(attempt.wrapping_mul(0xa076_1d64_78bd_642f))) }
     }
 
@@ -90,6 +96,30 @@ impl KeyedRng {
     pub fn below(&mut self, n: u64) -> u64 {
         // Lemire's multiply-shift; its bias is at most n / 2^64.
         ((u128::from(self.bits()) * u128::from(n)) >> 64) as u64
+    }
+}
+
+/// What all streams of one purpose share.
+fn root(seed: u64, purpose: u64) -> u64 {
+    mix(seed.wrapping_add(purpose.wrapping_mul(GOLDEN)))
+}
+
+/// All streams of one run. The same as [`KeyedRng::new`], with the part that seed and purpose decide worked out once.
+#[derive(Clone, Debug)]
+pub struct Streams {
+    /// By the purpose's number; the first place is empty.
+    roots: [u64; PURPOSES],
+}
+
+impl Streams {
+    /// The streams of a run seeded with `seed`.
+    pub fn new(seed: u64) -> Streams {
+        Streams { roots: std::array::from_fn(|purpose| root(seed, purpose as u64)) }
+    }
+
+    /// The stream for `purpose` of attempt `attempt` of operation `operation`.
+    pub fn at(&self, purpose: Purpose, operation: u64, attempt: u64) -> KeyedRng {
+        KeyedRng::below_root(self.roots[purpose as usize], operation, attempt)
     }
 }
 
@@ -161,6 +191,19 @@ mod tests {
             let correlation_z = products / count * 12.0 * count.sqrt();
             assert!(mean_z.abs() < 4.0, "axis {axis}: mean is {mean_z} standard errors off");
             assert!(correlation_z.abs() < 4.0, "axis {axis}: correlation is {correlation_z} standard errors off");
+        }
+    }
+
+    #[test]
+    fn streams_are_those_of_the_keys() {
+        for seed in [0, 7, u64::MAX] {
+            let streams = Streams::new(seed);
+            for purpose in [Purpose::Replication, Purpose::Service, Purpose::Gate] {
+                for (operation, attempt) in [(0, 0), (1 << 32 | 5, 3), (u64::MAX, 7 << 32 | 1)] {
+                    let plain = KeyedRng::new(seed, purpose, operation, attempt).bits();
+                    assert_eq!(streams.at(purpose, operation, attempt).bits(), plain, "{seed}, {purpose:?}");
+                }
+            }
         }
     }
 

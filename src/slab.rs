@@ -51,6 +51,11 @@ impl<T> Slab<T> {
         self.len() == 0
     }
 
+    /// What stands in places that are taken, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
+        self.places.iter().enumerate().filter_map(|(index, place)| Some((index as u32, place.as_ref()?)))
+    }
+
     /// Indices that are taken, in order.
     pub fn indices(&self) -> Vec<u32> {
         (0..self.places.len() as u32).filter(|i| self.places[*i as usize].is_some()).collect()

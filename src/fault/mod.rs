@@ -26,6 +26,19 @@ pub enum Fate {
     LateError(u16),
     /// The effect is done, the reply never arrives.
     LostReply,
+    /// The work runs and fails, and the reply that says so never arrives.
+    LostFailure(u16),
+}
+
+impl Fate {
+    /// The same fate for an operation that can never succeed: where the work would be done, it fails with `status`.
+    pub fn failing(self, status: u16) -> Fate {
+        match self {
+            Fate::Success | Fate::Failure(_) | Fate::LateError(_) => Fate::Failure(status),
+            Fate::LostReply | Fate::LostFailure(_) => Fate::LostFailure(status),
+            Fate::Refused | Fate::LostRequest | Fate::Reset | Fate::Error(_) | Fate::Hang => self,
+        }
+    }
 }
 
 /// Everything that holds at one server at one instant.
@@ -78,6 +91,11 @@ impl InForce {
         in_force.fates = parts.fates;
         in_force.permanent = parts.permanent;
         in_force
+    }
+
+    /// False if every attempt succeeds, whatever it draws.
+    pub fn has_fates(&self) -> bool {
+        !self.fates.is_empty()
     }
 
     /// The fate of an attempt that drew `unit` in [0, 1).
@@ -181,6 +199,21 @@ mod tests {
             &[total],
             &[(Fate::Refused, 0.05), (Fate::Error(500), 0.1), (Fate::Error(503), 0.85), (Fate::Success, 0.0)],
         );
+    }
+
+    #[test]
+    fn what_can_never_succeed_fails_where_its_work_would_be_done() {
+        for (fate, expected) in [
+            (Fate::Success, Fate::Failure(402)),
+            (Fate::Failure(500), Fate::Failure(402)),
+            (Fate::LateError(500), Fate::Failure(402)),
+            (Fate::LostReply, Fate::LostFailure(402)),
+            (Fate::Hang, Fate::Hang),
+            (Fate::Error(503), Fate::Error(503)),
+            (Fate::Reset, Fate::Reset),
+        ] {
+            assert_eq!(fate.failing(402), expected, "{fate:?}");
+        }
     }
 
     #[test]

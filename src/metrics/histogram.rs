@@ -6,27 +6,29 @@ use crate::units::Span;
 
 const SUB_BITS: u32 = 7;
 const SUB: u64 = 1 << SUB_BITS;
+const BUCKETS: usize = ((64 - SUB_BITS + 1) as usize) << SUB_BITS;
+/// Buckets that there are room for: with a power of two, a mask keeps every index within, and no check is needed.
+const ROOM: usize = BUCKETS.next_power_of_two();
 
 /// Counts of durations by size.
 #[derive(Clone, Debug)]
 pub struct Histogram {
-    counts: Vec<u64>,
-    total: u64,
+    counts: Box<[u64; ROOM]>,
     sum: u128,
     max: u64,
 }
 
 impl Default for Histogram {
     fn default() -> Histogram {
-        Histogram { counts: vec![0; ((64 - SUB_BITS + 1) as usize) << SUB_BITS], total: 0, sum: 0, max: 0 }
+        let counts = vec![0; ROOM].into_boxed_slice();
+        Histogram { counts: counts.try_into().expect("it is as long as it was made"), sum: 0, max: 0 }
     }
 }
 
+#[inline]
 fn bucket(nanos: u64) -> usize {
-    if nanos < SUB {
-        return nanos as usize;
-    }
-    let shift = 63 - nanos.leading_zeros() - SUB_BITS;
+    // Below 2 × SUB the shift is 0, and each value has a bucket of its own.
+    let shift = (nanos | SUB).ilog2() - SUB_BITS;
     ((u64::from(shift) << SUB_BITS) + (nanos >> shift)) as usize
 }
 
@@ -43,26 +45,32 @@ fn value(bucket: usize) -> f64 {
 
 impl Histogram {
     /// Counts one duration.
+    #[inline]
     pub fn record(&mut self, span: Span) {
-        self.counts[bucket(span.0)] += 1;
-        self.total += 1;
+        self.counts[bucket(span.0) & (ROOM - 1)] += 1;
         self.sum += u128::from(span.0);
         self.max = self.max.max(span.0);
     }
 
     /// How many were counted.
     pub fn count(&self) -> u64 {
-        self.total
+        self.counts.iter().sum()
+    }
+
+    /// How many were of no length at all.
+    pub fn zeroes(&self) -> u64 {
+        self.counts[bucket(0)]
     }
 
     /// Exact mean in seconds; `None` of nothing.
     pub fn mean(&self) -> Option<f64> {
-        (self.total > 0).then(|| self.sum as f64 / self.total as f64 * 1e-9)
+        let total = self.count();
+        (total > 0).then(|| self.sum as f64 / total as f64 * 1e-9)
     }
 
     /// Exact maximum in seconds; `None` of nothing.
     pub fn max(&self) -> Option<f64> {
-        (self.total > 0).then_some(self.max as f64 * 1e-9)
+        (self.count() > 0).then_some(self.max as f64 * 1e-9)
     }
 
     /// How many are at most as long as each of `spans`, which ascend; exact but for what lies in the same bucket as one of them.
@@ -70,7 +78,7 @@ impl Histogram {
         let (mut next, mut seen) = (0, 0);
         spans
             .map(|span| {
-                while next < self.counts.len() && value(next) <= span.0 as f64 {
+                while next < BUCKETS && value(next) <= span.0 as f64 {
                     seen += self.counts[next];
                     next += 1;
                 }
@@ -81,10 +89,11 @@ impl Histogram {
 
     /// The `p` quantile in seconds, nearest rank; `None` of nothing.
     pub fn quantile(&self, p: f64) -> Option<f64> {
-        if self.total == 0 {
+        let total = self.count();
+        if total == 0 {
             return None;
         }
-        let rank = ((p * self.total as f64).ceil() as u64).clamp(1, self.total);
+        let rank = ((p * total as f64).ceil() as u64).clamp(1, total);
         let mut seen = 0;
         for (bucket, count) in self.counts.iter().enumerate() {
             seen += count;
@@ -120,7 +129,8 @@ mod tests {
             }
             nanos *= 2;
         }
-        assert!(bucket(u64::MAX) < Histogram::default().counts.len());
+        assert_eq!(bucket(u64::MAX), BUCKETS - 1);
+        assert!((0..2 * SUB).all(|n| bucket(n) as u64 == n));
         assert_eq!(value(bucket(0)), 0.0);
     }
 

@@ -4,6 +4,7 @@ pub mod digest;
 pub mod ending;
 pub mod histogram;
 pub mod recorder;
+pub mod recovery;
 pub mod statistics;
 pub mod timeline;
 pub mod windows;

@@ -1,12 +1,18 @@
-//! Counts what happens in one run. Constant time per event; memory grows with nothing but the timeline's bins.
+//! Counts what happens in one run. Constant time per event; memory grows with the timeline's bins and the steps of a recovery only.
+//!
+//! An event adds to plain counters and looks at no window. When time passes the next boundary of any window (a bin of the timeline, a peak
+//! window, the measured part of the run, …), [`Recorder::tick`] reads the counters, before the first event at or after the boundary is
+//! counted; what they have grown by since the window began happened in it.
 
-use super::digest::Digest;
+use super::digest::{Digest, code};
 use super::ending::{ByEnding, Ending};
 use super::histogram::{Histogram, grid};
-use super::timeline::{Timeline, bin_width};
-use super::windows::{Dispersion, PeakCounter, Recovery};
+use super::recovery::Recovery;
+pub use super::timeline::Levels;
+use super::timeline::{Bins, Timeline, Totals, bin_width};
+use super::windows::{Dispersion, PeakCounter, Windows};
 use crate::call::Verdict;
-use crate::protocol::{Method, Outcome};
+use crate::protocol::Outcome;
 use crate::scenario::Scenario;
 use crate::server::meter::Window;
 use crate::units::{SimTime, Span};
@@ -47,17 +53,6 @@ impl RunResult {
     }
 }
 
-/// Levels at an instant.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Levels {
-    /// Attempts at the servers.
-    pub in_flight: u32,
-    /// Attempts waiting there.
-    pub queue: u32,
-    /// Breakers open.
-    pub breakers_open: u64,
-}
-
 /// What the servers measured themselves.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ServerTotals {
@@ -76,49 +71,88 @@ pub struct ServerTotals {
 /// Counts what happens in one run.
 #[derive(Clone, Debug)]
 pub struct Recorder {
+    /// When the next window of any kind ends or begins.
+    next: SimTime,
+    /// The same without the windows of `dispersion`, which are the narrowest as a rule.
+    next_but_dispersion: SimTime,
+    totals: Totals,
+    /// The part of the run that is measured, and how it is told that an earlier instant lies in it.
+    measured: Windows,
     window: Window,
-    method: Method,
+    window_length: Span,
     digest: Digest,
-    all_attempts: u64,
-    operations: u64,
-    succeeded: u64,
-    slo: Option<Span>,
+    /// Attempts by whether they are measured and whether they are retries.
+    sent: [[u64; 2]; 2],
+    /// Measured operations that succeeded, by attempts; the last is for so many and more.
+    succeeded_after: [u64; 6],
+    /// Measured operations that failed, likewise.
+    failed_after: [u64; 3],
+    has_slo: bool,
+    slo: Span,
     in_time: u64,
-    failed: u64,
-    unresolved: u64,
-    first_attempt_successes: u64,
-    endings: ByEnding<u64>,
-    attempts: u64,
-    retries: u64,
-    successes_in_window: u64,
-    arrivals_in_window: u64,
-    starts_in_window: u64,
-    executions: u64,
-    effects: u64,
-    duplicates: u64,
-    duplicated_operations: u64,
-    phantom_successes: u64,
+    /// Most effects of an operation, whatever is executed.
+    most_effects: u32,
+    /// Measured operations off the books by [`fate`] and executions; those with more executions are in `books` already.
+    released: [[u64; FEW]; 3],
+    books: [Books; 3],
     useful_work: u128,
-    outcomes: Vec<u64>,
+    /// Measured attempts by [`code`].
+    outcomes: [u64; STATUSES],
     refusals: [u64; REFUSALS.len()],
     breakers_opened: u64,
-    waited: u64,
     latency: Histogram,
     failure_latency: Histogram,
     waits: Histogram,
+    /// What had happened before the measured part, and then what happened in it.
+    before: Totals,
+    within: Totals,
     goodput_peak: PeakCounter,
     load_peak: PeakCounter,
     recovery_peak: Option<PeakCounter>,
     dispersion: Dispersion,
-    recovery: Option<Recovery>,
-    timeline: Timeline,
-    bin_end: SimTime,
+    recovery: Recovery,
+    bins: Bins,
 }
 
-/// Outcome codes beyond the statuses 0..600.
-const TIMEOUT: usize = 600;
-const CONNECTION: usize = 601;
-const OPEN: usize = 602;
+/// Statuses are below this.
+const STATUSES: usize = 600;
+
+/// Operations with fewer executions than this are only counted until the end.
+const FEW: usize = 4;
+
+/// Executions of operations and what came of them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Books {
+    operations: u64,
+    executions: u64,
+    effects: u64,
+    /// Operations with an effect.
+    effective: u64,
+    /// Operations with more than one.
+    duplicated: u64,
+}
+
+impl Books {
+    /// Enters so many operations of so many executions each.
+    fn enter(&mut self, operations: u64, executions: u32, most_effects: u32) {
+        let effects = executions.min(most_effects);
+        self.operations += operations;
+        self.executions += operations * u64::from(executions);
+        self.effects += operations * u64::from(effects);
+        self.effective += if effects > 0 { operations } else { 0 };
+        self.duplicated += if effects > 1 { operations } else { 0 };
+    }
+}
+
+/// Which books an operation is in: 0 unresolved, 1 succeeded, 2 failed.
+#[inline]
+fn fate(verdict: Option<Verdict>) -> usize {
+    match verdict {
+        None => 0,
+        Some(Verdict::Succeeded) => 1,
+        Some(Verdict::Failed(_)) => 2,
+    }
+}
 
 /// The gates whose refusals are counted, in the metrics' order.
 pub const REFUSALS: [&str; 5] =
@@ -128,274 +162,304 @@ impl Recorder {
     /// Nothing has happened yet.
     pub fn new(scenario: &Scenario) -> Recorder {
         let window = Window { from: SimTime::ZERO + scenario.warmup, until: SimTime::ZERO + scenario.duration };
-        let measured = Window { from: window.from, until: SimTime::NEVER };
-        let peak = || PeakCounter::new(SimTime::ZERO, scenario.peak_window, measured);
+        let from_there = Window { from: window.from, until: SimTime::NEVER };
+        let peak = || PeakCounter::new(SimTime::ZERO, scenario.peak_window, from_there);
         let last_end = scenario.last_fault_end();
         let recovery_peak = last_end
             .map(|end| PeakCounter::new(end, scenario.peak_window, Window { from: end, until: end + Span::secs(60) }));
-        let recovery = last_end
-            .zip(scenario.first_fault_start())
-            .map(|(end, start)| Recovery::new(start, end, SimTime::ZERO + scenario.duration));
-        let bin = bin_width(scenario.peak_window, scenario.end());
+        let (first_fault, last_end) =
+            scenario.first_fault_start().zip(last_end).unwrap_or((SimTime::NEVER, SimTime::NEVER));
         let mut recorder = Recorder {
+            next: SimTime::ZERO,
+            next_but_dispersion: SimTime::ZERO,
+            totals: Totals::default(),
+            measured: Windows::new(window.from, Span::MAX, window),
             window,
-            method: scenario.operation.method,
+            window_length: window.length(),
             digest: Digest::default(),
-            all_attempts: 0,
-            operations: 0,
-            succeeded: 0,
-            slo: scenario.slo,
+            sent: [[0; 2]; 2],
+            succeeded_after: [0; 6],
+            failed_after: [0; 3],
+            has_slo: scenario.slo.is_some(),
+            slo: scenario.slo.unwrap_or(Span::ZERO),
             in_time: 0,
-            failed: 0,
-            unresolved: 0,
-            first_attempt_successes: 0,
-            endings: ByEnding::default(),
-            attempts: 0,
-            retries: 0,
-            successes_in_window: 0,
-            arrivals_in_window: 0,
-            starts_in_window: 0,
-            executions: 0,
-            effects: 0,
-            duplicates: 0,
-            duplicated_operations: 0,
-            phantom_successes: 0,
+            most_effects: scenario.operation.method.effects(u32::MAX),
+            released: [[0; FEW]; 3],
+            books: [Books::default(); 3],
             useful_work: 0,
-            outcomes: vec![0; OPEN + 1],
+            outcomes: [0; STATUSES],
             refusals: [0; REFUSALS.len()],
             breakers_opened: 0,
-            waited: 0,
             latency: Histogram::default(),
             failure_latency: Histogram::default(),
             waits: Histogram::default(),
+            before: Totals::default(),
+            within: Totals::default(),
             goodput_peak: peak(),
             load_peak: peak(),
             recovery_peak,
             dispersion: Dispersion::new(window),
-            recovery,
-            timeline: Timeline { bin, ..Timeline::default() },
-            bin_end: SimTime::ZERO,
+            recovery: Recovery::new(first_fault, last_end, window.until),
+            bins: Bins::new(bin_width(scenario.peak_window, scenario.end())),
         };
         recorder.tick(SimTime::ZERO, Levels::default());
         recorder
     }
 
-    /// True if operations that start at `start` are measured.
-    pub fn measures(&self, start: SimTime) -> bool {
+    /// True if operations that start now are measured.
+    #[inline]
+    pub fn measures(&self) -> bool {
+        self.measured.is_open()
+    }
+
+    /// True if an operation that started at `start` is measured.
+    #[inline]
+    pub fn measured(&self, start: SimTime) -> bool {
         self.window.contains(start)
     }
 
-    /// When [`Recorder::tick`] is next due.
+    /// When [`Recorder::tick`] is next due, and not before.
+    #[inline]
     pub fn next_tick(&self) -> SimTime {
-        self.bin_end
+        self.next
     }
 
-    /// Time has passed the end of a bin: `levels` held since the last event.
+    /// Time has come to `now`, and nothing of what happens at this instant is counted yet: `levels` held since the last event.
+    #[inline(never)]
     pub fn tick(&mut self, now: SimTime, levels: Levels) {
-        while now >= self.bin_end {
-            let line = &mut self.timeline;
-            for counts in
-                [&mut line.operations, &mut line.attempts, &mut line.goodput, &mut line.failed, &mut line.refused]
-            {
-                counts.push(0.0);
-            }
-            line.in_flight.push(f64::from(levels.in_flight));
-            line.queue.push(f64::from(levels.queue));
-            line.breaker_open.push(levels.breakers_open as f64);
-            self.bin_end = self.bin_end + line.bin;
+        // Where events are rare, nearly each of them is in a 100 ms of its own, and in nothing else that is new.
+        if now >= self.dispersion.next() {
+            self.dispersion.pass(now, self.totals.arrivals);
+        }
+        if now >= self.next_but_dispersion {
+            self.pass_others(now, levels);
+        }
+        self.next = self.next_but_dispersion.min(self.dispersion.next());
+    }
+
+    #[inline(never)]
+    fn pass_others(&mut self, now: SimTime, levels: Levels) {
+        let totals = self.totals;
+        if now >= self.bins.next() {
+            self.bins.pass(now, totals, levels);
+        }
+        if now >= self.measured.next() {
+            self.close_measured();
+            self.measured.pass(now);
+            self.before = totals;
+        }
+        if now >= self.load_peak.next() {
+            self.load_peak.pass(now, totals.arrivals);
+            // The same windows.
+            self.goodput_peak.pass(now, totals.successes);
+        }
+        if let Some(peak) = &mut self.recovery_peak
+            && now >= peak.next()
+        {
+            peak.pass(now, totals.arrivals);
+        }
+        if now >= self.recovery.next() {
+            self.recovery.pass(now, totals.of_operations());
+        }
+        let recovery_peak = self.recovery_peak.as_ref().map_or(SimTime::NEVER, PeakCounter::next);
+        let peaks = self.load_peak.next().min(recovery_peak);
+        self.next_but_dispersion = self.bins.next().min(self.measured.next()).min(self.recovery.next()).min(peaks);
+    }
+
+    /// What is measured ends, here or with the run.
+    fn close_measured(&mut self) {
+        if self.measured.is_open() {
+            self.within = self.totals.since(self.before);
         }
     }
 
     /// An operation starts.
-    pub fn operation_started(&mut self, now: SimTime) {
-        bump(&mut self.timeline.operations);
-        if self.measures(now) {
-            self.operations += 1;
-            self.starts_in_window += 1;
-        }
-        if let Some(recovery) = &mut self.recovery {
-            recovery.started(now);
-        }
+    #[inline]
+    pub fn operation_started(&mut self) {
+        self.totals.operations += 1;
     }
 
     /// An attempt of an operation is sent.
+    #[inline]
     pub fn attempt_sent(&mut self, measured: bool, attempt: u32) {
-        self.all_attempts += 1;
-        if measured {
-            self.attempts += 1;
-            self.retries += u64::from(attempt > 1);
-        }
+        self.sent[usize::from(measured)][usize::from(attempt > 1)] += 1;
     }
 
     /// An attempt arrives at a server.
-    pub fn attempt_arrived(&mut self, now: SimTime) {
-        bump(&mut self.timeline.attempts);
-        self.arrivals_in_window += u64::from(self.window.contains(now));
-        self.load_peak.add(now);
-        self.dispersion.add(now);
-        if let Some(peak) = &mut self.recovery_peak {
-            peak.add(now);
-        }
+    #[inline]
+    pub fn attempt_arrived(&mut self) {
+        self.totals.arrivals += 1;
     }
 
     /// A worker takes up an attempt that arrived at `arrived`.
+    #[inline]
     pub fn taken_up(&mut self, arrived: SimTime, now: SimTime) {
-        if self.window.contains(arrived) {
-            let wait = now.since(arrived);
-            self.waits.record(wait);
-            self.waited += u64::from(wait > Span::ZERO);
+        // One comparison for both ends: what lies before the window wraps around.
+        if arrived.0.wrapping_sub(self.window.from.0) < self.window_length.0 {
+            self.waits.record(now.since(arrived));
         }
     }
 
     /// A reply reached a client that waited for it, after this much worker time.
+    #[inline]
     pub fn reply_received(&mut self, busy: Span) {
         self.useful_work += u128::from(busy.0);
     }
 
     /// An attempt ended.
+    #[inline]
     pub fn attempt_ended(&mut self, now: SimTime, operation: u64, attempt: u32, outcome: Outcome, measured: bool) {
-        self.digest.attempt_ended(now, operation, attempt, outcome);
+        let code = code(outcome);
+        self.digest.attempt_ended(now, operation, attempt, code);
         if measured {
-            let code = match outcome {
-                Outcome::Status(status) => usize::from(status),
-                Outcome::Timeout => TIMEOUT,
-                Outcome::Connection => CONNECTION,
-                Outcome::Open => OPEN,
-            };
-            self.outcomes[code] += 1;
+            self.outcomes[usize::from(code)] += 1;
         }
     }
 
     /// A gate refused.
     pub fn refused(&mut self, metric: &str, measured: bool) {
-        bump(&mut self.timeline.refused);
-        if let Some(index) = REFUSALS.iter().position(|name| *name == metric)
-            && measured
-        {
+        self.totals.refusals += 1;
+        if measured && let Some(index) = REFUSALS.iter().position(|name| *name == metric) {
             self.refusals[index] += 1;
         }
     }
 
     /// The end of a measured operation's attempt opened so many breakers.
+    #[inline]
     pub fn breakers_opened(&mut self, opened: u64) {
         self.breakers_opened += opened;
     }
 
     /// An operation that started at `start` ended for its user.
-    pub fn operation_ended(&mut self, now: SimTime, start: SimTime, attempts: u32, verdict: Verdict) {
-        let measured = self.measures(start);
+    #[inline]
+    pub fn operation_ended(&mut self, now: SimTime, start: SimTime, attempts: u32, verdict: Verdict, measured: bool) {
         let latency = now.since(start);
-        if measured {
-            self.endings[Ending::of(verdict == Verdict::Succeeded, attempts)] += 1;
-        }
-        match verdict {
-            Verdict::Succeeded => {
-                bump(&mut self.timeline.goodput);
-                self.successes_in_window += u64::from(self.window.contains(now));
-                self.goodput_peak.add(now);
-                if let Some(recovery) = &mut self.recovery {
-                    recovery.succeeded(start);
-                }
-                if measured {
-                    self.succeeded += 1;
-                    self.in_time += u64::from(self.slo.is_some_and(|slo| latency <= slo));
-                    self.first_attempt_successes += u64::from(attempts == 1);
-                    self.latency.record(latency);
-                }
+        self.recovery.ended(start, verdict == Verdict::Succeeded);
+        if verdict == Verdict::Succeeded {
+            self.totals.successes += 1;
+            if measured {
+                self.succeeded_after[attempts.min(5) as usize] += 1;
+                self.in_time += u64::from(latency <= self.slo);
+                self.latency.record(latency);
             }
-            Verdict::Failed(_) => {
-                bump(&mut self.timeline.failed);
-                if measured {
-                    self.failed += 1;
-                    self.failure_latency.record(latency);
-                }
+        } else {
+            self.totals.failures += 1;
+            if measured {
+                self.failed_after[attempts.min(2) as usize] += 1;
+                self.failure_latency.record(latency);
             }
         }
     }
 
     /// An operation is off the books: nothing of it is in flight any more, or the run is over. `verdict` is `None` if it is unresolved.
+    #[inline]
     pub fn operation_released(&mut self, measured: bool, verdict: Option<Verdict>, executions: u32) {
-        if !measured {
-            return;
-        }
-        let effects = u64::from(self.method.effects(executions));
-        self.executions += u64::from(executions);
-        self.effects += effects;
-        self.duplicates += effects.saturating_sub(1);
-        self.duplicated_operations += u64::from(effects > 1);
-        match verdict {
-            None => {
-                self.unresolved += 1;
-                self.endings[Ending::Unresolved] += 1;
+        if measured {
+            let fate = fate(verdict);
+            match self.released[fate].get_mut(executions as usize) {
+                Some(few) => *few += 1,
+                None => self.books[fate].enter(1, executions, self.most_effects),
             }
-            Some(Verdict::Failed(_)) => self.phantom_successes += u64::from(effects > 0),
-            Some(Verdict::Succeeded) => {}
         }
     }
 
     /// Bytes that grow with the run.
     pub fn bytes(&self) -> usize {
-        self.recovery.as_ref().map_or(0, Recovery::bytes)
+        self.recovery.bytes()
     }
 
     /// The run is over.
     ///
     /// # Panics
     /// If the books do not balance: that is a bug in the simulator.
-    pub fn finish(self, servers: ServerTotals, events: u64, state_bytes: u64) -> RunResult {
-        assert_eq!(
-            self.operations,
-            self.succeeded + self.failed + self.unresolved,
-            "every operation ends exactly once"
-        );
-        let (succeeded, others): (Vec<Ending>, Vec<Ending>) = Ending::ALL.into_iter().partition(|e| e.succeeded());
-        let sum = |endings: Vec<Ending>| endings.into_iter().map(|ending| self.endings[ending]).sum::<u64>();
-        assert_eq!((sum(succeeded), sum(others)), (self.succeeded, self.failed + self.unresolved), "in one way");
-        assert_eq!(self.attempts, self.outcomes.iter().sum::<u64>(), "every attempt ends exactly once");
-        assert!(self.effects <= self.executions, "an effect needs an execution");
-        assert!(self.duplicates <= self.effects && self.phantom_successes <= self.failed, "books of effects");
-        assert!(self.useful_work <= servers.busy, "useful work is a part of all work");
+    pub fn finish(mut self, servers: ServerTotals, events: u64, state_bytes: u64) -> RunResult {
+        let totals = self.totals;
+        self.close_measured();
+        self.goodput_peak.close(totals.successes);
+        self.load_peak.close(totals.arrivals);
+        if let Some(peak) = &mut self.recovery_peak {
+            peak.close(totals.arrivals);
+        }
+        self.dispersion.close(totals.arrivals);
+        self.recovery.finish(totals.of_operations());
+        for (few, books) in self.released.iter().zip(&mut self.books) {
+            few.iter().zip(0..).for_each(|(operations, executions)| {
+                books.enter(*operations, executions, self.most_effects);
+            });
+        }
+        let endings = self.endings();
+        let attempts = self.sent.as_flattened().iter().sum();
+        let metrics = self.metrics(servers, &endings);
         RunResult {
-            metrics: self.metrics(servers),
-            timeline: self.timeline,
+            metrics,
+            timeline: self.bins.finish(totals),
             digest: self.digest.value(),
-            endings: self.endings,
+            endings,
             succeeded_within: self.latency.within(grid()),
             peak_at: self.load_peak.best_start(),
             events,
-            attempts: self.all_attempts,
+            attempts,
             completions: servers.completions,
             state_bytes,
         }
     }
 
-    fn metrics(&self, servers: ServerTotals) -> Vec<(String, Option<f64>)> {
-        let seconds = self.window.length().seconds();
+    /// Measured operations by how they ended.
+    fn endings(&self) -> ByEnding<u64> {
+        let mut endings = ByEnding::default();
+        for (succeeded, counts) in [(true, &self.succeeded_after[..]), (false, &self.failed_after[..])] {
+            counts.iter().zip(0..).for_each(|(n, attempts)| endings[Ending::of(succeeded, attempts)] += n);
+        }
+        endings[Ending::Unresolved] = self.books[fate(None)].operations;
+        endings
+    }
+
+    fn metrics(&self, servers: ServerTotals, endings: &ByEnding<u64>) -> Vec<(String, Option<f64>)> {
+        let [unresolved, succeeded, failed] = self.books;
+        let sum = |part: fn(&Books) -> u64| self.books.iter().map(part).sum::<u64>();
+        let (executions, effects) = (sum(|books| books.executions), sum(|books| books.effects));
+        // Of an operation's effects, all but the first.
+        let duplicates = effects - sum(|books| books.effective);
+        let (operations, phantoms) = (self.within.operations, failed.effective);
+        let [first_attempts, retries] = self.sent[1];
+        let attempts = first_attempts + retries;
+        assert_eq!(operations, sum(|books| books.operations), "every operation ends exactly once");
+        let ended = (succeeded.operations, failed.operations);
+        assert_eq!((self.latency.count(), self.failure_latency.count()), ended, "its user and the books agree");
+        let ways: u64 = Ending::ALL.into_iter().filter(|ending| ending.succeeded()).map(|ending| endings[ending]).sum();
+        let others: u64 = Ending::ALL.into_iter().map(|ending| endings[ending]).sum::<u64>() - ways;
+        assert_eq!((ways, others), (succeeded.operations, failed.operations + unresolved.operations), "in one way");
+        assert_eq!(attempts, self.outcomes.iter().sum::<u64>(), "every attempt ends exactly once");
+        assert!(effects <= executions, "an effect needs an execution");
+        assert!(duplicates <= effects && phantoms <= failed.operations, "books of effects");
+        assert!(self.useful_work <= servers.busy, "useful work is a part of all work");
+        let (in_time, waits) = (self.has_slo.then_some(self.in_time), self.waits.count());
+        let seconds = self.window_length.seconds();
         let count = |n: u64| Some(n as f64);
         let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
         let per_second = |n: u64| (seconds > 0.0).then(|| n as f64 / seconds);
-        let start_rate = per_second(self.starts_in_window).filter(|rate| *rate > 0.0);
+        let start_rate = per_second(operations).filter(|rate| *rate > 0.0);
         let mut rows: Vec<(&str, Option<f64>)> = vec![
-            ("operations", count(self.operations)),
-            ("succeeded", count(self.succeeded)),
-            ("failed", count(self.failed)),
-            ("unresolved", count(self.unresolved)),
-            ("success_rate", ratio(self.succeeded, self.operations)),
-            ("in_time_rate", self.slo.and_then(|_| ratio(self.in_time, self.operations))),
-            ("first_attempt_success_rate", ratio(self.first_attempt_successes, self.operations)),
-            ("attempts", count(self.attempts)),
-            ("retries", count(self.retries)),
-            ("attempts_per_operation", ratio(self.attempts, self.operations)),
+            ("operations", count(operations)),
+            ("succeeded", count(succeeded.operations)),
+            ("failed", count(failed.operations)),
+            ("unresolved", count(unresolved.operations)),
+            ("success_rate", ratio(succeeded.operations, operations)),
+            ("in_time_rate", in_time.and_then(|in_time| ratio(in_time, operations))),
+            ("first_attempt_success_rate", ratio(endings[Ending::First], operations)),
+            ("attempts", count(attempts)),
+            ("retries", count(retries)),
+            ("attempts_per_operation", ratio(attempts, operations)),
             // One step, one call per operation.
-            ("attempts_per_call", ratio(self.attempts, self.operations)),
-            ("goodput", per_second(self.successes_in_window)),
+            ("attempts_per_call", ratio(attempts, operations)),
+            ("goodput", per_second(self.within.successes)),
             ("peak_goodput", Some(self.goodput_peak.rate())),
-            ("load_mean", per_second(self.arrivals_in_window)),
+            ("load_mean", per_second(self.within.arrivals)),
             ("peak_load", Some(self.load_peak.rate())),
             ("peak_ratio", start_rate.map(|rate| self.load_peak.rate() / rate)),
             ("recovery_peak", self.recovery_peak.as_ref().map(PeakCounter::rate)),
-            ("dispersion", self.dispersion.clone().ratio()),
-            ("time_to_recover", self.recovery.as_ref().and_then(Recovery::time)),
+            ("dispersion", self.dispersion.ratio()),
+            ("time_to_recover", self.recovery.time()),
         ];
         rows.push(("latency_mean", self.latency.mean()));
         for (name, p) in [("latency_p50", 0.5), ("latency_p90", 0.9), ("latency_p99", 0.99), ("latency_p999", 0.999)] {
@@ -407,31 +471,25 @@ impl Recorder {
             ("failure_latency_p99", self.failure_latency.quantile(0.99)),
             ("wait_mean", self.waits.mean()),
             ("wait_p99", self.waits.quantile(0.99)),
-            ("waited", ratio(self.waited, self.waits.count())),
-            ("in_flight_mean", (seconds > 0.0).then(|| servers.held as f64 / self.window.length().0 as f64)),
-            ("executions", count(self.executions)),
-            ("effects", count(self.effects)),
-            ("duplicates", count(self.duplicates)),
-            ("duplicate_rate", ratio(self.duplicates, self.operations)),
-            ("duplicated_operations", count(self.duplicated_operations)),
-            ("phantom_successes", count(self.phantom_successes)),
+            ("waited", ratio(waits - self.waits.zeroes(), waits)),
+            ("in_flight_mean", (seconds > 0.0).then(|| servers.held as f64 / self.window_length.0 as f64)),
+            ("executions", count(executions)),
+            ("effects", count(effects)),
+            ("duplicates", count(duplicates)),
+            ("duplicate_rate", ratio(duplicates, operations)),
+            ("duplicated_operations", count(sum(|books| books.duplicated))),
+            ("phantom_successes", count(phantoms)),
             ("wasted_work", (servers.busy > 0).then(|| 1.0 - self.useful_work as f64 / servers.busy as f64)),
             ("utilisation", servers.utilisation),
             ("queue_max", count(u64::from(servers.queue_max))),
         ]);
         let mut metrics: Vec<(String, Option<f64>)> = rows.into_iter().map(|(name, v)| (name.to_owned(), v)).collect();
-        for (code, n) in self.outcomes.iter().enumerate() {
-            // Statuses are listed where they occur; the other three always.
-            if *n > 0 || code >= TIMEOUT {
-                let outcome = match code {
-                    TIMEOUT => Outcome::Timeout,
-                    CONNECTION => Outcome::Connection,
-                    OPEN => Outcome::Open,
-                    status => Outcome::Status(status as u16),
-                };
-                metrics.push((format!("outcome_{outcome}"), count(*n)));
-            }
-        }
+        // Statuses are listed where they occur; the other three always.
+        let mut outcomes = self.outcomes;
+        let others = [Outcome::Timeout, Outcome::Connection, Outcome::Open];
+        let others = others.map(|outcome| (outcome, std::mem::take(&mut outcomes[usize::from(code(outcome))])));
+        let statuses = (0..).zip(outcomes).filter(|(_, n)| *n > 0).map(|(status, n)| (Outcome::Status(status), n));
+        metrics.extend(statuses.chain(others).map(|(outcome, n)| (format!("outcome_{outcome}"), count(n))));
         metrics.push(("breaker_opened".to_owned(), count(self.breakers_opened)));
         for (name, n) in REFUSALS.iter().zip(self.refusals) {
             metrics.push(((*name).to_owned(), count(n)));
@@ -440,9 +498,155 @@ impl Recorder {
     }
 }
 
-/// One more in the current bin.
-fn bump(column: &mut [f64]) {
-    if let Some(last) = column.last_mut() {
-        *last += 1.0;
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::protocol::Method;
+    use crate::retry::GiveUp;
+    use crate::scenario::{Arrivals, Operation, ServerConfig};
+
+    /// An operation of one attempt, which waits, works, and so ends; with its executions in the end.
+    #[derive(Clone, Copy, Debug)]
+    struct Life {
+        start: u64,
+        waits: u64,
+        works: u64,
+        succeeds: bool,
+        executions: u32,
+    }
+
+    impl Life {
+        fn up(&self) -> u64 {
+            self.start + self.waits
+        }
+
+        fn end(&self) -> u64 {
+            self.up() + self.works
+        }
+    }
+
+    fn record(scenario: &Scenario, lives: &[Life]) -> RunResult {
+        let mut recorder = Recorder::new(scenario);
+        let of = |index: usize| [(lives[index].start, 0), (lives[index].up(), 1), (lives[index].end(), 2)];
+        let mut events: Vec<(u64, i32, usize)> =
+            (0..lives.len()).flat_map(|index| of(index).map(|(at, what)| (at, what, index))).collect();
+        events.sort_unstable();
+        let mut measured = vec![false; lives.len()];
+        for (number, (at, what, index)) in (1..).zip(events) {
+            let (now, life) = (SimTime(at), &lives[index]);
+            if now >= recorder.next_tick() {
+                recorder.tick(now, Levels { in_flight: number, ..Levels::default() });
+            }
+            let outcome = if life.succeeds { Outcome::OK } else { Outcome::Timeout };
+            let verdict = if life.succeeds { Verdict::Succeeded } else { Verdict::Failed(GiveUp::AttemptsExhausted) };
+            match what {
+                0 => {
+                    measured[index] = recorder.measures();
+                    recorder.operation_started();
+                    recorder.attempt_sent(measured[index], 1);
+                    recorder.attempt_arrived();
+                }
+                1 => recorder.taken_up(SimTime(life.start), now),
+                _ => {
+                    recorder.reply_received(Span(life.works));
+                    recorder.attempt_ended(now, index as u64, 1, outcome, measured[index]);
+                    recorder.operation_ended(now, SimTime(life.start), 1, verdict, measured[index]);
+                    recorder.operation_released(measured[index], Some(verdict), life.executions);
+                }
+            }
+        }
+        recorder.finish(ServerTotals { busy: u128::MAX, ..ServerTotals::default() }, 0, 0)
+    }
+
+    /// When something happened in a life.
+    type When<'a> = &'a dyn Fn(&Life) -> Option<u64>;
+
+    /// Numbers near `width` and its multiples, or anything small.
+    fn around(width: u64, most: u64) -> impl Strategy<Value = u64> {
+        prop_oneof![Just(0), 0..width, (0..most, 0u64..3).prop_map(move |(n, i)| (n * width + i).saturating_sub(1))]
+    }
+
+    fn lives(width: u64) -> impl Strategy<Value = Vec<Life>> {
+        let life = (around(width, 40), around(width, 3), around(width, 3), any::<bool>(), 0u32..9);
+        let life = life.prop_map(|(start, waits, works, succeeds, executions)| Life {
+            start,
+            waits,
+            works,
+            succeeds,
+            executions,
+        });
+        proptest::collection::vec(life, 1..60)
+    }
+
+    proptest! {
+        /// Plain counters that are read at boundaries say what a look at all that has happened says.
+        #[test]
+        fn counters_say_what_happened(
+            (width, warmup, duration, lives) in
+                (2u64..9).prop_flat_map(|width| (Just(width), around(width, 9), around(width, 40), lives(width))),
+            post in any::<bool>(),
+        ) {
+            let method = if post { Method::Post } else { Method::Put };
+            let mut scenario = Scenario::new(Span(duration + 1), Arrivals::Constant { rate: 1.0 }, ServerConfig::named("s"));
+            scenario.operation = Operation { method, ..scenario.operation };
+            (scenario.warmup, scenario.peak_window) = (Span(warmup), Span(width));
+            scenario.slo = Some(Span(width));
+            let result = record(&scenario, &lives);
+
+            let count = |of: &dyn Fn(&Life) -> bool| lives.iter().filter(|life| of(life)).count() as f64;
+            let sum = |of: &dyn Fn(&Life) -> u32| lives.iter().map(|life| f64::from(of(life))).sum::<f64>();
+            let within = |t: u64| warmup <= t && t < duration + 1;
+            let (measured, good) = (|life: &Life| within(life.start), |life: &Life| within(life.start) && life.succeeds);
+            let effects = |life: &Life| if measured(life) { method.effects(life.executions) } else { 0 };
+            let length = (duration + 1).saturating_sub(warmup) as f64 / 1e9;
+            let share = |part: f64, whole: f64| (whole > 0.0).then(|| part / whole);
+            let operations = count(&measured);
+            let latencies = |succeeds: bool| {
+                lives.iter().filter(move |life| measured(life) && life.succeeds == succeeds).map(|life| life.end() - life.start)
+            };
+            let expected = [
+                ("operations", Some(operations)),
+                ("succeeded", Some(count(&good))),
+                ("failed", Some(operations - count(&good))),
+                ("in_time_rate", share(count(&|life| good(life) && life.end() - life.start <= width), operations)),
+                ("first_attempt_success_rate", share(count(&good), operations)),
+                ("attempts", Some(operations)),
+                ("goodput", share(count(&|life| life.succeeds && within(life.end())), length)),
+                ("load_mean", share(operations, length)),
+                ("latency_max", latencies(true).max().map(|max| max as f64 * 1e-9)),
+                ("waited", share(count(&|life| measured(life) && life.waits > 0), operations)),
+                ("executions", Some(sum(&|life| if measured(life) { life.executions } else { 0 }))),
+                ("effects", Some(sum(&effects))),
+                ("duplicates", Some(sum(&|life| effects(life).saturating_sub(1)))),
+                ("duplicated_operations", Some(count(&|life| effects(life) > 1))),
+                ("phantom_successes", Some(count(&|life| !life.succeeds && effects(life) > 0))),
+                ("outcome_timeout", Some(operations - count(&good))),
+            ];
+            for (name, value) in expected {
+                let found = result.metrics.iter().find(|(metric, _)| metric == name).map(|(_, value)| *value);
+                prop_assert_eq!(found, Some(value), "{}", name);
+            }
+            let line = &result.timeline;
+            prop_assert_eq!(line.bin, Span(width));
+            let last = lives.iter().map(Life::end).max().unwrap_or(0);
+            prop_assert_eq!(line.operations.len() as u64, last / width + 1);
+            let columns: [(&[f64], When); 4] = [
+                (&line.operations, &|life| Some(life.start)),
+                (&line.attempts, &|life| Some(life.start)),
+                (&line.goodput, &|life| life.succeeds.then(|| life.end())),
+                (&line.failed, &|life| (!life.succeeds).then(|| life.end())),
+            ];
+            for (bin, bounds) in (0..=last / width).map(|bin| bin * width..(bin + 1) * width).enumerate() {
+                for (column, at) in columns {
+                    prop_assert_eq!(column[bin], count(&|life| at(life).is_some_and(|at| bounds.contains(&at))));
+                }
+                // Levels at a bin's start are told with the first event from there on.
+                let events = lives.iter().flat_map(|life| [life.start, life.up(), life.end()]);
+                let before = events.filter(|at| *at < bounds.start).count() as f64;
+                prop_assert_eq!(line.in_flight[bin], if bin == 0 { 0.0 } else { before + 1.0 });
+            }
+        }
     }
 }

@@ -1,4 +1,7 @@
 //! One attempt in flight, from its sending until nothing of it moves any more.
+//!
+//! An attempt fills one cache line, and a field means what its place makes of it: what waits has no worker, and what is
+//! answered has neither.
 
 use crate::fault::Fate;
 use crate::protocol::Outcome;
@@ -17,70 +20,74 @@ pub enum Place {
 
 /// An attempt in flight.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub struct Job {
     /// The operation: the key of the world's draws.
     pub operation: u64,
-    /// Its number within the call, from 1.
-    pub attempt: u32,
+    /// When its work began, once it did; before, when it arrived.
+    pub since: SimTime,
+    /// With a worker, when its work will end, as long as workers do not stand still. In the queue, how long it may wait at most.
+    /// After its work, when that ended; zero for what was not worked on, so that `since` to `ends` is the time a worker took.
+    pub ends: SimTime,
+    /// The reply's hint, if it has one.
+    hint: Span,
     /// Where the operation stands.
     pub row: u32,
     /// Which client sent it.
     pub client: u32,
+    /// Its number within the call, from 1.
+    pub attempt: u32,
+    /// In the queue, its neighbour towards the head. With a worker, the number of its work: they count up.
+    pub ahead: u32,
+    /// In the queue, its neighbour towards the tail.
+    pub behind: u32,
+    /// What becomes of it, drawn when it arrives.
+    pub fate: Fate,
+    /// The reply.
+    pub reply: Outcome,
+    has_hint: bool,
     /// It carries the operation's idempotency key, and the server knows keys.
     pub keyed: bool,
     /// Nobody waits for its reply.
     pub abandoned: bool,
     /// Where it is.
     pub place: Place,
-    /// What becomes of it, drawn when it arrives.
-    pub fate: Fate,
-    /// The operation fails for good with this status.
-    pub permanent: Option<u16>,
-    /// When it arrived.
-    pub arrived: SimTime,
-    /// When its work began.
-    pub began: SimTime,
-    /// In service, when its work will end; [`SimTime::NEVER`] while frozen. In the queue, how long it may wait at most.
-    pub ends: SimTime,
-    /// Work left while frozen.
-    pub left: Span,
-    /// Neighbour towards the head of the queue.
-    pub ahead: u32,
-    /// Neighbour towards the tail.
-    pub behind: u32,
-    /// Place among those in service.
-    pub index: u32,
-    /// Worker time it took while measured.
-    pub busy: Span,
-    /// The reply.
-    pub reply: Outcome,
-    /// Its hint.
-    pub retry_after: Option<Span>,
 }
+
+const _: () = assert!(size_of::<Option<Job>>() == 64, "an attempt fills one cache line");
 
 impl Job {
     /// An attempt on its way.
     pub fn new(operation: u64, attempt: u32, row: u32, client: u32, keyed: bool) -> Job {
         Job {
             operation,
-            attempt,
+            since: SimTime::ZERO,
+            ends: SimTime::ZERO,
+            hint: Span::ZERO,
             row,
             client,
+            attempt,
+            ahead: u32::MAX,
+            behind: u32::MAX,
+            fate: Fate::Success,
+            reply: Outcome::Open,
+            has_hint: false,
             keyed,
             abandoned: false,
             place: Place::Elsewhere,
-            fate: Fate::Success,
-            permanent: None,
-            arrived: SimTime::ZERO,
-            began: SimTime::ZERO,
-            ends: SimTime::NEVER,
-            left: Span::ZERO,
-            ahead: u32::MAX,
-            behind: u32::MAX,
-            index: u32::MAX,
-            busy: Span::ZERO,
-            reply: Outcome::Open,
-            retry_after: None,
         }
+    }
+
+    /// Sets the reply and its hint.
+    pub fn answer(&mut self, reply: Outcome, retry_after: Option<Span>) {
+        self.reply = reply;
+        if let Some(hint) = retry_after {
+            (self.hint, self.has_hint) = (hint, true);
+        }
+    }
+
+    /// The reply's hint.
+    pub fn retry_after(&self) -> Option<Span> {
+        self.has_hint.then_some(self.hint)
     }
 }

@@ -1,4 +1,4 @@
-//! Levels over time: how many, integrated over the measured window, in exact integers.
+//! The measured part of a run. What lies in it is added up in whole nanoseconds, exactly.
 
 use crate::units::{SimTime, Span};
 
@@ -28,49 +28,17 @@ impl Window {
     }
 }
 
-/// A level that changes in steps.
-#[derive(Clone, Copy, Debug)]
-pub struct LevelMeter {
-    window: Window,
-    level: u32,
-    since: SimTime,
-    integral: u128,
-}
-
-impl LevelMeter {
-    /// Level 0 from the beginning.
-    pub fn new(window: Window) -> LevelMeter {
-        LevelMeter { window, level: 0, since: SimTime::ZERO, integral: 0 }
-    }
-
-    /// The level changes.
-    pub fn set(&mut self, now: SimTime, level: u32) {
-        self.integral += u128::from(self.window.overlap(self.since, now).0) * u128::from(self.level);
-        self.level = level;
-        self.since = now;
-    }
-
-    /// Level × ns within the window, up to `now`.
-    pub fn integral(&self, now: SimTime) -> u128 {
-        self.integral + u128::from(self.window.overlap(self.since, now).0) * u128::from(self.level)
-    }
-
-    /// The window.
-    pub fn window(&self) -> Window {
-        self.window
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn integrates_within_its_window() {
-        let mut meter = LevelMeter::new(Window { from: SimTime(10), until: SimTime(20) });
-        meter.set(SimTime(5), 3);
-        meter.set(SimTime(12), 1);
-        assert_eq!(meter.integral(SimTime(15)), 2 * 3 + 3);
-        assert_eq!(meter.integral(SimTime(99)), 2 * 3 + 8);
+    fn overlaps() {
+        let window = Window { from: SimTime(10), until: SimTime(20) };
+        for (a, b, expected) in
+            [(0, 10, 0), (5, 12, 2), (12, 15, 3), (15, 99, 5), (20, 30, 0), (0, 99, 10), (15, 12, 0)]
+        {
+            assert_eq!(window.overlap(SimTime(a), SimTime(b)), Span(expected), "{a} to {b}");
+        }
     }
 }

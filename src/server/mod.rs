@@ -7,56 +7,67 @@ pub mod idempotency;
 pub mod job;
 pub mod limiter;
 pub mod meter;
+#[cfg(test)]
+mod tests;
 mod waiting;
 
+use crate::distribution::Distribution;
 use crate::fault::{Fate, InForce};
 use crate::protocol::Outcome;
-use crate::rng::{KeyedRng, Purpose};
+use crate::rng::{KeyedRng, Purpose, Streams};
 use crate::scenario::{AbandonedWork, Discipline, Idempotency, ServerConfig};
 use crate::slab::Slab;
 use crate::units::{NANOS_PER_SECOND, SimTime, Span};
 use idempotency::{Admission, Record};
 use job::{Job, Place};
 use limiter::Limiter;
-use meter::{LevelMeter, Window};
+use meter::Window;
 use waiting::Waiting;
 
 /// What follows from what a server was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// A worker took the attempt up.
-    TakenUp {
+    /// A worker took the attempt up and works on it. Tell the server with [`Server::complete`] at the instant `at`.
+    Started {
         /// Which.
         job: u32,
+        /// When it had arrived.
+        arrived: SimTime,
+        /// When the work will end.
+        at: SimTime,
     },
-    /// Tell the server with [`Server::complete`] at this instant.
+    /// A worker took the attempt up, but its answer was known at once.
+    TakenUp {
+        /// When it had arrived.
+        arrived: SimTime,
+    },
+    /// Work that stood still goes on. Tell the server with [`Server::complete`] at this instant.
     CompletionAt {
+        /// Which.
+        job: u32,
         /// When.
         at: SimTime,
-        /// Which.
-        job: u32,
     },
     /// Tell the server with [`Server::lose_patience`] at this instant.
     PatienceEndsAt {
+        /// Which.
+        job: u32,
         /// When.
         at: SimTime,
-        /// Which.
-        job: u32,
-    },
-    /// The work was carried out: an execution.
-    Executed {
-        /// Which.
-        job: u32,
     },
     /// The reply in [`Job::reply`] leaves the server now. The server is done with the attempt.
     Answer {
         /// Which.
         job: u32,
+        /// The work was carried out: an execution.
+        executed: bool,
     },
     /// No answer will ever come. The server is done with the attempt.
     Gone {
         /// Which.
         job: u32,
+        /// The work was carried out: an execution.
+        executed: bool,
     },
 }
 
@@ -64,49 +75,71 @@ pub enum Output {
 #[derive(Debug)]
 pub struct Server<'a> {
     config: &'a ServerConfig,
-    seed: u64,
+    streams: Streams,
+    window: Window,
     in_force: InForce,
+    /// Workers that may take work up now: none while they stand still, [`u32::MAX`] without a limit.
+    open_workers: u32,
+    /// What each leg of the network takes now, if all take the same.
+    constant_leg: Option<Span>,
+    /// Since when workers stand still, if they do.
+    frozen_since: SimTime,
     limiter: Option<Limiter>,
-    /// Attempts in service, in no order.
-    working: Vec<u32>,
+    /// Attempts in service.
+    working: u32,
+    /// Works that have begun: the number of the next one.
+    begun: u32,
     waiting: Waiting,
     /// By the operation's place; empty unless keys matter here.
     records: Vec<Record>,
-    /// Attempts in service over time: busy workers.
-    pub busy: LevelMeter,
-    /// Attempts here over time, waiting or in service.
-    pub held: LevelMeter,
+    /// Worker time within the window, in ns, of works that have ended.
+    worked: u128,
+    /// Time in the queue within the window, in ns, of attempts that have left it.
+    waited: u128,
     /// Works that ended.
     pub completions: u64,
     /// Longest queue seen while measured.
     longest_queue: u32,
-    measured_from: SimTime,
 }
 
 /// What a server works on: the attempts in flight, and where to say what follows.
 pub struct Floor<'a> {
-    /// Attempts in flight.
+    /// Attempts in flight. Those in a queue or with a worker are at this server.
     pub jobs: &'a mut Slab<Job>,
     /// What follows.
     pub out: &'a mut Vec<Output>,
 }
 
+/// Attempts at a server over time, integrated over the window: attempts × ns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Integrals {
+    /// In service: busy workers.
+    pub busy: u128,
+    /// Waiting or in service.
+    pub held: u128,
+}
+
 impl<'a> Server<'a> {
     /// An empty server that measures its levels in `window`.
     pub fn new(config: &'a ServerConfig, clients: u32, seed: u64, window: Window) -> Server<'a> {
+        let in_force = InForce::new(config, std::iter::empty());
         Server {
             config,
-            seed,
-            in_force: InForce::new(config, std::iter::empty()),
+            streams: Streams::new(seed),
+            window,
+            open_workers: open_workers(config, &in_force),
+            constant_leg: constant_leg(config, &in_force),
+            in_force,
+            frozen_since: SimTime::ZERO,
             limiter: config.rate_limit.as_ref().map(|limit| Limiter::new(limit, clients)),
-            working: Vec::new(),
+            working: 0,
+            begun: 0,
             waiting: Waiting::default(),
             records: Vec::new(),
-            busy: LevelMeter::new(window),
-            held: LevelMeter::new(window),
+            worked: 0,
+            waited: 0,
             completions: 0,
             longest_queue: 0,
-            measured_from: window.from,
         }
     }
 
@@ -120,6 +153,11 @@ impl<'a> Server<'a> {
         self.config
     }
 
+    /// What each leg of the network to or from here takes now, if all take the same.
+    pub fn constant_leg(&self) -> Option<Span> {
+        self.constant_leg
+    }
+
     /// Attempts waiting.
     pub fn queue_len(&self) -> u32 {
         self.waiting.len()
@@ -128,44 +166,72 @@ impl<'a> Server<'a> {
     /// Longest queue from the beginning of the measured part until `now`.
     pub fn queue_max(&self, now: SimTime) -> u32 {
         // What waits now has done so since before this instant.
-        if now > self.measured_from { self.longest_queue.max(self.waiting.len()) } else { self.longest_queue }
+        if now > self.window.from { self.longest_queue.max(self.waiting.len()) } else { self.longest_queue }
     }
 
     /// Attempts waiting or in service.
     pub fn load(&self) -> u32 {
-        self.waiting.len() + self.working.len() as u32
+        self.waiting.len() + self.working
+    }
+
+    /// Worker time that an attempt took while measured, once it is answered.
+    pub fn time_worked_on(&self, job: &Job) -> Span {
+        self.window.overlap(job.since, job.ends)
+    }
+
+    /// The levels up to `now`. It looks at all attempts in flight.
+    pub fn integrals(&self, now: SimTime, jobs: &Slab<Job>) -> Integrals {
+        let so_far = |place| -> u128 {
+            let here = jobs.iter().map(|(_, job)| job).filter(|job| job.place == place);
+            here.map(|job| u128::from(self.window.overlap(job.since, now).0)).sum()
+        };
+        // What is not empty holds all attempts of its place: they are at this server.
+        let busy = self.worked + if self.working > 0 { so_far(Place::InService) } else { 0 };
+        let queued = self.waited + if self.waiting.len() > 0 { so_far(Place::Waiting) } else { 0 };
+        Integrals { busy, held: busy + queued }
     }
 
     /// A request arrives. False if it was lost on its way after all.
     pub fn receive(&mut self, now: SimTime, id: u32, floor: &mut Floor) -> bool {
         let job = &mut floor.jobs[id];
-        job.arrived = now;
-        job.fate = self.in_force.fate(self.draws(job, Purpose::Fate).unit());
-        if self.in_force.has_permanent_errors() {
-            let unit = KeyedRng::new(self.seed, Purpose::PermanentError, job.operation, 0).unit();
-            job.permanent = self.in_force.permanent_error(unit);
-        }
+        job.since = now;
         if self.in_force.crashed {
             answer(floor, id, Outcome::Connection, None);
             return true;
         }
+        job.fate = self.fate(job);
         match job.fate {
             Fate::Refused | Fate::Reset => {
                 answer(floor, id, Outcome::Connection, None);
                 return true;
             }
             Fate::LostRequest => {
-                floor.out.push(Output::Gone { job: id });
+                floor.out.push(Output::Gone { job: id, executed: false });
                 return false;
             }
             _ if job.abandoned && self.config.abandoned_work == AbandonedWork::Cancel => {
-                floor.out.push(Output::Gone { job: id });
+                floor.out.push(Output::Gone { job: id, executed: false });
                 return true;
             }
             _ => {}
         }
         self.admit(now, id, floor);
         true
+    }
+
+    /// What becomes of an attempt. Where nothing can go wrong, nothing is drawn.
+    fn fate(&self, job: &Job) -> Fate {
+        let mut fate = Fate::Success;
+        if self.in_force.has_fates() {
+            fate = self.in_force.fate(self.draws(job, Purpose::Fate).unit());
+        }
+        if self.in_force.has_permanent_errors() {
+            let unit = self.streams.at(Purpose::PermanentError, job.operation, 0).unit();
+            if let Some(status) = self.in_force.permanent_error(unit) {
+                fate = fate.failing(status);
+            }
+        }
+        fate
     }
 
     /// From the rate limiter to a worker or a waiting place.
@@ -201,14 +267,12 @@ impl<'a> Server<'a> {
             }
             let at = now + patience;
             floor.jobs[id].ends = at;
-            floor.out.push(Output::PatienceEndsAt { at, job: id });
+            floor.out.push(Output::PatienceEndsAt { job: id, at });
         }
-        floor.jobs[id].place = Place::Waiting;
         self.waiting.push(id, floor.jobs);
-        if now >= self.measured_from {
+        if now >= self.window.from {
             self.longest_queue = self.longest_queue.max(self.waiting.len());
         }
-        self.held.set(now, self.load());
     }
 
     /// There is no place for this attempt, or none any more.
@@ -230,66 +294,67 @@ impl<'a> Server<'a> {
         }
     }
 
-    fn leave_queue(&mut self, now: SimTime, id: u32, jobs: &mut Slab<Job>) {
+    /// An attempt leaves the queue. Returns when it had arrived.
+    fn leave_queue(&mut self, now: SimTime, id: u32, jobs: &mut Slab<Job>) -> SimTime {
         self.longest_queue = self.queue_max(now);
         self.waiting.remove(id, jobs);
-        self.held.set(now, self.load());
+        let arrived = jobs[id].since;
+        self.waited += u128::from(self.window.overlap(arrived, now).0);
+        arrived
     }
 
     /// A completion that was announced is due. Does nothing if the attempt has been cancelled, frozen or reset since.
     pub fn complete(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
         // Times are compared, not counters: an entry is stale unless the attempt ends exactly now.
-        let Some(job) = floor.jobs.get(id) else { return };
-        if job.place != Place::InService || job.ends != now {
+        let Some(job) = floor.jobs.get_mut(id) else { return };
+        if job.place != Place::InService || job.ends != now || self.in_force.frozen {
             return;
         }
         self.completions += 1;
-        self.leave_worker(now, id, floor.jobs);
-        let job = &floor.jobs[id];
-        let (status, executed, answered) = match (job.fate, job.permanent) {
-            (Fate::Hang, _) => (0, false, false),
-            (Fate::LostReply, Some(status)) => (status, false, false),
-            (_, Some(status)) | (Fate::Failure(status), None) => (status, false, true),
-            (Fate::LateError(status), None) => (status, true, true),
-            (Fate::LostReply, None) => (200, true, false),
-            (_, None) => (200, true, true),
+        self.leave_worker(now, job);
+        let (status, executed, answered) = match job.fate {
+            Fate::Hang => (0, false, false),
+            Fate::LostFailure(status) => (status, false, false),
+            Fate::Failure(status) => (status, false, true),
+            Fate::LateError(status) => (status, true, true),
+            Fate::LostReply => (200, true, false),
+            // The others never get here.
+            Fate::Success | Fate::Refused | Fate::LostRequest | Fate::Reset | Fate::Error(_) => (200, true, true),
         };
-        if executed {
-            floor.out.push(Output::Executed { job: id });
-        }
         if job.keyed {
             let reply = (status != 0).then_some((status, status == 200));
-            let row = job.row;
-            let config = self.config;
-            self.record(row).end(now, id, reply, &config.idempotency);
+            record(&mut self.records, job.row).end(now, id, reply, &self.config.idempotency);
         }
         if answered {
-            answer(floor, id, Outcome::Status(status), self.retry_after(status));
+            job.answer(Outcome::Status(status), self.retry_after(status));
+            floor.out.push(Output::Answer { job: id, executed });
         } else {
-            floor.out.push(Output::Gone { job: id });
+            floor.out.push(Output::Gone { job: id, executed });
         }
-        self.fill(now, floor);
+        if self.waiting.len() > 0 {
+            self.fill(now, floor);
+        }
     }
 
     /// The client has stopped waiting for this attempt.
     pub fn abandon(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
-        floor.jobs[id].abandoned = true;
+        let job = &mut floor.jobs[id];
+        job.abandoned = true;
         if self.config.abandoned_work == AbandonedWork::Finish {
             return;
         }
-        match floor.jobs[id].place {
+        match job.place {
             Place::Elsewhere => {}
             Place::Waiting => {
                 self.leave_queue(now, id, floor.jobs);
-                floor.out.push(Output::Gone { job: id });
+                floor.out.push(Output::Gone { job: id, executed: false });
             }
             Place::InService => {
-                self.leave_worker(now, id, floor.jobs);
-                let row = floor.jobs[id].row;
-                if floor.jobs[id].keyed {
-                    self.record(row).release(id);
+                self.leave_worker(now, job);
+                if job.keyed {
+                    record(&mut self.records, job.row).release(id);
                 }
-                floor.out.push(Output::Gone { job: id });
+                floor.out.push(Output::Gone { job: id, executed: false });
                 self.fill(now, floor);
             }
         }
@@ -298,25 +363,24 @@ impl<'a> Server<'a> {
     /// What is in force has changed: faults began or ended.
     pub fn set_in_force(&mut self, now: SimTime, in_force: InForce, floor: &mut Floor) {
         let (was_frozen, was_crashed) = (self.in_force.frozen, self.in_force.crashed);
+        self.open_workers = open_workers(self.config, &in_force);
+        self.constant_leg = constant_leg(self.config, &in_force);
         self.in_force = in_force;
         if self.in_force.crashed && !was_crashed {
             self.crash(now, floor);
         }
         if self.in_force.frozen && !was_frozen {
-            for id in &self.working {
-                let job = &mut floor.jobs[*id];
-                job.left = job.ends.since(now);
-                job.ends = SimTime::NEVER;
-            }
+            self.frozen_since = now;
         }
         if !self.in_force.frozen && was_frozen {
+            let stood_still = now.since(self.frozen_since);
+            let mut resumed = self.in_service(floor.jobs);
             // In the order in which they will end, so that ties are broken the same way as before.
-            let mut resumed = self.working.clone();
-            resumed.sort_by_key(|id| (floor.jobs[*id].left, floor.jobs[*id].began));
+            resumed.sort_by_key(|id| (floor.jobs[*id].ends, floor.jobs[*id].ahead));
             for id in resumed {
                 let job = &mut floor.jobs[id];
-                job.ends = now + job.left;
-                floor.out.push(Output::CompletionAt { at: job.ends, job: id });
+                job.ends = job.ends + stood_still;
+                floor.out.push(Output::CompletionAt { job: id, at: job.ends });
             }
         }
         self.fill(now, floor);
@@ -331,55 +395,56 @@ impl<'a> Server<'a> {
 
     /// Bytes of state beyond the attempts in flight.
     pub fn bytes(&self) -> usize {
-        self.records.capacity() * size_of::<Record>() + self.working.capacity() * size_of::<u32>()
+        self.records.capacity() * size_of::<Record>()
     }
 
     /// Everything here is reset, without effect; locks stay in the store.
     fn crash(&mut self, now: SimTime, floor: &mut Floor) {
-        let mut lost = std::mem::take(&mut self.working);
-        lost.sort_by_key(|id| floor.jobs[*id].began);
+        let mut lost = self.in_service(floor.jobs);
+        lost.sort_by_key(|id| floor.jobs[*id].ahead);
         for id in &lost {
-            let (row, keyed) = (floor.jobs[*id].row, floor.jobs[*id].keyed);
-            if keyed {
-                self.record(row).orphan(*id);
+            let job = &mut floor.jobs[*id];
+            self.leave_worker(now, job);
+            if job.keyed {
+                record(&mut self.records, job.row).orphan(*id);
             }
         }
-        self.longest_queue = self.queue_max(now);
-        while let Some(id) = self.waiting.take_first(floor.jobs) {
+        while let Some(id) = self.waiting.first() {
+            self.leave_queue(now, id, floor.jobs);
             lost.push(id);
         }
         for id in lost {
             // The work was in vain: none of its time is put down to the attempt.
-            floor.jobs[id].place = Place::Elsewhere;
             answer(floor, id, Outcome::Connection, None);
         }
-        self.busy.set(now, 0);
-        self.held.set(now, 0);
         if let Some(limiter) = &mut self.limiter {
             limiter.reset();
         }
     }
 
+    /// Attempts in service, by where they stand. A server that freezes or crashes looks for them; all others need only their number.
+    fn in_service(&self, jobs: &Slab<Job>) -> Vec<u32> {
+        if self.working == 0 {
+            return Vec::new();
+        }
+        let found: Vec<u32> = jobs.iter().filter(|(_, job)| job.place == Place::InService).map(|(id, _)| id).collect();
+        assert_eq!(found.len(), self.working as usize, "what is with a worker is at this server");
+        found
+    }
+
     fn has_free_worker(&self) -> bool {
-        !self.in_force.frozen
-            && !self.in_force.crashed
-            && self
-                .in_force
-                .workers(self.config.workers)
-                .is_none_or(|workers| (self.working.len() as u64) < u64::from(workers))
+        self.working < self.open_workers
     }
 
     /// Free workers take up what waits.
     fn fill(&mut self, now: SimTime, floor: &mut Floor) {
-        while self.waiting.len() > 0 && self.has_free_worker() {
-            self.longest_queue = self.queue_max(now);
+        while self.has_free_worker() {
             let next = match self.config.discipline {
-                Discipline::Fifo => self.waiting.take_first(floor.jobs),
-                Discipline::Lifo => self.waiting.take_last(floor.jobs),
+                Discipline::Fifo => self.waiting.first(),
+                Discipline::Lifo => self.waiting.last(),
             };
             let Some(id) = next else { return };
-            floor.jobs[id].place = Place::Elsewhere;
-            self.held.set(now, self.load());
+            self.leave_queue(now, id, floor.jobs);
             self.take_up(now, id, floor);
         }
     }
@@ -388,57 +453,46 @@ impl<'a> Server<'a> {
     fn take_up(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
         let job = &mut floor.jobs[id];
         if job.abandoned && self.config.drop_expired {
-            floor.out.push(Output::Gone { job: id });
+            floor.out.push(Output::Gone { job: id, executed: false });
             return;
         }
-        floor.out.push(Output::TakenUp { job: id });
-        if job.keyed {
-            let (row, fate) = (job.row, job.fate);
-            let store = &self.config.idempotency;
-            match self.record(row).begin(now, id, store) {
-                Admission::Work => {}
-                Admission::Replay(_) if fate == Fate::LostReply => {
-                    floor.out.push(Output::Gone { job: id });
-                    return;
-                }
-                Admission::Replay(status) | Admission::Conflict(status) => {
-                    answer(floor, id, Outcome::Status(status), self.retry_after(status));
-                    return;
-                }
-            }
+        if job.keyed && self.answer_from_store(now, id, floor) {
+            return;
         }
         let job = &mut floor.jobs[id];
         let service = self.config.service_time.sample(&mut self.draws(job, Purpose::Service));
         let service = if self.in_force.slowdown == 1.0 { service } else { service.scaled(self.in_force.slowdown) };
+        let (arrived, at) = (job.since, now + service);
         job.place = Place::InService;
-        job.began = now;
-        job.ends = now + service;
-        job.index = self.working.len() as u32;
-        floor.out.push(Output::CompletionAt { at: job.ends, job: id });
-        self.working.push(id);
-        self.busy.set(now, self.working.len() as u32);
-        self.held.set(now, self.load());
+        (job.since, job.ends) = (now, at);
+        job.ahead = self.begun;
+        self.begun = self.begun.wrapping_add(1);
+        self.working += 1;
+        floor.out.push(Output::Started { job: id, arrived, at });
     }
 
-    fn leave_worker(&mut self, now: SimTime, id: u32, jobs: &mut Slab<Job>) {
-        let job = &mut jobs[id];
+    /// True if the store knows the answer, or that another try holds the key. If not, work for the key begins.
+    #[inline(never)]
+    fn answer_from_store(&mut self, now: SimTime, id: u32, floor: &mut Floor) -> bool {
+        let job = &floor.jobs[id];
+        let status = match record(&mut self.records, job.row).begin(now, id, &self.config.idempotency) {
+            Admission::Work => return false,
+            Admission::Replay(_) if matches!(job.fate, Fate::LostReply | Fate::LostFailure(_)) => None,
+            Admission::Replay(status) | Admission::Conflict(status) => Some(status),
+        };
+        floor.out.push(Output::TakenUp { arrived: job.since });
+        match status {
+            Some(status) => answer(floor, id, Outcome::Status(status), self.retry_after(status)),
+            None => floor.out.push(Output::Gone { job: id, executed: false }),
+        }
+        true
+    }
+
+    /// A worker is free again.
+    fn leave_worker(&mut self, now: SimTime, job: &mut Job) {
         job.place = Place::Elsewhere;
-        job.busy += self.busy.window().overlap(job.began, now);
-        let index = job.index;
-        self.working.swap_remove(index as usize);
-        if let Some(moved) = self.working.get(index as usize) {
-            jobs[*moved].index = index;
-        }
-        self.busy.set(now, self.working.len() as u32);
-        self.held.set(now, self.load());
-    }
-
-    fn record(&mut self, row: u32) -> &mut Record {
-        let needed = row as usize + 1;
-        if self.records.len() < needed {
-            self.records.resize(needed, Record::default());
-        }
-        &mut self.records[row as usize]
+        self.working -= 1;
+        self.worked += u128::from(self.window.overlap(job.since, now).0);
     }
 
     fn retry_after(&self, status: u16) -> Option<Span> {
@@ -446,7 +500,7 @@ impl<'a> Server<'a> {
     }
 
     fn draws(&self, job: &Job, purpose: Purpose) -> KeyedRng {
-        KeyedRng::new(self.seed, purpose, job.operation, u64::from(job.attempt))
+        self.streams.at(purpose, job.operation, u64::from(job.attempt))
     }
 
     /// True if requests carrying a key are treated differently here.
@@ -455,9 +509,36 @@ impl<'a> Server<'a> {
     }
 }
 
+/// The reply to an attempt on which nobody worked, or in vain.
 fn answer(floor: &mut Floor, id: u32, reply: Outcome, retry_after: Option<Span>) {
     let job = &mut floor.jobs[id];
-    job.reply = reply;
-    job.retry_after = retry_after;
-    floor.out.push(Output::Answer { job: id });
+    job.ends = SimTime::ZERO;
+    job.answer(reply, retry_after);
+    floor.out.push(Output::Answer { job: id, executed: false });
+}
+
+/// What is known of the key of the operation at `row`.
+fn record(records: &mut Vec<Record>, row: u32) -> &mut Record {
+    let needed = row as usize + 1;
+    if records.len() < needed {
+        records.resize(needed, Record::default());
+    }
+    &mut records[row as usize]
+}
+
+/// Workers that may take work up.
+fn open_workers(config: &ServerConfig, in_force: &InForce) -> u32 {
+    if in_force.frozen || in_force.crashed {
+        return 0;
+    }
+    in_force.workers(config.workers).unwrap_or(u32::MAX)
+}
+
+/// What each leg of the network takes, if nothing about it is random.
+fn constant_leg(config: &ServerConfig, in_force: &InForce) -> Option<Span> {
+    let added = in_force.added_latency.iter().map(|(_, latency)| latency);
+    std::iter::once(&config.network).chain(added).try_fold(Span::ZERO, |sum, latency| match latency {
+        Distribution::Constant(span) => Some(sum + *span),
+        _ => None,
+    })
 }

@@ -1,6 +1,6 @@
 //! A server's queue: a doubly linked list through the attempts themselves, so that any of them can leave at once.
 
-use super::job::Job;
+use super::job::{Job, Place};
 use crate::slab::Slab;
 
 const NONE: u32 = u32::MAX;
@@ -25,10 +25,23 @@ impl Waiting {
         self.len
     }
 
+    /// Who has waited longest.
+    pub fn first(&self) -> Option<u32> {
+        (self.first != NONE).then_some(self.first)
+    }
+
+    /// Who came last.
+    pub fn last(&self) -> Option<u32> {
+        (self.last != NONE).then_some(self.last)
+    }
+
     /// Joins at the end.
+    #[inline]
     pub fn push(&mut self, id: u32, jobs: &mut Slab<Job>) {
-        jobs[id].ahead = self.last;
-        jobs[id].behind = NONE;
+        let job = &mut jobs[id];
+        job.place = Place::Waiting;
+        job.ahead = self.last;
+        job.behind = NONE;
         match self.last {
             NONE => self.first = id,
             last => jobs[last].behind = id,
@@ -38,8 +51,11 @@ impl Waiting {
     }
 
     /// Leaves from anywhere.
+    #[inline]
     pub fn remove(&mut self, id: u32, jobs: &mut Slab<Job>) {
-        let (ahead, behind) = (jobs[id].ahead, jobs[id].behind);
+        let job = &mut jobs[id];
+        job.place = Place::Elsewhere;
+        let (ahead, behind) = (job.ahead, job.behind);
         match ahead {
             NONE => self.first = behind,
             ahead => jobs[ahead].behind = behind,
@@ -49,25 +65,6 @@ impl Waiting {
             behind => jobs[behind].ahead = ahead,
         }
         self.len -= 1;
-        jobs[id].place = super::Place::Elsewhere;
-    }
-
-    /// Takes who has waited longest.
-    pub fn take_first(&mut self, jobs: &mut Slab<Job>) -> Option<u32> {
-        let id = self.first;
-        (id != NONE).then(|| {
-            self.remove(id, jobs);
-            id
-        })
-    }
-
-    /// Takes who came last.
-    pub fn take_last(&mut self, jobs: &mut Slab<Job>) -> Option<u32> {
-        let id = self.last;
-        (id != NONE).then(|| {
-            self.remove(id, jobs);
-            id
-        })
     }
 }
 
@@ -93,12 +90,18 @@ mod tests {
                         waiting.push(id, &mut jobs);
                         model.push_back(id);
                     }
-                    1 => prop_assert_eq!(waiting.take_first(&mut jobs), model.pop_front()),
-                    2 => prop_assert_eq!(waiting.take_last(&mut jobs), model.pop_back()),
+                    1 => if let Some(id) = model.pop_front() {
+                        waiting.remove(id, &mut jobs);
+                    },
+                    2 => if let Some(id) = model.pop_back() {
+                        waiting.remove(id, &mut jobs);
+                    },
                     _ => if let Some(id) = model.remove(which) {
                         waiting.remove(id, &mut jobs);
                     },
                 }
+                prop_assert_eq!(waiting.first(), model.front().copied());
+                prop_assert_eq!(waiting.last(), model.back().copied());
                 prop_assert_eq!(waiting.len() as usize, model.len());
             }
         }

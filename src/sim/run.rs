@@ -23,7 +23,7 @@ use crate::metrics::recorder::{Levels, ServerTotals};
 use crate::metrics::{Recorder, RunResult};
 use crate::protocol::{Failure, Outcome};
 use crate::retry::{KeyMode, Policy};
-use crate::rng::{KeyedRng, Purpose, replication_seed};
+use crate::rng::{KeyedRng, Purpose, Streams, replication_seed};
 use crate::scenario::{Arrivals, Scenario};
 use crate::server::job::Job;
 use crate::server::meter::Window;
@@ -58,8 +58,8 @@ fn turn_of(client: u32, turn: u32) -> u64 {
 }
 
 /// What a call draws from in a step. Most steps draw nothing, so that no generator is made before it is asked for.
-struct Streams {
-    seed: u64,
+struct StepDraws<'a> {
+    streams: &'a Streams,
     operation: u64,
     /// Attempts that the call has used up.
     used: u32,
@@ -67,25 +67,19 @@ struct Streams {
     gates: Option<KeyedRng>,
 }
 
-impl Streams {
-    fn new(seed: u64, operation: u64, used: u32) -> Streams {
-        Streams { seed, operation, used, jitter: None, gates: None }
-    }
-
-    fn stream(&self, purpose: Purpose) -> KeyedRng {
-        KeyedRng::new(self.seed, purpose, self.operation, u64::from(self.used))
+impl<'a> StepDraws<'a> {
+    fn new(streams: &'a Streams, operation: u64, used: u32) -> StepDraws<'a> {
+        StepDraws { streams, operation, used, jitter: None, gates: None }
     }
 }
 
-impl Draws for Streams {
+impl Draws for StepDraws<'_> {
     fn jitter(&mut self) -> &mut dyn Rng {
-        let stream = self.stream(Purpose::Jitter);
-        self.jitter.get_or_insert(stream)
+        self.jitter.get_or_insert_with(|| self.streams.at(Purpose::Jitter, self.operation, u64::from(self.used)))
     }
 
     fn gates(&mut self) -> &mut dyn Rng {
-        let stream = self.stream(Purpose::Gate);
-        self.gates.get_or_insert(stream)
+        self.gates.get_or_insert_with(|| self.streams.at(Purpose::Gate, self.operation, u64::from(self.used)))
     }
 }
 
@@ -93,7 +87,7 @@ impl Draws for Streams {
 struct Run<'a> {
     scenario: &'a Scenario,
     policy: &'a dyn Policy,
-    seed: u64,
+    streams: Streams,
     now: SimTime,
     queue: Queue,
     timers: Timers,
@@ -194,7 +188,7 @@ impl<'a> Run<'a> {
         let mut run = Run {
             scenario,
             policy: &*config.policy,
-            seed,
+            streams: Streams::new(seed),
             now: SimTime::ZERO,
             queue,
             timers: Timers::default(),
@@ -225,22 +219,10 @@ impl<'a> Run<'a> {
             Event::FaultEdge { fault } => self.fault_edge(fault),
             Event::Request { job } => self.request(job),
             Event::Completion { job } => {
-                let server = self.scenario.operation.server;
-                self.servers[server].complete(
-                    self.now,
-                    job,
-                    &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs },
-                );
-                self.settle();
+                self.tell(self.scenario.operation.server, |server, now, floor| server.complete(now, job, floor));
             }
             Event::PatienceEnds { job } => {
-                let server = self.scenario.operation.server;
-                self.servers[server].lose_patience(
-                    self.now,
-                    job,
-                    &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs },
-                );
-                self.settle();
+                self.tell(self.scenario.operation.server, |server, now, floor| server.lose_patience(now, job, floor));
             }
             Event::Reply { job } => self.reply(job),
             Event::WakeUp { row } => self.timer(row),
@@ -275,7 +257,7 @@ impl<'a> Run<'a> {
     fn think(&mut self, client: u32, turn: u32) {
         let Arrivals::Closed { think } = &self.scenario.arrivals else { return };
         let operation = turn_of(client, turn);
-        let until = self.now + think.sample(&mut KeyedRng::new(self.seed, Purpose::Think, operation, 0));
+        let until = self.now + think.sample(&mut self.streams.at(Purpose::Think, operation, 0));
         if until < SimTime::ZERO + self.scenario.duration {
             self.queue.push(until, Event::ThinkingOver { client, turn });
             self.to_start += 1;
@@ -284,10 +266,10 @@ impl<'a> Run<'a> {
 
     /// An operation starts.
     fn start(&mut self, operation: u64, client: u32) {
-        self.recorder.operation_started(self.now);
+        self.recorder.operation_started();
         let mut held = Held::default();
         let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held: &mut held, client };
-        let (call, action) = Call::start(self.now, &mut rules, &mut Streams::new(self.seed, operation, 0));
+        let (call, action) = Call::start(self.now, &mut rules, &mut StepDraws::new(&self.streams, operation, 0));
         let row = Row { operation, start: self.now, call, client, open_job: NONE, in_flight: 0, executions: 0 };
         let row = self.rows.insert(row);
         self.at_once.operation(self.now, row);
@@ -296,7 +278,7 @@ impl<'a> Run<'a> {
                 self.held.resize(row as usize + 1, Held::default());
             }
             self.held[row as usize] = held;
-            self.count_refusal(self.recorder.measures(self.now));
+            self.count_refusal(self.recorder.measures());
         }
         self.act(row, action);
     }
@@ -314,7 +296,7 @@ impl<'a> Run<'a> {
     fn send(&mut self, row_id: u32, attempt: u32, due: SimTime) {
         self.at_once.attempt(self.now, row_id);
         let row = &mut self.rows[row_id];
-        self.recorder.attempt_sent(self.recorder.measures(row.start), attempt);
+        self.recorder.attempt_sent(self.recorder.measured(row.start), attempt);
         let server = &self.servers[self.scenario.operation.server];
         let keyed = server.knows_keys() && self.policy.key() == KeyMode::PerOperation;
         let job = self.jobs.insert(Job::new(row.operation, attempt, row_id, row.client, keyed));
@@ -334,14 +316,17 @@ impl<'a> Run<'a> {
 
     /// One way over the network.
     fn leg(&self, job: u32, own: Purpose, added: Purpose) -> Span {
-        let server = &self.servers[self.scenario.operation.server];
-        let job = &self.jobs[job];
-        let draw = |distribution: &Distribution, purpose, fault: u32| match distribution {
-            Distribution::Constant(span) => *span,
-            other => {
-                let attempt = u64::from(fault) << 32 | u64::from(job.attempt);
-                other.sample(&mut KeyedRng::new(self.seed, purpose, job.operation, attempt))
-            }
+        let constant = self.servers[self.scenario.operation.server].constant_leg();
+        constant.unwrap_or_else(|| self.random_leg(job, own, added))
+    }
+
+    /// Kept apart, so that a leg that is the same for all stays a look at one field.
+    #[inline(never)]
+    fn random_leg(&self, job: u32, own: Purpose, added: Purpose) -> Span {
+        let (server, job) = (&self.servers[self.scenario.operation.server], &self.jobs[job]);
+        let draw = |distribution: &Distribution, purpose, fault: u32| {
+            let attempt = u64::from(fault) << 32 | u64::from(job.attempt);
+            distribution.sample(&mut self.streams.at(purpose, job.operation, attempt))
         };
         let mut delay = draw(&server.config().network, own, 0);
         for (fault, latency) in &server.in_force().added_latency {
@@ -355,23 +340,34 @@ impl<'a> Run<'a> {
         let server = &mut self.servers[self.scenario.operation.server];
         let arrived = server.receive(self.now, job, &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs });
         if arrived {
-            self.recorder.attempt_arrived(self.now);
+            self.recorder.attempt_arrived();
         }
+        self.settle();
+    }
+
+    /// Tells a server something, and does what it says.
+    fn tell(&mut self, server: usize, what: impl FnOnce(&mut Server, SimTime, &mut Floor)) {
+        let floor = &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs };
+        what(&mut self.servers[server], self.now, floor);
         self.settle();
     }
 
     /// Does what the server says. Nothing in here makes a server say more.
     fn settle(&mut self) {
-        let mut outputs = std::mem::take(&mut self.outputs);
-        for output in outputs.drain(..) {
-            match output {
-                Output::TakenUp { job } => self.recorder.taken_up(self.jobs[job].arrived, self.now),
-                Output::CompletionAt { at, job } => self.queue.push(at, Event::Completion { job }),
-                Output::PatienceEndsAt { at, job } => {
-                    self.queue.push(at, Event::PatienceEnds { job });
+        let said = self.outputs.len();
+        for index in 0..said {
+            match self.outputs[index] {
+                Output::Started { job, arrived, at } => {
+                    self.recorder.taken_up(arrived, self.now);
+                    self.queue.push(at, Event::Completion { job });
                 }
-                Output::Executed { job } => self.rows[self.jobs[job].row].executions += 1,
-                Output::Answer { job } => {
+                Output::TakenUp { arrived } => self.recorder.taken_up(arrived, self.now),
+                Output::CompletionAt { job, at } => self.queue.push(at, Event::Completion { job }),
+                Output::PatienceEndsAt { job, at } => self.queue.push(at, Event::PatienceEnds { job }),
+                Output::Answer { job, executed } => {
+                    if executed {
+                        self.rows[self.jobs[job].row].executions += 1;
+                    }
                     let delay = self.leg(job, Purpose::NetworkBack, Purpose::AddedBack);
                     if delay == Span::ZERO {
                         self.reply(job);
@@ -379,14 +375,15 @@ impl<'a> Run<'a> {
                         self.queue.push(self.now + delay, Event::Reply { job });
                     }
                 }
-                Output::Gone { job } => {
+                Output::Gone { job, executed } => {
                     let job = self.jobs.remove(job);
+                    self.rows[job.row].executions += u32::from(executed);
                     self.leave(job.row);
                 }
             }
         }
-        assert!(self.outputs.is_empty(), "a client's reaction never reaches a server within one event");
-        self.outputs = outputs;
+        assert_eq!(self.outputs.len(), said, "a client's reaction never reaches a server within one event");
+        self.outputs.clear();
     }
 
     /// A reply reaches its client, who may have stopped waiting.
@@ -398,10 +395,11 @@ impl<'a> Run<'a> {
             return;
         }
         row.open_job = NONE;
-        self.recorder.reply_received(job.busy);
-        let measured = self.recorder.measures(row.start);
+        let server = &self.servers[self.scenario.operation.server];
+        self.recorder.reply_received(server.time_worked_on(&job));
+        let measured = self.recorder.measured(row.start);
         self.recorder.attempt_ended(self.now, row.operation, job.attempt, job.reply, measured);
-        let (now, reply) = (self.now, Failure { outcome: job.reply, retry_after: job.retry_after });
+        let (now, reply) = (self.now, Failure { outcome: job.reply, retry_after: job.retry_after() });
         let action = self.decide(job.row, |call, rules, draws| call.on_outcome(now, reply, rules, draws));
         // What was open until now has ended; a wait sets the timer anew.
         self.timers.clear(job.row);
@@ -415,7 +413,7 @@ impl<'a> Run<'a> {
         let timed_out = row.open_job;
         if timed_out != NONE {
             row.open_job = NONE;
-            let (attempt, measured) = (row.call.attempts(), self.recorder.measures(row.start));
+            let (attempt, measured) = (row.call.attempts(), self.recorder.measured(row.start));
             self.recorder.attempt_ended(self.now, row.operation, attempt, Outcome::Timeout, measured);
         }
         let now = self.now;
@@ -424,25 +422,23 @@ impl<'a> Run<'a> {
         if timed_out != NONE {
             // A lost request or a hang leaves nothing behind that could be abandoned.
             if self.jobs.get(timed_out).is_some_and(|job| job.row == row_id) {
-                let server = &mut self.servers[self.scenario.operation.server];
-                server.abandon(self.now, timed_out, &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs });
-                self.settle();
+                self.tell(self.scenario.operation.server, |server, now, floor| server.abandon(now, timed_out, floor));
             }
             self.release(row_id);
         }
     }
 
     /// Lets the call decide what to do next, and counts what that did to the gates.
-    fn decide(&mut self, row_id: u32, ask: impl FnOnce(&mut Call, &mut Rules, &mut Streams) -> Action) -> Action {
+    fn decide(&mut self, row_id: u32, ask: impl FnOnce(&mut Call, &mut Rules, &mut StepDraws) -> Action) -> Action {
         let row = &mut self.rows[row_id];
-        let mut draws = Streams::new(self.seed, row.operation, row.call.used());
+        let mut draws = StepDraws::new(&self.streams, row.operation, row.call.used());
         let place = if self.gates.is_empty() { 0 } else { row_id as usize };
         let held = &mut self.held[place];
         let opened = self.gates.counts().breaker_opened;
         let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held, client: row.client };
         let action = ask(&mut row.call, &mut rules, &mut draws);
         if !self.gates.is_empty() {
-            let measured = self.recorder.measures(row.start);
+            let measured = self.recorder.measured(row.start);
             if measured {
                 self.recorder.breakers_opened(self.gates.counts().breaker_opened - opened);
             }
@@ -465,7 +461,8 @@ impl<'a> Run<'a> {
     fn finish_operation(&mut self, row_id: u32, verdict: Verdict) {
         let row = &self.rows[row_id];
         let (client, operation, start, attempts) = (row.client, row.operation, row.start, row.call.attempts());
-        self.recorder.operation_ended(self.now, start, attempts, verdict);
+        let measured = self.recorder.measured(start);
+        self.recorder.operation_ended(self.now, start, attempts, verdict, measured);
         self.think(client, (operation as u32 + 1) % TURNS);
         self.release(row_id);
     }
@@ -483,7 +480,7 @@ impl<'a> Run<'a> {
         if verdict.is_none() || row.in_flight > 0 {
             return;
         }
-        self.recorder.operation_released(self.recorder.measures(row.start), verdict, row.executions);
+        self.recorder.operation_released(self.recorder.measured(row.start), verdict, row.executions);
         self.rows.remove(row_id);
         self.servers[self.scenario.operation.server].forget(row_id);
     }
@@ -491,12 +488,7 @@ impl<'a> Run<'a> {
     fn fault_edge(&mut self, fault: u32) {
         let server = self.faults.edge(self.now, fault, &mut self.queue);
         let in_force = self.faults.in_force(server);
-        self.servers[server].set_in_force(
-            self.now,
-            in_force,
-            &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs },
-        );
-        self.settle();
+        self.tell(server, |server, now, floor| server.set_in_force(now, in_force, floor));
     }
 
     fn levels(&self) -> Levels {
@@ -541,7 +533,7 @@ impl<'a> Run<'a> {
         }
         for id in self.rows.indices() {
             let row = &self.rows[id];
-            let measured = self.recorder.measures(row.start);
+            let measured = self.recorder.measured(row.start);
             if row.open_job != NONE {
                 let attempt = row.call.attempts();
                 self.recorder.attempt_ended(self.now, row.operation, attempt, Outcome::Open, measured);
@@ -551,13 +543,14 @@ impl<'a> Run<'a> {
         let window = self.scenario.duration - self.scenario.warmup;
         let end = SimTime::ZERO + self.scenario.duration.max(self.scenario.warmup);
         let at = self.now.max(end);
-        let utilisation = self.servers.iter().filter_map(|server| {
+        let integrals: Vec<_> = self.servers.iter().map(|server| server.integrals(at, &self.jobs)).collect();
+        let utilisation = self.servers.iter().zip(&integrals).filter_map(|(server, integrals)| {
             let worker_time = f64::from(server.config().workers?) * window.0 as f64;
-            (worker_time > 0.0).then(|| server.busy.integral(at) as f64 / worker_time)
+            (worker_time > 0.0).then(|| integrals.busy as f64 / worker_time)
         });
         let totals = ServerTotals {
-            held: self.servers.iter().map(|server| server.held.integral(at)).sum(),
-            busy: self.servers.iter().map(|server| server.busy.integral(at)).sum(),
+            held: integrals.iter().map(|integrals| integrals.held).sum(),
+            busy: integrals.iter().map(|integrals| integrals.busy).sum(),
             utilisation: utilisation.reduce(f64::max),
             queue_max: self.servers.iter().map(|server| server.queue_max(at)).max().unwrap_or(0),
             completions: self.servers.iter().map(|server| server.completions).sum(),
