@@ -61,6 +61,14 @@ impl<T> Slab<T> {
         (0..self.places.len() as u32).filter(|i| self.places[*i as usize].is_some()).collect()
     }
 
+    /// Bytes that so many values take at least: places double when there are too few.
+    pub fn bytes_for(values: u64) -> u64 {
+        match values {
+            0 => 0,
+            _ => values.checked_next_power_of_two().unwrap_or(u64::MAX).saturating_mul(size_of::<Option<T>>() as u64),
+        }
+    }
+
     /// Bytes that all places take, free ones included.
     pub fn bytes(&self) -> usize {
         self.places.capacity() * size_of::<Option<T>>() + self.free.capacity() * size_of::<u32>()
@@ -77,5 +85,22 @@ impl<T> std::ops::Index<u32> for Slab<T> {
 impl<T> std::ops::IndexMut<u32> for Slab<T> {
     fn index_mut(&mut self, index: u32) -> &mut T {
         self.places[index as usize].as_mut().expect("the place is taken")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_so_many_values_take_is_known_beforehand() {
+        for values in [0u64, 4, 5, 100, 128, 129, 5_000] {
+            let mut slab = Slab::default();
+            for value in 0..values {
+                slab.insert(value);
+            }
+            assert_eq!(Slab::<u64>::bytes_for(values), slab.bytes() as u64, "{values} values");
+        }
+        assert_eq!(Slab::<u64>::bytes_for(u64::MAX), u64::MAX);
     }
 }

@@ -121,7 +121,7 @@ fn names_every_metric_in_order() {
 
 #[test]
 fn names_every_option() {
-    for command in ["run", "check", "show", "policies", "new", "schema", "completions"] {
+    for command in ["run", "check", "show", "policies", "new", "schema", "bench", "completions"] {
         let output = Command::new(env!("CARGO_BIN_EXE_simlab")).args([command, "--help"]).output();
         let help = String::from_utf8(output.expect("simlab starts").stdout).expect("help is text");
         let options = help.split_whitespace().filter(|word| word.starts_with("--"));

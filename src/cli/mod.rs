@@ -1,5 +1,6 @@
 //! The command line: clap types, a file per subcommand, exit codes.
 
+mod bench;
 mod check;
 mod completions;
 mod folder;
@@ -49,6 +50,8 @@ enum Command {
     New(new::Args),
     /// Print the JSON Schema of scenario files
     Schema,
+    /// Measure how fast the simulator is on this machine
+    Bench(bench::Args),
     /// Print a script that completes commands and options in a shell
     Completions(completions::Args),
 }
@@ -100,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Policies(args) => policies::main(args),
         Command::New(args) => new::main(args),
         Command::Schema => schema::main(),
+        Command::Bench(args) => bench::main(args),
         Command::Completions(args) => completions::main(args),
     });
     match outcome {

@@ -4,8 +4,6 @@ use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::experiment::Progress;
-
 /// Nothing is shown before this much time has passed.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// And not more often than this.
@@ -29,8 +27,8 @@ impl ProgressLine {
         }
     }
 
-    /// A run is done.
-    pub fn update(&self, progress: Progress, policy: &str) {
+    /// A run is done, `what` it was: now there are `done` of `total`.
+    pub fn update(&self, done: usize, total: usize, what: &str) {
         let elapsed = self.started.elapsed();
         if !self.shown || elapsed < PATIENCE {
             return;
@@ -40,30 +38,24 @@ impl ProgressLine {
             return;
         }
         *drawn = Some(Instant::now());
-        let line = line(progress, policy, elapsed);
+        let line = line(done, total, what, elapsed);
         let _ = write!(std::io::stderr(), "\r\x1b[2K{line}");
     }
 
-    /// Erases the line.
+    /// Erases the line, if it is there.
     pub fn clear(&self) {
-        if self.drawn.lock().expect("nobody panics while drawing").is_some() {
+        if self.drawn.lock().expect("nobody panics while drawing").take().is_some() {
             let _ = write!(std::io::stderr(), "\r\x1b[2K");
         }
     }
 }
 
-fn line(progress: Progress, policy: &str, elapsed: Duration) -> String {
-    let share = progress.done as f64 / progress.total as f64;
+fn line(done: usize, total: usize, what: &str, elapsed: Duration) -> String {
+    let share = done as f64 / total as f64;
     let left = elapsed.as_secs_f64() * (1.0 - share) / share.max(1e-9);
     let full = (share * BAR as f64) as usize;
     let bar: String = std::iter::repeat_n('█', full).chain(std::iter::repeat_n('·', BAR - full)).collect();
-    format!(
-        "running  {}/{}  {policy}, replication {}  {bar}  {:.0}%  {left:.0} s left",
-        progress.done,
-        progress.total,
-        progress.replication + 1,
-        share * 100.0
-    )
+    format!("running  {done}/{total}  {what}  {bar}  {:.0}%  {left:.0} s left", share * 100.0)
 }
 
 #[cfg(test)]
@@ -72,9 +64,8 @@ mod tests {
 
     #[test]
     fn says_how_far_and_how_long() {
-        let progress = Progress { done: 36, total: 90, policy: 4, replication: 1 };
         assert_eq!(
-            line(progress, "full-jitter", Duration::from_secs(2)),
+            line(36, 90, "full-jitter, replication 2", Duration::from_secs(2)),
             "running  36/90  full-jitter, replication 2  █████████···············  40%  3 s left"
         );
     }

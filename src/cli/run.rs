@@ -43,6 +43,9 @@ pub struct Args {
     /// Threads [default: all cores]; results do not depend on it
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = clap::value_parser!(u16).range(0..=MOST_THREADS))]
     threads: u16,
+    /// Memory for the state of all runs, as in 8GB, 512MB or 2GiB [default: 80% of what is available]
+    #[arg(long, value_name = "SIZE", value_parser = memory::size)]
+    memory: Option<u64>,
     /// What to print on stdout
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -86,13 +89,10 @@ pub fn main(args: &Args) -> Exit {
         Ok(jobs) => jobs,
         Err(exit) => return exit,
     };
-    let limit = memory::limit();
+    let limit = memory::limit(args.memory);
     for job in &jobs {
-        let need = experiment::memory_needed(&job.loaded.scenario, &job.policies, usize::from(args.threads)).bytes;
-        if need > limit {
-            let (need, limit) = (memory::readable(need), memory::readable(limit));
-            eprintln!("error: {}: its state needs {need}, and there are {limit} for it; nothing was run", job.stem);
-            eprintln!("help: fewer clients, gates with scope = \"fleet\", or fewer --threads need less");
+        let need = experiment::memory_needed(&job.loaded.scenario, &job.policies, usize::from(args.threads));
+        if memory::refuses(&job.stem, need, limit) {
             return Exit::Invalid;
         }
     }
@@ -105,7 +105,10 @@ pub fn main(args: &Args) -> Exit {
             threads: usize::from(args.threads),
             memory: limit,
             interrupted,
-            progress: &|done| progress.update(done, names[done.policy]),
+            progress: &|now| {
+                let what = format!("{}, replication {}", names[now.policy], now.replication + 1);
+                progress.update(now.done, now.total, &what);
+            },
         };
         let started = Instant::now();
         let result = experiment::run(&job.loaded.scenario, &job.policies, &options);

@@ -52,20 +52,22 @@ pub struct Failed {
     pub stop: Stop,
 }
 
-/// The state does not fit in memory, and that is known before anything runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The memory that an experiment needs, as far as that is known before anything runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Need {
-    /// Bytes for as many runs as there are threads.
+    /// Bytes for all runs that go on at once, and for the results of all.
     pub bytes: u64,
+    /// Runs that go on at once.
+    pub at_once: u64,
 }
 
-/// The memory that an experiment is known to need: the first state of as many runs as go on at once, and the results of all.
+/// The memory that an experiment is known to need: the state of as many runs as go on at once, and the results of all.
 pub fn memory_needed(scenario: &Scenario, policies: &[usize], threads: usize) -> Need {
     let largest = policies.iter().map(|policy| sim::run::initial_bytes(scenario, *policy)).max().unwrap_or(0);
     let runs = policies.len() as u64 * u64::from(scenario.replications);
     let at_once = (workers(threads) as u64).min(runs).max(1);
     let results = runs.saturating_mul(RunResult::bytes(scenario));
-    Need { bytes: largest.saturating_mul(at_once).saturating_add(results) }
+    Need { bytes: largest.saturating_mul(at_once).saturating_add(results), at_once }
 }
 
 fn workers(threads: usize) -> usize {

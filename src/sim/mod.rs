@@ -4,6 +4,7 @@
 
 pub mod event;
 pub mod faults;
+mod need;
 pub mod queue;
 pub mod run;
 mod standstill;

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 
 use super::event::Event;
 use super::faults::FaultClock;
+use super::need::open_at_once;
 use super::queue::{Queue, TURNS};
 use super::standstill::AtOnce;
 use super::stop::{Limits, Stop};
@@ -107,7 +108,7 @@ struct Run<'a> {
     events: u64,
 }
 
-/// Bytes that a run needs before anything happens: state that grows with the number of clients.
+/// Bytes that a run is known to need before anything happens: state for each client, and what will be open at once.
 pub fn initial_bytes(scenario: &Scenario, policy: usize) -> u64 {
     let world = scenario.in_world_of(policy);
     let scenario = &*world;
@@ -118,7 +119,10 @@ pub fn initial_bytes(scenario: &Scenario, policy: usize) -> u64 {
     };
     let limiters = scenario.servers.iter().filter_map(|server| server.rate_limit.as_ref());
     let limiters: u64 = limiters.map(|limit| crate::server::limiter::Limiter::bytes(limit, clients)).sum();
-    closed + limiters + GateChain::bytes(&scenario.policies[policy].gates, clients)
+    let gates = GateChain::bytes(&scenario.policies[policy].gates, clients);
+    let open = open_at_once(scenario);
+    let open = [Slab::<Row>::bytes_for(open.operations), Slab::<Job>::bytes_for(open.attempts)];
+    [closed, limiters, gates].into_iter().chain(open).fold(0, u64::saturating_add)
 }
 
 /// Runs policy number `policy` of `scenario` once.
