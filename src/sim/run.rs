@@ -360,6 +360,7 @@ impl<'a> Run<'a> {
         self.settle();
     }
 
+    #[inline(never)]
     /// Does what the server says. Nothing in here makes a server say more.
     fn settle(&mut self) {
         let said = self.outputs.len();
@@ -397,6 +398,7 @@ impl<'a> Run<'a> {
     }
 
     /// A reply reaches its client, who may have stopped waiting.
+    #[inline(always)]
     fn reply(&mut self, job_id: u32) {
         let job = self.jobs.remove(job_id);
         let row = &mut self.rows[job.row];
