@@ -3,88 +3,133 @@
 /// Values in numbered places.
 #[derive(Debug)]
 pub struct Slab<T> {
-    places: Vec<Option<T>>,
-    free: Vec<u32>,
+    places: Vec<Place<T>>,
+    /// The place that was freed last; [`NONE`] if all are taken.
+    free: u32,
+    taken: usize,
 }
+
+/// No larger than a value that leaves room for one more case.
+#[derive(Debug)]
+enum Place<T> {
+    Taken(T),
+    /// With the place that was freed before.
+    Free(u32),
+}
+
+const NONE: u32 = u32::MAX;
 
 impl<T> Default for Slab<T> {
     fn default() -> Slab<T> {
-        Slab { places: Vec::new(), free: Vec::new() }
+        Slab { places: Vec::new(), free: NONE, taken: 0 }
     }
 }
 
 impl<T> Slab<T> {
+    /// Bytes of a place.
+    pub const PLACE_BYTES: usize = size_of::<Place<T>>();
+
     /// Puts a value in a free place.
+    #[inline(always)]
     pub fn insert(&mut self, value: T) -> u32 {
-        if let Some(index) = self.free.pop() {
-            self.places[index as usize] = Some(value);
-            return index;
+        self.taken += 1;
+        let index = self.free;
+        match self.places.get_mut(index as usize) {
+            Some(place) => {
+                if let Place::Free(next) = *place {
+                    self.free = next;
+                }
+                *place = Place::Taken(value);
+                index
+            }
+            None => self.append(value),
         }
-        let index = u32::try_from(self.places.len()).expect("fewer than 2^32 things are in flight");
-        self.places.push(Some(value));
-        index
+    }
+
+    #[inline(never)]
+    fn append(&mut self, value: T) -> u32 {
+        let index = u32::try_from(self.places.len()).ok().filter(|index| *index != NONE);
+        self.places.push(Place::Taken(value));
+        index.expect("fewer than 2^32 things are in flight")
     }
 
     /// Takes the value out and frees its place.
+    ///
+    /// # Panics
+    /// If the place is free.
+    #[inline(always)]
     pub fn remove(&mut self, index: u32) -> T {
-        self.free.push(index);
-        self.places[index as usize].take().expect("a place is freed once")
+        let place = std::mem::replace(&mut self.places[index as usize], Place::Free(self.free));
+        self.free = index;
+        self.taken -= 1;
+        match place {
+            Place::Taken(value) => value,
+            Place::Free(_) => panic!("a place is freed once"),
+        }
     }
 
     /// The value at `index`, if there is one.
+    #[inline(always)]
     pub fn get(&self, index: u32) -> Option<&T> {
-        self.places.get(index as usize).and_then(Option::as_ref)
+        match self.places.get(index as usize) {
+            Some(Place::Taken(value)) => Some(value),
+            _ => None,
+        }
     }
 
     /// The value at `index`, if there is one.
+    #[inline(always)]
     pub fn get_mut(&mut self, index: u32) -> Option<&mut T> {
-        self.places.get_mut(index as usize).and_then(Option::as_mut)
+        match self.places.get_mut(index as usize) {
+            Some(Place::Taken(value)) => Some(value),
+            _ => None,
+        }
     }
 
     /// Places taken.
     pub fn len(&self) -> usize {
-        self.places.len() - self.free.len()
+        self.taken
     }
 
     /// True if no place is taken.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.taken == 0
     }
 
     /// What stands in places that are taken, in their order.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
-        self.places.iter().enumerate().filter_map(|(index, place)| Some((index as u32, place.as_ref()?)))
-    }
-
-    /// Indices that are taken, in order.
-    pub fn indices(&self) -> Vec<u32> {
-        (0..self.places.len() as u32).filter(|i| self.places[*i as usize].is_some()).collect()
+        (0u32..).zip(&self.places).filter_map(|(index, place)| match place {
+            Place::Taken(value) => Some((index, value)),
+            Place::Free(_) => None,
+        })
     }
 
     /// Bytes that so many values take at least: places double when there are too few.
     pub fn bytes_for(values: u64) -> u64 {
         match values {
             0 => 0,
-            _ => values.checked_next_power_of_two().unwrap_or(u64::MAX).saturating_mul(size_of::<Option<T>>() as u64),
+            _ => values.checked_next_power_of_two().unwrap_or(u64::MAX).saturating_mul(Self::PLACE_BYTES as u64),
         }
     }
 
     /// Bytes that all places take, free ones included.
     pub fn bytes(&self) -> usize {
-        self.places.capacity() * size_of::<Option<T>>() + self.free.capacity() * size_of::<u32>()
+        self.places.capacity() * Self::PLACE_BYTES
     }
 }
 
 impl<T> std::ops::Index<u32> for Slab<T> {
     type Output = T;
+    #[inline(always)]
     fn index(&self, index: u32) -> &T {
-        self.places[index as usize].as_ref().expect("the place is taken")
+        self.get(index).expect("the place is taken")
     }
 }
 
 impl<T> std::ops::IndexMut<u32> for Slab<T> {
+    #[inline(always)]
     fn index_mut(&mut self, index: u32) -> &mut T {
-        self.places[index as usize].as_mut().expect("the place is taken")
+        self.get_mut(index).expect("the place is taken")
     }
 }
 
@@ -102,5 +147,41 @@ mod tests {
             assert_eq!(Slab::<u64>::bytes_for(values), slab.bytes() as u64, "{values} values");
         }
         assert_eq!(Slab::<u64>::bytes_for(u64::MAX), u64::MAX);
+    }
+
+    /// Against a plain list: who takes a place that is free, and who is where.
+    #[test]
+    fn places_are_used_again() {
+        let mut slab = Slab::default();
+        let mut model: Vec<Option<u32>> = Vec::new();
+        let mut rng = crate::rng::KeyedRng::new(1, crate::rng::Purpose::Think, 0, 0);
+        for number in 0..10_000 {
+            let taken: Vec<u32> = (0..model.len() as u32).filter(|place| model[*place as usize].is_some()).collect();
+            if rng.below(100) < 52 || taken.is_empty() {
+                let place = slab.insert(number);
+                if place as usize == model.len() {
+                    assert_eq!(taken.len(), model.len(), "no place was free");
+                    model.push(None);
+                }
+                assert_eq!(model[place as usize].replace(number), None, "the place was free");
+            } else {
+                let place = taken[rng.below(taken.len() as u64) as usize];
+                assert_eq!(Some(slab.remove(place)), model[place as usize].take());
+                assert_eq!(slab.get(place), None);
+            }
+            assert_eq!(slab.len(), model.iter().flatten().count());
+        }
+        let all: Vec<(u32, u32)> = slab.iter().map(|(place, value)| (place, *value)).collect();
+        let expected = (0..).zip(&model).filter_map(|(place, value)| Some((place, (*value)?)));
+        assert_eq!(all, expected.collect::<Vec<_>>());
+    }
+
+    #[test]
+    #[should_panic(expected = "freed once")]
+    fn a_place_is_freed_once() {
+        let mut slab = Slab::default();
+        let place = slab.insert(1);
+        slab.remove(place);
+        slab.remove(place);
     }
 }

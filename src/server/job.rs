@@ -5,6 +5,7 @@
 
 use crate::fault::Fate;
 use crate::protocol::Outcome;
+use crate::slab::Slab;
 use crate::units::{SimTime, Span};
 
 /// Where an attempt is.
@@ -54,7 +55,7 @@ pub struct Job {
     pub place: Place,
 }
 
-const _: () = assert!(size_of::<Option<Job>>() == 64, "an attempt fills one cache line");
+const _: () = assert!(Slab::<Job>::PLACE_BYTES == 64, "an attempt fills one cache line");
 
 impl Job {
     /// An attempt on its way.

@@ -133,7 +133,7 @@ proptest! {
                     world.receive(now, which.index(9) as u64);
                 }
                 4 if !world.jobs.is_empty() => {
-                    let indices = world.jobs.indices();
+                    let indices = world.jobs.iter().map(|(id, _)| id).collect::<Vec<u32>>();
                     let id = indices[which.index(indices.len())];
                     world.tell(|server, floor| server.abandon(now, id, floor));
                 }

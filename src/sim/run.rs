@@ -48,7 +48,7 @@ struct Row {
     executions: u32,
 }
 
-const _: () = assert!(size_of::<Option<Row>>() == 64);
+const _: () = assert!(Slab::<Row>::PLACE_BYTES == 64, "an operation fills one cache line");
 
 const NONE: u32 = u32::MAX;
 
@@ -225,7 +225,7 @@ impl<'a> Run<'a> {
             Event::PatienceEnds { job } => {
                 self.tell(self.scenario.operation.server, |server, now, floor| server.lose_patience(now, job, floor));
             }
-            Event::Reply { job } => self.reply(job),
+            Event::Reply { job } => self.reply(job, false),
             Event::WakeUp { row } => self.timer(row),
             Event::TimeOut { row, setting } => {
                 if self.timers.popped(row, setting) {
@@ -374,13 +374,11 @@ impl<'a> Run<'a> {
                 Output::CompletionAt { job, at } => self.queue.push(at, Event::Completion { job }),
                 Output::PatienceEndsAt { job, at } => self.queue.push(at, Event::PatienceEnds { job }),
                 Output::Answer { job, executed } => {
-                    if executed {
-                        self.rows[self.jobs[job].row].executions += 1;
-                    }
                     let delay = self.leg(job, Purpose::NetworkBack, Purpose::AddedBack);
                     if delay == Span::ZERO {
-                        self.reply(job);
+                        self.reply(job, executed);
                     } else {
+                        self.rows[self.jobs[job].row].executions += u32::from(executed);
                         self.queue.push(self.now + delay, Event::Reply { job });
                     }
                 }
@@ -397,12 +395,13 @@ impl<'a> Run<'a> {
         self.outputs.clear();
     }
 
-    /// A reply reaches its client, who may have stopped waiting.
+    /// A reply reaches its client, who may have stopped waiting. `executed`: at the same instant.
     #[inline(always)]
-    fn reply(&mut self, job_id: u32) {
+    fn reply(&mut self, job_id: u32, executed: bool) {
         let job = self.jobs.remove(job_id);
         let row = &mut self.rows[job.row];
         row.in_flight -= 1;
+        row.executions += u32::from(executed);
         if job.abandoned {
             self.release(job.row);
             return;
@@ -412,8 +411,8 @@ impl<'a> Run<'a> {
         self.recorder.reply_received(server.time_worked_on(&job));
         let measured = self.recorder.measured(row.start);
         self.recorder.attempt_ended(self.now, row.operation, job.attempt, job.reply, measured);
-        let (now, reply) = (self.now, Failure { outcome: job.reply, retry_after: job.retry_after() });
-        let action = self.decide(job.row, |call, rules, draws| call.on_outcome(now, reply, rules, draws));
+        let reply = Failure { outcome: job.reply, retry_after: job.retry_after() };
+        let action = self.decide(job.row, Some(reply));
         // What was open until now has ended; a wait sets the timer anew.
         self.timers.clear(job.row);
         match action {
@@ -433,8 +432,7 @@ impl<'a> Run<'a> {
             let (attempt, measured) = (row.call.attempts(), self.recorder.measured(row.start));
             self.recorder.attempt_ended(self.now, row.operation, attempt, Outcome::Timeout, measured);
         }
-        let now = self.now;
-        let action = self.decide(row_id, |call, rules, draws| call.on_wake(now, rules, draws));
+        let action = self.decide(row_id, None);
         self.act(row_id, action);
         // A lost request or a hang leaves nothing behind that could be abandoned.
         if timed_out != NONE && self.jobs.get(timed_out).is_some_and(|job| job.row == row_id) {
@@ -442,16 +440,19 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Lets the call decide what to do next, and counts what that did to the gates.
+    /// Lets the call decide what to do next, after a reply or because its time has come, and counts what that did to the gates.
     #[inline(always)]
-    fn decide(&mut self, row_id: u32, ask: impl FnOnce(&mut Call, &mut Rules, &mut StepDraws) -> Action) -> Action {
+    fn decide(&mut self, row_id: u32, reply: Option<Failure>) -> Action {
         let row = &mut self.rows[row_id];
         let mut draws = StepDraws::new(&self.streams, row.operation, row.call.used());
         let place = if self.gates.is_empty() { 0 } else { row_id as usize };
         let held = &mut self.held[place];
         let opened = self.gates.counts().breaker_opened;
         let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held, client: row.client };
-        let action = ask(&mut row.call, &mut rules, &mut draws);
+        let action = match reply {
+            Some(reply) => row.call.on_outcome(self.now, reply, &mut rules, &mut draws),
+            None => row.call.on_wake(self.now, &mut rules, &mut draws),
+        };
         if !self.gates.is_empty() {
             let measured = self.recorder.measured(row.start);
             if measured {
@@ -545,8 +546,7 @@ impl<'a> Run<'a> {
             let levels = self.levels();
             self.recorder.tick(SimTime(self.now.0.saturating_sub(1)), levels);
         }
-        for id in self.rows.indices() {
-            let row = &self.rows[id];
+        for (_, row) in self.rows.iter() {
             let measured = self.recorder.measured(row.start);
             if row.open_job != NONE {
                 let attempt = row.call.attempts();

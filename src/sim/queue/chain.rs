@@ -38,18 +38,19 @@ pub struct Chunks {
 
 impl Chunks {
     /// Appends to a chain.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, chain: &mut Chain, entry: Entry) {
         let at = chain.len as usize % CHUNK;
         if at == 0 {
-            self.grow(chain);
+            *chain = self.grow(*chain);
         }
         self.entries[chain.last as usize * CHUNK + at] = entry;
         chain.len += 1;
     }
 
     /// Gives a chain one more chunk.
-    fn grow(&mut self, chain: &mut Chain) {
+    #[inline(never)]
+    fn grow(&mut self, mut chain: Chain) -> Chain {
         let chunk = match self.free {
             Some(chunk) => {
                 let next = self.next[chunk as usize];
@@ -69,6 +70,7 @@ impl Chunks {
             self.next[chain.last as usize] = chunk;
         }
         chain.last = chunk;
+        chain
     }
 
     /// The first chunk's worth of a chain, which is cut off from it: where its entries begin, and how many they are.

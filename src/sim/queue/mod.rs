@@ -223,6 +223,7 @@ impl Queue {
         self.schedule(Entry::new(time, event));
     }
 
+    #[inline(never)]
     fn schedule(&mut self, entry: Entry) {
         debug_assert!(entry.time >= self.now, "nothing is scheduled in the past");
         self.len += 1;
