@@ -19,53 +19,54 @@ pub enum Class {
     Arrival = 5,
 }
 
-/// Everything that can happen.
+/// Everything that can happen. The number of each is twice that of its class, or one more: the queue packs an event by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Event {
     /// A fault begins, ends, or flaps.
     FaultEdge {
         /// Its index.
         fault: u32,
-    },
-    /// A request reaches its server.
-    Request {
-        /// The attempt in flight.
-        job: u32,
-    },
+    } = 0,
     /// A worker is done.
     Completion {
         /// The attempt in flight.
         job: u32,
-    },
-    /// An attempt has waited in a queue as long as it may.
-    PatienceEnds {
-        /// The attempt in flight.
-        job: u32,
-    },
+    } = 2,
     /// A reply reaches its client.
     Reply {
         /// The attempt in flight.
         job: u32,
-    },
+    } = 3,
+    /// An attempt has waited in a queue as long as it may.
+    PatienceEnds {
+        /// The attempt in flight.
+        job: u32,
+    } = 4,
+    /// A request reaches its server.
+    Request {
+        /// The attempt in flight.
+        job: u32,
+    } = 6,
     /// A client's wait is over.
     WakeUp {
         /// Its operation.
         row: u32,
-    },
+    } = 8,
     /// A client's time-out, unless it was cleared since.
     TimeOut {
         /// Its operation.
         row: u32,
         /// Which setting of its timer this is.
         setting: u32,
-    },
-    /// The next operation of an open-loop demand starts.
-    NextOperation,
+    } = 9,
     /// A client of a closed loop has done thinking.
     ThinkingOver {
         /// The client.
         client: u32,
         /// The number of its operation, from 0.
         turn: u32,
-    },
+    } = 10,
+    /// The next operation of an open-loop demand starts.
+    NextOperation = 11,
 }

@@ -366,13 +366,6 @@ impl<'a> Run<'a> {
         let said = self.outputs.len();
         for index in 0..said {
             match self.outputs[index] {
-                Output::Started { job, arrived, at } => {
-                    self.recorder.taken_up(arrived, self.now);
-                    self.queue.push(at, Event::Completion { job });
-                }
-                Output::TakenUp { arrived } => self.recorder.taken_up(arrived, self.now),
-                Output::CompletionAt { job, at } => self.queue.push(at, Event::Completion { job }),
-                Output::PatienceEndsAt { job, at } => self.queue.push(at, Event::PatienceEnds { job }),
                 Output::Answer { job, executed } => {
                     let delay = self.leg(job, Purpose::NetworkBack, Purpose::AddedBack);
                     if delay == Span::ZERO {
@@ -382,6 +375,13 @@ impl<'a> Run<'a> {
                         self.queue.push(self.now + delay, Event::Reply { job });
                     }
                 }
+                Output::Started { job, arrived, at } => {
+                    self.recorder.taken_up(arrived, self.now);
+                    self.queue.push(at, Event::Completion { job });
+                }
+                Output::TakenUp { arrived } => self.recorder.taken_up(arrived, self.now),
+                Output::CompletionAt { job, at } => self.queue.push(at, Event::Completion { job }),
+                Output::PatienceEndsAt { job, at } => self.queue.push(at, Event::PatienceEnds { job }),
                 Output::Gone { job, executed } => {
                     let job = self.jobs.remove(job);
                     let row = &mut self.rows[job.row];

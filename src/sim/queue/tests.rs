@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
+use super::super::event::Class;
 use super::*;
 use crate::rng::{KeyedRng, Purpose};
 
@@ -195,6 +196,18 @@ fn a_crowd_within_a_leaf() {
     }
     assert!(both.queue.beside.len() <= CROWD, "{} beside the leaf", both.queue.beside.len());
     while both.pop() {}
+}
+
+/// The class of an event is what the contract says, and comes from its number.
+#[test]
+fn events_have_the_number_of_their_class() {
+    for number in [2, 3] {
+        for class in CLASSES {
+            let entry = Entry::new(SimTime(1), event(class, number));
+            assert_eq!(entry.rest >> CLASS, class as u32, "{class:?}");
+        }
+    }
+    assert_eq!(Entry::new(SimTime(1), Event::NextOperation).rest >> CLASS, Class::Arrival as u32);
 }
 
 #[test]
