@@ -109,12 +109,23 @@ pub struct Call {
 
 impl Call {
     /// Begins a call: its first attempt is sent now, or a gate refuses it or makes it wait.
-    #[inline(always)]
     pub fn start(now: SimTime, rules: &mut Rules, draws: &mut impl Draws) -> (Call, Action) {
-        let deadline = rules.policy.deadline().map_or(SimTime::NEVER, |deadline| now + deadline);
-        let mut call = Call { history: History::default(), deadline, state: State::Waiting(Next::Send) };
-        let action = call.send(now, false, rules, draws);
+        let mut call = Call::new(now, rules.policy);
+        let action = call.begin(now, rules, draws);
         (call, action)
+    }
+
+    /// A call that [`Call::begin`] is going to begin now: for drivers that first put it where it stays.
+    #[inline(always)]
+    pub fn new(now: SimTime, policy: &dyn Policy) -> Call {
+        let deadline = policy.deadline().map_or(SimTime::NEVER, |deadline| now + deadline);
+        Call { history: History::default(), deadline, state: State::Waiting(Next::Send) }
+    }
+
+    /// The first step of [`Call::start`].
+    #[inline(always)]
+    pub fn begin(&mut self, now: SimTime, rules: &mut Rules, draws: &mut impl Draws) -> Action {
+        self.send(now, false, rules, draws)
     }
 
     /// The number of the attempt that is open, if one is.

@@ -270,20 +270,29 @@ impl<'a> Run<'a> {
     #[inline(always)]
     fn start(&mut self, operation: u64, client: u32) {
         self.recorder.operation_started();
-        let mut held = Held::default();
-        let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held: &mut held, client };
-        let (call, action) = Call::start(self.now, &mut rules, &mut StepDraws::new(&self.streams, operation, 0));
-        let row = Row { operation, start: self.now, call, client, open_job: NONE, in_flight: 0, executions: 0 };
-        let row = self.rows.insert(row);
-        self.at_once.operation(self.now, row);
+        let call = Call::new(self.now, self.policy);
+        let row_id = self.rows.insert(Row {
+            operation,
+            start: self.now,
+            call,
+            client,
+            open_job: NONE,
+            in_flight: 0,
+            executions: 0,
+        });
+        self.at_once.operation(self.now, row_id);
+        if !self.gates.is_empty() && self.held.len() <= row_id as usize {
+            self.held.resize(row_id as usize + 1, Held::default());
+        }
+        let place = if self.gates.is_empty() { 0 } else { row_id as usize };
+        let held = &mut self.held[place];
+        let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held, client };
+        let mut draws = StepDraws::new(&self.streams, operation, 0);
+        let action = self.rows[row_id].call.begin(self.now, &mut rules, &mut draws);
         if !self.gates.is_empty() {
-            if self.held.len() <= row as usize {
-                self.held.resize(row as usize + 1, Held::default());
-            }
-            self.held[row as usize] = held;
             self.count_refusal(self.recorder.measures());
         }
-        self.act(row, action);
+        self.act(row_id, action);
     }
 
     /// Does what the call says.
