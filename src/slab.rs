@@ -32,25 +32,26 @@ impl<T> Slab<T> {
     /// Puts a value in a free place.
     #[inline(always)]
     pub fn insert(&mut self, value: T) -> u32 {
-        self.taken += 1;
-        let index = self.free;
-        match self.places.get_mut(index as usize) {
-            Some(place) => {
-                if let Place::Free(next) = *place {
-                    self.free = next;
-                }
-                *place = Place::Taken(value);
-                index
-            }
-            None => self.append(value),
+        if self.free == NONE {
+            self.append();
         }
+        // The value is not touched before its place is known, so that it can be made there.
+        let index = self.free;
+        let place = &mut self.places[index as usize];
+        if let Place::Free(next) = *place {
+            self.free = next;
+        }
+        *place = Place::Taken(value);
+        self.taken += 1;
+        index
     }
 
+    /// One more free place.
     #[inline(never)]
-    fn append(&mut self, value: T) -> u32 {
+    fn append(&mut self) {
         let index = u32::try_from(self.places.len()).ok().filter(|index| *index != NONE);
-        self.places.push(Place::Taken(value));
-        index.expect("fewer than 2^32 things are in flight")
+        self.places.push(Place::Free(NONE));
+        self.free = index.expect("fewer than 2^32 things are in flight");
     }
 
     /// Takes the value out and frees its place.

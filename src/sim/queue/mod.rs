@@ -47,23 +47,23 @@ const FORGET: usize = 1_024;
 #[derive(Clone, Copy, Debug, Default)]
 struct Entry {
     time: u64,
-    id: u32,
-    /// Kind of the event (4 bits, of which 3 are its class), and the rest of it.
-    rest: u32,
+    /// Kind of the event (4 bits, of which 3 are its class), a number of 28 bits, and one of 32.
+    what: u64,
 }
 
-/// Where in `rest` the kind of the event begins, and where its class does.
-const KIND: u32 = 28;
+/// Where in `what` the parts begin.
+const MORE: u32 = 32;
+const KIND: u32 = 60;
 const CLASS: u32 = KIND + 1;
 /// What the number of a timer's setting is counted modulo.
-pub const SETTINGS: u32 = 1 << KIND;
+pub const SETTINGS: u32 = 1 << (KIND - MORE);
 /// What the number of a client's operation is counted modulo: beyond, a client of a closed loop draws again what it drew before.
-pub const TURNS: u32 = 1 << KIND;
+pub const TURNS: u32 = 1 << (KIND - MORE);
 
 impl Entry {
     #[inline(always)]
     fn new(time: SimTime, event: Event) -> Entry {
-        let (kind, id, more) = match event {
+        let (kind, id, more): (u64, u32, u32) = match event {
             Event::FaultEdge { fault } => (0, fault, 0),
             Event::Completion { job } => (2, job, 0),
             Event::Reply { job } => (3, job, 0),
@@ -74,14 +74,14 @@ impl Entry {
             Event::ThinkingOver { client, turn } => (10, client, turn),
             Event::NextOperation => (11, 0, 0),
         };
-        Entry { time: time.0, id, rest: kind << KIND | more }
+        Entry { time: time.0, what: kind << KIND | u64::from(more) << MORE | u64::from(id) }
     }
 
     /// Kinds are the events' own numbers, so that no table is needed here.
     #[inline(always)]
     fn event(self) -> Event {
-        let (id, more) = (self.id, self.rest % (1 << KIND));
-        match self.rest >> KIND {
+        let (id, more) = (self.what as u32, (self.what >> MORE) as u32 % (1 << (KIND - MORE)));
+        match self.what >> KIND {
             0 => Event::FaultEdge { fault: id },
             2 => Event::Completion { job: id },
             3 => Event::Reply { job: id },
@@ -99,12 +99,12 @@ impl Entry {
     #[inline(always)]
     fn before(&self, other: &Entry) -> bool {
         // Two of one instant are rare.
-        self.time < other.time || (self.time == other.time && self.rest >> CLASS < other.rest >> CLASS)
+        self.time < other.time || (self.time == other.time && self.what >> CLASS < other.what >> CLASS)
     }
 
     /// Time and class as one number, compared without a branch.
     fn key(self) -> u128 {
-        u128::from(self.time) << 64 | u128::from(self.rest >> CLASS)
+        u128::from(self.time) << 64 | u128::from(self.what >> CLASS)
     }
 }
 
@@ -224,11 +224,13 @@ impl Queue {
     #[inline(always)]
     pub fn push(&mut self, time: SimTime, event: Event) {
         // Which event it is is known where this is called, so that packing it costs nothing there.
-        self.schedule(Entry::new(time, event));
+        let Entry { time, what } = Entry::new(time, event);
+        self.schedule(time, what);
     }
 
     #[inline(never)]
-    fn schedule(&mut self, entry: Entry) {
+    fn schedule(&mut self, time: u64, what: u64) {
+        let entry = Entry { time, what };
         debug_assert!(entry.time >= self.now, "nothing is scheduled in the past");
         self.len += 1;
         if entry.time <= self.leaf_last {
@@ -428,7 +430,7 @@ fn rank<const N: usize>(entries: &mut [Entry], start: u64) {
     // Places that are not used come last.
     let (mut keys, mut ranks, mut sorted) = ([u64::MAX; N], [0u8; N], [Entry::default(); N]);
     for ((key, copy), entry) in keys.iter_mut().zip(&mut sorted).zip(entries.iter()) {
-        *key = (entry.time - start) << 3 | u64::from(entry.rest >> CLASS);
+        *key = (entry.time - start) << 3 | entry.what >> CLASS;
         *copy = *entry;
     }
     for later in 1..N {

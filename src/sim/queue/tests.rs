@@ -204,10 +204,10 @@ fn events_have_the_number_of_their_class() {
     for number in [2, 3] {
         for class in CLASSES {
             let entry = Entry::new(SimTime(1), event(class, number));
-            assert_eq!(entry.rest >> CLASS, class as u32, "{class:?}");
+            assert_eq!(entry.what >> CLASS, class as u64, "{class:?}");
         }
     }
-    assert_eq!(Entry::new(SimTime(1), Event::NextOperation).rest >> CLASS, Class::Arrival as u32);
+    assert_eq!(Entry::new(SimTime(1), Event::NextOperation).what >> CLASS, Class::Arrival as u64);
 }
 
 #[test]
