@@ -6,18 +6,12 @@ use super::Entry;
 const CHUNK: usize = 16;
 const NONE: u32 = u32::MAX;
 
-/// A sequence of entries.
+/// A sequence of entries. Its last chunk always has room for one more.
 #[derive(Clone, Copy, Debug)]
 pub struct Chain {
     first: u32,
     last: u32,
     len: u32,
-}
-
-impl Default for Chain {
-    fn default() -> Chain {
-        Chain { first: NONE, last: NONE, len: 0 }
-    }
 }
 
 impl Chain {
@@ -37,25 +31,38 @@ pub struct Chunks {
 }
 
 impl Chunks {
-    /// Appends to a chain.
+    /// An empty chain. It is given back by [`Chunks::take`], [`Chunks::deal`] or [`Chunks::release`].
+    pub fn chain(&mut self) -> Chain {
+        let chunk = self.chunk();
+        Chain { first: chunk, last: chunk, len: 0 }
+    }
+
+    /// Appends to a chain. Which one it is comes from a random number that was hardly drawn, so that nothing here may hang on it that a
+    /// processor could guess wrong often: this is why the room for the next entry is made beforehand.
     #[inline(always)]
     pub fn push(&mut self, chain: &mut Chain, entry: Entry) {
         let at = chain.len as usize % CHUNK;
-        if at == 0 {
-            *chain = self.grow(*chain);
-        }
         self.entries[chain.last as usize * CHUNK + at] = entry;
         chain.len += 1;
+        if at == CHUNK - 1 {
+            *chain = self.grow(*chain);
+        }
     }
 
     /// Gives a chain one more chunk.
     #[inline(never)]
-    fn grow(&mut self, mut chain: Chain) -> Chain {
-        let chunk = match self.free {
+    fn grow(&mut self, chain: Chain) -> Chain {
+        let chunk = self.chunk();
+        self.next[chain.last as usize] = chunk;
+        Chain { last: chunk, ..chain }
+    }
+
+    /// A chunk for use.
+    fn chunk(&mut self) -> u32 {
+        match self.free {
             Some(chunk) => {
                 let next = self.next[chunk as usize];
                 self.free = (next != NONE).then_some(next);
-                self.next[chunk as usize] = NONE;
                 chunk
             }
             None => {
@@ -63,18 +70,16 @@ impl Chunks {
                 self.next.push(NONE);
                 self.next.len() as u32 - 1
             }
-        };
-        if chain.len == 0 {
-            chain.first = chunk;
-        } else {
-            self.next[chain.last as usize] = chunk;
         }
-        chain.last = chunk;
-        chain
     }
 
-    /// The first chunk's worth of a chain, which is cut off from it: where its entries begin, and how many they are.
-    /// The chunk is free from now on, but holds them until the next [`Chunks::push`] that needs one.
+    /// Gives back a chain that stayed empty.
+    pub fn release(&mut self, mut chain: Chain) {
+        self.cut(&mut chain);
+    }
+
+    /// The first chunk of a chain, which is cut off from it: where its entries begin, and how many they are. The chunk is free from now on,
+    /// but holds them until the next one is needed.
     fn cut(&mut self, chain: &mut Chain) -> (usize, usize) {
         let chunk = chain.first;
         let count = chain.len.min(CHUNK as u32);
@@ -87,20 +92,28 @@ impl Chunks {
 
     /// Takes all entries out of a chain, in order, to the end of `out`.
     pub fn take(&mut self, mut chain: Chain, out: &mut Vec<Entry>) {
-        while chain.len > 0 {
+        loop {
+            let is_last = chain.first == chain.last;
             let (from, count) = self.cut(&mut chain);
             out.extend_from_slice(&self.entries[from..from + count]);
+            if is_last {
+                return;
+            }
         }
     }
 
     /// Deals the entries of a chain out to others, in order: `to` says which of `chains` each belongs to.
     pub fn deal(&mut self, mut chain: Chain, chains: &mut [Chain], to: impl Fn(&Entry) -> usize) {
         let mut hand = [Entry::default(); CHUNK];
-        while chain.len > 0 {
+        loop {
+            let is_last = chain.first == chain.last;
             let (from, count) = self.cut(&mut chain);
             hand[..count].copy_from_slice(&self.entries[from..from + count]);
             for entry in &hand[..count] {
                 self.push(&mut chains[to(entry)], *entry);
+            }
+            if is_last {
+                return;
             }
         }
     }

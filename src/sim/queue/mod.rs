@@ -151,14 +151,14 @@ struct Rung {
 
 impl Rung {
     /// Divides [`start`, `last`] for `count` entries.
-    fn divide(&mut self, start: u64, last: u64, count: usize) {
+    fn divide(&mut self, start: u64, last: u64, count: usize, chunks: &mut Chunks) {
         let wanted = (count as u64 / FEW).clamp(1, BUCKETS);
         let length = last - start;
         // The smallest width with which no more buckets are needed than wanted.
         self.width = (0..64).find(|width| length >> width < wanted).unwrap_or(63);
         (self.start, self.last, self.next) = (start, last, 0);
         self.buckets.clear();
-        self.buckets.resize((length >> self.width) as usize + 1, Chain::default());
+        self.buckets.extend((0..=length >> self.width).map(|_| chunks.chain()));
     }
 
     #[inline]
@@ -199,9 +199,11 @@ pub struct Queue {
 
 impl Default for Queue {
     fn default() -> Queue {
+        let mut chunks = Chunks::default();
+        let top = chunks.chain();
         Queue {
-            chunks: Chunks::default(),
-            top: Chain::default(),
+            chunks,
+            top,
             top_range: (u64::MAX, 0),
             rungs: Vec::new(),
             spare: Vec::new(),
@@ -233,14 +235,20 @@ impl Queue {
         let entry = Entry { time, what };
         debug_assert!(entry.time >= self.now, "nothing is scheduled in the past");
         self.len += 1;
-        if entry.time <= self.leaf_last {
-            self.push_into_leaf(entry);
-        } else if let Some(rung) = self.rungs.iter_mut().rev().find(|rung| entry.time <= rung.last) {
-            let bucket = rung.bucket(entry.time);
-            self.chunks.push(&mut rung.buckets[bucket], entry);
-        } else {
-            self.top_range = (self.top_range.0.min(entry.time), self.top_range.1.max(entry.time));
-            self.chunks.push(&mut self.top, entry);
+        if time <= self.leaf_last {
+            return self.push_into_leaf(entry);
+        }
+        // Which rung covers the instant depends on a random number: counting those that do not reach so far leaves nothing to guess.
+        let short = self.rungs.iter().map(|rung| usize::from(time > rung.last)).sum::<usize>();
+        match self.rungs.len().checked_sub(short + 1).and_then(|rung| self.rungs.get_mut(rung)) {
+            Some(rung) => {
+                let bucket = rung.bucket(time);
+                self.chunks.push(&mut rung.buckets[bucket], entry);
+            }
+            None => {
+                self.top_range = (self.top_range.0.min(time), self.top_range.1.max(time));
+                self.chunks.push(&mut self.top, entry);
+            }
         }
     }
 
@@ -346,7 +354,7 @@ impl Queue {
     fn divide_leaf(&mut self) {
         let beside = std::mem::take(&mut self.beside).into_sorted_vec();
         let mut rung = self.spare.pop().unwrap_or_default();
-        rung.divide(self.now, self.leaf_last, self.leaf.len() - self.next + beside.len());
+        rung.divide(self.now, self.leaf_last, self.leaf.len() - self.next + beside.len(), &mut self.chunks);
         // Equals in the leaf come first.
         let beside = beside.iter().rev().map(|Reverse(beside)| beside.entry);
         for entry in self.leaf.drain(..).skip(self.next).chain(beside) {
@@ -374,13 +382,16 @@ impl Queue {
                 }
                 return true;
             };
-            let Some(ahead) = rung.buckets[rung.next..].iter().position(|bucket| bucket.len() > 0) else {
+            let bucket = rung.next;
+            let Some(chain) = rung.buckets.get(bucket).copied() else {
                 self.spare.extend(self.rungs.pop());
                 continue;
             };
-            let bucket = rung.next + ahead;
-            rung.next = bucket + 1;
-            let chain = std::mem::take(&mut rung.buckets[bucket]);
+            rung.next += 1;
+            if chain.len() == 0 {
+                self.chunks.release(chain);
+                continue;
+            }
             let (start, last) = (rung.start + ((bucket as u64) << rung.width), rung.end(bucket));
             if self.settle(chain, start, last) {
                 return true;
@@ -390,7 +401,8 @@ impl Queue {
 
     /// Everything pending is in the top: it becomes a rung, or at once the leaf.
     fn begin_with_top(&mut self) {
-        let (chain, (earliest, latest)) = (std::mem::take(&mut self.top), self.top_range);
+        let (chain, (earliest, latest)) = (self.top, self.top_range);
+        self.top = self.chunks.chain();
         self.top_range = (u64::MAX, 0);
         self.settle(chain, earliest, latest);
     }
@@ -404,7 +416,7 @@ impl Queue {
             return true;
         }
         let mut rung = self.spare.pop().unwrap_or_default();
-        rung.divide(start, last, chain.len());
+        rung.divide(start, last, chain.len(), &mut self.chunks);
         let (from, width) = (rung.start, rung.width);
         self.chunks.deal(chain, &mut rung.buckets, |entry| ((entry.time - from) >> width) as usize);
         self.rungs.push(rung);
