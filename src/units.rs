@@ -58,8 +58,11 @@ impl Span {
 
     /// `nanos` rounded to the nearest nanosecond; negative and NaN become zero, too long becomes the longest.
     pub fn from_nanos_f64(nanos: f64) -> Span {
-        // `as` saturates and maps NaN to 0; adding one half first rounds, since the value is not negative.
-        Span((nanos + 0.5) as u64)
+        // `as` saturates and maps NaN to 0; adding one half first rounds, since the value is not negative. Most lengths fit a signed
+        // number, which processors make faster; what is negative or long has one of its upper bits set.
+        let rounded = nanos + 0.5;
+        let whole = rounded as i64 as u64;
+        Span(if whole >> 62 == 0 { whole } else { saturated(rounded) })
     }
 
     /// A length of `seconds`, rounded to the nearest nanosecond.
@@ -76,6 +79,11 @@ impl Span {
     pub fn scaled(self, factor: f64) -> Span {
         Span::from_nanos_f64(self.0 as f64 * factor)
     }
+}
+
+#[cold]
+fn saturated(nanos: f64) -> u64 {
+    nanos as u64
 }
 
 impl Add<Span> for SimTime {
@@ -324,5 +332,28 @@ mod tests {
         assert_eq!(Span::from_nanos_f64(f64::NAN), Span::ZERO);
         assert_eq!(Span::from_nanos_f64(f64::INFINITY), Span::MAX);
         assert_eq!(Span::from_nanos_f64(1.5), Span(2));
+    }
+
+    /// Whatever way it takes, a number is rounded as `as` does it: at every power of two, beside it, and at any bits.
+    #[test]
+    fn rounding_is_that_of_the_language() {
+        let check = |nanos: f64| assert_eq!(Span::from_nanos_f64(nanos).0, (nanos + 0.5) as u64, "{nanos:e}");
+        for exponent in 0..=0x7ff_u64 {
+            let power = exponent << 52;
+            for bits in [power, power + 1, power.wrapping_sub(1), power + (1 << 51), power | 0xf_ffff_ffff_ffff] {
+                check(f64::from_bits(bits));
+                check(-f64::from_bits(bits));
+            }
+        }
+        for whole in (0..1_000u64).chain((0..64).flat_map(|bit| [1 << bit, (1 << bit) - 1, u64::MAX >> bit])) {
+            for part in [-0.5, 0.0, 0.25, 0.499_999_999_999_999_94, 0.5, 0.75] {
+                check(whole as f64 + part);
+            }
+        }
+        let mut rng = crate::rng::KeyedRng::new(1, crate::rng::Purpose::Jitter, 0, 0);
+        for _ in 0..1_000_000 {
+            check(f64::from_bits(rng.bits()));
+            check(rng.unit() * (1u64 << (rng.bits() % 64)) as f64);
+        }
     }
 }

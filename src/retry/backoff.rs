@@ -22,14 +22,19 @@ pub enum CapAt {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Backoff {
     /// How the window grows.
-    pub curve: Curve,
+    curve: Curve,
     /// The longest window or delay.
-    pub cap: Option<Span>,
+    cap: Option<Span>,
     /// Which of the two the cap bounds.
-    pub cap_at: CapAt,
+    cap_at: CapAt,
     /// What randomness does to the window.
-    pub jitter: Jitter,
+    jitter: Jitter,
+    /// The windows of the first retries, worked out once, since most calls go no further. None for a curve that walks.
+    windows: Box<[f64]>,
 }
+
+/// So many windows are worked out beforehand.
+const KNOWN: u32 = 16;
 
 /// Smallest, mean and largest delay before one retry. In seconds; the largest may be infinite.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,8 +50,18 @@ pub struct DelayRow {
 }
 
 impl Backoff {
-    fn new(curve: Curve, cap: Option<Span>, jitter: Jitter) -> Backoff {
-        Backoff { curve, cap, cap_at: CapAt::Window, jitter }
+    /// Any combination: the window grows as `curve` says, `cap` bounds the window or the delay, and `jitter` makes the delay of the window.
+    pub fn new(curve: Curve, cap: Option<Span>, cap_at: CapAt, jitter: Jitter) -> Backoff {
+        let mut backoff = Backoff { curve, cap, cap_at, jitter, windows: Box::default() };
+        if !backoff.curve.walks() {
+            backoff.windows = (1..=KNOWN).map(|k| backoff.window(k, Span::ZERO, || 0.0)).collect();
+        }
+        backoff
+    }
+
+    /// The same without jitter, and with the cap on the window.
+    fn plain(curve: Curve, cap: Option<Span>) -> Backoff {
+        Backoff::new(curve, cap, CapAt::Window, Jitter::None)
     }
 
     /// `"none"`: at once.
@@ -56,17 +71,17 @@ impl Backoff {
 
     /// `fixed`: the same delay every time.
     pub fn fixed(delay: Span) -> Backoff {
-        Backoff::new(Curve::Constant(Constant { delay }), None, Jitter::None)
+        Backoff::plain(Curve::Constant(Constant { delay }), None)
     }
 
     /// `linear`: min(cap, base + step·(k-1)).
     pub fn linear(base: Span, step: Span, cap: Option<Span>) -> Backoff {
-        Backoff::new(Curve::Linear(Linear { base, step }), cap, Jitter::None)
+        Backoff::plain(Curve::Linear(Linear { base, step }), cap)
     }
 
     /// `exponential`: min(cap, base·factor^(k-1)).
     pub fn exponential(base: Span, factor: f64, cap: Option<Span>) -> Backoff {
-        Backoff::new(Curve::Exponential(Exponential { base, factor }), cap, Jitter::None)
+        Backoff::plain(Curve::Exponential(Exponential { base, factor }), cap)
     }
 
     /// `full-jitter`: U(0, w), w as for `exponential`.
@@ -81,16 +96,14 @@ impl Backoff {
 
     /// `decorrelated-jitter`: min(cap, U(base, 3·previous)).
     pub fn decorrelated_jitter(base: Span, cap: Option<Span>) -> Backoff {
-        Backoff::new(Curve::Decorrelated(Decorrelated { base }), cap, Jitter::None)
+        Backoff::plain(Curve::Decorrelated(Decorrelated { base }), cap)
     }
 
     /// `additive-jitter`: min(cap, w + U(0, jitter)); with `cap_before`, min(cap, w) + U(0, jitter).
     pub fn additive_jitter(base: Span, factor: f64, cap: Option<Span>, jitter: Span, cap_before: bool) -> Backoff {
-        Backoff {
-            jitter: Jitter::Additive(Additive { extra: jitter }),
-            cap_at: if cap_before { CapAt::Window } else { CapAt::Delay },
-            ..Backoff::exponential(base, factor, cap)
-        }
+        let curve = Curve::Exponential(Exponential { base, factor });
+        let cap_at = if cap_before { CapAt::Window } else { CapAt::Delay };
+        Backoff::new(curve, cap, cap_at, Jitter::Additive(Additive { extra: jitter }))
     }
 
     /// `proportional-jitter`: w·U(1-spread, 1+spread).
@@ -105,21 +118,45 @@ impl Backoff {
 
     /// `schedule`: the delays in turn, the last one repeating, each times U(1-spread, 1+spread). At least one delay.
     pub fn schedule(delays: Vec<Span>, spread: f64) -> Backoff {
-        Backoff::new(Curve::Schedule(Schedule { delays }), None, Jitter::Proportional(Proportional { spread }))
+        let jitter = Jitter::Proportional(Proportional { spread });
+        Backoff::new(Curve::Schedule(Schedule { delays }), None, CapAt::Window, jitter)
     }
 
     /// The delay before retry `k` (from 1) of a call whose previous delay was `previous` (zero: none).
+    #[inline(always)]
     pub fn delay(&self, k: u32, previous: Span, rng: &mut dyn Rng) -> Span {
-        let cap = self.cap.map_or(f64::INFINITY, |cap| cap.0 as f64);
-        let window = self.curve.window(k, previous, || unit(rng));
-        let window = if self.cap_at == CapAt::Window { window.min(cap) } else { window };
+        match self.windows.get((k - 1) as usize) {
+            Some(window) => self.jittered(*window, rng),
+            None => self.late_delay(k, previous, rng),
+        }
+    }
+
+    /// The same where the window is not known beforehand.
+    #[inline(never)]
+    fn late_delay(&self, k: u32, previous: Span, rng: &mut dyn Rng) -> Span {
+        let window = self.window(k, previous, || unit(rng));
+        self.jittered(window, rng)
+    }
+
+    #[inline(always)]
+    fn jittered(&self, window: f64, rng: &mut dyn Rng) -> Span {
         let delay = self.jitter.delay(window, || unit(rng));
-        Span::from_nanos_f64(if self.cap_at == CapAt::Delay { delay.min(cap) } else { delay })
+        Span::from_nanos_f64(if self.cap_at == CapAt::Delay { delay.min(self.cap_nanos()) } else { delay })
+    }
+
+    /// The window of retry `k` in ns, capped if the cap is the window's.
+    fn window(&self, k: u32, previous: Span, uniform: impl FnOnce() -> f64) -> f64 {
+        let window = self.curve.window(k, previous, uniform);
+        if self.cap_at == CapAt::Window { window.min(self.cap_nanos()) } else { window }
+    }
+
+    fn cap_nanos(&self) -> f64 {
+        self.cap.map_or(f64::INFINITY, |cap| cap.0 as f64)
     }
 
     /// Smallest and largest delay before retry `k`, in seconds.
     pub fn bounds(&self, k: u32) -> (f64, f64) {
-        let cap = self.cap.map_or(f64::INFINITY, |cap| cap.0 as f64);
+        let cap = self.cap_nanos();
         let window_cap = if self.cap_at == CapAt::Window { cap } else { f64::INFINITY };
         let (low, high) = self.curve.bounds(k, window_cap);
         let (min, max) = self.jitter.bounds(low, high);
@@ -241,6 +278,42 @@ mod tests {
             &Backoff::schedule(vec![MS(10), MS(40)], 0.5),
             &[(5.0, 10.0, 15.0), (20.0, 40.0, 60.0), (20.0, 40.0, 60.0)],
         );
+    }
+
+    /// Known windows or not, a delay is what curve, cap and jitter make of it, to the last nanosecond and with the same draws.
+    #[test]
+    fn delays_are_those_of_the_rule() {
+        let (base, cap) = (MS(100), Some(MS(2_500)));
+        let long = Some(Span::secs(1 << 33));
+        for backoff in [
+            Backoff::none(),
+            Backoff::linear(base, MS(7), cap),
+            Backoff::exponential(Span::nanos(1), 1.7, None),
+            Backoff::full_jitter(base, 2.0, cap),
+            Backoff::full_jitter(base, 3.0, None),
+            Backoff::equal_jitter(base, 1.1, long),
+            Backoff::decorrelated_jitter(base, cap),
+            Backoff::additive_jitter(base, 2.0, cap, MS(900), false),
+            Backoff::additive_jitter(base, 2.0, cap, MS(900), true),
+            Backoff::proportional_jitter(base, 1.5, long, 0.2),
+            Backoff::memoryless(base),
+            Backoff::schedule((0..30).map(MS).collect(), 0.5),
+            Backoff::new(Curve::Decorrelated(Decorrelated { base }), cap, CapAt::Delay, Jitter::Equal),
+        ] {
+            let mut draws = KeyedRng::new(7, Purpose::Jitter, 1, 1);
+            let mut same_draws = draws.clone();
+            let mut previous = Span::ZERO;
+            for k in (1..=200).chain([5_000, u32::MAX]) {
+                let cap = backoff.cap.map_or(f64::INFINITY, |cap| cap.0 as f64);
+                let (window_cap, delay_cap) =
+                    if backoff.cap_at == CapAt::Window { (cap, f64::INFINITY) } else { (f64::INFINITY, cap) };
+                let window = backoff.curve.window(k, previous, || unit(&mut same_draws)).min(window_cap);
+                let expected = backoff.jitter.delay(window, || unit(&mut same_draws)).min(delay_cap);
+                previous = backoff.delay(k, previous, &mut draws);
+                assert_eq!(previous.0, (expected + 0.5) as u64, "{backoff:?} retry {k}");
+            }
+            assert_eq!(draws.bits(), same_draws.bits(), "{backoff:?}");
+        }
     }
 
     /// Means from numerical integration, published with their first eight retries: base 100 ms, cap 10 s; and base 50 ms, cap 1 s.

@@ -78,14 +78,28 @@ impl fmt::Display for OutcomeClass {
     }
 }
 
-/// A set of outcomes, written as a list of classes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutcomeSet(pub Vec<OutcomeClass>);
+/// A set of outcomes, written as a list of classes. A policy asks after every failure, so the answers are worked out once.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OutcomeSet {
+    classes: Vec<OutcomeClass>,
+    /// The answers about the statuses that classes name.
+    statuses: [bool; 600],
+    /// The answer about all others.
+    beyond: bool,
+    timeout: bool,
+    connection: bool,
+}
+
+impl fmt::Debug for OutcomeSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OutcomeSet").field(&self.classes).finish()
+    }
+}
 
 impl Default for OutcomeSet {
     /// What the contract retries unless told otherwise: 5xx, 429, time-outs and connection errors.
     fn default() -> OutcomeSet {
-        OutcomeSet(vec![
+        OutcomeSet::new(vec![
             OutcomeClass::ServerErrors,
             OutcomeClass::Status(429),
             OutcomeClass::Timeout,
@@ -95,9 +109,35 @@ impl Default for OutcomeSet {
 }
 
 impl OutcomeSet {
+    /// The outcomes of all these classes.
+    pub fn new(classes: Vec<OutcomeClass>) -> OutcomeSet {
+        let is_in = |outcome| classes.iter().any(|class| class.contains(outcome));
+        OutcomeSet {
+            statuses: std::array::from_fn(|status| is_in(Outcome::Status(status as u16))),
+            beyond: is_in(Outcome::Status(u16::MAX)),
+            timeout: is_in(Outcome::Timeout),
+            connection: is_in(Outcome::Connection),
+            classes,
+        }
+    }
+
+    /// The classes, as they were listed.
+    pub fn classes(&self) -> &[OutcomeClass] {
+        &self.classes
+    }
+
     /// True if one of the classes contains `outcome`.
+    #[inline]
     pub fn contains(&self, outcome: Outcome) -> bool {
-        self.0.iter().any(|class| class.contains(outcome))
+        // A status first, and no arm for each of the others: that would be a jump by a table.
+        match outcome {
+            Outcome::Status(status) => match self.statuses.get(usize::from(status)) {
+                Some(answer) => *answer,
+                None => self.beyond,
+            },
+            Outcome::Timeout => self.timeout,
+            _ => self.connection && outcome == Outcome::Connection,
+        }
     }
 }
 
@@ -127,5 +167,22 @@ mod tests {
             assert!(OutcomeClass::parse(word).is_err(), "{word}");
         }
         assert!(!OutcomeSet::default().contains(Outcome::Status(409)));
+    }
+
+    /// A set says of every outcome what its classes say.
+    #[test]
+    fn answers_are_those_of_the_classes() {
+        use OutcomeClass::{Any, ClientErrors, Connection, ServerErrors, Status, Timeout};
+        let all = [Any, ClientErrors, Connection, ServerErrors, Status(302), Status(429), Status(599), Timeout];
+        let others = [Outcome::Timeout, Outcome::Connection, Outcome::Open];
+        let outcomes: Vec<Outcome> = (0..=u16::MAX).map(Outcome::Status).chain(others).collect();
+        let pairs = all.iter().flat_map(|&one| all.map(|other| vec![one, other]));
+        for classes in [Vec::new(), OutcomeSet::default().classes().to_vec()].into_iter().chain(pairs) {
+            let set = OutcomeSet::new(classes);
+            for &outcome in &outcomes {
+                let expected = set.classes().iter().any(|class| class.contains(outcome));
+                assert_eq!(set.contains(outcome), expected, "{outcome} in {:?}", set.classes());
+            }
+        }
     }
 }

@@ -148,6 +148,14 @@ impl RetryPolicy {
     fn exhausted(&self, history: &History) -> bool {
         self.attempts.is_some_and(|limit| history.attempts >= limit)
     }
+
+    /// The wait after `outcome`, where some outcomes have a backoff of their own.
+    #[inline(never)]
+    fn special_wait(&self, outcome: Outcome, history: &History, rng: &mut dyn Rng) -> Span {
+        let special = self.backoff_for.iter().find(|(class, _)| class.contains(outcome));
+        let backoff = special.map_or(&self.backoff, |(_, backoff)| backoff);
+        backoff.delay(history.attempts, history.previous_delay, rng)
+    }
 }
 
 impl Policy for RetryPolicy {
@@ -164,11 +172,8 @@ impl Policy for RetryPolicy {
         }
         let wait = match (self.retry_after, failure.retry_after) {
             (RetryAfter::Honour { max }, Some(hint)) => max.map_or(hint, |max| hint.min(max)),
-            _ => {
-                let special = self.backoff_for.iter().find(|(class, _)| class.contains(failure.outcome));
-                let backoff = special.map_or(&self.backoff, |(_, backoff)| backoff);
-                backoff.delay(history.attempts, history.previous_delay, rng)
-            }
+            _ if self.backoff_for.is_empty() => self.backoff.delay(history.attempts, history.previous_delay, rng),
+            _ => self.special_wait(failure.outcome, history, rng),
         };
         history.previous_delay = wait;
         Decision::RetryAfter(wait)
@@ -230,7 +235,7 @@ mod tests {
         check(&bounded, 1, Outcome::Status(429), Some(30), Wait(Span::secs(20)));
         let mut history = History { attempts: 1, refused: 1, ..History::default() };
         let mut rng = KeyedRng::new(1, Purpose::Gate, 0, 0);
-        let strict = RetryPolicy { retry_on: OutcomeSet(Vec::new()), ..policy.clone() };
+        let strict = RetryPolicy { retry_on: OutcomeSet::new(Vec::new()), ..policy.clone() };
         assert_eq!(strict.on_refusal(&mut history, &mut rng), Wait(Span::secs(1)), "whatever is retried");
         history.attempts = 3;
         assert_eq!(strict.on_refusal(&mut history, &mut rng), Stop(GiveUp::AttemptsExhausted));

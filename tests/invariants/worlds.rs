@@ -228,7 +228,7 @@ fn backoff() -> impl Strategy<Value = Backoff> {
 pub fn policy() -> impl Strategy<Value = RetryPolicy> {
     let limits =
         (option::weighted(0.8, 1u32..6), option::weighted(0.8, 1u64..2_000), option::weighted(0.3, 1u64..9_000));
-    let any_outcome = OutcomeSet(vec![OutcomeClass::Any]);
+    let any_outcome = OutcomeSet::new(vec![OutcomeClass::Any]);
     let retry_on = proptest::sample::select(vec![OutcomeSet::default(), any_outcome]);
     let retry_after = proptest::sample::select(vec![
         RetryAfter::Ignore,

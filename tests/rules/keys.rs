@@ -17,7 +17,7 @@ fn keyed(idempotency: Idempotency, fates: Fates, attempts: u32) -> (ServerConfig
     let policy = RetryPolicy {
         timeout: Some(MS(60)),
         key: KeyMode::PerOperation,
-        retry_on: OutcomeSet(vec![OutcomeClass::Any]),
+        retry_on: OutcomeSet::new(vec![OutcomeClass::Any]),
         ..tries(attempts)
     };
     (server, policy)

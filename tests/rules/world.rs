@@ -232,7 +232,7 @@ fn rate_limit() {
 fn permanent_errors() {
     let declined =
         |fates: Fates| ServerConfig { fates: Fates { permanent_errors: vec![(402, 1.0)], ..fates }, ..one_worker() };
-    let any = RetryPolicy { retry_on: OutcomeSet(vec![OutcomeClass::Any]), ..tries(2) };
+    let any = RetryPolicy { retry_on: OutcomeSet::new(vec![OutcomeClass::Any]), ..tries(2) };
     for (case, fates, expected) in [
         ("alone", Fates::default(), [("outcome_402", 2.0), ("executions", 0.0)]),
         ("hang", Fates { hangs: 1.0, ..Fates::default() }, [("outcome_timeout", 2.0), ("executions", 0.0)]),

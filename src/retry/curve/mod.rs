@@ -24,6 +24,11 @@ pub enum Curve {
 }
 
 impl Curve {
+    /// True if a window depends on the previous delay and a draw.
+    pub fn walks(&self) -> bool {
+        matches!(self, Curve::Decorrelated(_))
+    }
+
     /// The window of retry `k` (from 1) in ns, uncapped. `walk` is the previous delay and a uniform draw, for curves that walk.
     pub fn window(&self, k: u32, previous: Span, uniform: impl FnOnce() -> f64) -> f64 {
         match self {

@@ -25,6 +25,7 @@ pub enum Jitter {
 
 impl Jitter {
     /// The delay in ns for a window of `w` ns and a uniform draw in [0, 1).
+    #[inline(always)]
     pub fn delay(&self, w: f64, uniform: impl FnOnce() -> f64) -> f64 {
         match self {
             Jitter::None => w,

@@ -448,7 +448,7 @@ pub struct Outcomes(pub Vec<Outcome>);
 
 impl Default for Outcomes {
     fn default() -> Outcomes {
-        Outcomes(OutcomeSet::default().0.into_iter().map(Outcome).collect())
+        Outcomes(OutcomeSet::default().classes().iter().copied().map(Outcome).collect())
     }
 }
 

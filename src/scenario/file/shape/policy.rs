@@ -282,7 +282,7 @@ impl PolicyTable {
             deadline: self.deadline.0.map(PositiveDuration::span),
             backoff: self.backoff.clone().unwrap_or_default().build(),
             backoff_for,
-            retry_on: OutcomeSet(self.retry_on.0.iter().map(|outcome| outcome.0).collect()),
+            retry_on: OutcomeSet::new(self.retry_on.0.iter().map(|outcome| outcome.0).collect()),
             retry_after: match self.retry_after.unwrap_or_default() {
                 RetryAfterChoice::Ignore => RetryAfter::Ignore,
                 RetryAfterChoice::Honour { max } => RetryAfter::Honour { max: max.0.map(PositiveDuration::span) },
