@@ -87,6 +87,12 @@ impl<T> Slab<T> {
         }
     }
 
+    /// Looks at a place, so that it is at hand when it is needed. True if it is taken.
+    #[inline(always)]
+    pub fn touch(&self, index: u32) -> bool {
+        self.get(index).is_some()
+    }
+
     /// Places taken.
     pub fn len(&self) -> usize {
         self.taken

@@ -73,6 +73,19 @@ impl Chunks {
         }
     }
 
+    /// The entries of a chain.
+    pub fn of(&self, chain: &Chain) -> impl Iterator<Item = Entry> {
+        let (mut chunk, mut left) = (chain.first, chain.len());
+        std::iter::from_fn(move || {
+            let count = left.min(CHUNK);
+            let from = chunk as usize * CHUNK;
+            chunk = *self.next.get(chunk as usize)?;
+            left -= count;
+            (count > 0).then(|| self.entries[from..from + count].iter().copied())
+        })
+        .flatten()
+    }
+
     /// Gives back a chain that stayed empty.
     pub fn release(&mut self, mut chain: Chain) {
         self.cut(&mut chain);

@@ -40,6 +40,8 @@ const SHIFT: usize = 64;
 /// With more than this beside the leaf, what is left is divided.
 const CROWD: usize = 128;
 
+/// Buckets that are shown at a time before they come up.
+const AHEAD: usize = 4;
 /// The leaf keeps as many entries that were taken, at least.
 const FORGET: usize = 1_024;
 
@@ -146,6 +148,8 @@ struct Rung {
     width: u32,
     /// The first bucket that has not come up yet.
     next: usize,
+    /// The first bucket that [`Queue::look_ahead`] has not shown yet.
+    unseen: usize,
     buckets: Vec<Chain>,
 }
 
@@ -156,7 +160,7 @@ impl Rung {
         let length = last - start;
         // The smallest width with which no more buckets are needed than wanted.
         self.width = (0..64).find(|width| length >> width < wanted).unwrap_or(63);
-        (self.start, self.last, self.next) = (start, last, 0);
+        (self.start, self.last, self.next, self.unseen) = (start, last, 0, 0);
         self.buckets.clear();
         self.buckets.extend((0..=length >> self.width).map(|_| chunks.chain()));
     }
@@ -195,6 +199,8 @@ pub struct Queue {
     besides: u64,
     len: usize,
     now: u64,
+    /// All buckets that were shown have come up.
+    news: bool,
 }
 
 impl Default for Queue {
@@ -214,6 +220,7 @@ impl Default for Queue {
             besides: 0,
             len: 0,
             now: 0,
+            news: false,
         }
     }
 }
@@ -290,6 +297,27 @@ impl Queue {
             + buckets * size_of::<Chain>()
             + self.leaf.capacity() * size_of::<Entry>()
             + self.beside.capacity() * size_of::<Beside>()
+    }
+
+    /// True if there is something that [`Queue::look_ahead`] would show.
+    #[inline(always)]
+    pub fn has_news(&self) -> bool {
+        self.news
+    }
+
+    /// Shows what is scheduled for the next few buckets, in no particular order, and each once: who knows what will happen can have at hand what
+    /// it happens to. Nothing depends on it, and what is scheduled there later is not shown.
+    pub fn look_ahead(&mut self, mut show: impl FnMut(Event)) {
+        self.news = false;
+        let Some(rung) = self.rungs.last_mut() else { return };
+        if rung.unseen == 0 {
+            self.leaf[self.next..].iter().for_each(|entry| show(entry.event()));
+        }
+        let until = (rung.next + AHEAD).min(rung.buckets.len());
+        for chain in &rung.buckets[rung.next.max(rung.unseen)..until] {
+            self.chunks.of(chain).for_each(|entry| show(entry.event()));
+        }
+        rung.unseen = until;
     }
 
     /// Takes out what `keep` is false for; the others stay in their order.
@@ -392,6 +420,7 @@ impl Queue {
                 self.chunks.release(chain);
                 continue;
             }
+            self.news |= rung.next >= rung.unseen;
             let (start, last) = (rung.start + ((bucket as u64) << rung.width), rung.end(bucket));
             if self.settle(chain, start, last) {
                 return true;
