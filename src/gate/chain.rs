@@ -7,7 +7,7 @@ use super::budget::{RatioBudget, TokenBudget};
 use super::concurrency::Concurrency;
 use super::limiter::RateLimiter;
 use super::throttle::AdaptiveThrottle;
-use super::{Answer, Ask, Ended, Gate, GateConfig, GateRule, Moment, Permit, Scope};
+use super::{Answer, Ask, Ended, Gate, GateConfig, GateRule, Hears, Moment, Permit, Scope};
 use crate::units::SimTime;
 
 /// Most gates one policy can have: a budget, a throttle, a limiter, a breaker, and a limit on retries at once.
@@ -36,22 +36,42 @@ pub enum Admission {
     Refused(u8),
 }
 
-/// One gate for everybody: its configuration, and its state for each client or for the fleet.
+/// One gate for everybody: its terms, and its state for each client or for the fleet.
 #[derive(Clone, Debug)]
 struct Shared<G: Gate> {
-    config: G::Config,
+    terms: G::Terms,
     states: Vec<G>,
+    /// Bytes that the states take beside their own size.
+    heap: usize,
 }
 
 impl<G: Gate> Shared<G> {
     fn new(config: &G::Config, states: usize) -> Shared<G> {
-        Shared { config: config.clone(), states: vec![G::new(config); states] }
+        let terms = G::terms(config);
+        let state = G::new(&terms);
+        Shared { heap: state.heap_bytes() * states, states: vec![state; states], terms }
     }
 
-    fn of(&mut self, client: u32) -> (&mut G, &G::Config) {
+    #[inline(always)]
+    fn of(&mut self, client: u32) -> (&mut G, &G::Terms) {
         // One state serves the whole fleet.
         let index = if self.states.len() == 1 { 0 } else { client as usize };
-        (&mut self.states[index], &self.config)
+        (&mut self.states[index], &self.terms)
+    }
+
+    /// An admitted attempt ended. True if that opened a breaker.
+    #[inline(always)]
+    fn on_outcome(&mut self, client: u32, permit: Permit, ended: Ended) -> bool {
+        let (gate, terms) = self.of(client);
+        let (was_open, had) = (gate.is_open(), gate.heap_bytes());
+        gate.on_outcome(permit, ended, terms);
+        let (opened, grown) = (!was_open && gate.is_open(), gate.heap_bytes() - had);
+        self.heap += grown;
+        opened
+    }
+
+    fn bytes(&self) -> usize {
+        self.states.capacity() * size_of::<G>() + self.heap
     }
 }
 
@@ -80,10 +100,10 @@ impl Gates {
         }
     }
 
-    /// Bytes of one state.
-    fn bytes(rule: &GateRule) -> u64 {
+    /// Most bytes of one state.
+    fn most_bytes(rule: &GateRule) -> u64 {
         fn of<G: Gate>(config: &G::Config) -> u64 {
-            size_of::<G>() as u64 + G::heap_bytes(config)
+            size_of::<G>() as u64 + G::most_heap_bytes(&G::terms(config))
         }
         match rule {
             GateRule::TokenBudget(config) => of::<TokenBudget>(config),
@@ -97,30 +117,92 @@ impl Gates {
     }
 }
 
-/// Does something with the state and the configuration of a gate, whichever it is.
+/// Does something with a gate, whichever it is.
 macro_rules! with {
-    ($gates:expr, $client:expr, |$gate:ident, $config:ident| $body:expr) => {
+    ($gates:expr, |$shared:ident| $body:expr) => {
         match $gates {
-            Gates::TokenBudget(shared) => with!(@ shared, $client, $gate, $config, $body),
-            Gates::RatioBudget(shared) => with!(@ shared, $client, $gate, $config, $body),
-            Gates::AdaptiveThrottle(shared) => with!(@ shared, $client, $gate, $config, $body),
-            Gates::RateLimiter(shared) => with!(@ shared, $client, $gate, $config, $body),
-            Gates::ConsecutiveBreaker(shared) => with!(@ shared, $client, $gate, $config, $body),
-            Gates::RateBreaker(shared) => with!(@ shared, $client, $gate, $config, $body),
-            Gates::Concurrency(shared) => with!(@ shared, $client, $gate, $config, $body),
+            Gates::TokenBudget($shared) => $body,
+            Gates::RatioBudget($shared) => $body,
+            Gates::AdaptiveThrottle($shared) => $body,
+            Gates::RateLimiter($shared) => $body,
+            Gates::ConsecutiveBreaker($shared) => $body,
+            Gates::RateBreaker($shared) => $body,
+            Gates::Concurrency($shared) => $body,
         }
     };
-    (@ $shared:ident, $client:expr, $gate:ident, $config:ident, $body:expr) => {{
-        #[allow(unused_variables, reason = "not every question needs the configuration")]
-        let ($gate, $config) = $shared.of($client);
-        $body
-    }};
+    ($gates:expr, $client:expr, |$gate:ident, $terms:ident| $body:expr) => {
+        with!($gates, |shared| {
+            let ($gate, $terms) = shared.of($client);
+            $body
+        })
+    };
+}
+
+/// Numbers of gates, a bit for each. Goes through them in their order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Numbers(u8);
+
+const _: () = assert!(MOST_GATES <= 8, "each gate has a bit");
+
+impl Numbers {
+    /// The numbers of those gates of which something is true.
+    fn of<'a>(gates: &'a [Gates], is_true: impl Fn(&'a Gates) -> bool) -> Numbers {
+        Numbers(gates.iter().enumerate().map(|(number, gate)| u8::from(is_true(gate)) << number).sum())
+    }
+
+    /// True if there is exactly one.
+    fn is_one(self) -> bool {
+        self.0.is_power_of_two()
+    }
+}
+
+impl Iterator for Numbers {
+    type Item = usize;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<usize> {
+        let number = (self.0 != 0).then(|| self.0.trailing_zeros() as usize)?;
+        self.0 &= self.0 - 1;
+        Some(number)
+    }
+}
+
+/// The gates that are told of something, worked out once for all attempts.
+#[derive(Clone, Copy, Debug)]
+struct Listeners {
+    first_attempts: Numbers,
+    ends: Numbers,
+    successes: Numbers,
+    waits: Numbers,
+}
+
+impl Listeners {
+    fn of(gates: &[Gates], hears: impl Fn(&Gates) -> Hears) -> Listeners {
+        Listeners {
+            first_attempts: Numbers::of(gates, |gate| hears(gate).first_attempts),
+            ends: Numbers::of(gates, |gate| hears(gate).ends),
+            successes: Numbers::of(gates, |gate| hears(gate).successes),
+            waits: Numbers::of(gates, |gate| hears(gate).waits),
+        }
+    }
+}
+
+/// What a gate wants to be told.
+fn hears(gates: &Gates) -> Hears {
+    fn of<G: Gate>(shared: &Shared<G>) -> Hears {
+        G::hears(&shared.terms)
+    }
+    with!(gates, |shared| of(shared))
 }
 
 /// The gates of a policy with their state: one per client, or one for the fleet.
 #[derive(Clone, Debug)]
 pub struct GateChain {
-    gates: Vec<(GateConfig, Gates)>,
+    gates: Vec<Gates>,
+    configs: Vec<GateConfig>,
+    /// Those asked when a retry is decided on, and those asked when an attempt is sent.
+    asked: [Numbers; 2],
+    listeners: Listeners,
     counts: GateCounts,
     refusal: Option<u8>,
 }
@@ -129,40 +211,66 @@ impl GateChain {
     /// Gates in their first state for `clients` clients. Those of one moment are asked in the order given.
     pub fn new(configs: &[GateConfig], clients: u32) -> GateChain {
         assert!(configs.len() <= MOST_GATES, "a policy has at most {MOST_GATES} gates");
-        let gates = configs
-            .iter()
-            .map(|config| {
-                let states = if config.scope == Scope::Client { clients as usize } else { 1 };
-                (config.clone(), Gates::new(&config.rule, states))
-            })
-            .collect();
-        GateChain { gates, counts: GateCounts::default(), refusal: None }
+        let states = |scope| if scope == Scope::Client { clients as usize } else { 1 };
+        let gates: Vec<Gates> = configs.iter().map(|config| Gates::new(&config.rule, states(config.scope))).collect();
+        let at = |moment| {
+            let number = |(number, config): (usize, &GateConfig)| u8::from(config.rule.moment() == moment) << number;
+            Numbers(configs.iter().enumerate().map(number).sum())
+        };
+        GateChain {
+            asked: [at(Moment::Retry), at(Moment::Send)],
+            listeners: Listeners::of(&gates, hears),
+            gates,
+            configs: configs.to_vec(),
+            counts: GateCounts::default(),
+            refusal: None,
+        }
     }
 
     /// Bytes of gate state that a chain needs at most.
-    pub fn bytes(configs: &[GateConfig], clients: u32) -> u64 {
+    pub fn most_bytes(configs: &[GateConfig], clients: u32) -> u64 {
         let states = |scope| if scope == Scope::Client { u64::from(clients) } else { 1 };
-        configs.iter().map(|config| states(config.scope).saturating_mul(Gates::bytes(&config.rule))).sum()
+        configs.iter().map(|config| states(config.scope).saturating_mul(Gates::most_bytes(&config.rule))).sum()
+    }
+
+    /// Bytes of gate state that it takes now.
+    pub fn bytes(&self) -> usize {
+        self.gates.iter().map(|gates| with!(gates, |shared| shared.bytes())).sum()
     }
 
     /// True if there is no gate.
+    #[inline(always)]
     pub fn is_empty(&self) -> bool {
         self.gates.is_empty()
     }
 
     /// What the gates have done so far.
+    #[inline(always)]
     pub fn counts(&self) -> GateCounts {
         self.counts
     }
 
     /// The number of the gate that has refused since this was asked before. A step of a call meets at most one refusal.
+    #[inline(always)]
     pub fn take_refusal(&mut self) -> Option<u8> {
         self.refusal.take()
     }
 
     /// The configured gate with this number.
     pub fn config(&self, gate: u8) -> &GateConfig {
-        &self.gates[gate as usize].0
+        &self.configs[gate as usize]
+    }
+
+    /// True if a gate is asked at this moment.
+    #[inline(always)]
+    pub fn asks(&self, moment: Moment) -> bool {
+        self.asked[moment as usize] != Numbers(0)
+    }
+
+    /// True if a gate wants to know how attempts end.
+    #[inline(always)]
+    pub fn hears_ends(&self) -> bool {
+        self.listeners.ends != Numbers(0)
     }
 
     /// Asks all gates of one moment; charges them only if all admit, now. `rng` is for gates that draw.
@@ -174,22 +282,27 @@ impl GateChain {
         permits: &mut Permits,
         rng: &mut dyn Rng,
     ) -> Admission {
+        let asked = self.asked[moment as usize];
+        // Who is alone has nobody to wait for.
+        let alone = asked.is_one();
         let mut not_before = None;
-        for number in 0..self.gates.len() {
-            let (config, gates) = &mut self.gates[number];
-            if config.rule.moment() != moment {
-                continue;
-            }
-            let (answer, half_opened) = with!(gates, client, |gate, config| {
+        for number in asked {
+            let (answer, half_opened) = with!(&mut self.gates[number], client, |gate, terms| {
                 let was_open = gate.is_open();
-                (gate.check(ask, config, rng), was_open && !gate.is_open())
+                let answer = gate.check(ask, terms, rng);
+                match answer {
+                    Answer::Admit if alone => permits[number] = gate.on_admit(ask, terms),
+                    Answer::Refuse => gate.on_refuse(ask.now, terms),
+                    Answer::Admit | Answer::NotBefore(_) => {}
+                }
+                (answer, was_open && !gate.is_open())
             });
             self.counts.breakers_open -= u64::from(half_opened);
             match answer {
+                Answer::Admit if alone => return Admission::Admitted,
                 Answer::Admit => {}
                 Answer::NotBefore(at) => not_before = not_before.max(Some(at)),
                 Answer::Refuse => {
-                    with!(gates, client, |gate, config| gate.on_refuse(ask.now, config));
                     if ask.waited {
                         self.give_back(client);
                     }
@@ -201,59 +314,64 @@ impl GateChain {
         if let Some(at) = not_before {
             return Admission::NotBefore(at);
         }
-        for ((config, gates), permit) in self.gates.iter_mut().zip(permits) {
-            if config.rule.moment() == moment {
-                *permit = with!(gates, client, |gate, config| gate.on_admit(ask, config));
-            }
+        for number in asked {
+            permits[number] = with!(&mut self.gates[number], client, |gate, terms| gate.on_admit(ask, terms));
         }
         Admission::Admitted
     }
 
     /// An attempt waits until the instant it was told: reserves what it waits for. It asks again then, as one that has waited.
     pub fn reserve(&mut self, now: SimTime, client: u32) {
-        for (_, gates) in &mut self.gates {
-            with!(gates, client, |gate, config| gate.reserve(now, config));
+        for number in self.listeners.waits {
+            with!(&mut self.gates[number], client, |gate, terms| gate.reserve(now, terms));
         }
     }
 
     /// An attempt that waits is not sent after all.
     pub fn give_back(&mut self, client: u32) {
-        for (_, gates) in &mut self.gates {
-            with!(gates, client, |gate, config| gate.give_back(config));
+        for number in self.listeners.waits {
+            with!(&mut self.gates[number], client, |gate, terms| gate.give_back(terms));
         }
     }
 
     /// The first attempt of a call is sent.
+    #[inline]
     pub fn on_first_attempt(&mut self, now: SimTime, client: u32) {
-        for (_, gates) in &mut self.gates {
-            with!(gates, client, |gate, config| gate.on_first_attempt(now, config));
+        if self.listeners.first_attempts != Numbers(0) {
+            self.tell_of_first_attempt(now, client);
+        }
+    }
+
+    #[inline(never)]
+    fn tell_of_first_attempt(&mut self, now: SimTime, client: u32) {
+        for number in self.listeners.first_attempts {
+            with!(&mut self.gates[number], client, |gate, terms| gate.on_first_attempt(now, terms));
         }
     }
 
     /// An admitted attempt ended.
     pub fn on_outcome(&mut self, client: u32, permits: &Permits, ended: Ended) {
-        for ((_, gates), permit) in self.gates.iter_mut().zip(permits) {
-            let opened = with!(gates, client, |gate, config| {
-                let was_open = gate.is_open();
-                gate.on_outcome(*permit, ended, config);
-                !was_open && gate.is_open()
-            });
-            self.counts.breaker_opened += u64::from(opened);
-            self.counts.breakers_open += u64::from(opened);
+        for number in self.listeners.ends {
+            let permit = permits[number];
+            if with!(&mut self.gates[number], |shared| shared.on_outcome(client, permit, ended)) {
+                self.counts.breaker_opened += 1;
+                self.counts.breakers_open += 1;
+            }
         }
     }
 
     /// An admitted attempt was given up without an outcome.
     pub fn on_abandon(&mut self, client: u32, permits: &Permits) {
-        for ((_, gates), permit) in self.gates.iter_mut().zip(permits) {
-            with!(gates, client, |gate, config| gate.on_abandon(*permit));
+        for number in self.listeners.ends {
+            with!(&mut self.gates[number], |shared| shared.of(client).0.on_abandon(permits[number]));
         }
     }
 
     /// A call succeeded.
+    #[inline]
     pub fn on_call_success(&mut self, client: u32) {
-        for (_, gates) in &mut self.gates {
-            with!(gates, client, |gate, config| gate.on_call_success(config));
+        for number in self.listeners.successes {
+            with!(&mut self.gates[number], client, |gate, terms| gate.on_call_success(terms));
         }
     }
 }
@@ -381,10 +499,10 @@ mod tests {
             chain.on_first_attempt(SimTime::ZERO, 0);
             if moment == Moment::Send {
                 // Opens the second gate alone.
-                let Gates::ConsecutiveBreaker(shared) = &mut chain.gates[1].1 else { panic!("a breaker") };
-                let (gate, config) = shared.of(0);
-                let permit = gate.on_admit(AT_ONCE, config);
-                gate.on_outcome(permit, ended(GateOutcome::Failure), config);
+                let Gates::ConsecutiveBreaker(shared) = &mut chain.gates[1] else { panic!("a breaker") };
+                let (gate, terms) = shared.of(0);
+                let permit = gate.on_admit(AT_ONCE, terms);
+                gate.on_outcome(permit, ended(GateOutcome::Failure), terms);
             }
             let before = format!("{:?}", chain.gates[0]);
             assert_eq!(admit(&mut chain, moment, 0, &mut Permits::default()), Admission::Refused(1), "{rule:?}");
