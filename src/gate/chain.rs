@@ -77,6 +77,7 @@ impl<G: Gate> Shared<G> {
 
 /// Every gate there is, with its state.
 #[derive(Clone, Debug)]
+#[repr(u8)]
 enum Gates {
     TokenBudget(Shared<TokenBudget>),
     RatioBudget(Shared<RatioBudget>),
@@ -187,6 +188,24 @@ impl Listeners {
     }
 }
 
+/// Asking a gate, with what follows for those who watch.
+trait Watched: Gate {
+    #[inline(always)]
+    fn ask(&mut self, ask: Ask, terms: &Self::Terms, rng: &mut dyn Rng, counts: &mut GateCounts) -> Answer {
+        let was_open = self.is_open();
+        let answer = self.check(ask, terms, rng);
+        if was_open && !self.is_open() {
+            counts.breakers_open -= 1;
+        }
+        if answer == Answer::Refuse {
+            self.on_refuse(ask.now, terms);
+        }
+        answer
+    }
+}
+
+impl<G: Gate> Watched for G {}
+
 /// What a gate wants to be told.
 fn hears(gates: &Gates) -> Hears {
     fn of<G: Gate>(shared: &Shared<G>) -> Hears {
@@ -274,6 +293,7 @@ impl GateChain {
     }
 
     /// Asks all gates of one moment; charges them only if all admit, now. `rng` is for gates that draw.
+    #[inline(always)]
     pub fn admit(
         &mut self,
         moment: Moment,
@@ -283,32 +303,55 @@ impl GateChain {
         rng: &mut dyn Rng,
     ) -> Admission {
         let asked = self.asked[moment as usize];
-        // Who is alone has nobody to wait for.
-        let alone = asked.is_one();
+        if asked.is_one() {
+            self.ask_the_only(asked, ask, client, permits, rng)
+        } else {
+            self.ask_all(asked, ask, client, permits, rng)
+        }
+    }
+
+    /// Who is alone has nobody to wait for, and is charged at once.
+    #[inline(never)]
+    fn ask_the_only(
+        &mut self,
+        Numbers(asked): Numbers,
+        ask: Ask,
+        client: u32,
+        permits: &mut Permits,
+        rng: &mut dyn Rng,
+    ) -> Admission {
+        let number = asked.trailing_zeros() as usize;
+        let permit = &mut permits[number];
+        let answer = with!(&mut self.gates[number], |shared| {
+            let (gate, terms) = shared.of(client);
+            let answer = gate.ask(ask, terms, rng, &mut self.counts);
+            if answer == Answer::Admit {
+                *permit = gate.on_admit(ask, terms);
+            }
+            answer
+        });
+        match answer {
+            Answer::Admit => Admission::Admitted,
+            Answer::NotBefore(at) => Admission::NotBefore(at),
+            Answer::Refuse => self.refused(number, ask, client),
+        }
+    }
+
+    #[inline(never)]
+    fn ask_all(
+        &mut self,
+        asked: Numbers,
+        ask: Ask,
+        client: u32,
+        permits: &mut Permits,
+        rng: &mut dyn Rng,
+    ) -> Admission {
         let mut not_before = None;
         for number in asked {
-            let (answer, half_opened) = with!(&mut self.gates[number], client, |gate, terms| {
-                let was_open = gate.is_open();
-                let answer = gate.check(ask, terms, rng);
-                match answer {
-                    Answer::Admit if alone => permits[number] = gate.on_admit(ask, terms),
-                    Answer::Refuse => gate.on_refuse(ask.now, terms),
-                    Answer::Admit | Answer::NotBefore(_) => {}
-                }
-                (answer, was_open && !gate.is_open())
-            });
-            self.counts.breakers_open -= u64::from(half_opened);
-            match answer {
-                Answer::Admit if alone => return Admission::Admitted,
+            match with!(&mut self.gates[number], client, |gate, terms| gate.ask(ask, terms, rng, &mut self.counts)) {
                 Answer::Admit => {}
                 Answer::NotBefore(at) => not_before = not_before.max(Some(at)),
-                Answer::Refuse => {
-                    if ask.waited {
-                        self.give_back(client);
-                    }
-                    self.refusal = Some(number as u8);
-                    return Admission::Refused(number as u8);
-                }
+                Answer::Refuse => return self.refused(number, ask, client),
             }
         }
         if let Some(at) = not_before {
@@ -318,6 +361,15 @@ impl GateChain {
             permits[number] = with!(&mut self.gates[number], client, |gate, terms| gate.on_admit(ask, terms));
         }
         Admission::Admitted
+    }
+
+    /// The gate with this number has refused.
+    fn refused(&mut self, number: usize, ask: Ask, client: u32) -> Admission {
+        if ask.waited {
+            self.give_back(client);
+        }
+        self.refusal = Some(number as u8);
+        Admission::Refused(number as u8)
     }
 
     /// An attempt waits until the instant it was told: reserves what it waits for. It asks again then, as one that has waited.
@@ -337,26 +389,29 @@ impl GateChain {
     /// The first attempt of a call is sent.
     #[inline]
     pub fn on_first_attempt(&mut self, now: SimTime, client: u32) {
-        if self.listeners.first_attempts != Numbers(0) {
-            self.tell_of_first_attempt(now, client);
+        for number in self.listeners.first_attempts {
+            self.tell_of_first_attempt(number, now, client);
         }
     }
 
     #[inline(never)]
-    fn tell_of_first_attempt(&mut self, now: SimTime, client: u32) {
-        for number in self.listeners.first_attempts {
-            with!(&mut self.gates[number], client, |gate, terms| gate.on_first_attempt(now, terms));
-        }
+    fn tell_of_first_attempt(&mut self, number: usize, now: SimTime, client: u32) {
+        with!(&mut self.gates[number], client, |gate, terms| gate.on_first_attempt(now, terms));
     }
 
     /// An admitted attempt ended.
+    #[inline]
     pub fn on_outcome(&mut self, client: u32, permits: &Permits, ended: Ended) {
         for number in self.listeners.ends {
-            let permit = permits[number];
-            if with!(&mut self.gates[number], |shared| shared.on_outcome(client, permit, ended)) {
-                self.counts.breaker_opened += 1;
-                self.counts.breakers_open += 1;
-            }
+            self.tell_of_end(number, client, permits[number], ended);
+        }
+    }
+
+    #[inline(never)]
+    fn tell_of_end(&mut self, number: usize, client: u32, permit: Permit, ended: Ended) {
+        if with!(&mut self.gates[number], |shared| shared.on_outcome(client, permit, ended)) {
+            self.counts.breaker_opened += 1;
+            self.counts.breakers_open += 1;
         }
     }
 
@@ -371,8 +426,13 @@ impl GateChain {
     #[inline]
     pub fn on_call_success(&mut self, client: u32) {
         for number in self.listeners.successes {
-            with!(&mut self.gates[number], client, |gate, terms| gate.on_call_success(terms));
+            self.tell_of_success(number, client);
         }
+    }
+
+    #[inline(never)]
+    fn tell_of_success(&mut self, number: usize, client: u32) {
+        with!(&mut self.gates[number], client, |gate, terms| gate.on_call_success(terms));
     }
 }
 

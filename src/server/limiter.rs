@@ -34,7 +34,7 @@ impl Limiter {
     ///
     /// # Errors
     /// The time until there is one; nothing was taken.
-    #[inline]
+    #[inline(always)]
     pub fn take(&mut self, now: SimTime, client: u32) -> Result<(), Span> {
         let index = if self.full_at.len() == 1 { 0 } else { client as usize };
         let full_at = &mut self.full_at[index];

@@ -73,10 +73,14 @@ struct Ring {
 const FEW: usize = 8;
 
 impl Ring {
+    #[inline]
     fn add(&mut self, failed: bool, slow: bool, most: u32) {
         let new = u8::from(failed) << FAILED | u8::from(slow) << SLOW;
         if self.calls.len() < most as usize {
-            self.grow(new, most as usize);
+            if self.calls.len() == self.calls.capacity() {
+                self.grow(most as usize);
+            }
+            self.calls.push(new);
         } else {
             let old = std::mem::replace(&mut self.calls[self.oldest as usize], new);
             self.failed -= u32::from(old >> FAILED & 1);
@@ -90,14 +94,11 @@ impl Ring {
         self.slow += u32::from(slow);
     }
 
-    /// Doubles when it must, but takes no more than a full ring needs.
-    #[inline(never)]
-    fn grow(&mut self, new: u8, most: usize) {
+    /// Doubles, but takes no more than a full ring needs.
+    #[cold]
+    fn grow(&mut self, most: usize) {
         let calls = self.calls.len();
-        if calls == self.calls.capacity() {
-            self.calls.reserve_exact(calls.max(FEW).min(most - calls));
-        }
-        self.calls.push(new);
+        self.calls.reserve_exact(calls.max(FEW).min(most - calls));
     }
 
     fn clear(&mut self) {
@@ -121,8 +122,6 @@ struct Limit {
 }
 
 impl Limit {
-    const NEVER: Limit = Limit { share: f64::INFINITY, of_full_ring: u64::MAX };
-
     /// At this share; with a ring of so many calls.
     fn new(share: f64, ring: u64) -> Limit {
         let mut limit = Limit { share, of_full_ring: u64::MAX };
@@ -152,11 +151,10 @@ pub struct RateBreakerTerms {
     window: TermsOfWindow,
     min_calls: u64,
     failed: Limit,
-    slow: Limit,
+    /// Of slow calls, if they are counted apart. If not, a slow call is a failure as any other.
+    slow: Option<Limit>,
     /// One that took longer than this is slow.
     slow_above: Span,
-    /// A slow call is a failure as any other.
-    slow_fails: bool,
     open: Span,
     probes: u32,
 }
@@ -171,12 +169,14 @@ impl RateBreakerTerms {
     /// True if a window with these sums opens the breaker.
     fn opens(&self, sums: [u64; 3]) -> bool {
         let [calls, failed, slow] = sums;
-        calls >= self.min_calls && (self.failed.is_reached(failed, calls) || self.slow.is_reached(slow, calls))
+        calls >= self.min_calls
+            && (self.failed.is_reached(failed, calls) || self.slow.is_some_and(|limit| limit.is_reached(slow, calls)))
     }
 
     /// The same for a full ring.
     fn full_ring_opens(&self, failed: u32, slow: u32) -> bool {
-        u64::from(failed) >= self.failed.of_full_ring || u64::from(slow) >= self.slow.of_full_ring
+        u64::from(failed) >= self.failed.of_full_ring
+            || self.slow.is_some_and(|limit| u64::from(slow) >= limit.of_full_ring)
     }
 }
 
@@ -229,14 +229,13 @@ impl Gate for RateBreaker {
             RateWindow::Calls(calls) => (TermsOfWindow::Calls(calls), u64::from(calls)),
             RateWindow::Time(window) => (TermsOfWindow::Time(Slot::of(window)), 0),
         };
-        let apart = config.slow.and_then(|slow| slow.threshold);
+        let slow = config.slow.and_then(|slow| slow.threshold);
         RateBreakerTerms {
             window,
             min_calls: u64::from(config.min_calls),
             failed: Limit::new(config.threshold, ring),
-            slow: apart.map_or(Limit::NEVER, |threshold| Limit::new(threshold, ring)),
+            slow: slow.map(|threshold| Limit::new(threshold, ring)),
             slow_above: config.slow.map_or(Span(u64::MAX), |slow| slow.above),
-            slow_fails: apart.is_none(),
             open: config.open,
             probes: config.probes,
         }
@@ -272,13 +271,14 @@ impl Gate for RateBreaker {
         self.circuit.on_admit()
     }
 
+    #[inline]
     fn on_outcome(&mut self, permit: Permit, ended: Ended, terms: &RateBreakerTerms) {
         let slow = ended.took > terms.slow_above;
         let failed = ended.outcome == GateOutcome::Failure;
         match self.circuit.standing(permit) {
             Standing::Stale => {}
             Standing::Regular => {
-                if self.window.add(ended.now, failed || (slow && terms.slow_fails), slow, terms) {
+                if self.window.add(ended.now, failed || (slow && terms.slow.is_none()), slow, terms) {
                     self.circuit.open(ended.now, terms.open);
                 }
             }
@@ -407,7 +407,6 @@ mod tests {
             }
         }
         assert_eq!(Limit::new(0.5, u64::from(u32::MAX)).of_full_ring, 1 << 31);
-        assert!(!Limit::NEVER.is_reached(7, 7));
     }
 
     /// A ring takes what was said beforehand, and not a byte more.
