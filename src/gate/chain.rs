@@ -439,7 +439,7 @@ impl GateChain {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::breaker::ConsecutiveBreakerConfig;
+    use crate::gate::breaker::{ConsecutiveBreakerConfig, RateBreakerConfig, RateWindow, SlowCalls};
     use crate::gate::budget::{DepositOn, RatioBudgetConfig, TokenBudgetConfig, Tokens};
     use crate::gate::concurrency::ConcurrencyConfig;
     use crate::gate::limiter::{OnLimit, RateLimiterConfig};
@@ -590,5 +590,160 @@ mod tests {
             Admission::Admitted,
         );
         assert_eq!(chain.config(0).on_refusal, OnRefusal::Fail);
+    }
+
+    /// Rules of every kind, and one of each window of a breaker.
+    fn every_rule() -> Vec<GateRule> {
+        let rate = |window| {
+            let slow = Some(SlowCalls { above: Span::millis(500), threshold: Some(0.9) });
+            GateRule::RateBreaker(RateBreakerConfig {
+                threshold: 0.6,
+                window,
+                min_calls: 3,
+                open: Span::secs(1),
+                probes: 2,
+                slow,
+            })
+        };
+        let first = GateRule::TokenBudget(TokenBudgetConfig {
+            capacity: Tokens::new(2.0),
+            cost: Tokens::new(1.0),
+            deposit: Tokens::new(0.3),
+            deposit_on: DepositOn::FirstAttempt,
+        });
+        let patient = GateRule::RateLimiter(RateLimiterConfig { rate: 1.0, burst: 2.0, on_limit: OnLimit::Wait });
+        let throttle = GateRule::AdaptiveThrottle(AdaptiveThrottleConfig { k: 1.5, window: Span::secs(10) });
+        let by_time = rate(RateWindow::Time(Span::secs(5)));
+        let by_calls = rate(RateWindow::Calls(20));
+        vec![
+            budget(1.0),
+            first,
+            ratio(),
+            limiter(OnLimit::Refuse),
+            patient,
+            by_calls,
+            by_time,
+            breaker(),
+            concurrency(),
+            throttle,
+        ]
+    }
+
+    /// Attempts of two clients that ask, wait, end and are given up at random. Returns what was answered.
+    fn play(chain: &mut GateChain, seed: u64, mut look: impl FnMut(&GateChain)) -> Vec<Admission> {
+        let mut dice = KeyedRng::new(seed, Purpose::Jitter, 0, 0);
+        let (mut now, mut open, mut answers) = (SimTime::ZERO, Vec::new(), Vec::new());
+        for number in 0..300 {
+            now = now + Span::millis(dice.below(400));
+            let client = dice.below(2) as u32;
+            let moment = if dice.below(3) == 0 { Moment::Retry } else { Moment::Send };
+            let ended = Ended {
+                now,
+                outcome: if dice.below(2) == 0 { GateOutcome::Success } else { GateOutcome::Failure },
+                took: Span::millis(dice.below(700)),
+            };
+            match dice.below(8) {
+                0..5 => {
+                    let mut permits = Permits::default();
+                    let ask = Ask { now, attempt: 1 + dice.below(2) as u32, waited: dice.below(4) == 0 };
+                    let rng = &mut KeyedRng::new(seed, Purpose::Gate, number, 0);
+                    let answer = chain.admit(moment, ask, client, &mut permits, rng);
+                    match answer {
+                        Admission::Admitted if moment == Moment::Send => {
+                            chain.on_first_attempt(now, client);
+                            open.push((client, permits));
+                        }
+                        Admission::NotBefore(_) => chain.reserve(now, client),
+                        _ => {}
+                    }
+                    answers.push(answer);
+                }
+                5 if !open.is_empty() => {
+                    let (client, permits) = open.remove(0);
+                    chain.on_abandon(client, &permits);
+                }
+                _ if !open.is_empty() => {
+                    let (client, permits) = open.remove(0);
+                    chain.on_outcome(client, &permits, ended);
+                    if ended.outcome == GateOutcome::Success {
+                        chain.on_call_success(client);
+                    }
+                }
+                _ => {}
+            }
+            look(chain);
+        }
+        answers
+    }
+
+    /// Chains of one gate and of three.
+    fn chains() -> impl Iterator<Item = (GateChain, Vec<GateConfig>)> {
+        let rules = every_rule();
+        let all: Vec<usize> = (0..rules.len()).collect();
+        let threes = all.clone().into_iter().map(move |at| vec![at, (at + 1) % all.len(), (at + 4) % all.len()]);
+        let ones = (0..rules.len()).map(|at| vec![at]);
+        ones.chain(threes).flat_map(move |numbers| {
+            let rules: Vec<GateRule> = numbers.iter().map(|number| rules[*number].clone()).collect();
+            [Scope::Client, Scope::Fleet].map(|scope| {
+                let configs: Vec<GateConfig> = rules.iter().map(|rule| GateConfig::new(rule.clone(), scope)).collect();
+                (GateChain::new(&configs, 2), configs)
+            })
+        })
+    }
+
+    /// What a gate does not hear of would have changed nothing.
+    #[test]
+    fn a_gate_misses_nothing() {
+        for (mut chain, configs) in chains() {
+            let mut told_all = chain.clone();
+            told_all.listeners = Listeners::of(&told_all.gates, |_| Hears::ALL);
+            for seed in 0..20 {
+                assert_eq!(play(&mut chain, seed, |_| {}), play(&mut told_all, seed, |_| {}), "{configs:?}");
+                assert_eq!(format!("{:?}", chain.gates), format!("{:?}", told_all.gates), "{configs:?}");
+                assert_eq!(chain.counts(), told_all.counts(), "{configs:?}");
+            }
+        }
+    }
+
+    /// To be asked alone is the same as to be asked among all.
+    #[test]
+    fn the_only_gate_is_asked_as_all_are() {
+        for (mut chain, configs) in chains() {
+            let mut rng = KeyedRng::new(7, Purpose::Gate, 0, 0);
+            for (seed, moment) in [(1, Moment::Retry), (2, Moment::Send), (3, Moment::Send), (4, Moment::Retry)] {
+                play(&mut chain, seed, |_| {});
+                let asked = chain.asked[moment as usize];
+                let (mut alone, mut among) = (chain.clone(), chain.clone());
+                let (mut permits, mut same) = (Permits::default(), Permits::default());
+                for second in 0..30 {
+                    let ask =
+                        Ask { now: SimTime::ZERO + Span::secs(200 + second), attempt: 2, waited: second % 7 == 0 };
+                    let answer = alone.admit(moment, ask, 1, &mut permits, &mut rng.clone());
+                    assert_eq!(answer, among.ask_all(asked, ask, 1, &mut same, &mut rng), "{configs:?}");
+                    assert_eq!(format!("{:?} {permits:?}", alone.gates), format!("{:?} {same:?}", among.gates));
+                    assert_eq!((alone.counts(), alone.take_refusal()), (among.counts(), among.take_refusal()));
+                }
+            }
+        }
+    }
+
+    /// The books say what stands in memory, and never more than what was known beforehand.
+    #[test]
+    fn bytes_are_those_in_memory() {
+        fn counted<G: Gate>(shared: &Shared<G>) -> usize {
+            shared.states.iter().map(|gate| size_of::<G>() + gate.heap_bytes()).sum()
+        }
+        for (mut chain, configs) in chains() {
+            let most = GateChain::most_bytes(&configs, 2);
+            for seed in 0..5 {
+                play(&mut chain, seed, |chain| {
+                    let all: usize = chain.gates.iter().map(|gates| with!(gates, |shared| counted(shared))).sum();
+                    assert_eq!(chain.bytes(), all, "{configs:?}");
+                    assert!(all as u64 <= most, "{all} of {most}: {configs:?}");
+                });
+            }
+            let grown = configs.iter().any(|config| matches!(config.rule, GateRule::RateBreaker(_)));
+            assert!(grown || chain.bytes() as u64 == most, "only what looks back at calls grows");
+        }
     }
 }

@@ -277,3 +277,14 @@ pub trait Gate: Clone + fmt::Debug {
         false
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counters of refusals are found by number.
+    #[test]
+    fn refusals_stand_in_their_order() {
+        assert_eq!(Refusal::ALL.map(|refusal| refusal as usize), [0, 1, 2, 3, 4]);
+    }
+}
