@@ -4,7 +4,9 @@
 //! and does what the returned [`Action`] says. Every admitted attempt ends exactly once, by [`Call::on_outcome`], by
 //! a [`Call::on_wake`] at its due time, or by [`Call::abandon`].
 
-use rand::Rng;
+use std::convert::Infallible;
+
+use rand::{Rng, TryRng};
 
 use crate::gate::{Admission, Ask, Ended, GateChain, GateOutcome, Moment, OnRefusal, Permits};
 use crate::protocol::{Failure, Outcome};
@@ -62,6 +64,23 @@ pub trait Draws {
     fn jitter(&mut self) -> &mut dyn Rng;
     /// For gates that draw, and for the wait after a refusal.
     fn gates(&mut self) -> &mut dyn Rng;
+}
+
+/// The generator for gates, which nobody makes before a gate draws.
+struct ForGates<'a, D>(&'a mut D);
+
+impl<D: Draws> TryRng for ForGates<'_, D> {
+    type Error = Infallible;
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok(self.0.gates().next_u32())
+    }
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(self.0.gates().next_u64())
+    }
+    fn try_fill_bytes(&mut self, destination: &mut [u8]) -> Result<(), Infallible> {
+        self.0.gates().fill_bytes(destination);
+        Ok(())
+    }
 }
 
 /// Two generators.
@@ -220,11 +239,11 @@ impl Call {
         rules: &mut Rules,
         draws: &mut impl Draws,
     ) -> Admission {
-        if rules.gates.is_empty() {
+        if !rules.gates.asks(moment) {
             return Admission::Admitted;
         }
         let ask = Ask { now, attempt: self.attempts().saturating_add(1), waited };
-        rules.gates.admit(moment, ask, rules.client, &mut rules.held.permits, draws.gates())
+        rules.gates.admit(moment, ask, rules.client, &mut rules.held.permits, &mut ForGates(draws))
     }
 
     #[inline(always)]
@@ -287,10 +306,12 @@ impl Call {
 /// An attempt has ended: the gates learn of it before anything is decided.
 #[inline(never)]
 fn tell_gates(now: SimTime, outcome: Outcome, rules: &mut Rules) {
-    let failed = rules.policy.is_failure(outcome);
-    let seen = if failed { GateOutcome::Failure } else { GateOutcome::Success };
-    let ended = Ended { now, outcome: seen, took: now.since(rules.held.sent) };
-    rules.gates.on_outcome(rules.client, &rules.held.permits, ended);
+    if rules.gates.hears_ends() {
+        let failed = rules.policy.is_failure(outcome);
+        let seen = if failed { GateOutcome::Failure } else { GateOutcome::Success };
+        let ended = Ended { now, outcome: seen, took: now.since(rules.held.sent) };
+        rules.gates.on_outcome(rules.client, &rules.held.permits, ended);
+    }
     if outcome.is_success() {
         rules.gates.on_call_success(rules.client);
     }

@@ -7,7 +7,7 @@ use super::budget::{RatioBudget, TokenBudget};
 use super::concurrency::Concurrency;
 use super::limiter::RateLimiter;
 use super::throttle::AdaptiveThrottle;
-use super::{Answer, Ask, Ended, Gate, GateConfig, GateRule, Moment, Permit, Scope};
+use super::{Answer, Ask, Ended, Gate, GateConfig, GateRule, Hears, Moment, Permit, Scope};
 use crate::units::SimTime;
 
 /// Most gates one policy can have: a budget, a throttle, a limiter, a breaker, and a limit on retries at once.
@@ -36,27 +36,48 @@ pub enum Admission {
     Refused(u8),
 }
 
-/// One gate for everybody: its configuration, and its state for each client or for the fleet.
+/// One gate for everybody: its terms, and its state for each client or for the fleet.
 #[derive(Clone, Debug)]
 struct Shared<G: Gate> {
-    config: G::Config,
+    terms: G::Terms,
     states: Vec<G>,
+    /// Bytes that the states take beside their own size.
+    heap: usize,
 }
 
 impl<G: Gate> Shared<G> {
     fn new(config: &G::Config, states: usize) -> Shared<G> {
-        Shared { config: config.clone(), states: vec![G::new(config); states] }
+        let terms = G::terms(config);
+        let state = G::new(&terms);
+        Shared { heap: state.heap_bytes() * states, states: vec![state; states], terms }
     }
 
-    fn of(&mut self, client: u32) -> (&mut G, &G::Config) {
+    #[inline(always)]
+    fn of(&mut self, client: u32) -> (&mut G, &G::Terms) {
         // One state serves the whole fleet.
         let index = if self.states.len() == 1 { 0 } else { client as usize };
-        (&mut self.states[index], &self.config)
+        (&mut self.states[index], &self.terms)
+    }
+
+    /// An admitted attempt ended. True if that opened a breaker.
+    #[inline(always)]
+    fn on_outcome(&mut self, client: u32, permit: Permit, ended: Ended) -> bool {
+        let (gate, terms) = self.of(client);
+        let (was_open, had) = (gate.is_open(), gate.heap_bytes());
+        gate.on_outcome(permit, ended, terms);
+        let (opened, grown) = (!was_open && gate.is_open(), gate.heap_bytes() - had);
+        self.heap += grown;
+        opened
+    }
+
+    fn bytes(&self) -> usize {
+        self.states.capacity() * size_of::<G>() + self.heap
     }
 }
 
 /// Every gate there is, with its state.
 #[derive(Clone, Debug)]
+#[repr(u8)]
 enum Gates {
     TokenBudget(Shared<TokenBudget>),
     RatioBudget(Shared<RatioBudget>),
@@ -80,10 +101,10 @@ impl Gates {
         }
     }
 
-    /// Bytes of one state.
-    fn bytes(rule: &GateRule) -> u64 {
+    /// Most bytes of one state.
+    fn most_bytes(rule: &GateRule) -> u64 {
         fn of<G: Gate>(config: &G::Config) -> u64 {
-            size_of::<G>() as u64 + G::heap_bytes(config)
+            size_of::<G>() as u64 + G::most_heap_bytes(&G::terms(config))
         }
         match rule {
             GateRule::TokenBudget(config) => of::<TokenBudget>(config),
@@ -97,30 +118,110 @@ impl Gates {
     }
 }
 
-/// Does something with the state and the configuration of a gate, whichever it is.
+/// Does something with a gate, whichever it is.
 macro_rules! with {
-    ($gates:expr, $client:expr, |$gate:ident, $config:ident| $body:expr) => {
+    ($gates:expr, |$shared:ident| $body:expr) => {
         match $gates {
-            Gates::TokenBudget(shared) => with!(@ shared, $client, $gate, $config, $body),
-            Gates::RatioBudget(shared) => with!(@ shared, $client, $gate, $config, $body),
-            Gates::AdaptiveThrottle(shared) => with!(@ shared, $client, $gate, $config, $body),
-            Gates::RateLimiter(shared) => with!(@ shared, $client, $gate, $config, $body),
-            Gates::ConsecutiveBreaker(shared) => with!(@ shared, $client, $gate, $config, $body),
-            Gates::RateBreaker(shared) => with!(@ shared, $client, $gate, $config, $body),
-            Gates::Concurrency(shared) => with!(@ shared, $client, $gate, $config, $body),
+            Gates::TokenBudget($shared) => $body,
+            Gates::RatioBudget($shared) => $body,
+            Gates::AdaptiveThrottle($shared) => $body,
+            Gates::RateLimiter($shared) => $body,
+            Gates::ConsecutiveBreaker($shared) => $body,
+            Gates::RateBreaker($shared) => $body,
+            Gates::Concurrency($shared) => $body,
         }
     };
-    (@ $shared:ident, $client:expr, $gate:ident, $config:ident, $body:expr) => {{
-        #[allow(unused_variables, reason = "not every question needs the configuration")]
-        let ($gate, $config) = $shared.of($client);
-        $body
-    }};
+    ($gates:expr, $client:expr, |$gate:ident, $terms:ident| $body:expr) => {
+        with!($gates, |shared| {
+            let ($gate, $terms) = shared.of($client);
+            $body
+        })
+    };
+}
+
+/// Numbers of gates, a bit for each. Goes through them in their order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Numbers(u8);
+
+const _: () = assert!(MOST_GATES <= 8, "each gate has a bit");
+
+impl Numbers {
+    /// The numbers of those gates of which something is true.
+    fn of<'a>(gates: &'a [Gates], is_true: impl Fn(&'a Gates) -> bool) -> Numbers {
+        Numbers(gates.iter().enumerate().map(|(number, gate)| u8::from(is_true(gate)) << number).sum())
+    }
+
+    /// True if there is exactly one.
+    fn is_one(self) -> bool {
+        self.0.is_power_of_two()
+    }
+}
+
+impl Iterator for Numbers {
+    type Item = usize;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<usize> {
+        let number = (self.0 != 0).then(|| self.0.trailing_zeros() as usize)?;
+        self.0 &= self.0 - 1;
+        Some(number)
+    }
+}
+
+/// The gates that are told of something, worked out once for all attempts.
+#[derive(Clone, Copy, Debug)]
+struct Listeners {
+    first_attempts: Numbers,
+    ends: Numbers,
+    successes: Numbers,
+    waits: Numbers,
+}
+
+impl Listeners {
+    fn of(gates: &[Gates], hears: impl Fn(&Gates) -> Hears) -> Listeners {
+        Listeners {
+            first_attempts: Numbers::of(gates, |gate| hears(gate).first_attempts),
+            ends: Numbers::of(gates, |gate| hears(gate).ends),
+            successes: Numbers::of(gates, |gate| hears(gate).successes),
+            waits: Numbers::of(gates, |gate| hears(gate).waits),
+        }
+    }
+}
+
+/// Asking a gate, with what follows for those who watch.
+trait Watched: Gate {
+    #[inline(always)]
+    fn ask(&mut self, ask: Ask, terms: &Self::Terms, rng: &mut dyn Rng, counts: &mut GateCounts) -> Answer {
+        let was_open = self.is_open();
+        let answer = self.check(ask, terms, rng);
+        if was_open && !self.is_open() {
+            counts.breakers_open -= 1;
+        }
+        if answer == Answer::Refuse {
+            self.on_refuse(ask.now, terms);
+        }
+        answer
+    }
+}
+
+impl<G: Gate> Watched for G {}
+
+/// What a gate wants to be told.
+fn hears(gates: &Gates) -> Hears {
+    fn of<G: Gate>(shared: &Shared<G>) -> Hears {
+        G::hears(&shared.terms)
+    }
+    with!(gates, |shared| of(shared))
 }
 
 /// The gates of a policy with their state: one per client, or one for the fleet.
 #[derive(Clone, Debug)]
 pub struct GateChain {
-    gates: Vec<(GateConfig, Gates)>,
+    gates: Vec<Gates>,
+    configs: Vec<GateConfig>,
+    /// Those asked when a retry is decided on, and those asked when an attempt is sent.
+    asked: [Numbers; 2],
+    listeners: Listeners,
     counts: GateCounts,
     refusal: Option<u8>,
 }
@@ -129,43 +230,70 @@ impl GateChain {
     /// Gates in their first state for `clients` clients. Those of one moment are asked in the order given.
     pub fn new(configs: &[GateConfig], clients: u32) -> GateChain {
         assert!(configs.len() <= MOST_GATES, "a policy has at most {MOST_GATES} gates");
-        let gates = configs
-            .iter()
-            .map(|config| {
-                let states = if config.scope == Scope::Client { clients as usize } else { 1 };
-                (config.clone(), Gates::new(&config.rule, states))
-            })
-            .collect();
-        GateChain { gates, counts: GateCounts::default(), refusal: None }
+        let states = |scope| if scope == Scope::Client { clients as usize } else { 1 };
+        let gates: Vec<Gates> = configs.iter().map(|config| Gates::new(&config.rule, states(config.scope))).collect();
+        let at = |moment| {
+            let number = |(number, config): (usize, &GateConfig)| u8::from(config.rule.moment() == moment) << number;
+            Numbers(configs.iter().enumerate().map(number).sum())
+        };
+        GateChain {
+            asked: [at(Moment::Retry), at(Moment::Send)],
+            listeners: Listeners::of(&gates, hears),
+            gates,
+            configs: configs.to_vec(),
+            counts: GateCounts::default(),
+            refusal: None,
+        }
     }
 
     /// Bytes of gate state that a chain needs at most.
-    pub fn bytes(configs: &[GateConfig], clients: u32) -> u64 {
+    pub fn most_bytes(configs: &[GateConfig], clients: u32) -> u64 {
         let states = |scope| if scope == Scope::Client { u64::from(clients) } else { 1 };
-        configs.iter().map(|config| states(config.scope).saturating_mul(Gates::bytes(&config.rule))).sum()
+        configs.iter().map(|config| states(config.scope).saturating_mul(Gates::most_bytes(&config.rule))).sum()
+    }
+
+    /// Bytes of gate state that it takes now.
+    pub fn bytes(&self) -> usize {
+        self.gates.iter().map(|gates| with!(gates, |shared| shared.bytes())).sum()
     }
 
     /// True if there is no gate.
+    #[inline(always)]
     pub fn is_empty(&self) -> bool {
         self.gates.is_empty()
     }
 
     /// What the gates have done so far.
+    #[inline(always)]
     pub fn counts(&self) -> GateCounts {
         self.counts
     }
 
     /// The number of the gate that has refused since this was asked before. A step of a call meets at most one refusal.
+    #[inline(always)]
     pub fn take_refusal(&mut self) -> Option<u8> {
         self.refusal.take()
     }
 
     /// The configured gate with this number.
     pub fn config(&self, gate: u8) -> &GateConfig {
-        &self.gates[gate as usize].0
+        &self.configs[gate as usize]
+    }
+
+    /// True if a gate is asked at this moment.
+    #[inline(always)]
+    pub fn asks(&self, moment: Moment) -> bool {
+        self.asked[moment as usize] != Numbers(0)
+    }
+
+    /// True if a gate wants to know how attempts end.
+    #[inline(always)]
+    pub fn hears_ends(&self) -> bool {
+        self.listeners.ends != Numbers(0)
     }
 
     /// Asks all gates of one moment; charges them only if all admit, now. `rng` is for gates that draw.
+    #[inline(always)]
     pub fn admit(
         &mut self,
         moment: Moment,
@@ -174,94 +302,144 @@ impl GateChain {
         permits: &mut Permits,
         rng: &mut dyn Rng,
     ) -> Admission {
-        let mut not_before = None;
-        for number in 0..self.gates.len() {
-            let (config, gates) = &mut self.gates[number];
-            if config.rule.moment() != moment {
-                continue;
+        let asked = self.asked[moment as usize];
+        if asked.is_one() {
+            self.ask_the_only(asked, ask, client, permits, rng)
+        } else {
+            self.ask_all(asked, ask, client, permits, rng)
+        }
+    }
+
+    /// Who is alone has nobody to wait for, and is charged at once.
+    #[inline(never)]
+    fn ask_the_only(
+        &mut self,
+        Numbers(asked): Numbers,
+        ask: Ask,
+        client: u32,
+        permits: &mut Permits,
+        rng: &mut dyn Rng,
+    ) -> Admission {
+        let number = asked.trailing_zeros() as usize;
+        let permit = &mut permits[number];
+        let answer = with!(&mut self.gates[number], |shared| {
+            let (gate, terms) = shared.of(client);
+            let answer = gate.ask(ask, terms, rng, &mut self.counts);
+            if answer == Answer::Admit {
+                *permit = gate.on_admit(ask, terms);
             }
-            let (answer, half_opened) = with!(gates, client, |gate, config| {
-                let was_open = gate.is_open();
-                (gate.check(ask, config, rng), was_open && !gate.is_open())
-            });
-            self.counts.breakers_open -= u64::from(half_opened);
-            match answer {
+            answer
+        });
+        match answer {
+            Answer::Admit => Admission::Admitted,
+            Answer::NotBefore(at) => Admission::NotBefore(at),
+            Answer::Refuse => self.refused(number, ask, client),
+        }
+    }
+
+    #[inline(never)]
+    fn ask_all(
+        &mut self,
+        asked: Numbers,
+        ask: Ask,
+        client: u32,
+        permits: &mut Permits,
+        rng: &mut dyn Rng,
+    ) -> Admission {
+        let mut not_before = None;
+        for number in asked {
+            match with!(&mut self.gates[number], client, |gate, terms| gate.ask(ask, terms, rng, &mut self.counts)) {
                 Answer::Admit => {}
                 Answer::NotBefore(at) => not_before = not_before.max(Some(at)),
-                Answer::Refuse => {
-                    with!(gates, client, |gate, config| gate.on_refuse(ask.now, config));
-                    if ask.waited {
-                        self.give_back(client);
-                    }
-                    self.refusal = Some(number as u8);
-                    return Admission::Refused(number as u8);
-                }
+                Answer::Refuse => return self.refused(number, ask, client),
             }
         }
         if let Some(at) = not_before {
             return Admission::NotBefore(at);
         }
-        for ((config, gates), permit) in self.gates.iter_mut().zip(permits) {
-            if config.rule.moment() == moment {
-                *permit = with!(gates, client, |gate, config| gate.on_admit(ask, config));
-            }
+        for number in asked {
+            permits[number] = with!(&mut self.gates[number], client, |gate, terms| gate.on_admit(ask, terms));
         }
         Admission::Admitted
     }
 
+    /// The gate with this number has refused.
+    fn refused(&mut self, number: usize, ask: Ask, client: u32) -> Admission {
+        if ask.waited {
+            self.give_back(client);
+        }
+        self.refusal = Some(number as u8);
+        Admission::Refused(number as u8)
+    }
+
     /// An attempt waits until the instant it was told: reserves what it waits for. It asks again then, as one that has waited.
     pub fn reserve(&mut self, now: SimTime, client: u32) {
-        for (_, gates) in &mut self.gates {
-            with!(gates, client, |gate, config| gate.reserve(now, config));
+        for number in self.listeners.waits {
+            with!(&mut self.gates[number], client, |gate, terms| gate.reserve(now, terms));
         }
     }
 
     /// An attempt that waits is not sent after all.
     pub fn give_back(&mut self, client: u32) {
-        for (_, gates) in &mut self.gates {
-            with!(gates, client, |gate, config| gate.give_back(config));
+        for number in self.listeners.waits {
+            with!(&mut self.gates[number], client, |gate, terms| gate.give_back(terms));
         }
     }
 
     /// The first attempt of a call is sent.
+    #[inline]
     pub fn on_first_attempt(&mut self, now: SimTime, client: u32) {
-        for (_, gates) in &mut self.gates {
-            with!(gates, client, |gate, config| gate.on_first_attempt(now, config));
+        for number in self.listeners.first_attempts {
+            self.tell_of_first_attempt(number, now, client);
         }
     }
 
+    #[inline(never)]
+    fn tell_of_first_attempt(&mut self, number: usize, now: SimTime, client: u32) {
+        with!(&mut self.gates[number], client, |gate, terms| gate.on_first_attempt(now, terms));
+    }
+
     /// An admitted attempt ended.
+    #[inline]
     pub fn on_outcome(&mut self, client: u32, permits: &Permits, ended: Ended) {
-        for ((_, gates), permit) in self.gates.iter_mut().zip(permits) {
-            let opened = with!(gates, client, |gate, config| {
-                let was_open = gate.is_open();
-                gate.on_outcome(*permit, ended, config);
-                !was_open && gate.is_open()
-            });
-            self.counts.breaker_opened += u64::from(opened);
-            self.counts.breakers_open += u64::from(opened);
+        for number in self.listeners.ends {
+            self.tell_of_end(number, client, permits[number], ended);
+        }
+    }
+
+    #[inline(never)]
+    fn tell_of_end(&mut self, number: usize, client: u32, permit: Permit, ended: Ended) {
+        if with!(&mut self.gates[number], |shared| shared.on_outcome(client, permit, ended)) {
+            self.counts.breaker_opened += 1;
+            self.counts.breakers_open += 1;
         }
     }
 
     /// An admitted attempt was given up without an outcome.
     pub fn on_abandon(&mut self, client: u32, permits: &Permits) {
-        for ((_, gates), permit) in self.gates.iter_mut().zip(permits) {
-            with!(gates, client, |gate, config| gate.on_abandon(*permit));
+        for number in self.listeners.ends {
+            with!(&mut self.gates[number], |shared| shared.of(client).0.on_abandon(permits[number]));
         }
     }
 
     /// A call succeeded.
+    #[inline]
     pub fn on_call_success(&mut self, client: u32) {
-        for (_, gates) in &mut self.gates {
-            with!(gates, client, |gate, config| gate.on_call_success(config));
+        for number in self.listeners.successes {
+            self.tell_of_success(number, client);
         }
+    }
+
+    #[inline(never)]
+    fn tell_of_success(&mut self, number: usize, client: u32) {
+        with!(&mut self.gates[number], client, |gate, terms| gate.on_call_success(terms));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::breaker::ConsecutiveBreakerConfig;
+    use crate::gate::breaker::{ConsecutiveBreakerConfig, RateBreakerConfig, RateWindow, SlowCalls};
     use crate::gate::budget::{DepositOn, RatioBudgetConfig, TokenBudgetConfig, Tokens};
     use crate::gate::concurrency::ConcurrencyConfig;
     use crate::gate::limiter::{OnLimit, RateLimiterConfig};
@@ -381,10 +559,10 @@ mod tests {
             chain.on_first_attempt(SimTime::ZERO, 0);
             if moment == Moment::Send {
                 // Opens the second gate alone.
-                let Gates::ConsecutiveBreaker(shared) = &mut chain.gates[1].1 else { panic!("a breaker") };
-                let (gate, config) = shared.of(0);
-                let permit = gate.on_admit(AT_ONCE, config);
-                gate.on_outcome(permit, ended(GateOutcome::Failure), config);
+                let Gates::ConsecutiveBreaker(shared) = &mut chain.gates[1] else { panic!("a breaker") };
+                let (gate, terms) = shared.of(0);
+                let permit = gate.on_admit(AT_ONCE, terms);
+                gate.on_outcome(permit, ended(GateOutcome::Failure), terms);
             }
             let before = format!("{:?}", chain.gates[0]);
             assert_eq!(admit(&mut chain, moment, 0, &mut Permits::default()), Admission::Refused(1), "{rule:?}");
@@ -412,5 +590,160 @@ mod tests {
             Admission::Admitted,
         );
         assert_eq!(chain.config(0).on_refusal, OnRefusal::Fail);
+    }
+
+    /// Rules of every kind, and one of each window of a breaker.
+    fn every_rule() -> Vec<GateRule> {
+        let rate = |window| {
+            let slow = Some(SlowCalls { above: Span::millis(500), threshold: Some(0.9) });
+            GateRule::RateBreaker(RateBreakerConfig {
+                threshold: 0.6,
+                window,
+                min_calls: 3,
+                open: Span::secs(1),
+                probes: 2,
+                slow,
+            })
+        };
+        let first = GateRule::TokenBudget(TokenBudgetConfig {
+            capacity: Tokens::new(2.0),
+            cost: Tokens::new(1.0),
+            deposit: Tokens::new(0.3),
+            deposit_on: DepositOn::FirstAttempt,
+        });
+        let patient = GateRule::RateLimiter(RateLimiterConfig { rate: 1.0, burst: 2.0, on_limit: OnLimit::Wait });
+        let throttle = GateRule::AdaptiveThrottle(AdaptiveThrottleConfig { k: 1.5, window: Span::secs(10) });
+        let by_time = rate(RateWindow::Time(Span::secs(5)));
+        let by_calls = rate(RateWindow::Calls(20));
+        vec![
+            budget(1.0),
+            first,
+            ratio(),
+            limiter(OnLimit::Refuse),
+            patient,
+            by_calls,
+            by_time,
+            breaker(),
+            concurrency(),
+            throttle,
+        ]
+    }
+
+    /// Attempts of two clients that ask, wait, end and are given up at random. Returns what was answered.
+    fn play(chain: &mut GateChain, seed: u64, mut look: impl FnMut(&GateChain)) -> Vec<Admission> {
+        let mut dice = KeyedRng::new(seed, Purpose::Jitter, 0, 0);
+        let (mut now, mut open, mut answers) = (SimTime::ZERO, Vec::new(), Vec::new());
+        for number in 0..300 {
+            now = now + Span::millis(dice.below(400));
+            let client = dice.below(2) as u32;
+            let moment = if dice.below(3) == 0 { Moment::Retry } else { Moment::Send };
+            let ended = Ended {
+                now,
+                outcome: if dice.below(2) == 0 { GateOutcome::Success } else { GateOutcome::Failure },
+                took: Span::millis(dice.below(700)),
+            };
+            match dice.below(8) {
+                0..5 => {
+                    let mut permits = Permits::default();
+                    let ask = Ask { now, attempt: 1 + dice.below(2) as u32, waited: dice.below(4) == 0 };
+                    let rng = &mut KeyedRng::new(seed, Purpose::Gate, number, 0);
+                    let answer = chain.admit(moment, ask, client, &mut permits, rng);
+                    match answer {
+                        Admission::Admitted if moment == Moment::Send => {
+                            chain.on_first_attempt(now, client);
+                            open.push((client, permits));
+                        }
+                        Admission::NotBefore(_) => chain.reserve(now, client),
+                        _ => {}
+                    }
+                    answers.push(answer);
+                }
+                5 if !open.is_empty() => {
+                    let (client, permits) = open.remove(0);
+                    chain.on_abandon(client, &permits);
+                }
+                _ if !open.is_empty() => {
+                    let (client, permits) = open.remove(0);
+                    chain.on_outcome(client, &permits, ended);
+                    if ended.outcome == GateOutcome::Success {
+                        chain.on_call_success(client);
+                    }
+                }
+                _ => {}
+            }
+            look(chain);
+        }
+        answers
+    }
+
+    /// Chains of one gate and of three.
+    fn chains() -> impl Iterator<Item = (GateChain, Vec<GateConfig>)> {
+        let rules = every_rule();
+        let all: Vec<usize> = (0..rules.len()).collect();
+        let threes = all.clone().into_iter().map(move |at| vec![at, (at + 1) % all.len(), (at + 4) % all.len()]);
+        let ones = (0..rules.len()).map(|at| vec![at]);
+        ones.chain(threes).flat_map(move |numbers| {
+            let rules: Vec<GateRule> = numbers.iter().map(|number| rules[*number].clone()).collect();
+            [Scope::Client, Scope::Fleet].map(|scope| {
+                let configs: Vec<GateConfig> = rules.iter().map(|rule| GateConfig::new(rule.clone(), scope)).collect();
+                (GateChain::new(&configs, 2), configs)
+            })
+        })
+    }
+
+    /// What a gate does not hear of would have changed nothing.
+    #[test]
+    fn a_gate_misses_nothing() {
+        for (mut chain, configs) in chains() {
+            let mut told_all = chain.clone();
+            told_all.listeners = Listeners::of(&told_all.gates, |_| Hears::ALL);
+            for seed in 0..20 {
+                assert_eq!(play(&mut chain, seed, |_| {}), play(&mut told_all, seed, |_| {}), "{configs:?}");
+                assert_eq!(format!("{:?}", chain.gates), format!("{:?}", told_all.gates), "{configs:?}");
+                assert_eq!(chain.counts(), told_all.counts(), "{configs:?}");
+            }
+        }
+    }
+
+    /// To be asked alone is the same as to be asked among all.
+    #[test]
+    fn the_only_gate_is_asked_as_all_are() {
+        for (mut chain, configs) in chains() {
+            let mut rng = KeyedRng::new(7, Purpose::Gate, 0, 0);
+            for (seed, moment) in [(1, Moment::Retry), (2, Moment::Send), (3, Moment::Send), (4, Moment::Retry)] {
+                play(&mut chain, seed, |_| {});
+                let asked = chain.asked[moment as usize];
+                let (mut alone, mut among) = (chain.clone(), chain.clone());
+                let (mut permits, mut same) = (Permits::default(), Permits::default());
+                for second in 0..30 {
+                    let ask =
+                        Ask { now: SimTime::ZERO + Span::secs(200 + second), attempt: 2, waited: second % 7 == 0 };
+                    let answer = alone.admit(moment, ask, 1, &mut permits, &mut rng.clone());
+                    assert_eq!(answer, among.ask_all(asked, ask, 1, &mut same, &mut rng), "{configs:?}");
+                    assert_eq!(format!("{:?} {permits:?}", alone.gates), format!("{:?} {same:?}", among.gates));
+                    assert_eq!((alone.counts(), alone.take_refusal()), (among.counts(), among.take_refusal()));
+                }
+            }
+        }
+    }
+
+    /// The books say what stands in memory, and never more than what was known beforehand.
+    #[test]
+    fn bytes_are_those_in_memory() {
+        fn counted<G: Gate>(shared: &Shared<G>) -> usize {
+            shared.states.iter().map(|gate| size_of::<G>() + gate.heap_bytes()).sum()
+        }
+        for (mut chain, configs) in chains() {
+            let most = GateChain::most_bytes(&configs, 2);
+            for seed in 0..5 {
+                play(&mut chain, seed, |chain| {
+                    let all: usize = chain.gates.iter().map(|gates| with!(gates, |shared| counted(shared))).sum();
+                    assert_eq!(chain.bytes(), all, "{configs:?}");
+                    assert!(all as u64 <= most, "{all} of {most}: {configs:?}");
+                });
+            }
+            let grown = configs.iter().any(|config| matches!(config.rule, GateRule::RateBreaker(_)));
+            assert!(grown || chain.bytes() as u64 == most, "only what looks back at calls grows");
+        }
     }
 }

@@ -5,7 +5,7 @@
 
 use rand::Rng;
 
-use super::{Answer, Ask, Ended, Gate, Permit};
+use super::{Answer, Ask, Ended, Gate, Hears, Permit};
 
 /// `concurrency = { retries }`.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,16 +33,25 @@ impl Concurrency {
 
 impl Gate for Concurrency {
     type Config = ConcurrencyConfig;
+    type Terms = ConcurrencyConfig;
 
-    fn new(_config: &ConcurrencyConfig) -> Concurrency {
+    fn terms(config: &ConcurrencyConfig) -> ConcurrencyConfig {
+        config.clone()
+    }
+
+    fn hears(_terms: &ConcurrencyConfig) -> Hears {
+        Hears { ends: true, ..Hears::NOTHING }
+    }
+
+    fn new(_terms: &ConcurrencyConfig) -> Concurrency {
         Concurrency { in_flight: 0 }
     }
 
-    fn check(&mut self, ask: Ask, config: &ConcurrencyConfig, _rng: &mut dyn Rng) -> Answer {
-        Answer::admit_if(ask.attempt == 1 || self.in_flight < config.retries)
+    fn check(&mut self, ask: Ask, terms: &ConcurrencyConfig, _rng: &mut dyn Rng) -> Answer {
+        Answer::admit_if(ask.attempt == 1 || self.in_flight < terms.retries)
     }
 
-    fn on_admit(&mut self, ask: Ask, _config: &ConcurrencyConfig) -> Permit {
+    fn on_admit(&mut self, ask: Ask, _terms: &ConcurrencyConfig) -> Permit {
         if ask.attempt == 1 {
             return Permit::default();
         }
@@ -50,7 +59,7 @@ impl Gate for Concurrency {
         HOLDS_A_PLACE
     }
 
-    fn on_outcome(&mut self, permit: Permit, _ended: Ended, _config: &ConcurrencyConfig) {
+    fn on_outcome(&mut self, permit: Permit, _ended: Ended, _terms: &ConcurrencyConfig) {
         self.leave(permit);
     }
 

@@ -5,7 +5,7 @@
 
 use rand::Rng;
 
-use super::{Answer, Ask, Gate, Permit};
+use super::{Answer, Ask, Gate, Hears, Permit};
 use crate::bucket::Bucket;
 use crate::units::{SimTime, Span};
 
@@ -29,47 +29,58 @@ pub struct RateLimiterConfig {
     pub on_limit: OnLimit,
 }
 
-impl RateLimiterConfig {
-    fn bucket(&self) -> Bucket {
-        Bucket::new(self.rate, self.burst)
-    }
-}
-
 /// The bucket.
 #[derive(Clone, Debug)]
 pub struct RateLimiter {
     full_at: SimTime,
 }
 
+/// What a limiter works with.
+#[derive(Clone, Debug)]
+pub struct RateLimiterTerms {
+    bucket: Bucket,
+    on_limit: OnLimit,
+}
+
 impl Gate for RateLimiter {
     type Config = RateLimiterConfig;
+    type Terms = RateLimiterTerms;
 
-    fn new(_config: &RateLimiterConfig) -> RateLimiter {
+    fn terms(config: &RateLimiterConfig) -> RateLimiterTerms {
+        RateLimiterTerms { bucket: Bucket::new(config.rate, config.burst), on_limit: config.on_limit }
+    }
+
+    /// One that refuses holds a token too for an attempt that another gate makes wait.
+    fn hears(_terms: &RateLimiterTerms) -> Hears {
+        Hears { waits: true, ..Hears::NOTHING }
+    }
+
+    fn new(_terms: &RateLimiterTerms) -> RateLimiter {
         RateLimiter { full_at: SimTime::ZERO }
     }
 
-    fn check(&mut self, ask: Ask, config: &RateLimiterConfig, _rng: &mut dyn Rng) -> Answer {
-        match config.bucket().wait(self.full_at, ask.now) {
+    fn check(&mut self, ask: Ask, terms: &RateLimiterTerms, _rng: &mut dyn Rng) -> Answer {
+        match terms.bucket.wait(self.full_at, ask.now) {
             _ if ask.waited => Answer::Admit,
             Span::ZERO => Answer::Admit,
-            wait if config.on_limit == OnLimit::Wait => Answer::NotBefore(ask.now + wait),
+            wait if terms.on_limit == OnLimit::Wait => Answer::NotBefore(ask.now + wait),
             _ => Answer::Refuse,
         }
     }
 
-    fn on_admit(&mut self, ask: Ask, config: &RateLimiterConfig) -> Permit {
+    fn on_admit(&mut self, ask: Ask, terms: &RateLimiterTerms) -> Permit {
         if !ask.waited {
-            config.bucket().take(&mut self.full_at, ask.now);
+            terms.bucket.take(&mut self.full_at, ask.now);
         }
         Permit::default()
     }
 
-    fn reserve(&mut self, now: SimTime, config: &RateLimiterConfig) {
-        config.bucket().take(&mut self.full_at, now);
+    fn reserve(&mut self, now: SimTime, terms: &RateLimiterTerms) {
+        terms.bucket.take(&mut self.full_at, now);
     }
 
-    fn give_back(&mut self, config: &RateLimiterConfig) {
-        config.bucket().give_back(&mut self.full_at);
+    fn give_back(&mut self, terms: &RateLimiterTerms) {
+        terms.bucket.give_back(&mut self.full_at);
     }
 }
 
@@ -80,23 +91,23 @@ mod tests {
 
     /// Attempts that ask at these instants (ms), and when each is sent; `None` if it is refused. 10 tokens a second.
     fn check(burst: f64, on_limit: OnLimit, asks: &[u64], expected: &[Option<u64>]) {
-        let config = RateLimiterConfig { rate: 10.0, burst, on_limit };
-        let mut limiter = RateLimiter::new(&config);
+        let terms = RateLimiter::terms(&RateLimiterConfig { rate: 10.0, burst, on_limit });
+        let mut limiter = RateLimiter::new(&terms);
         let mut rng = KeyedRng::new(1, Purpose::Gate, 0, 0);
         let got: Vec<Option<u64>> = asks
             .iter()
             .map(|ms| {
                 let ask = Ask { now: SimTime::ZERO + Span::millis(*ms), attempt: 1, waited: false };
-                match limiter.check(ask, &config, &mut rng) {
+                match limiter.check(ask, &terms, &mut rng) {
                     Answer::Admit => {
-                        limiter.on_admit(ask, &config);
+                        limiter.on_admit(ask, &terms);
                         Some(*ms)
                     }
                     Answer::NotBefore(at) => {
-                        limiter.reserve(ask.now, &config);
+                        limiter.reserve(ask.now, &terms);
                         let later = Ask { now: at, waited: true, ..ask };
-                        assert_eq!(limiter.check(later, &config, &mut rng), Answer::Admit);
-                        limiter.on_admit(later, &config);
+                        assert_eq!(limiter.check(later, &terms, &mut rng), Answer::Admit);
+                        limiter.on_admit(later, &terms);
                         Some(at.0 / 1_000_000)
                     }
                     Answer::Refuse => None,

@@ -91,14 +91,46 @@ impl GateRule {
         }
     }
 
-    /// The metric that counts its refusals.
-    pub fn refusal_metric(&self) -> &'static str {
+    /// What counts its refusals.
+    pub fn refusal(&self) -> Refusal {
         match self {
-            GateRule::TokenBudget(_) | GateRule::RatioBudget(_) => "budget_refused",
-            GateRule::AdaptiveThrottle(_) => "throttled",
-            GateRule::RateLimiter(_) => "limiter_refused",
-            GateRule::ConsecutiveBreaker(_) | GateRule::RateBreaker(_) => "breaker_refused",
-            GateRule::Concurrency(_) => "concurrency_refused",
+            GateRule::TokenBudget(_) | GateRule::RatioBudget(_) => Refusal::Budget,
+            GateRule::AdaptiveThrottle(_) => Refusal::Throttle,
+            GateRule::RateLimiter(_) => Refusal::Limiter,
+            GateRule::ConsecutiveBreaker(_) | GateRule::RateBreaker(_) => Refusal::Breaker,
+            GateRule::Concurrency(_) => Refusal::Concurrency,
+        }
+    }
+}
+
+/// Kinds of gates whose refusals are counted apart, in the order of the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// By a breaker.
+    Breaker,
+    /// By a budget.
+    Budget,
+    /// By a throttle.
+    Throttle,
+    /// By a limiter.
+    Limiter,
+    /// By a limit on retries at once.
+    Concurrency,
+}
+
+impl Refusal {
+    /// All of them.
+    pub const ALL: [Refusal; 5] =
+        [Refusal::Breaker, Refusal::Budget, Refusal::Throttle, Refusal::Limiter, Refusal::Concurrency];
+
+    /// The metric that counts these.
+    pub const fn metric(self) -> &'static str {
+        match self {
+            Refusal::Breaker => "breaker_refused",
+            Refusal::Budget => "budget_refused",
+            Refusal::Throttle => "throttled",
+            Refusal::Limiter => "limiter_refused",
+            Refusal::Concurrency => "concurrency_refused",
         }
     }
 }
@@ -165,48 +197,94 @@ pub struct Ended {
     pub took: Span,
 }
 
+/// What a gate wants to be told. What it does not hear of costs a run nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hears {
+    /// [`Gate::on_first_attempt`].
+    pub first_attempts: bool,
+    /// [`Gate::on_outcome`] and [`Gate::on_abandon`].
+    pub ends: bool,
+    /// [`Gate::on_call_success`].
+    pub successes: bool,
+    /// [`Gate::reserve`] and [`Gate::give_back`].
+    pub waits: bool,
+}
+
+impl Hears {
+    /// Everything.
+    pub const ALL: Hears = Hears { first_attempts: true, ends: true, successes: true, waits: true };
+    /// Nothing: it is only asked.
+    pub const NOTHING: Hears = Hears { first_attempts: false, ends: false, successes: false, waits: false };
+}
+
 /// The state of one gate: of one client, or of the fleet.
 pub trait Gate: Clone + fmt::Debug {
     /// Its parameters, the same for all clients.
-    type Config: Clone + fmt::Debug;
+    type Config;
+    /// What can be worked out of the parameters before a run, so that nobody does it for each attempt.
+    type Terms: Clone + fmt::Debug;
+
+    /// Works the terms out.
+    fn terms(config: &Self::Config) -> Self::Terms;
+
+    /// What it does something about.
+    fn hears(_terms: &Self::Terms) -> Hears {
+        Hears::ALL
+    }
 
     /// A gate in its first state.
-    fn new(config: &Self::Config) -> Self;
+    fn new(terms: &Self::Terms) -> Self;
 
     /// Most bytes it takes beside its own size.
-    fn heap_bytes(_config: &Self::Config) -> u64 {
+    fn most_heap_bytes(_terms: &Self::Terms) -> u64 {
+        0
+    }
+
+    /// Bytes that it takes beside its own size now. Only an outcome may change them.
+    fn heap_bytes(&self) -> usize {
         0
     }
 
     /// Asks. May move its clock on, but charges nothing.
-    fn check(&mut self, ask: Ask, config: &Self::Config, rng: &mut dyn Rng) -> Answer;
+    fn check(&mut self, ask: Ask, terms: &Self::Terms, rng: &mut dyn Rng) -> Answer;
 
     /// All gates of the moment agreed: charges the attempt.
-    fn on_admit(&mut self, ask: Ask, config: &Self::Config) -> Permit;
+    fn on_admit(&mut self, ask: Ask, terms: &Self::Terms) -> Permit;
 
     /// It said no itself.
-    fn on_refuse(&mut self, _now: SimTime, _config: &Self::Config) {}
+    fn on_refuse(&mut self, _now: SimTime, _terms: &Self::Terms) {}
 
     /// It said not yet, and the attempt will wait.
-    fn reserve(&mut self, _now: SimTime, _config: &Self::Config) {}
+    fn reserve(&mut self, _now: SimTime, _terms: &Self::Terms) {}
 
     /// The attempt that waited does not go out after all.
-    fn give_back(&mut self, _config: &Self::Config) {}
+    fn give_back(&mut self, _terms: &Self::Terms) {}
 
     /// The first attempt of a call is sent.
-    fn on_first_attempt(&mut self, _now: SimTime, _config: &Self::Config) {}
+    fn on_first_attempt(&mut self, _now: SimTime, _terms: &Self::Terms) {}
 
     /// An admitted attempt ended.
-    fn on_outcome(&mut self, _permit: Permit, _ended: Ended, _config: &Self::Config) {}
+    fn on_outcome(&mut self, _permit: Permit, _ended: Ended, _terms: &Self::Terms) {}
 
     /// An admitted attempt was given up without an outcome.
     fn on_abandon(&mut self, _permit: Permit) {}
 
     /// A call succeeded.
-    fn on_call_success(&mut self, _config: &Self::Config) {}
+    fn on_call_success(&mut self, _terms: &Self::Terms) {}
 
     /// True for a breaker that is open.
     fn is_open(&self) -> bool {
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counters of refusals are found by number.
+    #[test]
+    fn refusals_stand_in_their_order() {
+        assert_eq!(Refusal::ALL.map(|refusal| refusal as usize), [0, 1, 2, 3, 4]);
     }
 }

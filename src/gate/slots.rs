@@ -8,37 +8,59 @@ use crate::units::{SimTime, Span};
 
 const SLOTS: usize = 10;
 
+/// The slots of a window: how long each is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot(u64);
+
+impl Slot {
+    /// The slots of a window of this length.
+    pub fn of(window: Span) -> Slot {
+        Slot((window.0 / SLOTS as u64).max(1))
+    }
+}
+
 /// `KINDS` kinds of things, counted over a window.
 #[derive(Clone, Debug)]
 pub struct Slots<const KINDS: usize> {
+    /// In a ring, of which `place` is the current one.
     counts: [[u64; KINDS]; SLOTS],
     sums: [u64; KINDS],
-    /// Number of the current slot, counted from the beginning of the run.
-    current: u64,
+    place: usize,
+    /// The instant at which the current slot is over: as long as it lies ahead, nothing has to be forgotten.
+    until: SimTime,
 }
 
 impl<const KINDS: usize> Slots<KINDS> {
     /// Nothing was counted.
     pub fn new() -> Slots<KINDS> {
-        Slots { counts: [[0; KINDS]; SLOTS], sums: [0; KINDS], current: 0 }
+        Slots { counts: [[0; KINDS]; SLOTS], sums: [0; KINDS], place: 0, until: SimTime::ZERO }
     }
 
     /// Forgets what is older than the window at `now`.
-    pub fn advance(&mut self, now: SimTime, window: Span) {
-        let current = now.0 / (window.0 / SLOTS as u64).max(1);
-        let new = (current - self.current).min(SLOTS as u64);
-        for number in (current + 1 - new)..=current {
-            let slot = &mut self.counts[(number % SLOTS as u64) as usize];
-            for (sum, count) in self.sums.iter_mut().zip(std::mem::replace(slot, [0; KINDS])) {
+    #[inline]
+    pub fn advance(&mut self, now: SimTime, slot: Slot) {
+        if now >= self.until {
+            self.move_on(now, slot);
+        }
+    }
+
+    /// The current slot is over.
+    #[inline(never)]
+    fn move_on(&mut self, now: SimTime, Slot(length): Slot) {
+        let new = now.since(self.until).0 / length + 1;
+        for _ in 0..new.min(SLOTS as u64) {
+            self.place = (self.place + 1) % SLOTS;
+            for (sum, count) in self.sums.iter_mut().zip(std::mem::replace(&mut self.counts[self.place], [0; KINDS])) {
                 *sum -= count;
             }
         }
-        self.current = current;
+        self.until = SimTime((now.0 / length).saturating_add(1).saturating_mul(length));
     }
 
     /// One more of a kind, in the current slot.
+    #[inline]
     pub fn add(&mut self, kind: usize) {
-        self.counts[(self.current % SLOTS as u64) as usize][kind] += 1;
+        self.counts[self.place][kind] += 1;
         self.sums[kind] += 1;
     }
 
@@ -70,11 +92,12 @@ mod tests {
         ) {
             let mut slots = Slots::<2>::new();
             let slot = (window / 10).max(1);
+            prop_assert_eq!(Slot::of(Span(window)), Slot(slot));
             let (mut now, mut seen) = (0, Vec::new());
             for (step, kind) in steps {
                 // Mostly small steps, now and then a leap.
                 now += if step < 380 { step / 20 } else { step * 5 };
-                slots.advance(SimTime(now), Span(window));
+                slots.advance(SimTime(now), Slot::of(Span(window)));
                 slots.add(kind);
                 seen.push((now / slot, kind));
                 for kind in 0..2 {

@@ -6,8 +6,8 @@
 
 use rand::Rng;
 
-use super::slots::Slots;
-use super::{Answer, Ask, Ended, Gate, GateOutcome, Permit};
+use super::slots::{Slot, Slots};
+use super::{Answer, Ask, Ended, Gate, GateOutcome, Hears, Permit};
 use crate::rng::unit;
 use crate::units::{SimTime, Span};
 
@@ -37,30 +37,46 @@ impl AdaptiveThrottle {
     }
 }
 
+/// What a throttle works with.
+#[derive(Clone, Debug)]
+pub struct AdaptiveThrottleTerms {
+    k: f64,
+    slot: Slot,
+}
+
 impl Gate for AdaptiveThrottle {
     type Config = AdaptiveThrottleConfig;
+    type Terms = AdaptiveThrottleTerms;
 
-    fn new(_config: &AdaptiveThrottleConfig) -> AdaptiveThrottle {
+    fn terms(config: &AdaptiveThrottleConfig) -> AdaptiveThrottleTerms {
+        AdaptiveThrottleTerms { k: config.k, slot: Slot::of(config.window) }
+    }
+
+    fn hears(_terms: &AdaptiveThrottleTerms) -> Hears {
+        Hears { ends: true, ..Hears::NOTHING }
+    }
+
+    fn new(_terms: &AdaptiveThrottleTerms) -> AdaptiveThrottle {
         AdaptiveThrottle { slots: Slots::new() }
     }
 
-    fn check(&mut self, ask: Ask, config: &AdaptiveThrottleConfig, rng: &mut dyn Rng) -> Answer {
-        self.slots.advance(ask.now, config.window);
+    fn check(&mut self, ask: Ask, terms: &AdaptiveThrottleTerms, rng: &mut dyn Rng) -> Answer {
+        self.slots.advance(ask.now, terms.slot);
         // Nobody draws twice for one attempt.
-        Answer::admit_if(ask.waited || unit(rng) >= self.probability(config.k))
+        Answer::admit_if(ask.waited || unit(rng) >= self.probability(terms.k))
     }
 
-    fn on_admit(&mut self, _ask: Ask, _config: &AdaptiveThrottleConfig) -> Permit {
+    fn on_admit(&mut self, _ask: Ask, _terms: &AdaptiveThrottleTerms) -> Permit {
         self.slots.add(REQUEST);
         Permit::default()
     }
 
-    fn on_refuse(&mut self, _now: SimTime, _config: &AdaptiveThrottleConfig) {
+    fn on_refuse(&mut self, _now: SimTime, _terms: &AdaptiveThrottleTerms) {
         self.slots.add(REQUEST);
     }
 
-    fn on_outcome(&mut self, _permit: Permit, ended: Ended, config: &AdaptiveThrottleConfig) {
-        self.slots.advance(ended.now, config.window);
+    fn on_outcome(&mut self, _permit: Permit, ended: Ended, terms: &AdaptiveThrottleTerms) {
+        self.slots.advance(ended.now, terms.slot);
         if ended.outcome == GateOutcome::Success {
             self.slots.add(ACCEPT);
         }
@@ -76,12 +92,13 @@ mod tests {
 
     /// The probability after so many requests, of which so many were accepted: the book's formula, to four digits.
     fn check(requests: u32, accepts: u32, expected: f64) {
-        let mut throttle = AdaptiveThrottle::new(&CONFIG);
+        let terms = AdaptiveThrottle::terms(&CONFIG);
+        let mut throttle = AdaptiveThrottle::new(&terms);
         let ask = Ask { now: SimTime::ZERO, attempt: 1, waited: false };
         for number in 0..requests {
-            let permit = throttle.on_admit(ask, &CONFIG);
+            let permit = throttle.on_admit(ask, &terms);
             let outcome = if number < accepts { GateOutcome::Success } else { GateOutcome::Failure };
-            throttle.on_outcome(permit, Ended { now: SimTime::ZERO, outcome, took: Span::ZERO }, &CONFIG);
+            throttle.on_outcome(permit, Ended { now: SimTime::ZERO, outcome, took: Span::ZERO }, &terms);
         }
         let got = throttle.probability(CONFIG.k);
         assert!((got - expected).abs() < 5e-5, "{accepts} of {requests}: {got}, expected {expected}");
@@ -99,18 +116,19 @@ mod tests {
 
     #[test]
     fn local_refusals_are_requests_and_are_forgotten() {
-        let mut throttle = AdaptiveThrottle::new(&CONFIG);
+        let terms = AdaptiveThrottle::terms(&CONFIG);
+        let mut throttle = AdaptiveThrottle::new(&terms);
         let mut rng = KeyedRng::new(1, Purpose::Gate, 0, 0);
         let mut refused = 0;
         let mut ask = Ask { now: SimTime::ZERO, attempt: 1, waited: false };
         for _ in 0..1_000 {
-            match throttle.check(ask, &CONFIG, &mut rng) {
+            match throttle.check(ask, &terms, &mut rng) {
                 Answer::Refuse => {
                     refused += 1;
-                    throttle.on_refuse(ask.now, &CONFIG);
+                    throttle.on_refuse(ask.now, &terms);
                 }
                 _ => {
-                    throttle.on_admit(ask, &CONFIG);
+                    throttle.on_admit(ask, &terms);
                 }
             }
         }
@@ -118,7 +136,7 @@ mod tests {
         assert!((985..1_000).contains(&refused), "{refused} of 1000 refused");
         assert_eq!(throttle.slots.sums(), [1_000, 0]);
         ask.now = SimTime::ZERO + Span::secs(10);
-        assert_eq!(throttle.check(ask, &CONFIG, &mut rng), Answer::Admit);
+        assert_eq!(throttle.check(ask, &terms, &mut rng), Answer::Admit);
         assert_eq!(throttle.slots.sums(), [0, 0]);
     }
 }

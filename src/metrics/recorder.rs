@@ -12,6 +12,7 @@ pub use super::timeline::Levels;
 use super::timeline::{Bins, Timeline, Totals, bin_width};
 use super::windows::{Dispersion, PeakCounter, Windows};
 use crate::call::Verdict;
+use crate::gate::Refusal;
 use crate::protocol::Outcome;
 use crate::scenario::Scenario;
 use crate::server::meter::Window;
@@ -155,8 +156,15 @@ fn fate(verdict: Option<Verdict>) -> usize {
 }
 
 /// The gates whose refusals are counted, in the metrics' order.
-pub const REFUSALS: [&str; 5] =
-    ["breaker_refused", "budget_refused", "throttled", "limiter_refused", "concurrency_refused"];
+pub const REFUSALS: [&str; Refusal::ALL.len()] = {
+    let mut names = [""; Refusal::ALL.len()];
+    let mut index = 0;
+    while index < names.len() {
+        names[index] = Refusal::ALL[index].metric();
+        index += 1;
+    }
+    names
+};
 
 impl Recorder {
     /// Nothing has happened yet.
@@ -317,11 +325,10 @@ impl Recorder {
     }
 
     /// A gate refused.
-    pub fn refused(&mut self, metric: &str, measured: bool) {
+    #[inline]
+    pub fn refused(&mut self, by: Refusal, measured: bool) {
         self.totals.refusals += 1;
-        if measured && let Some(index) = REFUSALS.iter().position(|name| *name == metric) {
-            self.refusals[index] += 1;
-        }
+        self.refusals[by as usize] += u64::from(measured);
     }
 
     /// The end of a measured operation's attempt opened so many breakers.

@@ -19,21 +19,27 @@ impl Limiter {
         Limiter { bucket: Bucket::new(config.rate, config.burst), full_at: vec![SimTime::ZERO; buckets] }
     }
 
+    /// Bytes that the buckets will take.
+    pub fn bytes_for(config: &RateLimit, clients: u32) -> u64 {
+        let buckets = if config.per_client { u64::from(clients) } else { 1 };
+        buckets * size_of::<SimTime>() as u64
+    }
+
     /// Bytes that the buckets take.
-    pub fn bytes(config: &RateLimit, clients: u32) -> u64 {
-        if config.per_client { u64::from(clients) * size_of::<SimTime>() as u64 } else { 8 }
+    pub fn bytes(&self) -> usize {
+        self.full_at.capacity() * size_of::<SimTime>()
     }
 
     /// Takes a token for a request of `client`.
     ///
     /// # Errors
     /// The time until there is one; nothing was taken.
+    #[inline(always)]
     pub fn take(&mut self, now: SimTime, client: u32) -> Result<(), Span> {
         let index = if self.full_at.len() == 1 { 0 } else { client as usize };
         let full_at = &mut self.full_at[index];
-        let wait = self.bucket.wait(*full_at, now);
-        if wait > Span::ZERO {
-            return Err(wait);
+        if !self.bucket.has(*full_at, now) {
+            return Err(self.bucket.wait(*full_at, now));
         }
         self.bucket.take(full_at, now);
         Ok(())
@@ -77,5 +83,6 @@ mod tests {
         assert_eq!(limiter.take(SimTime::ZERO, 0), Ok(()));
         assert_eq!(limiter.take(now, 0), Err(Span::millis(70)));
         assert_eq!(limiter.take(now, 1), Ok(()));
+        assert_eq!(limiter.bytes() as u64, Limiter::bytes_for(&config, 2));
     }
 }

@@ -253,7 +253,10 @@ impl<'a> Server<'a> {
     /// From the rate limiter to a worker or a waiting place.
     #[inline(always)]
     fn admit(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
-        if self.limiter.is_some() && self.limits(now, id, floor) {
+        if let Some(limiter) = &mut self.limiter
+            && let Err(wait) = limiter.take(now, floor.jobs[id].client)
+        {
+            self.limit(wait, id, floor);
             return;
         }
         let job = &mut floor.jobs[id];
@@ -270,16 +273,14 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// True if the rate limiter turns an attempt away.
+    /// The rate limiter has no token for an attempt, and will have one after this wait.
     #[inline(never)]
-    fn limits(&mut self, now: SimTime, id: u32, floor: &mut Floor) -> bool {
-        let (Some(limiter), Some(limit)) = (&mut self.limiter, &self.config.rate_limit) else { return false };
-        let Err(wait) = limiter.take(now, floor.jobs[id].client) else { return false };
+    fn limit(&self, wait: Span, id: u32, floor: &mut Floor) {
+        let Some(limit) = &self.config.rate_limit else { return };
         // A Retry-After header carries whole seconds (RFC 9110, section 10.2.3).
         let hint = limit.retry_after.then(|| Span::secs(wait.0.div_ceil(NANOS_PER_SECOND)));
         let hint = hint.or_else(|| self.retry_after(limit.status));
         answer(floor, id, Outcome::Status(limit.status), hint);
-        true
     }
 
     /// Takes a place in the queue, for as long as the attempt may wait.
@@ -427,7 +428,7 @@ impl<'a> Server<'a> {
 
     /// Bytes of state beyond the attempts in flight.
     pub fn bytes(&self) -> usize {
-        self.records.capacity() * size_of::<Record>()
+        self.records.capacity() * size_of::<Record>() + self.limiter.as_ref().map_or(0, Limiter::bytes)
     }
 
     /// Everything here is reset, without effect; locks stay in the store.
@@ -505,20 +506,33 @@ impl<'a> Server<'a> {
     }
 
     /// True if the store knows the answer, or that another try holds the key. If not, work for the key begins.
-    #[inline(never)]
+    #[inline(always)]
     fn answer_from_store(&mut self, now: SimTime, id: u32, floor: &mut Floor) -> bool {
-        let job = &floor.jobs[id];
-        let status = match record(&mut self.records, job.row).begin(now, id, &self.config.idempotency) {
-            Admission::Work => return false,
-            Admission::Replay(_) if matches!(job.fate, Fate::LostReply | Fate::LostFailure(_)) => None,
-            Admission::Replay(status) | Admission::Conflict(status) => Some(status),
-        };
-        floor.out.push(Output::TakenUp { arrived: job.since });
-        match status {
-            Some(status) => answer(floor, id, Outcome::Status(status), self.retry_after(status)),
-            None => floor.out.push(Output::Gone { job: id, executed: false }),
+        let row = floor.jobs[id].row;
+        match record(&mut self.records, row).begin(now, id, &self.config.idempotency) {
+            Admission::Work => false,
+            Admission::Replay(status) => {
+                self.tell_what_is_stored(id, status, true, floor);
+                true
+            }
+            Admission::Conflict(status) => {
+                self.tell_what_is_stored(id, status, false, floor);
+                true
+            }
         }
-        true
+    }
+
+    /// No work for an attempt: its reply is known, or is that another try holds the key.
+    #[inline(never)]
+    fn tell_what_is_stored(&self, id: u32, status: u16, replay: bool, floor: &mut Floor) {
+        let job = &floor.jobs[id];
+        let lost = replay && matches!(job.fate, Fate::LostReply | Fate::LostFailure(_));
+        floor.out.push(Output::TakenUp { arrived: job.since });
+        if lost {
+            floor.out.push(Output::Gone { job: id, executed: false });
+        } else {
+            answer(floor, id, Outcome::Status(status), self.retry_after(status));
+        }
     }
 
     /// A worker is free again.
@@ -542,12 +556,12 @@ impl<'a> Server<'a> {
     }
 }
 
-/// The reply to an attempt on which nobody worked, or in vain.
 /// The hint that replies with this status carry.
 fn retry_after(config: &ServerConfig, status: u16) -> Option<Span> {
     config.retry_after.iter().find(|(with, _)| *with == status).map(|(_, span)| *span)
 }
 
+/// The reply to an attempt on which nobody worked, or in vain.
 fn answer(floor: &mut Floor, id: u32, reply: Outcome, retry_after: Option<Span>) {
     let job = &mut floor.jobs[id];
     job.ends = SimTime::ZERO;
@@ -556,12 +570,17 @@ fn answer(floor: &mut Floor, id: u32, reply: Outcome, retry_after: Option<Span>)
 }
 
 /// What is known of the key of the operation at `row`.
+#[inline(always)]
 fn record(records: &mut Vec<Record>, row: u32) -> &mut Record {
-    let needed = row as usize + 1;
-    if records.len() < needed {
-        records.resize(needed, Record::default());
+    if records.len() <= row as usize {
+        make_room(records, row);
     }
     &mut records[row as usize]
+}
+
+#[inline(never)]
+fn make_room(records: &mut Vec<Record>, row: u32) {
+    records.resize(row as usize + 1, Record::default());
 }
 
 /// Workers that may take work up.

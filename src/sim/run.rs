@@ -122,8 +122,8 @@ pub fn initial_bytes(scenario: &Scenario, policy: usize) -> u64 {
         _ => 0,
     };
     let limiters = scenario.servers.iter().filter_map(|server| server.rate_limit.as_ref());
-    let limiters: u64 = limiters.map(|limit| crate::server::limiter::Limiter::bytes(limit, clients)).sum();
-    let gates = GateChain::bytes(&scenario.policies[policy].gates, clients);
+    let limiters: u64 = limiters.map(|limit| crate::server::limiter::Limiter::bytes_for(limit, clients)).sum();
+    let gates = GateChain::most_bytes(&scenario.policies[policy].gates, clients);
     let open = open_at_once(scenario);
     let open = [Slab::<Row>::bytes_for(open.operations), Slab::<Job>::bytes_for(open.attempts)];
     [closed, limiters, gates].into_iter().chain(open).fold(0, u64::saturating_add)
@@ -486,7 +486,7 @@ impl<'a> Run<'a> {
     fn count_refusal(&mut self, measured: bool) -> bool {
         let refusal = self.gates.take_refusal();
         if let Some(gate) = refusal {
-            self.recorder.refused(self.gates.config(gate).rule.refusal_metric(), measured);
+            self.recorder.refused(self.gates.config(gate).rule.refusal(), measured);
         }
         refusal.is_some()
     }
@@ -574,6 +574,7 @@ impl<'a> Run<'a> {
         self.rows.bytes()
             + self.jobs.bytes()
             + self.timers.bytes()
+            + self.gates.bytes()
             + self.held.capacity() * size_of::<Held>()
             + self.at_once.bytes()
             + self.queue.bytes()

@@ -3,7 +3,9 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use simlab::gate::concurrency::ConcurrencyConfig;
-use simlab::gate::{Admission, Ask, Ended, GateChain, GateConfig, GateOutcome, GateRule, Moment, Permits, Scope};
+use simlab::gate::{
+    Admission, Ask, Ended, GateChain, GateConfig, GateOutcome, GateRule, Moment, Permits, Refusal, Scope,
+};
 use simlab::rng::{KeyedRng, Purpose};
 use simlab::units::{SimTime, Span};
 
@@ -170,7 +172,7 @@ proptest! {
     /// refusals count.
     #[test]
     fn refused_attempts_leave_no_trace(gates in worlds::gates(), steps in steps()) {
-        let gates: Vec<GateConfig> = gates.into_iter().filter(|gate| gate.rule.refusal_metric() != "throttled").collect();
+        let gates: Vec<GateConfig> = gates.into_iter().filter(|gate| gate.rule.refusal() != Refusal::Throttle).collect();
         let mut stage = Stage::new(&gates);
         let mut bare = Stage::new(&gates);
         for step in steps {

@@ -2,9 +2,9 @@
 
 use simlab::gate::breaker::ConsecutiveBreakerConfig;
 use simlab::gate::budget::{DepositOn, TokenBudgetConfig, Tokens};
-use simlab::gate::{GateConfig, GateRule, Scope};
+use simlab::gate::{GateChain, GateConfig, GateRule, Scope};
 use simlab::retry::{Backoff, RetryPolicy};
-use simlab::scenario::{Arrivals, Fates, Fault, Flapping, Scenario, ServerConfig};
+use simlab::scenario::{Arrivals, Fates, Fault, Flapping, RateLimit, Scenario, ServerConfig};
 use simlab::units::{SimTime, Span};
 
 use super::{MS, at, burst, check, constant, fault, one_worker, run, tries, try_run, value};
@@ -38,6 +38,31 @@ fn what_is_open_lasts_to_the_end() {
     assert!(holding[1..].iter().all(|n| *n == 3.0) && waiting[1..].iter().all(|n| *n == 2.0), "{holding:?}");
     let shorter = Scenario { drain: MS(5_000), ..scenario };
     assert_ne!(run(&shorter, RetryPolicy::default()).digest, result.digest, "attempts end where the run does");
+}
+
+/// What gates and rate limits remember of each client is state of the run, and is what was expected of it beforehand.
+#[test]
+fn what_is_remembered_of_clients_is_state() {
+    let clients = 1_000;
+    let bare = Scenario { clients, ..burst(1, one_worker()) };
+    let bytes = |scenario: &Scenario, gates: &[GateConfig]| {
+        try_run(scenario, tries(1), gates).expect("the run comes to its end").state_bytes
+    };
+    let alone = bytes(&bare, &[]);
+    let mut limited = bare.clone();
+    let limit = RateLimit { rate: 1.0, burst: 1.0, per_client: true, status: 429, retry_after: false };
+    limited.servers[0].rate_limit = Some(limit);
+    assert_eq!(bytes(&limited, &[]), alone + 8 * u64::from(clients));
+    let budget = TokenBudgetConfig {
+        capacity: Tokens::new(1.0),
+        cost: Tokens::new(1.0),
+        deposit: Tokens::new(1.0),
+        deposit_on: DepositOn::Success,
+    };
+    let budget = |scope| GateConfig::new(GateRule::TokenBudget(budget.clone()), scope);
+    let (fleet, own) = (bytes(&bare, &[budget(Scope::Fleet)]), bytes(&bare, &[budget(Scope::Client)]));
+    assert_eq!(own, fleet + 8 * u64::from(clients - 1));
+    assert_eq!(GateChain::most_bytes(&[budget(Scope::Client)], clients), 8 * u64::from(clients));
 }
 
 /// A run is over when nothing is open; a fault that flaps for ever does not keep it going, nor does an open breaker.

@@ -3,7 +3,7 @@
 use rand::Rng;
 
 use super::{Circuit, Standing};
-use crate::gate::{Answer, Ask, Ended, Gate, GateOutcome, Permit};
+use crate::gate::{Answer, Ask, Ended, Gate, GateOutcome, Hears, Permit};
 use crate::units::Span;
 
 /// `breaker.consecutive = { failures, open, probes }`.
@@ -27,33 +27,42 @@ pub struct ConsecutiveBreaker {
 
 impl Gate for ConsecutiveBreaker {
     type Config = ConsecutiveBreakerConfig;
+    type Terms = ConsecutiveBreakerConfig;
 
-    fn new(_config: &ConsecutiveBreakerConfig) -> ConsecutiveBreaker {
+    fn terms(config: &ConsecutiveBreakerConfig) -> ConsecutiveBreakerConfig {
+        config.clone()
+    }
+
+    fn hears(_terms: &ConsecutiveBreakerConfig) -> Hears {
+        Hears { ends: true, ..Hears::NOTHING }
+    }
+
+    fn new(_terms: &ConsecutiveBreakerConfig) -> ConsecutiveBreaker {
         ConsecutiveBreaker { circuit: Circuit::default(), in_a_row: 0 }
     }
 
-    fn check(&mut self, ask: Ask, config: &ConsecutiveBreakerConfig, _rng: &mut dyn Rng) -> Answer {
-        Answer::admit_if(self.circuit.check(ask.now, config.probes))
+    fn check(&mut self, ask: Ask, terms: &ConsecutiveBreakerConfig, _rng: &mut dyn Rng) -> Answer {
+        Answer::admit_if(self.circuit.check(ask.now, terms.probes))
     }
 
-    fn on_admit(&mut self, _ask: Ask, _config: &ConsecutiveBreakerConfig) -> Permit {
+    fn on_admit(&mut self, _ask: Ask, _terms: &ConsecutiveBreakerConfig) -> Permit {
         self.circuit.on_admit()
     }
 
-    fn on_outcome(&mut self, permit: Permit, ended: Ended, config: &ConsecutiveBreakerConfig) {
+    fn on_outcome(&mut self, permit: Permit, ended: Ended, terms: &ConsecutiveBreakerConfig) {
         let failed = ended.outcome == GateOutcome::Failure;
         match self.circuit.standing(permit) {
             Standing::Stale => {}
             Standing::Regular if !failed => self.in_a_row = 0,
             Standing::Regular => {
                 self.in_a_row += 1;
-                if self.in_a_row >= config.failures {
+                if self.in_a_row >= terms.failures {
                     self.in_a_row = 0;
-                    self.circuit.open(ended.now, config.open);
+                    self.circuit.open(ended.now, terms.open);
                 }
             }
             Standing::Probe => {
-                self.circuit.on_probe(ended.now, failed, config.open, config.probes);
+                self.circuit.on_probe(ended.now, failed, terms.open, terms.probes);
             }
         }
     }

@@ -129,7 +129,8 @@ mod script {
     /// stands still meanwhile), `.` one second passes, `(` admits and holds, `F`/`S`/`A` end the oldest held one. Returns `1`/`0` per attempt
     /// asked for.
     pub fn play<G: Gate>(config: &G::Config, script: &str) -> String {
-        let mut breaker = G::new(config);
+        let terms = &G::terms(config);
+        let mut breaker = G::new(terms);
         let mut rng = KeyedRng::new(1, Purpose::Gate, 0, 0);
         let mut now = SimTime::ZERO;
         let mut held = Vec::new();
@@ -142,18 +143,18 @@ mod script {
             match step {
                 '.' => now = now + Span::secs(1),
                 'F' | 'S' | 'A' if held.is_empty() => {}
-                'F' | 'S' => breaker.on_outcome(held.remove(0), ended, config),
+                'F' | 'S' => breaker.on_outcome(held.remove(0), ended, terms),
                 'A' => breaker.on_abandon(held.remove(0)),
                 _ => {
                     let ask = Ask { now, attempt: 1, waited: false };
-                    let admits = breaker.check(ask, config, &mut rng) == Answer::Admit;
+                    let admits = breaker.check(ask, terms, &mut rng) == Answer::Admit;
                     got.push(if admits { '1' } else { '0' });
                     if admits {
-                        let permit = breaker.on_admit(ask, config);
+                        let permit = breaker.on_admit(ask, terms);
                         if step == '(' {
                             held.push(permit);
                         } else {
-                            breaker.on_outcome(permit, ended, config);
+                            breaker.on_outcome(permit, ended, terms);
                         }
                     }
                 }

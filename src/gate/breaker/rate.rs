@@ -7,8 +7,8 @@
 use rand::Rng;
 
 use super::{Circuit, Standing};
-use crate::gate::slots::Slots;
-use crate::gate::{Answer, Ask, Ended, Gate, GateOutcome, Permit};
+use crate::gate::slots::{Slot, Slots};
+use crate::gate::{Answer, Ask, Ended, Gate, GateOutcome, Hears, Permit};
 use crate::units::{SimTime, Span};
 
 /// What a breaker remembers.
@@ -53,55 +53,57 @@ const SLOW: usize = 2;
 /// Outcomes of the recent past.
 #[derive(Clone, Debug)]
 enum Window {
-    /// A ring that grows until it is full, a byte for each call: bit 1 if it failed, bit 2 if it was slow.
-    Calls { ring: Vec<u8>, next: usize, sums: [u64; 3] },
+    /// The last calls.
+    Calls(Ring),
     /// In a box, since it is larger than everything else in a breaker.
     Time(Box<Slots<3>>),
 }
 
-impl Window {
-    fn new(window: RateWindow) -> Window {
-        match window {
-            RateWindow::Calls(_) => Window::Calls { ring: Vec::new(), next: 0, sums: [0; 3] },
-            RateWindow::Time(_) => Window::Time(Box::new(Slots::new())),
+/// A ring that grows until it is full, a byte for each call: bit 1 if it failed, bit 2 if it was slow.
+#[derive(Clone, Debug, Default)]
+struct Ring {
+    calls: Vec<u8>,
+    /// Where the oldest call stands, once the ring is full.
+    oldest: u32,
+    failed: u32,
+    slow: u32,
+}
+
+/// The smallest ring that is made room for.
+const FEW: usize = 8;
+
+impl Ring {
+    #[inline]
+    fn add(&mut self, failed: bool, slow: bool, most: u32) {
+        let new = u8::from(failed) << FAILED | u8::from(slow) << SLOW;
+        if self.calls.len() < most as usize {
+            if self.calls.len() == self.calls.capacity() {
+                self.grow(most as usize);
+            }
+            self.calls.push(new);
+        } else {
+            let old = std::mem::replace(&mut self.calls[self.oldest as usize], new);
+            self.failed -= u32::from(old >> FAILED & 1);
+            self.slow -= u32::from(old >> SLOW & 1);
+            self.oldest += 1;
+            if self.oldest == most {
+                self.oldest = 0;
+            }
         }
+        self.failed += u32::from(failed);
+        self.slow += u32::from(slow);
     }
 
-    fn add(&mut self, now: SimTime, failed: bool, slow: bool, window: RateWindow) {
-        match (self, window) {
-            (Window::Calls { ring, next, sums }, RateWindow::Calls(calls)) => {
-                let new = u8::from(failed) << FAILED | u8::from(slow) << SLOW;
-                if ring.len() < calls as usize {
-                    ring.push(new);
-                    sums[CALL] += 1;
-                } else {
-                    let old = std::mem::replace(&mut ring[*next], new);
-                    *next = (*next + 1) % ring.len();
-                    for kind in [FAILED, SLOW] {
-                        sums[kind] -= u64::from(old >> kind & 1);
-                    }
-                }
-                for kind in [FAILED, SLOW] {
-                    sums[kind] += u64::from(new >> kind & 1);
-                }
-            }
-            (Window::Time(slots), RateWindow::Time(window)) => {
-                slots.advance(now, window);
-                for (kind, counts) in [(CALL, true), (FAILED, failed), (SLOW, slow)] {
-                    if counts {
-                        slots.add(kind);
-                    }
-                }
-            }
-            _ => unreachable!("a window is built from its own configuration"),
-        }
+    /// Doubles, but takes no more than a full ring needs.
+    #[cold]
+    fn grow(&mut self, most: usize) {
+        let calls = self.calls.len();
+        self.calls.reserve_exact(calls.max(FEW).min(most - calls));
     }
 
-    fn sums(&self) -> [u64; 3] {
-        match self {
-            Window::Calls { sums, .. } => *sums,
-            Window::Time(slots) => slots.sums(),
-        }
+    fn clear(&mut self) {
+        self.calls.clear();
+        (self.oldest, self.failed, self.slow) = (0, 0, 0);
     }
 }
 
@@ -112,53 +114,177 @@ pub struct RateBreaker {
     window: Window,
 }
 
-impl RateBreakerConfig {
+/// When something has gone wrong too often: a share of calls, and how many that are of a full ring.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Limit {
+    share: f64,
+    of_full_ring: u64,
+}
+
+impl Limit {
+    /// At this share; with a ring of so many calls.
+    fn new(share: f64, ring: u64) -> Limit {
+        let mut limit = Limit { share, of_full_ring: u64::MAX };
+        // The share grows with the count, so that the least count that reaches it is found by halving.
+        let (mut too_few, mut enough) = (0, ring + 1);
+        while too_few < enough {
+            let middle = too_few + (enough - too_few) / 2;
+            if limit.is_reached(middle, ring) {
+                enough = middle;
+            } else {
+                too_few = middle + 1;
+            }
+        }
+        limit.of_full_ring = enough;
+        limit
+    }
+
+    /// True if so many of so many calls are too many.
+    fn is_reached(&self, count: u64, calls: u64) -> bool {
+        count as f64 / calls as f64 >= self.share
+    }
+}
+
+/// What a breaker works with.
+#[derive(Clone, Debug)]
+pub struct RateBreakerTerms {
+    window: TermsOfWindow,
+    min_calls: u64,
+    failed: Limit,
+    /// Of slow calls, if they are counted apart. If not, a slow call is a failure as any other.
+    slow: Option<Limit>,
+    /// One that took longer than this is slow.
+    slow_above: Span,
+    open: Span,
+    probes: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum TermsOfWindow {
+    Calls(u32),
+    Time(Slot),
+}
+
+impl RateBreakerTerms {
     /// True if a window with these sums opens the breaker.
     fn opens(&self, sums: [u64; 3]) -> bool {
-        let share = |kind: usize| sums[kind] as f64 / sums[CALL] as f64;
-        let slow = self.slow.and_then(|slow| slow.threshold);
-        sums[CALL] >= u64::from(self.min_calls)
-            && (share(FAILED) >= self.threshold || slow.is_some_and(|threshold| share(SLOW) >= threshold))
+        let [calls, failed, slow] = sums;
+        calls >= self.min_calls
+            && (self.failed.is_reached(failed, calls) || self.slow.is_some_and(|limit| limit.is_reached(slow, calls)))
+    }
+
+    /// The same for a full ring.
+    fn full_ring_opens(&self, failed: u32, slow: u32) -> bool {
+        u64::from(failed) >= self.failed.of_full_ring
+            || self.slow.is_some_and(|limit| u64::from(slow) >= limit.of_full_ring)
+    }
+}
+
+impl Window {
+    fn new(terms: TermsOfWindow) -> Window {
+        match terms {
+            TermsOfWindow::Calls(_) => Window::Calls(Ring::default()),
+            TermsOfWindow::Time(_) => Window::Time(Box::new(Slots::new())),
+        }
+    }
+
+    /// One more outcome. True if that opens the breaker.
+    #[inline]
+    fn add(&mut self, now: SimTime, failed: bool, slow: bool, terms: &RateBreakerTerms) -> bool {
+        match (self, terms.window) {
+            (Window::Calls(ring), TermsOfWindow::Calls(most)) => {
+                ring.add(failed, slow, most);
+                if ring.calls.len() == most as usize && u64::from(most) >= terms.min_calls {
+                    return terms.full_ring_opens(ring.failed, ring.slow);
+                }
+                terms.opens([ring.calls.len() as u64, u64::from(ring.failed), u64::from(ring.slow)])
+            }
+            (Window::Time(slots), TermsOfWindow::Time(slot)) => {
+                slots.advance(now, slot);
+                for (kind, counts) in [(CALL, true), (FAILED, failed), (SLOW, slow)] {
+                    if counts {
+                        slots.add(kind);
+                    }
+                }
+                terms.opens(slots.sums())
+            }
+            _ => unreachable!("a window is built from its own configuration"),
+        }
+    }
+
+    fn clear(&mut self) {
+        match self {
+            Window::Calls(ring) => ring.clear(),
+            Window::Time(slots) => **slots = Slots::new(),
+        }
     }
 }
 
 impl Gate for RateBreaker {
     type Config = RateBreakerConfig;
+    type Terms = RateBreakerTerms;
 
-    fn new(config: &RateBreakerConfig) -> RateBreaker {
-        RateBreaker { circuit: Circuit::default(), window: Window::new(config.window) }
-    }
-
-    fn heap_bytes(config: &RateBreakerConfig) -> u64 {
-        match config.window {
-            RateWindow::Calls(calls) => u64::from(calls),
-            RateWindow::Time(_) => size_of::<Slots<3>>() as u64,
+    fn terms(config: &RateBreakerConfig) -> RateBreakerTerms {
+        let (window, ring) = match config.window {
+            RateWindow::Calls(calls) => (TermsOfWindow::Calls(calls), u64::from(calls)),
+            RateWindow::Time(window) => (TermsOfWindow::Time(Slot::of(window)), 0),
+        };
+        let slow = config.slow.and_then(|slow| slow.threshold);
+        RateBreakerTerms {
+            window,
+            min_calls: u64::from(config.min_calls),
+            failed: Limit::new(config.threshold, ring),
+            slow: slow.map(|threshold| Limit::new(threshold, ring)),
+            slow_above: config.slow.map_or(Span(u64::MAX), |slow| slow.above),
+            open: config.open,
+            probes: config.probes,
         }
     }
 
-    fn check(&mut self, ask: Ask, config: &RateBreakerConfig, _rng: &mut dyn Rng) -> Answer {
-        Answer::admit_if(self.circuit.check(ask.now, config.probes))
+    fn hears(_terms: &RateBreakerTerms) -> Hears {
+        Hears { ends: true, ..Hears::NOTHING }
     }
 
-    fn on_admit(&mut self, _ask: Ask, _config: &RateBreakerConfig) -> Permit {
+    fn new(terms: &RateBreakerTerms) -> RateBreaker {
+        RateBreaker { circuit: Circuit::default(), window: Window::new(terms.window) }
+    }
+
+    fn most_heap_bytes(terms: &RateBreakerTerms) -> u64 {
+        match terms.window {
+            TermsOfWindow::Calls(calls) => u64::from(calls),
+            TermsOfWindow::Time(_) => size_of::<Slots<3>>() as u64,
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        match &self.window {
+            Window::Calls(ring) => ring.calls.capacity(),
+            Window::Time(_) => size_of::<Slots<3>>(),
+        }
+    }
+
+    fn check(&mut self, ask: Ask, terms: &RateBreakerTerms, _rng: &mut dyn Rng) -> Answer {
+        Answer::admit_if(self.circuit.check(ask.now, terms.probes))
+    }
+
+    fn on_admit(&mut self, _ask: Ask, _terms: &RateBreakerTerms) -> Permit {
         self.circuit.on_admit()
     }
 
-    fn on_outcome(&mut self, permit: Permit, ended: Ended, config: &RateBreakerConfig) {
-        let slow = config.slow.is_some_and(|slow| ended.took > slow.above);
+    #[inline]
+    fn on_outcome(&mut self, permit: Permit, ended: Ended, terms: &RateBreakerTerms) {
+        let slow = ended.took > terms.slow_above;
         let failed = ended.outcome == GateOutcome::Failure;
         match self.circuit.standing(permit) {
             Standing::Stale => {}
             Standing::Regular => {
-                let apart = config.slow.is_some_and(|slow| slow.threshold.is_some());
-                self.window.add(ended.now, failed || (slow && !apart), slow, config.window);
-                if config.opens(self.window.sums()) {
-                    self.circuit.open(ended.now, config.open);
+                if self.window.add(ended.now, failed || (slow && terms.slow.is_none()), slow, terms) {
+                    self.circuit.open(ended.now, terms.open);
                 }
             }
             Standing::Probe => {
-                if self.circuit.on_probe(ended.now, failed || slow, config.open, config.probes) {
-                    self.window = Window::new(config.window);
+                if self.circuit.on_probe(ended.now, failed || slow, terms.open, terms.probes) {
+                    self.window.clear();
                 }
             }
         }
@@ -260,6 +386,43 @@ mod tests {
         // Exactly as long is not longer.
         let exactly = SlowCalls { above: Span::secs(3), threshold: None };
         check(&RateBreakerConfig { slow: Some(exactly), ..CALLS }, "wwww(", "11111");
+    }
+
+    /// A full ring is judged by a count: the one that the share makes of it, to the last bit.
+    #[test]
+    fn counts_of_a_full_ring_decide_as_shares_do() {
+        let third = 1.0 / 3.0;
+        for share in [1e-9, 0.01, 0.1, 0.3, third, 0.45, 0.5, 0.55, 0.7, 1.0 - third, 0.9, 0.999, 1.0, 1.5, f64::NAN] {
+            for share in [share, share.next_up(), share.next_down()] {
+                for ring in (1..=120).chain([999, 1_000, 2_000]) {
+                    let limit = Limit::new(share, ring);
+                    for count in 0..=ring {
+                        assert_eq!(
+                            count >= limit.of_full_ring,
+                            limit.is_reached(count, ring),
+                            "{count} of {ring}: {share}"
+                        );
+                    }
+                }
+            }
+        }
+        assert_eq!(Limit::new(0.5, u64::from(u32::MAX)).of_full_ring, 1 << 31);
+    }
+
+    /// A ring takes what was said beforehand, and not a byte more.
+    #[test]
+    fn a_ring_is_no_larger_than_full() {
+        for calls in [1, 7, 8, 9, 100, 129] {
+            let terms =
+                RateBreaker::terms(&RateBreakerConfig { window: RateWindow::Calls(calls), min_calls: 1_000, ..CALLS });
+            let mut breaker = RateBreaker::new(&terms);
+            let ended = Ended { now: SimTime::ZERO, outcome: GateOutcome::Success, took: Span::ZERO };
+            for _ in 0..2 * calls {
+                breaker.on_outcome(Permit::default(), ended, &terms);
+                assert!(breaker.heap_bytes() as u64 <= RateBreaker::most_heap_bytes(&terms));
+            }
+            assert_eq!(breaker.heap_bytes() as u64, RateBreaker::most_heap_bytes(&terms), "{calls} calls");
+        }
     }
 
     proptest! {

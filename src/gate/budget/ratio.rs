@@ -6,8 +6,8 @@
 use rand::Rng;
 
 use super::Tokens;
-use crate::gate::slots::Slots;
-use crate::gate::{Answer, Ask, Gate, Permit};
+use crate::gate::slots::{Slot, Slots};
+use crate::gate::{Answer, Ask, Gate, Hears, Permit};
 use crate::units::{SimTime, Span};
 
 /// `budget.ratio = { ratio, min_rate, window }`.
@@ -30,29 +30,47 @@ pub struct RatioBudget {
     slots: Slots<2>,
 }
 
+/// What a budget works with.
+#[derive(Clone, Debug)]
+pub struct RatioBudgetTerms {
+    ratio: Tokens,
+    /// What is there without any demand: min_rate × window.
+    free: Tokens,
+    slot: Slot,
+}
+
 impl Gate for RatioBudget {
     type Config = RatioBudgetConfig;
+    type Terms = RatioBudgetTerms;
 
-    fn new(_config: &RatioBudgetConfig) -> RatioBudget {
+    fn terms(config: &RatioBudgetConfig) -> RatioBudgetTerms {
+        let free = Tokens::new(config.min_rate * config.window.seconds());
+        RatioBudgetTerms { ratio: config.ratio, free, slot: Slot::of(config.window) }
+    }
+
+    fn hears(_terms: &RatioBudgetTerms) -> Hears {
+        Hears { first_attempts: true, ..Hears::NOTHING }
+    }
+
+    fn new(_terms: &RatioBudgetTerms) -> RatioBudget {
         RatioBudget { slots: Slots::new() }
     }
 
     /// Admits if retries + 1 ≤ ratio × first attempts + min_rate × window.
-    fn check(&mut self, ask: Ask, config: &RatioBudgetConfig, _rng: &mut dyn Rng) -> Answer {
-        self.slots.advance(ask.now, config.window);
+    fn check(&mut self, ask: Ask, terms: &RatioBudgetTerms, _rng: &mut dyn Rng) -> Answer {
+        self.slots.advance(ask.now, terms.slot);
         let sums = self.slots.sums();
-        let free = Tokens::new(config.min_rate * config.window.seconds());
-        let earned = u128::from(config.ratio.0) * u128::from(sums[FIRST]) + u128::from(free.0);
+        let earned = u128::from(terms.ratio.0) * u128::from(sums[FIRST]) + u128::from(terms.free.0);
         Answer::admit_if(u128::from(sums[RETRY] + 1) * u128::from(Tokens::ONE) <= earned)
     }
 
-    fn on_admit(&mut self, _ask: Ask, _config: &RatioBudgetConfig) -> Permit {
+    fn on_admit(&mut self, _ask: Ask, _terms: &RatioBudgetTerms) -> Permit {
         self.slots.add(RETRY);
         Permit::default()
     }
 
-    fn on_first_attempt(&mut self, now: SimTime, config: &RatioBudgetConfig) {
-        self.slots.advance(now, config.window);
+    fn on_first_attempt(&mut self, now: SimTime, terms: &RatioBudgetTerms) {
+        self.slots.advance(now, terms.slot);
         self.slots.add(FIRST);
     }
 }
@@ -65,22 +83,23 @@ mod tests {
     /// A script: a digit sends as many first attempts, `r` asks for a retry, `.` lets a slot of a second pass. Returns `1`/`0` for each `r`.
     fn check(ratio: f64, min_rate: f64, script: &str, expected: &str) {
         let config = RatioBudgetConfig { ratio: Tokens::new(ratio), min_rate, window: Span::secs(10) };
+        let terms = RatioBudget::terms(&config);
         let mut rng = KeyedRng::new(1, Purpose::Gate, 0, 0);
-        let (mut budget, mut now, mut got) = (RatioBudget::new(&config), SimTime::ZERO, String::new());
+        let (mut budget, mut now, mut got) = (RatioBudget::new(&terms), SimTime::ZERO, String::new());
         for step in script.chars() {
             match step {
                 '.' => now = now + Span::secs(1),
                 'r' => {
                     let ask = Ask { now, attempt: 2, waited: false };
-                    let admits = budget.check(ask, &config, &mut rng) == Answer::Admit;
+                    let admits = budget.check(ask, &terms, &mut rng) == Answer::Admit;
                     got.push(if admits { '1' } else { '0' });
                     if admits {
-                        budget.on_admit(ask, &config);
+                        budget.on_admit(ask, &terms);
                     }
                 }
                 digit => {
                     let count = digit.to_digit(10).expect("a digit");
-                    (0..count).for_each(|_| budget.on_first_attempt(now, &config));
+                    (0..count).for_each(|_| budget.on_first_attempt(now, &terms));
                 }
             }
         }

@@ -6,7 +6,7 @@
 
 use rand::Rng;
 
-use crate::gate::{Answer, Ask, Gate, Permit};
+use crate::gate::{Answer, Ask, Gate, Hears, Permit};
 use crate::units::SimTime;
 
 /// When tokens come back.
@@ -60,38 +60,50 @@ pub struct TokenBudget {
 }
 
 impl TokenBudget {
-    fn deposit(&mut self, config: &TokenBudgetConfig) {
-        self.tokens = Tokens(self.tokens.0.saturating_add(config.deposit.0)).min(config.capacity);
+    fn deposit(&mut self, terms: &TokenBudgetConfig) {
+        self.tokens = Tokens(self.tokens.0.saturating_add(terms.deposit.0)).min(terms.capacity);
     }
 }
 
 impl Gate for TokenBudget {
     type Config = TokenBudgetConfig;
+    type Terms = TokenBudgetConfig;
 
-    /// A full bucket.
-    fn new(config: &TokenBudgetConfig) -> TokenBudget {
-        TokenBudget { tokens: config.capacity }
+    fn terms(config: &TokenBudgetConfig) -> TokenBudgetConfig {
+        config.clone()
     }
 
-    fn check(&mut self, _ask: Ask, config: &TokenBudgetConfig, _rng: &mut dyn Rng) -> Answer {
-        Answer::admit_if(self.tokens >= config.cost)
-    }
-
-    fn on_admit(&mut self, _ask: Ask, config: &TokenBudgetConfig) -> Permit {
-        assert!(self.tokens >= config.cost, "a budget charges only what it admitted");
-        self.tokens.0 -= config.cost.0;
-        Permit::default()
-    }
-
-    fn on_first_attempt(&mut self, _now: SimTime, config: &TokenBudgetConfig) {
-        if config.deposit_on == DepositOn::FirstAttempt {
-            self.deposit(config);
+    fn hears(terms: &TokenBudgetConfig) -> Hears {
+        match terms.deposit_on {
+            DepositOn::Success => Hears { successes: true, ..Hears::NOTHING },
+            DepositOn::FirstAttempt => Hears { first_attempts: true, ..Hears::NOTHING },
         }
     }
 
-    fn on_call_success(&mut self, config: &TokenBudgetConfig) {
-        if config.deposit_on == DepositOn::Success {
-            self.deposit(config);
+    /// A full bucket.
+    fn new(terms: &TokenBudgetConfig) -> TokenBudget {
+        TokenBudget { tokens: terms.capacity }
+    }
+
+    fn check(&mut self, _ask: Ask, terms: &TokenBudgetConfig, _rng: &mut dyn Rng) -> Answer {
+        Answer::admit_if(self.tokens >= terms.cost)
+    }
+
+    fn on_admit(&mut self, _ask: Ask, terms: &TokenBudgetConfig) -> Permit {
+        assert!(self.tokens >= terms.cost, "a budget charges only what it admitted");
+        self.tokens.0 -= terms.cost.0;
+        Permit::default()
+    }
+
+    fn on_first_attempt(&mut self, _now: SimTime, terms: &TokenBudgetConfig) {
+        if terms.deposit_on == DepositOn::FirstAttempt {
+            self.deposit(terms);
+        }
+    }
+
+    fn on_call_success(&mut self, terms: &TokenBudgetConfig) {
+        if terms.deposit_on == DepositOn::Success {
+            self.deposit(terms);
         }
     }
 }
