@@ -38,6 +38,7 @@ const LOOK_EVERY: u64 = 1 << 14;
 
 /// An operation on the books: one cache line.
 #[derive(Debug)]
+#[repr(align(64))]
 struct Row {
     operation: u64,
     start: SimTime,
