@@ -539,8 +539,7 @@ impl<'a> Run<'a> {
         let (rows, jobs) = (&self.rows, &self.jobs);
         let mut seen = 0;
         if rows.bytes() < CACHED {
-            // The queue is not asked: it would say the same again and again, in vain.
-            self.queue.look_ahead(|_| {});
+            self.queue.ignore_news();
             return;
         }
         let ahead = &mut self.ahead;

@@ -21,10 +21,15 @@ impl Chain {
     }
 }
 
+/// Begins where a cache line does: an entry that lies across two of them costs twice.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Chunk([Entry; CHUNK]);
+
 /// Where all chains lie. Chunks that were read are used again, the latest first.
 #[derive(Debug, Default)]
 pub struct Chunks {
-    entries: Vec<Entry>,
+    chunks: Vec<Chunk>,
     /// The chunk after each, in its chain or among the free ones.
     next: Vec<u32>,
     free: Option<u32>,
@@ -42,7 +47,7 @@ impl Chunks {
     #[inline(always)]
     pub fn push(&mut self, chain: &mut Chain, entry: Entry) {
         let at = chain.len as usize % CHUNK;
-        self.entries[chain.last as usize * CHUNK + at] = entry;
+        self.chunks[chain.last as usize].0[at] = entry;
         chain.len += 1;
         if at == CHUNK - 1 {
             *chain = self.grow(*chain);
@@ -66,7 +71,7 @@ impl Chunks {
                 chunk
             }
             None => {
-                self.entries.resize(self.entries.len() + CHUNK, Entry::default());
+                self.chunks.push(Chunk([Entry::default(); CHUNK]));
                 self.next.push(NONE);
                 self.next.len() as u32 - 1
             }
@@ -78,10 +83,10 @@ impl Chunks {
         let (mut chunk, mut left) = (chain.first, chain.len());
         std::iter::from_fn(move || {
             let count = left.min(CHUNK);
-            let from = chunk as usize * CHUNK;
-            chunk = *self.next.get(chunk as usize)?;
+            let entries = &self.chunks.get(chunk as usize)?.0[..count];
+            chunk = self.next[chunk as usize];
             left -= count;
-            (count > 0).then(|| self.entries[from..from + count].iter().copied())
+            (count > 0).then(|| entries.iter().copied())
         })
         .flatten()
     }
@@ -91,8 +96,8 @@ impl Chunks {
         self.cut(&mut chain);
     }
 
-    /// The first chunk of a chain, which is cut off from it: where its entries begin, and how many they are. The chunk is free from now on,
-    /// but holds them until the next one is needed.
+    /// The first chunk of a chain, which is cut off from it, and how many entries it has. The chunk is free from now on, but holds them until the
+    /// next one is needed.
     fn cut(&mut self, chain: &mut Chain) -> (usize, usize) {
         let chunk = chain.first;
         let count = chain.len.min(CHUNK as u32);
@@ -100,15 +105,15 @@ impl Chunks {
         chain.len -= count;
         self.next[chunk as usize] = self.free.unwrap_or(NONE);
         self.free = Some(chunk);
-        (chunk as usize * CHUNK, count as usize)
+        (chunk as usize, count as usize)
     }
 
     /// Takes all entries out of a chain, in order, to the end of `out`.
     pub fn take(&mut self, mut chain: Chain, out: &mut Vec<Entry>) {
         loop {
             let is_last = chain.first == chain.last;
-            let (from, count) = self.cut(&mut chain);
-            out.extend_from_slice(&self.entries[from..from + count]);
+            let (chunk, count) = self.cut(&mut chain);
+            out.extend_from_slice(&self.chunks[chunk].0[..count]);
             if is_last {
                 return;
             }
@@ -117,12 +122,11 @@ impl Chunks {
 
     /// Deals the entries of a chain out to others, in order: `to` says which of `chains` each belongs to.
     pub fn deal(&mut self, mut chain: Chain, chains: &mut [Chain], to: impl Fn(&Entry) -> usize) {
-        let mut hand = [Entry::default(); CHUNK];
         loop {
             let is_last = chain.first == chain.last;
-            let (from, count) = self.cut(&mut chain);
-            hand[..count].copy_from_slice(&self.entries[from..from + count]);
-            for entry in &hand[..count] {
+            let (chunk, count) = self.cut(&mut chain);
+            let hand = self.chunks[chunk];
+            for entry in &hand.0[..count] {
                 self.push(&mut chains[to(entry)], *entry);
             }
             if is_last {
@@ -133,6 +137,6 @@ impl Chunks {
 
     /// Bytes taken.
     pub fn bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>() + self.next.capacity() * size_of::<u32>()
+        self.chunks.capacity() * size_of::<Chunk>() + self.next.capacity() * size_of::<u32>()
     }
 }

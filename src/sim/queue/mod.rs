@@ -305,6 +305,14 @@ impl Queue {
         self.news
     }
 
+    /// Nobody wants to look ahead for now.
+    pub fn ignore_news(&mut self) {
+        self.news = false;
+        if let Some(rung) = self.rungs.last_mut() {
+            rung.unseen = usize::MAX;
+        }
+    }
+
     /// Shows what is scheduled for the next few buckets, in no particular order, and each once: who knows what will happen can have at hand what
     /// it happens to. Nothing depends on it, and what is scheduled there later is not shown.
     pub fn look_ahead(&mut self, mut show: impl FnMut(Event)) {
@@ -314,7 +322,7 @@ impl Queue {
             self.leaf[self.next..].iter().for_each(|entry| show(entry.event()));
         }
         let until = (rung.next + AHEAD).min(rung.buckets.len());
-        for chain in &rung.buckets[rung.next.max(rung.unseen)..until] {
+        for chain in &rung.buckets[rung.next.max(rung.unseen).min(until)..until] {
             self.chunks.of(chain).for_each(|entry| show(entry.event()));
         }
         rung.unseen = until;

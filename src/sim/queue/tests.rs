@@ -230,6 +230,31 @@ fn every_event_survives() {
     }
 }
 
+/// What is shown ahead is shown once, before it happens; and looking changes nothing.
+#[test]
+fn looking_ahead_shows_what_comes() {
+    let mut both = Both::default();
+    let mut rng = KeyedRng::new(5, Purpose::Think, 0, 0);
+    (0..20_000).for_each(|_| both.push(rng.below(SECOND_), Class::Timer));
+    let (mut shown, mut popped, mut in_time) = (vec![false; 20_000], 0, 0);
+    loop {
+        if both.queue.has_news() {
+            both.queue.look_ahead(|event| {
+                let (Event::WakeUp { row } | Event::TimeOut { row, .. }) = event else { panic!("{event:?}") };
+                assert!(!std::mem::replace(&mut shown[row as usize], true), "{row} is shown twice");
+            });
+        }
+        let next = both.heap.heap.peek().map(|Reverse((_, _, _, number))| *number);
+        if !both.pop() {
+            break;
+        }
+        popped += 1;
+        in_time += u32::from(next.is_some_and(|number| shown[number as usize]));
+    }
+    // The first few of each rung come up before anybody could ask.
+    assert!(in_time > popped * 9 / 10, "{in_time} of {popped} were shown before they came");
+}
+
 #[test]
 fn retain_keeps_the_order() {
     let mut both = Both::default();
