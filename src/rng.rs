@@ -87,9 +87,10 @@ impl KeyedRng {
         unit_from_bits(self.bits())
     }
 
-    /// Uniform in (0, 1), for logarithms.
+    /// Uniform in (0, 1), for logarithms: an odd multiple of 2^-53.
     pub fn open_unit(&mut self) -> f64 {
-        ((self.bits() >> 12) as f64 + 0.5) * (1.0 / (1u64 << 52) as f64)
+        // With 52 random bits behind the point of a number from 1 to 2, one exact subtraction is all that is left to do.
+        f64::from_bits(0x3ff0_0000_0000_0000 | self.bits() >> 12) - (1.0 - f64::EPSILON / 2.0)
     }
 
     /// Uniform among 0..`n`; `n` is at least 1.
@@ -204,6 +205,16 @@ mod tests {
                     assert_eq!(streams.at(purpose, operation, attempt).bits(), plain, "{seed}, {purpose:?}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn an_open_unit_is_the_middle_of_a_step() {
+        let mut rng = KeyedRng::new(1, Purpose::Service, 0, 0);
+        for _ in 0..100_000 {
+            let bits = rng.clone().bits();
+            let expected = ((bits >> 12) as f64 + 0.5) * (1.0 / (1u64 << 52) as f64);
+            assert_eq!(rng.open_unit(), expected);
         }
     }
 

@@ -32,7 +32,7 @@ use crate::slab::Slab;
 use crate::units::{SimTime, Span};
 
 /// Bytes of operations that stay in a processor's caches by themselves.
-const CACHED: usize = 1 << 20;
+const CACHED: usize = 1 << 19;
 /// Events between two looks at memory and interruption.
 const LOOK_EVERY: u64 = 1 << 14;
 

@@ -40,8 +40,8 @@ const SHIFT: usize = 64;
 /// With more than this beside the leaf, what is left is divided.
 const CROWD: usize = 128;
 
-/// Buckets that are shown at a time before they come up.
-const AHEAD: usize = 4;
+/// Entries that are shown at a time before they come up, at least.
+const AHEAD: usize = 64;
 /// The leaf keeps as many entries that were taken, at least.
 const FORGET: usize = 1_024;
 
@@ -321,9 +321,13 @@ impl Queue {
         if rung.unseen == 0 {
             self.leaf[self.next..].iter().for_each(|entry| show(entry.event()));
         }
-        let until = (rung.next + AHEAD).min(rung.buckets.len());
-        for chain in &rung.buckets[rung.next.max(rung.unseen).min(until)..until] {
+        let (mut until, mut shown) = (rung.next.max(rung.unseen), 0);
+        while let Some(chain) = rung.buckets.get(until)
+            && shown < AHEAD
+        {
             self.chunks.of(chain).for_each(|entry| show(entry.event()));
+            shown += chain.len();
+            until += 1;
         }
         rung.unseen = until;
     }
