@@ -57,6 +57,13 @@ pub struct Held {
     sent: SimTime,
 }
 
+impl Held {
+    /// When the last attempt was sent.
+    pub fn sent(&self) -> SimTime {
+        self.sent
+    }
+}
+
 /// Where a call's random numbers come from: two streams, so that a gate that draws moves no jitter. Both are at their beginning for each
 /// step, and belong to the number of attempts used up ([`Call::used`]).
 pub trait Draws {

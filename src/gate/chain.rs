@@ -257,6 +257,12 @@ impl GateChain {
         self.gates.iter().map(|gates| with!(gates, |shared| shared.bytes())).sum()
     }
 
+    /// Looks at the state of a client, so that it is at hand when it is needed; what it returns means nothing.
+    pub fn touch(&self, client: u32) -> bool {
+        let touch = |gates: &Gates| with!(gates, |shared| shared.states.get(client as usize).is_some_and(Gate::touch));
+        self.gates.iter().fold(false, |seen, gates| seen | touch(gates))
+    }
+
     /// True if there is no gate.
     #[inline(always)]
     pub fn is_empty(&self) -> bool {

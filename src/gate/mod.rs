@@ -272,6 +272,12 @@ pub trait Gate: Clone + fmt::Debug {
     /// A call succeeded.
     fn on_call_success(&mut self, _terms: &Self::Terms) {}
 
+    /// Looks at it, so that it is at hand when it is needed. To be written where very many clients have one of their own; what it returns means
+    /// nothing.
+    fn touch(&self) -> bool {
+        false
+    }
+
     /// True for a breaker that is open.
     fn is_open(&self) -> bool {
         false

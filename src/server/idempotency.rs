@@ -35,6 +35,11 @@ pub enum Admission {
 }
 
 impl Record {
+    /// True if an attempt holds the lock.
+    pub fn is_locked(&self) -> bool {
+        self.holder != u32::MAX
+    }
+
     /// Work for this key is about to start as `job`; locks the key if the store locks.
     pub fn begin(&mut self, now: SimTime, job: u32, store: &Idempotency) -> Admission {
         match store {

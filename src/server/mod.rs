@@ -419,6 +419,11 @@ impl<'a> Server<'a> {
         self.fill(now, floor);
     }
 
+    /// Looks at what is known of an operation's key, so that it is at hand when it is needed; what it returns means nothing.
+    pub fn touch(&self, row: u32) -> bool {
+        self.records.get(row as usize).is_some_and(Record::is_locked)
+    }
+
     /// An operation is off the books: its key is forgotten.
     pub fn forget(&mut self, row: u32) {
         if let Some(record) = self.records.get_mut(row as usize) {

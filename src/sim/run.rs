@@ -86,6 +86,13 @@ impl Draws for StepDraws<'_> {
     }
 }
 
+/// What events of the near future are about.
+#[derive(Debug, Default)]
+struct Ahead {
+    jobs: Vec<u32>,
+    rows: Vec<u32>,
+}
+
 /// Everything a run consists of.
 struct Run<'a> {
     scenario: &'a Scenario,
@@ -107,8 +114,7 @@ struct Run<'a> {
     /// Operations that are still to start: the next of an open loop, or clients thinking.
     to_start: u64,
     at_once: AtOnce,
-    /// Attempts that events of the near future are about.
-    ahead: Vec<u32>,
+    ahead: Ahead,
     recorder: Recorder,
     events: u64,
 }
@@ -211,7 +217,7 @@ impl<'a> Run<'a> {
             next_start: None,
             to_start: 0,
             at_once: AtOnce::default(),
-            ahead: Vec::new(),
+            ahead: Ahead::default(),
             recorder: Recorder::new(scenario),
             events: 0,
         };
@@ -536,24 +542,39 @@ impl<'a> Run<'a> {
     /// Looking at some dozens of them in advance lets memory work on all of these at once.
     #[inline(never)]
     fn look_ahead(&mut self) {
-        let (rows, jobs) = (&self.rows, &self.jobs);
+        let (rows, jobs, gates) = (&self.rows, &self.jobs, &self.gates);
         let mut seen = 0;
         if rows.bytes() < CACHED {
             self.queue.ignore_news();
             return;
         }
-        let ahead = &mut self.ahead;
+        let (ahead_jobs, ahead_rows) = (&mut self.ahead.jobs, &mut self.ahead.rows);
         self.queue.look_ahead(|event| match event {
             Event::Completion { job } | Event::Reply { job } | Event::Request { job } => {
                 seen += u32::from(jobs.touch(job));
-                ahead.push(job);
+                ahead_jobs.push(job);
             }
-            Event::WakeUp { row } => seen += u32::from(rows.touch(row)),
+            Event::WakeUp { row } => {
+                seen += u32::from(rows.touch(row));
+                ahead_rows.push(row);
+            }
+            Event::ThinkingOver { client, .. } if !gates.is_empty() => seen += u32::from(gates.touch(client)),
             _ => {}
         });
-        for job in ahead.drain(..) {
-            seen += jobs.get(job).map_or(0, |job| u32::from(rows.touch(job.row)));
+        for job in ahead_jobs.drain(..).filter_map(|job| jobs.get(job)) {
+            seen += u32::from(rows.touch(job.row));
+            ahead_rows.push(job.row);
         }
+        let server = &self.servers[self.scenario.operation.server];
+        if !gates.is_empty() || server.knows_keys() {
+            for row in &*ahead_rows {
+                let client = rows.get(*row).map_or(0, |row| row.client);
+                let sent = self.held.get(*row as usize).map_or(SimTime::ZERO, Held::sent);
+                let known = gates.touch(client) | server.touch(*row) | (sent > SimTime::ZERO);
+                seen += u32::from(known);
+            }
+        }
+        ahead_rows.clear();
         std::hint::black_box(seen);
     }
 

@@ -89,6 +89,10 @@ impl Gate for TokenBudget {
         Answer::admit_if(self.tokens >= terms.cost)
     }
 
+    fn touch(&self) -> bool {
+        self.tokens.0 > 0
+    }
+
     fn on_admit(&mut self, _ask: Ask, terms: &TokenBudgetConfig) -> Permit {
         assert!(self.tokens >= terms.cost, "a budget charges only what it admitted");
         self.tokens.0 -= terms.cost.0;
