@@ -2,6 +2,7 @@
 //!
 //! [`run::run`] takes a scenario, one of its policies and a replication, and returns what was measured.
 
+mod draws;
 pub mod event;
 pub mod faults;
 mod need;

@@ -6,6 +6,7 @@
 
 use std::sync::atomic::Ordering;
 
+use super::draws::StepDraws;
 use super::event::Event;
 use super::faults::FaultClock;
 use super::need::open_at_once;
@@ -13,17 +14,15 @@ use super::queue::{Queue, TURNS};
 use super::standstill::AtOnce;
 use super::stop::{Limits, Stop};
 use super::timers::Timers;
-use crate::call::{Action, Call, Draws, Held, Rules, Verdict};
+use crate::call::{Action, Call, Held, Rules, Verdict};
 use crate::client::arrivals::{OpenLoop, Start};
 use crate::distribution::Distribution;
-use rand::Rng;
-
 use crate::gate::GateChain;
 use crate::metrics::recorder::{Levels, ServerTotals};
 use crate::metrics::{Recorder, RunResult};
 use crate::protocol::{Failure, Outcome};
 use crate::retry::{KeyMode, Policy};
-use crate::rng::{KeyedRng, Purpose, Streams, replication_seed};
+use crate::rng::{Purpose, Streams, replication_seed};
 use crate::scenario::{Arrivals, Scenario};
 use crate::server::job::Job;
 use crate::server::meter::Window;
@@ -58,32 +57,6 @@ const NONE: u32 = u32::MAX;
 /// The number of an operation of a closed loop.
 fn turn_of(client: u32, turn: u32) -> u64 {
     u64::from(client) << 32 | u64::from(turn)
-}
-
-/// What a call draws from in a step. Most steps draw nothing, so that no generator is made before it is asked for.
-struct StepDraws<'a> {
-    streams: &'a Streams,
-    operation: u64,
-    /// Attempts that the call has used up.
-    used: u32,
-    jitter: Option<KeyedRng>,
-    gates: Option<KeyedRng>,
-}
-
-impl<'a> StepDraws<'a> {
-    fn new(streams: &'a Streams, operation: u64, used: u32) -> StepDraws<'a> {
-        StepDraws { streams, operation, used, jitter: None, gates: None }
-    }
-}
-
-impl Draws for StepDraws<'_> {
-    fn jitter(&mut self) -> &mut dyn Rng {
-        self.jitter.get_or_insert_with(|| self.streams.at(Purpose::Jitter, self.operation, u64::from(self.used)))
-    }
-
-    fn gates(&mut self) -> &mut dyn Rng {
-        self.gates.get_or_insert_with(|| self.streams.at(Purpose::Gate, self.operation, u64::from(self.used)))
-    }
 }
 
 /// What events of the near future are about.
@@ -384,8 +357,8 @@ impl<'a> Run<'a> {
         self.settle();
     }
 
-    #[inline(never)]
     /// Does what the server says. Nothing in here makes a server say more.
+    #[inline(never)]
     fn settle(&mut self) {
         let said = self.outputs.len();
         for index in 0..said {

@@ -1,0 +1,34 @@
+//! Where a call's random numbers come from in the simulator.
+
+use rand::Rng;
+
+use crate::call::Draws;
+use crate::rng::{KeyedRng, Purpose, Streams};
+
+/// What a call draws from in a step. Most steps draw nothing, so that no generator is made before it is asked for.
+pub struct StepDraws<'a> {
+    streams: &'a Streams,
+    operation: u64,
+    /// Attempts that the call has used up.
+    used: u32,
+    jitter: Option<KeyedRng>,
+    gates: Option<KeyedRng>,
+}
+
+impl<'a> StepDraws<'a> {
+    /// Of the step that follows so many attempts of an operation.
+    #[inline(always)]
+    pub fn new(streams: &'a Streams, operation: u64, used: u32) -> StepDraws<'a> {
+        StepDraws { streams, operation, used, jitter: None, gates: None }
+    }
+}
+
+impl Draws for StepDraws<'_> {
+    fn jitter(&mut self) -> &mut dyn Rng {
+        self.jitter.get_or_insert_with(|| self.streams.at(Purpose::Jitter, self.operation, u64::from(self.used)))
+    }
+
+    fn gates(&mut self) -> &mut dyn Rng {
+        self.gates.get_or_insert_with(|| self.streams.at(Purpose::Gate, self.operation, u64::from(self.used)))
+    }
+}
