@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Most lines of code in a file; blank lines, comments and tests do not count. Files are 50 to 400 lines as a rule; the event loop,
-/// `sim/run.rs`, is longer because the life of an attempt is read there from top to bottom, and it is what sets this limit.
+/// Most lines of code in a file; blank lines, comments and tests do not count. Files are 50 to 400 lines as a rule.
 const MOST_LINES: usize = 500;
 
 /// A name that must not occur, but in the places listed.
