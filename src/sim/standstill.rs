@@ -116,3 +116,42 @@ impl AtOnce {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOST: u64 = MOST_ATTEMPTS_AT_ONCE as u64;
+
+    /// Attempts at places in turn, all at one instant: is it a storm?
+    fn storms(attempts: u64, places: u64, ends: bool) -> bool {
+        let mut at_once = AtOnce::default();
+        for attempt in 0..attempts {
+            let row = (attempt % places) as u32;
+            if ends {
+                // Another operation each time.
+                at_once.operation(SimTime(5), row);
+            }
+            at_once.attempt(SimTime(5), row);
+        }
+        at_once.storm()
+    }
+
+    #[test]
+    fn one_operation_is_a_storm_and_a_crowd_is_none() {
+        assert!(storms(FEW + MOST + 1, 1, false));
+        assert!(!storms(FEW + MOST, 1, false));
+        assert!(!storms(FEW + MOST + 1, 2, false));
+        assert!(storms(FEW + 2 * MOST + 1, 2, false));
+        assert!(!storms(FEW + MOST + 1, 1, true), "many operations, one after the other at one place");
+    }
+
+    #[test]
+    fn another_instant_begins_anew() {
+        let mut at_once = AtOnce::default();
+        for instant in 1..4 {
+            (0..FEW + MOST).for_each(|_| at_once.attempt(SimTime(instant), 7));
+        }
+        assert!(!at_once.storm());
+    }
+}
