@@ -498,7 +498,7 @@ impl<'a> Server<'a> {
         if job.keyed && self.answer_from_store(now, id, floor) {
             return;
         }
-        let Some(job) = floor.jobs.get_mut(id) else { return };
+        let job = &mut floor.jobs[id];
         let service = self.config.service_time.sample(&mut self.draws(job, Purpose::Service));
         let service = if self.in_force.slowdown == 1.0 { service } else { service.scaled(self.in_force.slowdown) };
         let (arrived, at) = (job.since, now + service);

@@ -36,6 +36,9 @@ pub struct AtOnce {
     at: SimTime,
     operations: u64,
     attempts: u64,
+    /// Of these, the ones of the operation that made the last one, as long as it made all.
+    alone: u64,
+    last: u32,
     /// Attempts by the operation's place, beyond the first few of all.
     each: Vec<u32>,
     storm: bool,
@@ -47,6 +50,10 @@ impl AtOnce {
     pub fn operation(&mut self, now: SimTime, row: u32) {
         self.begin(now);
         self.operations += 1;
+        if self.last == row {
+            // From here on the place is another one's.
+            self.alone = 0;
+        }
         if !self.each.is_empty()
             && let Some(attempts) = self.each.get_mut(row as usize)
         {
@@ -59,6 +66,12 @@ impl AtOnce {
     #[inline]
     pub fn attempt(&mut self, now: SimTime, row: u32) {
         self.begin(now);
+        self.alone = if self.last == row && self.alone == self.attempts {
+            self.alone + 1
+        } else {
+            u64::from(self.attempts == 0)
+        };
+        self.last = row;
         self.attempts += 1;
         if self.attempts > FEW {
             self.count(row);
@@ -81,7 +94,8 @@ impl AtOnce {
         }
         let attempts = &mut self.each[row as usize];
         *attempts += 1;
-        self.storm |= *attempts > MOST_ATTEMPTS_AT_ONCE;
+        // One that is alone is counted from its first attempt on.
+        self.storm |= *attempts > MOST_ATTEMPTS_AT_ONCE || self.alone > u64::from(MOST_ATTEMPTS_AT_ONCE);
     }
 
     /// True if one operation made more attempts at one instant than [`MOST_ATTEMPTS_AT_ONCE`].
@@ -139,8 +153,8 @@ mod tests {
 
     #[test]
     fn one_operation_is_a_storm_and_a_crowd_is_none() {
-        assert!(storms(FEW + MOST + 1, 1, false));
-        assert!(!storms(FEW + MOST, 1, false));
+        assert!(storms(MOST + 1, 1, false));
+        assert!(!storms(MOST, 1, false));
         assert!(!storms(FEW + MOST + 1, 2, false));
         assert!(storms(FEW + 2 * MOST + 1, 2, false));
         assert!(!storms(FEW + MOST + 1, 1, true), "many operations, one after the other at one place");
@@ -150,7 +164,7 @@ mod tests {
     fn another_instant_begins_anew() {
         let mut at_once = AtOnce::default();
         for instant in 1..4 {
-            (0..FEW + MOST).for_each(|_| at_once.attempt(SimTime(instant), 7));
+            (0..MOST).for_each(|_| at_once.attempt(SimTime(instant), 7));
         }
         assert!(!at_once.storm());
     }
