@@ -4,14 +4,14 @@
 //! same key gives the same nanosecond on every machine and in every build graph. `rand_distr` is the reference
 //! in the tests: its own logarithms change their last bits with the features of unrelated crates.
 
-mod logarithm;
 mod tail;
+mod ziggurat;
 
 use std::sync::Arc;
 
 use crate::rng::KeyedRng;
 use crate::units::Span;
-use logarithm::log_of_unit;
+pub use ziggurat::unit_exponential;
 
 /// A distribution of durations. All parameters in nanoseconds unless said otherwise.
 #[derive(Clone, Debug, PartialEq)]
@@ -186,12 +186,6 @@ impl Distribution {
     pub fn is_zero(&self) -> bool {
         *self == Distribution::ZERO
     }
-}
-
-/// Exponential with mean 1.
-#[inline(always)]
-pub fn unit_exponential(rng: &mut KeyedRng) -> f64 {
-    -log_of_unit(rng.open_unit())
 }
 
 /// The standard normal quantile of `p` in (0, 1).
