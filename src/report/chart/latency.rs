@@ -27,7 +27,10 @@ pub fn note(comparison: &Comparison) -> String {
     )
 }
 
+/// Left of the plot, for labels up to "100%"; longer ones take more.
 const LEFT: f64 = 38.0;
+/// Between a label and the plot.
+const TICK: f64 = 3.6;
 const TOP: f64 = 12.0;
 /// Between the plot and the lower edge.
 const FOOT: f64 = 24.0;
@@ -80,9 +83,16 @@ impl Axes {
     fn scales(&self, frame: &Frame) -> (LogScale, LogScale) {
         let (low, high) = (self.times[*self.shown.start()], self.times[*self.shown.end()]);
         (
-            LogScale { low, high, start: LEFT, end: frame.right },
+            LogScale { low, high, start: frame.left, end: frame.right },
             LogScale { low: self.lowest, high: 1.0, start: frame.bottom, end: TOP },
         )
+    }
+
+    /// The shares that have a line.
+    fn shares(&self) -> Vec<f64> {
+        let scale = LogScale { low: self.lowest, high: 1.0, start: 0.0, end: 1.0 };
+        let decades = scale.steps(&[1.0]).len();
+        scale.steps(if decades > 3 { &[1.0] } else { &[1.0, 2.0, 5.0] })
     }
 }
 
@@ -101,32 +111,35 @@ pub fn left(policy: &PolicyResult, times: &[(usize, f64)]) -> Vec<f64> {
     times.iter().map(|(place, _)| 1.0 - policy.succeeded_within[*place]).collect()
 }
 
-/// Where the plot ends, and how tall the picture is.
+/// Where the plot begins and ends, and how tall the picture is.
 struct Frame {
     width: f64,
     height: f64,
+    left: f64,
     right: f64,
     bottom: f64,
 }
 
 impl Frame {
-    fn new(width: Width, policies: usize) -> Frame {
+    fn new(width: Width, axes: &Axes, policies: usize) -> Frame {
         let (height, right) = match width {
             Width::Wide => (330.0, 360.0),
             Width::Narrow => (310.0, 190.0),
         };
         // As many labels as there are policies.
         let bottom = (height - FOOT).max(TOP + LABEL * policies as f64);
-        Frame { width: width.units(), height: bottom + FOOT, right, bottom }
+        let label = |share: f64| font::width(&percent_tick(share), TEXT, false);
+        let left = axes.shares().into_iter().map(label).fold(LEFT, |left, label| left.max(label + TICK));
+        Frame { width: width.units(), height: bottom + FOOT, left, right, bottom }
     }
 }
 
 /// The picture.
 pub fn picture(comparison: &Comparison, axes: &Axes, width: Width) -> Picture {
-    let frame = Frame::new(width, comparison.policies.len());
+    let frame = Frame::new(width, axes, comparison.policies.len());
     let (time, share) = axes.scales(&frame);
     let mut picture = Picture::new(frame.width, frame.height);
-    grid_lines(&mut picture, &frame, time, share);
+    grid_lines(&mut picture, &frame, axes, time, share);
     for policy in &comparison.policies {
         picture.add(Role::Curve.of(policy.slot), Shape::Path(curve(policy, axes, time, share)));
     }
@@ -135,15 +148,13 @@ pub fn picture(comparison: &Comparison, axes: &Axes, width: Width) -> Picture {
     picture
 }
 
-fn grid_lines(picture: &mut Picture, frame: &Frame, time: LogScale, share: LogScale) {
-    let decades = share.steps(&[1.0]).len();
-    let shares = share.steps(if decades > 3 { &[1.0] } else { &[1.0, 2.0, 5.0] });
-    for value in shares {
+fn grid_lines(picture: &mut Picture, frame: &Frame, axes: &Axes, time: LogScale, share: LogScale) {
+    for value in axes.shares() {
         let y = share.within(value);
-        picture.line(Role::Grid, (LEFT, y), (frame.right, y));
-        picture.text(Role::Tick, (LEFT - 3.6, y + 4.0), Anchor::End, percent_tick(value));
+        picture.line(Role::Grid, (frame.left, y), (frame.right, y));
+        picture.text(Role::Tick, (frame.left - TICK, y + 4.0), Anchor::End, percent_tick(value));
     }
-    picture.line(Role::Axis, (LEFT, frame.bottom), (frame.right, frame.bottom));
+    picture.line(Role::Axis, (frame.left, frame.bottom), (frame.right, frame.bottom));
     for value in time_ticks(time) {
         let x = time.within(value);
         picture.line(Role::Grid, (x, TOP), (x, frame.bottom));
@@ -291,6 +302,17 @@ mod tests {
         check(&[0.0, 1.0], &[0.0, 10.0]);
         check(&[99.0, 100.0], &[90.0, 100.0]);
         check(&[], &[]);
+    }
+
+    #[test]
+    fn labels_of_small_shares_have_room() {
+        for (lowest, left) in [(0.5, LEFT), (0.001, LEFT), (1e-4, 41.7), (1e-6, 57.0)] {
+            let axes = Axes { times: Vec::new(), shown: 0..=0, lowest };
+            for width in [Width::Wide, Width::Narrow] {
+                let frame = Frame::new(width, &axes, 9);
+                assert!((frame.left - left).abs() < 1.0, "{lowest}: {}", frame.left);
+            }
+        }
     }
 
     #[test]
