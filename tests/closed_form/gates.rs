@@ -77,7 +77,7 @@ fn throttling_against_random_errors() {
 #[test]
 fn consecutive_failures() {
     for (p, k, open, rate, operations) in
-        [(0.1, 5, 30, 10.0, 2_500_000.0), (0.5, 5, 10, 10.0, 500_000.0), (0.3, 3, 5, 20.0, 1_500_000.0)]
+        [(0.1, 5, 30, 10.0, 2_500_000.0), (0.5, 5, 10, 10.0, 2_000_000.0), (0.3, 3, 5, 20.0, 1_500_000.0)]
     {
         let config = ConsecutiveBreakerConfig { failures: k, open: Span::secs(open), probes: 1 };
         let breaker = GateConfig::new(GateRule::ConsecutiveBreaker(config), Scope::Fleet);
