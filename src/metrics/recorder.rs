@@ -293,10 +293,10 @@ impl Recorder {
         self.sent[usize::from(measured)][usize::from(attempt > 1)] += 1;
     }
 
-    /// An attempt arrives at a server.
+    /// So many attempts arrive at a server.
     #[inline]
-    pub fn attempt_arrived(&mut self) {
-        self.totals.arrivals += 1;
+    pub fn attempts_arrived(&mut self, attempts: u64) {
+        self.totals.arrivals += attempts;
     }
 
     /// A worker takes up an attempt that arrived at `arrived`.
@@ -553,7 +553,7 @@ mod tests {
                     measured[index] = recorder.measures();
                     recorder.operation_started();
                     recorder.attempt_sent(measured[index], 1);
-                    recorder.attempt_arrived();
+                    recorder.attempts_arrived(1);
                 }
                 1 => recorder.taken_up(SimTime(life.start), now),
                 _ => {

@@ -71,6 +71,33 @@ pub enum Output {
     },
 }
 
+/// A request that reaches a server.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// With `attempt`, the key of the world's draws.
+    pub operation: u64,
+    /// Its number within the call, from 1.
+    pub attempt: u32,
+    /// Which client sent it.
+    pub client: u32,
+    /// Nobody waits for its reply.
+    pub abandoned: bool,
+}
+
+/// What becomes of a request at the door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// Let it [`Server::enter`], with this fate.
+    Open(Fate),
+    /// This reply leaves the server now, with this hint.
+    Answer(Outcome, Option<Span>),
+    /// No answer will ever come.
+    Gone {
+        /// False if it was lost on its way after all.
+        arrived: bool,
+    },
+}
+
 /// A server.
 #[derive(Debug)]
 pub struct Server<'a> {
@@ -197,52 +224,65 @@ impl<'a> Server<'a> {
         Integrals { busy, held: busy + queued }
     }
 
-    /// A request arrives. False if it was lost on its way after all.
+    /// An attempt arrives. False if it was lost on its way after all.
     #[inline(always)]
     pub fn receive(&mut self, now: SimTime, id: u32, floor: &mut Floor) -> bool {
         let job = &mut floor.jobs[id];
         job.since = now;
-        if self.in_force.crashed {
-            job.answer(Outcome::Connection, None);
-            floor.out.push(Output::Answer { job: id, executed: false });
-            return true;
-        }
-        if self.in_force.has_fates() || self.in_force.has_permanent_errors() || job.abandoned {
-            let fate = self.fate(job);
-            job.fate = fate;
-            if let Some(arrived) = self.fails_on_arrival(fate, id, floor) {
+        let Job { operation, attempt, client, abandoned, .. } = *job;
+        match self.knock(now, Request { operation, attempt, client, abandoned }) {
+            Door::Open(fate) => self.enter(now, id, fate, floor),
+            Door::Answer(reply, retry_after) => {
+                job.answer(reply, retry_after);
+                floor.out.push(Output::Answer { job: id, executed: false });
+            }
+            Door::Gone { arrived } => {
+                floor.out.push(Output::Gone { job: id, executed: false });
                 return arrived;
             }
         }
-        self.admit(now, id, floor);
         true
     }
 
-    /// Does away with an attempt that gets no further than the door. Returns whether it has arrived.
-    #[inline(never)]
-    fn fails_on_arrival(&self, fate: Fate, id: u32, floor: &mut Floor) -> Option<bool> {
-        match fate {
-            Fate::Refused | Fate::Reset => answer(floor, id, Outcome::Connection, None),
-            Fate::LostRequest => {
-                floor.out.push(Output::Gone { job: id, executed: false });
-                return Some(false);
-            }
-            _ if floor.jobs[id].abandoned && self.config.abandoned_work == AbandonedWork::Cancel => {
-                floor.out.push(Output::Gone { job: id, executed: false });
-            }
-            _ => return None,
+    /// The same for an attempt that has no [`Job`] yet: what becomes of it at the door.
+    #[inline(always)]
+    pub fn knock(&mut self, now: SimTime, request: Request) -> Door {
+        let mut fate = Fate::Success;
+        if self.in_force.crashed {
+            return Door::Answer(Outcome::Connection, None);
         }
-        Some(true)
+        if self.in_force.has_fates() || self.in_force.has_permanent_errors() || request.abandoned {
+            fate = self.fate(request);
+            match fate {
+                Fate::Refused | Fate::Reset => return Door::Answer(Outcome::Connection, None),
+                Fate::LostRequest => return Door::Gone { arrived: false },
+                _ if request.abandoned && self.config.abandoned_work == AbandonedWork::Cancel => {
+                    return Door::Gone { arrived: true };
+                }
+                _ => {}
+            }
+        }
+        if let Some(limiter) = &mut self.limiter
+            && let Err(wait) = limiter.take(now, request.client)
+        {
+            return self.limit(wait);
+        }
+        if let Fate::Error(status) = fate {
+            return Door::Answer(Outcome::Status(status), self.retry_after(status));
+        }
+        let has_place = self.has_free_worker() || self.config.queue.is_none_or(|places| self.waiting.len() < places);
+        if has_place { Door::Open(fate) } else { Door::Answer(self.config.when_full, self.retry_after_full) }
     }
 
     /// What becomes of an attempt. Where nothing can go wrong, nothing is drawn.
-    fn fate(&self, job: &Job) -> Fate {
+    fn fate(&self, request: Request) -> Fate {
         let mut fate = Fate::Success;
         if self.in_force.has_fates() {
-            fate = self.in_force.fate(self.draws(job, Purpose::Fate).unit());
+            let attempt = u64::from(request.attempt);
+            fate = self.in_force.fate(self.streams.at(Purpose::Fate, request.operation, attempt).unit());
         }
         if self.in_force.has_permanent_errors() {
-            let unit = self.streams.at(Purpose::PermanentError, job.operation, 0).unit();
+            let unit = self.streams.at(Purpose::PermanentError, request.operation, 0).unit();
             if let Some(status) = self.in_force.permanent_error(unit) {
                 fate = fate.failing(status);
             }
@@ -250,37 +290,21 @@ impl<'a> Server<'a> {
         fate
     }
 
-    /// From the rate limiter to a worker or a waiting place.
-    #[inline(always)]
-    fn admit(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
-        if let Some(limiter) = &mut self.limiter
-            && let Err(wait) = limiter.take(now, floor.jobs[id].client)
-        {
-            self.limit(wait, id, floor);
-            return;
-        }
-        let job = &mut floor.jobs[id];
-        if let Fate::Error(status) = job.fate {
-            job.answer(Outcome::Status(status), self.retry_after(status));
-            floor.out.push(Output::Answer { job: id, executed: false });
-        } else if self.has_free_worker() {
-            self.take_up(now, id, floor);
-        } else if self.config.queue.is_none_or(|places| self.waiting.len() < places) {
-            self.queue_up(now, id, floor);
-        } else {
-            job.answer(self.config.when_full, self.retry_after_full);
-            floor.out.push(Output::Answer { job: id, executed: false });
-        }
-    }
-
     /// The rate limiter has no token for an attempt, and will have one after this wait.
     #[inline(never)]
-    fn limit(&self, wait: Span, id: u32, floor: &mut Floor) {
-        let Some(limit) = &self.config.rate_limit else { return };
+    fn limit(&self, wait: Span) -> Door {
+        let limit = self.config.rate_limit.as_ref().expect("what limits is configured");
         // A Retry-After header carries whole seconds (RFC 9110, section 10.2.3).
         let hint = limit.retry_after.then(|| Span::secs(wait.0.div_ceil(NANOS_PER_SECOND)));
-        let hint = hint.or_else(|| self.retry_after(limit.status));
-        answer(floor, id, Outcome::Status(limit.status), hint);
+        Door::Answer(Outcome::Status(limit.status), hint.or_else(|| self.retry_after(limit.status)))
+    }
+
+    /// An attempt that finds the door open goes to a worker or a waiting place, at the same instant.
+    #[inline(always)]
+    pub fn enter(&mut self, now: SimTime, id: u32, fate: Fate, floor: &mut Floor) {
+        let job = &mut floor.jobs[id];
+        (job.since, job.fate) = (now, fate);
+        if self.has_free_worker() { self.take_up(now, id, floor) } else { self.queue_up(now, id, floor) }
     }
 
     /// Takes a place in the queue, for as long as the attempt may wait.

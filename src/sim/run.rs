@@ -25,7 +25,7 @@ use crate::rng::{Purpose, Streams, replication_seed};
 use crate::scenario::{Arrivals, Scenario};
 use crate::server::job::Job;
 use crate::server::meter::Window;
-use crate::server::{Floor, Output, Server};
+use crate::server::{Door, Floor, Output, Request, Server};
 use crate::slab::Slab;
 use crate::units::{SimTime, Span};
 
@@ -51,7 +51,10 @@ struct Row {
 
 const _: () = assert!(Slab::<Row>::PLACE_BYTES == 64, "an operation fills one cache line");
 
+/// No attempt is open.
 const NONE: u32 = u32::MAX;
+/// The open attempt was lost as it was sent, and nothing of it moves.
+const LOST: u32 = u32::MAX - 1;
 
 /// The number of an operation of a closed loop.
 fn turn_of(client: u32, turn: u32) -> u64 {
@@ -75,7 +78,10 @@ struct Run<'a> {
     timers: Timers,
     rows: Slab<Row>,
     jobs: Slab<Job>,
-    servers: Vec<Server<'a>>,
+    /// The server that operations call.
+    server: Server<'a>,
+    /// The others, to whom only faults happen.
+    others: Vec<Server<'a>>,
     outputs: Vec<Output>,
     faults: FaultClock<'a>,
     gates: GateChain,
@@ -168,7 +174,8 @@ impl<'a> Run<'a> {
     fn new(scenario: &'a Scenario, policy: usize, seed: u64) -> Run<'a> {
         let config = &scenario.policies[policy];
         let window = Window { from: SimTime::ZERO + scenario.warmup, until: SimTime::ZERO + scenario.duration };
-        let servers = scenario.servers.iter().map(|server| Server::new(server, scenario.clients, seed, window));
+        let mut servers: Vec<_> =
+            scenario.servers.iter().map(|server| Server::new(server, scenario.clients, seed, window)).collect();
         let mut queue = Queue::default();
         let faults = FaultClock::new(scenario, seed, &mut queue);
         let mut run = Run {
@@ -180,7 +187,8 @@ impl<'a> Run<'a> {
             timers: Timers::default(),
             rows: Slab::default(),
             jobs: Slab::default(),
-            servers: servers.collect(),
+            server: servers.remove(scenario.operation.server),
+            others: servers,
             outputs: Vec::new(),
             faults,
             gates: GateChain::new(&config.gates, scenario.clients),
@@ -207,10 +215,10 @@ impl<'a> Run<'a> {
             Event::FaultEdge { fault } => self.fault_edge(fault),
             Event::Request { job } => self.request(job),
             Event::Completion { job } => {
-                self.tell(self.scenario.operation.server, |server, now, floor| server.complete(now, job, floor));
+                self.tell(|server, now, floor| server.complete(now, job, floor));
             }
             Event::PatienceEnds { job } => {
-                self.tell(self.scenario.operation.server, |server, now, floor| server.lose_patience(now, job, floor));
+                self.tell(|server, now, floor| server.lose_patience(now, job, floor));
             }
             Event::Reply { job } => self.reply(job, false),
             Event::WakeUp { row } => self.timer(row),
@@ -244,13 +252,23 @@ impl<'a> Run<'a> {
     fn fault_edge(&mut self, fault: u32) {
         let server = self.faults.edge(self.now, fault, &mut self.queue);
         let in_force = self.faults.in_force(server);
-        self.tell(server, |server, now, floor| server.set_in_force(now, in_force, floor));
+        let called = self.scenario.operation.server;
+        if server == called {
+            self.tell(|server, now, floor| server.set_in_force(now, in_force, floor));
+        } else {
+            let other = &mut self.others[server - usize::from(server > called)];
+            other.set_in_force(self.now, in_force, &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs });
+        }
+    }
+
+    fn servers(&self) -> impl Iterator<Item = &Server<'a>> {
+        std::iter::once(&self.server).chain(&self.others)
     }
 
     fn levels(&self) -> Levels {
         Levels {
-            in_flight: self.servers.iter().map(Server::load).sum(),
-            queue: self.servers.iter().map(Server::queue_len).sum(),
+            in_flight: self.servers().map(Server::load).sum(),
+            queue: self.servers().map(Server::queue_len).sum(),
             breakers_open: self.gates.counts().breakers_open,
         }
     }
@@ -282,7 +300,7 @@ impl<'a> Run<'a> {
             seen += u32::from(rows.touch(job.row));
             ahead_rows.push(job.row);
         }
-        let server = &self.servers[self.scenario.operation.server];
+        let server = &self.server;
         if !gates.is_empty() || server.knows_keys() {
             for row in &*ahead_rows {
                 let client = rows.get(*row).map_or(0, |row| row.client);
@@ -316,7 +334,7 @@ impl<'a> Run<'a> {
             + self.held.capacity() * size_of::<Held>()
             + self.at_once.bytes()
             + self.queue.bytes()
-            + self.servers.iter().map(Server::bytes).sum::<usize>()
+            + self.servers().map(Server::bytes).sum::<usize>()
             + self.recorder.bytes()
     }
 
@@ -339,8 +357,8 @@ impl<'a> Run<'a> {
         let window = self.scenario.duration - self.scenario.warmup;
         let end = SimTime::ZERO + self.scenario.duration.max(self.scenario.warmup);
         let at = self.now.max(end);
-        let integrals: Vec<_> = self.servers.iter().map(|server| server.integrals(at, &self.jobs)).collect();
-        let utilisation = self.servers.iter().zip(&integrals).filter_map(|(server, integrals)| {
+        let integrals: Vec<_> = self.servers().map(|server| server.integrals(at, &self.jobs)).collect();
+        let utilisation = self.servers().zip(&integrals).filter_map(|(server, integrals)| {
             let worker_time = f64::from(server.config().workers?) * window.0 as f64;
             (worker_time > 0.0).then(|| integrals.busy as f64 / worker_time)
         });
@@ -348,8 +366,8 @@ impl<'a> Run<'a> {
             held: integrals.iter().map(|integrals| integrals.held).sum(),
             busy: integrals.iter().map(|integrals| integrals.busy).sum(),
             utilisation: utilisation.reduce(f64::max),
-            queue_max: self.servers.iter().map(|server| server.queue_max(at)).max().unwrap_or(0),
-            completions: self.servers.iter().map(|server| server.completions).sum(),
+            queue_max: self.servers().map(|server| server.queue_max(at)).max().unwrap_or(0),
+            completions: self.servers().map(|server| server.completions).sum(),
         };
         let bytes = self.bytes() as u64;
         self.recorder.finish(totals, self.events, bytes)

@@ -1,9 +1,9 @@
-//! The life of an attempt, in the order of the functions below: `send` → `request` at the server → the server's outputs (`settle`) →
-//! `reply` at the client → the call decides (`decide`) → its wait ends in `timer` → sent again. A time-out is the same timer, with an
-//! attempt open.
+//! The life of an attempt, in the order of the functions below: `send` → at the server, `arrive` without a network and `request` with one →
+//! the server's outputs (`settle`) → at the client, `reply` → the call decides (`decide`) → its wait ends in `timer` → sent again. A time-out is
+//! the same timer, with an attempt open.
 //!
-//! Nearly all of it is compiled into the event loop, in one piece: an event costs a few dozen ns, and a call that saves and restores
-//! registers is a few of them.
+//! Most of it is compiled into the event loop, in one piece: an event costs a few dozen ns, and a call that saves and restores registers is a few of
+//! them. What is reached from several places and is long is not: the loop would outgrow the first-level cache.
 
 use super::*;
 
@@ -65,61 +65,92 @@ impl Run<'_> {
         self.at_once.attempt(self.now, row_id);
         let row = &mut self.rows[row_id];
         self.recorder.attempt_sent(self.recorder.measured(row.start), attempt);
-        let server = &self.servers[self.scenario.operation.server];
-        let keyed = server.knows_keys() && self.policy.key() == KeyMode::PerOperation;
+        let operation = row.operation;
+        let delay = self.leg(operation, attempt, Purpose::NetworkOut, Purpose::AddedOut);
+        if delay > Span::ZERO {
+            let job = self.take_off(row_id, attempt);
+            self.queue.push(self.now + delay, Event::Request { job });
+        } else if !self.arrive(row_id, attempt) {
+            return;
+        }
+        if due != SimTime::NEVER {
+            self.timers.set(row_id, due, &mut self.queue);
+        }
+    }
+
+    /// An attempt leaves its client, and something of it moves from now on.
+    #[inline(always)]
+    fn take_off(&mut self, row_id: u32, attempt: u32) -> u32 {
+        let row = &mut self.rows[row_id];
+        let keyed = self.server.knows_keys() && self.policy.key() == KeyMode::PerOperation;
         let job = self.jobs.insert(Job::new(row.operation, attempt, row_id, row.client, keyed));
         row.open_job = job;
         row.in_flight += 1;
-        let delay = self.leg(job, Purpose::NetworkOut, Purpose::AddedOut);
-        if delay == Span::ZERO {
-            self.request(job);
-        } else {
-            self.queue.push(self.now + delay, Event::Request { job });
-        }
-        // The answer may have come at once.
-        if due != SimTime::NEVER && self.rows.get(row_id).is_some_and(|row| row.open_job == job) {
-            self.timers.set(row_id, due, &mut self.queue);
+        job
+    }
+
+    /// An attempt reaches the server as it is sent. False if its answer has come by now; one that comes at once is nowhere put down in between.
+    #[inline(always)]
+    fn arrive(&mut self, row_id: u32, attempt: u32) -> bool {
+        let row = &mut self.rows[row_id];
+        let request = Request { operation: row.operation, attempt, client: row.client, abandoned: false };
+        let door = self.server.knock(self.now, request);
+        self.recorder.attempts_arrived(u64::from(door != Door::Gone { arrived: false }));
+        match door {
+            Door::Open(fate) => {
+                let job = self.take_off(row_id, attempt);
+                self.tell(|server, now, floor| server.enter(now, job, fate, floor));
+                self.rows.get(row_id).is_some_and(|row| row.open_job == job)
+            }
+            Door::Answer(outcome, retry_after) => {
+                let delay = self.leg(request.operation, attempt, Purpose::NetworkBack, Purpose::AddedBack);
+                if delay == Span::ZERO {
+                    self.answered(row_id, attempt, Failure { outcome, retry_after });
+                    return false;
+                }
+                let job = self.take_off(row_id, attempt);
+                self.jobs[job].answer(outcome, retry_after);
+                self.queue.push(self.now + delay, Event::Reply { job });
+                true
+            }
+            Door::Gone { .. } => {
+                row.open_job = LOST;
+                true
+            }
         }
     }
 
     /// One way over the network.
     #[inline(always)]
-    fn leg(&self, job: u32, own: Purpose, added: Purpose) -> Span {
-        let constant = self.servers[self.scenario.operation.server].constant_leg();
-        constant.unwrap_or_else(|| self.random_leg(job, own, added))
+    fn leg(&self, operation: u64, attempt: u32, own: Purpose, added: Purpose) -> Span {
+        self.server.constant_leg().unwrap_or_else(|| self.random_leg(operation, attempt, own, added))
     }
 
     /// Kept apart, so that a leg that is the same for all stays a look at one field.
     #[inline(never)]
-    fn random_leg(&self, job: u32, own: Purpose, added: Purpose) -> Span {
-        let (server, job) = (&self.servers[self.scenario.operation.server], &self.jobs[job]);
+    fn random_leg(&self, operation: u64, attempt: u32, own: Purpose, added: Purpose) -> Span {
         let draw = |distribution: &Distribution, purpose, fault: u32| {
-            let attempt = u64::from(fault) << 32 | u64::from(job.attempt);
-            distribution.sample(&mut self.streams.at(purpose, job.operation, attempt))
+            distribution.sample(&mut self.streams.at(purpose, operation, u64::from(fault) << 32 | u64::from(attempt)))
         };
-        let mut delay = draw(&server.config().network, own, 0);
-        for (fault, latency) in &server.in_force().added_latency {
+        let mut delay = draw(&self.server.config().network, own, 0);
+        for (fault, latency) in &self.server.in_force().added_latency {
             delay += draw(latency, added, *fault);
         }
         delay
     }
 
-    /// A request reaches the server.
+    /// A request reaches the server after its way.
     #[inline(always)]
-    pub(super) fn request(&mut self, job: u32) {
-        let server = &mut self.servers[self.scenario.operation.server];
-        let arrived = server.receive(self.now, job, &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs });
-        if arrived {
-            self.recorder.attempt_arrived();
-        }
-        self.settle();
+    pub(super) fn request(&mut self, id: u32) {
+        let mut arrived = false;
+        self.tell(|server, now, floor| arrived = server.receive(now, id, floor));
+        self.recorder.attempts_arrived(u64::from(arrived));
     }
 
-    /// Tells a server something, and does what it says.
+    /// Tells the server something, and does what it says.
     #[inline(always)]
-    pub(super) fn tell(&mut self, server: usize, what: impl FnOnce(&mut Server, SimTime, &mut Floor)) {
-        let floor = &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs };
-        what(&mut self.servers[server], self.now, floor);
+    pub(super) fn tell(&mut self, what: impl FnOnce(&mut Server, SimTime, &mut Floor)) {
+        what(&mut self.server, self.now, &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs });
         self.settle();
     }
 
@@ -130,7 +161,8 @@ impl Run<'_> {
         for index in 0..said {
             match self.outputs[index] {
                 Output::Answer { job, executed } => {
-                    let delay = self.leg(job, Purpose::NetworkBack, Purpose::AddedBack);
+                    let Job { operation, attempt, .. } = self.jobs[job];
+                    let delay = self.leg(operation, attempt, Purpose::NetworkBack, Purpose::AddedBack);
                     if delay == Span::ZERO {
                         self.reply(job, executed);
                     } else {
@@ -169,18 +201,23 @@ impl Run<'_> {
             self.release(job.row);
             return;
         }
+        self.recorder.reply_received(self.server.time_worked_on(&job));
+        self.answered(job.row, job.attempt, Failure { outcome: job.reply, retry_after: job.retry_after() });
+    }
+
+    /// The attempt that a client waited for ends with a reply.
+    #[inline(never)]
+    fn answered(&mut self, row_id: u32, attempt: u32, reply: Failure) {
+        let row = &mut self.rows[row_id];
         row.open_job = NONE;
-        let server = &self.servers[self.scenario.operation.server];
-        self.recorder.reply_received(server.time_worked_on(&job));
         let measured = self.recorder.measured(row.start);
-        self.recorder.attempt_ended(self.now, row.operation, job.attempt, job.reply, measured);
-        let reply = Failure { outcome: job.reply, retry_after: job.retry_after() };
-        let action = self.decide(job.row, Some(reply));
+        self.recorder.attempt_ended(self.now, row.operation, attempt, reply.outcome, measured);
+        let action = self.decide(row_id, Some(reply));
         // What was open until now has ended; a wait sets the timer anew.
-        self.timers.clear(job.row);
+        self.timers.clear(row_id);
         match action {
-            Action::WakeAt(at) => self.queue.push(at, Event::WakeUp { row: job.row }),
-            Action::Finish(verdict) => self.end(job.row, verdict),
+            Action::WakeAt(at) => self.queue.push(at, Event::WakeUp { row: row_id }),
+            Action::Finish(verdict) => self.end(row_id, verdict),
             Action::Send { .. } => unreachable!("before another attempt there is a wait, if only of no time"),
         }
     }
@@ -199,7 +236,7 @@ impl Run<'_> {
         self.act(row_id, action);
         // A lost request or a hang leaves nothing behind that could be abandoned.
         if timed_out != NONE && self.jobs.get(timed_out).is_some_and(|job| job.row == row_id) {
-            self.tell(self.scenario.operation.server, |server, now, floor| server.abandon(now, timed_out, floor));
+            self.tell(|server, now, floor| server.abandon(now, timed_out, floor));
         }
     }
 
@@ -260,6 +297,6 @@ impl Run<'_> {
         }
         self.recorder.operation_released(self.recorder.measured(row.start), verdict, row.executions);
         self.rows.remove(row_id);
-        self.servers[self.scenario.operation.server].forget(row_id);
+        self.server.forget(row_id);
     }
 }
