@@ -290,6 +290,19 @@ fn added_latencies_are_independent() {
     assert_eq!(run(&scenario, RetryPolicy::default()).digest, beside.digest);
 }
 
+/// A request that takes no time is turned away at once, but its answer has a way of its own.
+#[test]
+fn the_way_back_of_an_answer_at_the_door() {
+    let network = Distribution::Mixture(vec![(0.5, Distribution::ZERO), (0.5, constant(1_000))]);
+    let fates = Fates { errors: vec![(503, 1.0)], ..Fates::default() };
+    let policy = RetryPolicy { timeout: Some(MS(500)), ..RetryPolicy::default() };
+    let result = run(&burst(2_000, ServerConfig { network, fates, ..ServerConfig::named("s") }), policy);
+    // In time if both ways take none: 500 of 2,000, with a standard deviation of 19.
+    let in_time = super::value(&result, "outcome_503").unwrap();
+    assert!((424.0..=576.0).contains(&in_time), "{in_time}");
+    check("later", &result, &[("outcome_timeout", 2_000.0 - in_time)]);
+}
+
 /// Without a deadline, a wait beyond the end of time leaves the operation open; it does not fail.
 #[test]
 fn a_wait_without_end() {
