@@ -2,8 +2,10 @@
 //!
 //! This is what `simlab policies` shows. The examples are scenario text; a test reads each and compares it with the value beside it.
 
-use crate::retry::Backoff;
 use crate::retry::backoff::DelayRow;
+use crate::retry::curve::exponential::Exponential;
+use crate::retry::jitter::multiply::Multiply;
+use crate::retry::{Backoff, CapAt, Curve, Jitter};
 use crate::units::Span;
 
 /// What kind of thing an entry is.
@@ -107,6 +109,14 @@ fn plain_backoffs() -> Vec<Entry> {
             Backoff::exponential(MS(500), 2.0, Some(MS(8_000))),
         ),
         backoff(
+            "power",
+            "grows by a power of the retry's number",
+            "min(cap, base + scale·(k-1)^exponent) before the k-th retry",
+            "stripe-go 86.2 (0.5 s + 0.5 s·n², though called exponential); Sidekiq 8.1 (15 s + n⁴ s).",
+            "backoff.power = { base = \"500ms\", scale = \"500ms\", exponent = 2, cap = \"5s\" }",
+            Backoff::power(MS(500), MS(500), 2, Some(MS(5_000))),
+        ),
+        backoff(
             "schedule",
             "delays written out",
             "delays[k-1], the last one repeating, times U(1-spread, 1+spread)",
@@ -161,12 +171,38 @@ fn jittered_backoffs() -> Vec<Entry> {
             Backoff::proportional_jitter(base, 1.5, Some(MS(60_000)), 0.5),
         ),
         backoff(
+            "telescoping-jitter",
+            "differences of a smooth curve at random points",
+            "min(cap, base/1.4·(g(t) - g(t before))), g(t) = 2^t·tanh(√(4t)), t = k-1 + U(0, 1) before the k-th retry and g at first 0: the sum of all \
+             delays depends on the last draw only",
+            "Polly 8, exponential with UseJitter (RetryHelper.cs): \"Decorrelated Jitter Backoff V2\".",
+            "backoff.telescoping-jitter = { base = \"2s\" }",
+            Backoff::telescoping_jitter(MS(2_000), None),
+        ),
+        backoff(
             "memoryless",
             "exponentially distributed",
             "exponential with this mean, the same before every retry",
             "The retrial queue of Falin and Templeton, \"Retrial Queues\" (1997), whose theory is exact.",
             "backoff.memoryless = { mean = \"500ms\" }",
             Backoff::memoryless(base),
+        ),
+        backoff(
+            "custom",
+            "put together from its parts",
+            "curve -> cap -> jitter -> unit -> floor -> cap. curve: constant, linear, exponential, power, schedule, decorrelated, feedback or telescoping; \
+             offset moves its index, first replaces the first delay; cap_at: window, delay or both; jitter: none, multiply, add, memoryless or \
+             whole-seconds; delays are whole multiples of unit, the upper end of a range as likely as the rest if inclusive",
+            "What production clients differ in; the example is stripe-node 23.1, whose first two delays have no jitter.",
+            "backoff.custom = { curve.exponential = { base = \"500ms\" }, offset = -1, cap = \"5s\", jitter.multiply = { low = 0.5, high = 1.0 }, floor = \"500ms\" }",
+            Backoff::new(
+                Curve::Exponential(Exponential { base, factor: 2.0, whole: Span::ZERO }),
+                Some(MS(5_000)),
+                CapAt::Window,
+                Jitter::Multiply(Multiply { low: 0.5, high: 1.0 }),
+            )
+            .with_offset(-1)
+            .with_floor(base),
         ),
     ]
 }

@@ -1,21 +1,26 @@
-//! A backoff is a curve, a cap, a jitter, and where the cap applies. The names of scenario files are combinations of these.
+//! A backoff is a pipeline: curve → cap → jitter → floor → cap. The names of scenario files are combinations of these.
 
 use rand::Rng;
 
+use super::curve::decorrelated::{Decorrelated, StepFrom};
 use super::curve::{
-    Curve, constant::Constant, decorrelated::Decorrelated, exponential::Exponential, linear::Linear, schedule::Schedule,
+    Curve, constant::Constant, exponential::Exponential, linear::Linear, power::Power, schedule::Schedule,
+    telescoping::Telescoping,
 };
 use super::jitter::{Jitter, additive::Additive, proportional::Proportional};
 use crate::rng::{KeyedRng, Purpose, unit};
 use crate::units::Span;
 
 /// Where the cap applies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CapAt {
     /// To the window; the delay may exceed it by the jitter.
+    #[default]
     Window,
     /// To the delay, so that long waits gather at exactly the cap.
     Delay,
+    /// To both.
+    Both,
 }
 
 /// How long to wait before a retry.
@@ -23,14 +28,53 @@ pub enum CapAt {
 pub struct Backoff {
     /// How the window grows.
     curve: Curve,
+    /// What is added to the curve's index.
+    offset: i32,
+    /// The first delay, whatever the rest says.
+    first: Option<Span>,
     /// The longest window or delay.
     cap: Option<Span>,
     /// Which of the two the cap bounds.
     cap_at: CapAt,
     /// What randomness does to the window.
     jitter: Jitter,
-    /// The windows of the first retries, worked out once, since most calls go no further. None for a curve that walks.
+    /// No delay is shorter.
+    floor: Span,
+    /// Delays are whole multiples of this; zero: any.
+    unit: Span,
+    /// The largest multiple that jitter may reach is as likely as the others.
+    inclusive: bool,
+    /// The windows of the first retries, worked out once, since most calls go no further. None for a curve that walks, or with a first delay of its own.
     windows: Box<[f64]>,
+}
+
+/// What a call remembers for its backoff, in one number: how far a curve that walks has come, in ns, or after how many attempts curves began anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory(u64);
+
+/// The bit that says which.
+const ANEW: u64 = 1 << 63;
+
+impl Memory {
+    /// The previous delay, or the sum of all; zero if there was none.
+    fn walked(self) -> Span {
+        Span(if self.0 & ANEW == 0 { self.0 } else { 0 })
+    }
+
+    /// So many attempts had been used up when curves began anew.
+    #[inline(always)]
+    fn anew(self) -> u32 {
+        if self.0 & ANEW == 0 { 0 } else { self.0 as u32 }
+    }
+
+    fn walk_to(&mut self, walked: Span) {
+        self.0 = walked.0.min(ANEW - 1);
+    }
+
+    /// Curves begin anew after so many attempts.
+    pub fn begin_anew(&mut self, attempts: u32) {
+        self.0 = ANEW | u64::from(attempts);
+    }
 }
 
 /// So many windows are worked out beforehand.
@@ -52,11 +96,36 @@ pub struct DelayRow {
 impl Backoff {
     /// Any combination: the window grows as `curve` says, `cap` bounds the window or the delay, and `jitter` makes the delay of the window.
     pub fn new(curve: Curve, cap: Option<Span>, cap_at: CapAt, jitter: Jitter) -> Backoff {
-        let mut backoff = Backoff { curve, cap, cap_at, jitter, windows: Box::default() };
-        if !backoff.curve.walks() {
-            backoff.windows = (1..=KNOWN).map(|k| backoff.window(k, Span::ZERO, || 0.0)).collect();
-        }
-        backoff
+        let (offset, first, floor, unit, inclusive) = (0, None, Span::ZERO, Span::ZERO, false);
+        Backoff { curve, offset, first, cap, cap_at, jitter, floor, unit, inclusive, windows: Box::default() }.ready()
+    }
+
+    /// The curve begins so many retries later, or earlier if negative: stripe-node's first window is that before its base.
+    pub fn with_offset(self, offset: i32) -> Backoff {
+        Backoff { offset, ..self }.ready()
+    }
+
+    /// The first delay is this one, exactly. The curve does not wait for it: urllib3's second delay is twice its factor.
+    pub fn with_first(self, first: Span) -> Backoff {
+        Backoff { first: Some(first), ..self }.ready()
+    }
+
+    /// No delay is shorter than this: Stripe's clients wait for half a second at least.
+    pub fn with_floor(self, floor: Span) -> Backoff {
+        Backoff { floor, ..self }
+    }
+
+    /// Delays are cut to whole multiples of `unit`. `inclusive`: where a range is drawn from, its upper end is as likely as the multiples below it.
+    pub fn with_unit(self, unit: Span, inclusive: bool) -> Backoff {
+        Backoff { unit, inclusive, ..self }
+    }
+
+    fn ready(mut self) -> Backoff {
+        self.windows = match self.first {
+            None if !self.curve.walks() => (1..=KNOWN).map(|k| self.window(k, Memory(0), || 0.0).0).collect(),
+            _ => Box::default(),
+        };
+        self
     }
 
     /// The same without jitter, and with the cap on the window.
@@ -81,29 +150,39 @@ impl Backoff {
 
     /// `exponential`: min(cap, base·factor^(k-1)).
     pub fn exponential(base: Span, factor: f64, cap: Option<Span>) -> Backoff {
-        Backoff::plain(Curve::Exponential(Exponential { base, factor }), cap)
+        Backoff::plain(Curve::Exponential(Exponential { base, factor, whole: Span::ZERO }), cap)
+    }
+
+    /// `power`: min(cap, base + scale·(k-1)^exponent).
+    pub fn power(base: Span, scale: Span, exponent: u32, cap: Option<Span>) -> Backoff {
+        Backoff::plain(Curve::Power(Power { base, scale, exponent }), cap)
     }
 
     /// `full-jitter`: U(0, w), w as for `exponential`.
     pub fn full_jitter(base: Span, factor: f64, cap: Option<Span>) -> Backoff {
-        Backoff { jitter: Jitter::Full, ..Backoff::exponential(base, factor, cap) }
+        Backoff { jitter: Jitter::FULL, ..Backoff::exponential(base, factor, cap) }
     }
 
     /// `equal-jitter`: w/2 + U(0, w/2).
     pub fn equal_jitter(base: Span, factor: f64, cap: Option<Span>) -> Backoff {
-        Backoff { jitter: Jitter::Equal, ..Backoff::exponential(base, factor, cap) }
+        Backoff { jitter: Jitter::EQUAL, ..Backoff::exponential(base, factor, cap) }
     }
 
     /// `decorrelated-jitter`: min(cap, U(base, 3·previous)).
     pub fn decorrelated_jitter(base: Span, cap: Option<Span>) -> Backoff {
-        Backoff::plain(Curve::Decorrelated(Decorrelated { base }), cap)
+        Backoff::plain(Curve::Decorrelated(Decorrelated { base, from: StepFrom::Base }), cap)
+    }
+
+    /// `telescoping-jitter`: min(cap, base/1.4·(g(k-1 + U) - g(before))), g(t) = 2^t·tanh(√(4t)).
+    pub fn telescoping_jitter(base: Span, cap: Option<Span>) -> Backoff {
+        Backoff::new(Curve::Telescoping(Telescoping { base }), cap, CapAt::Delay, Jitter::None)
     }
 
     /// `additive-jitter`: min(cap, w + U(0, jitter)); with `cap_before`, min(cap, w) + U(0, jitter).
     pub fn additive_jitter(base: Span, factor: f64, cap: Option<Span>, jitter: Span, cap_before: bool) -> Backoff {
-        let curve = Curve::Exponential(Exponential { base, factor });
+        let curve = Curve::Exponential(Exponential { base, factor, whole: Span::ZERO });
         let cap_at = if cap_before { CapAt::Window } else { CapAt::Delay };
-        Backoff::new(curve, cap, cap_at, Jitter::Additive(Additive { extra: jitter }))
+        Backoff::new(curve, cap, cap_at, Jitter::Additive(Additive { above: jitter, ..Additive::default() }))
     }
 
     /// `proportional-jitter`: w·U(1-spread, 1+spread).
@@ -122,46 +201,100 @@ impl Backoff {
         Backoff::new(Curve::Schedule(Schedule { delays }), None, CapAt::Window, jitter)
     }
 
-    /// The delay before retry `k` (from 1) of a call whose previous delay was `previous` (zero: none).
+    /// The delay before retry `k` (from 1) of a call that remembers `memory`.
     #[inline(always)]
-    pub fn delay(&self, k: u32, previous: Span, rng: &mut dyn Rng) -> Span {
-        match self.windows.get((k - 1) as usize) {
-            Some(window) => self.jittered(*window, rng),
-            None => self.late_delay(k, previous, rng),
+    pub fn delay(&self, k: u32, memory: &mut Memory, rng: &mut dyn Rng) -> Span {
+        match self.windows.get((k - 1).wrapping_sub(memory.anew()) as usize) {
+            Some(window) => self.jittered(*window, k, rng),
+            None => self.late_delay(k, memory, rng),
         }
     }
 
     /// The same where the window is not known beforehand.
     #[inline(never)]
-    fn late_delay(&self, k: u32, previous: Span, rng: &mut dyn Rng) -> Span {
-        let window = self.window(k, previous, || unit(rng));
-        self.jittered(window, rng)
+    fn late_delay(&self, k: u32, memory: &mut Memory, rng: &mut dyn Rng) -> Span {
+        if let Some(first) = self.first
+            && self.retry_of_curve(k, *memory) == 1
+        {
+            return first;
+        }
+        let (window, walked) = self.window(k, *memory, || unit(rng));
+        let delay = self.jittered(window, k, rng);
+        if self.curve.walks() {
+            memory.walk_to(walked.unwrap_or(delay));
+        }
+        delay
+    }
+
+    /// Another delay was waited for than this backoff's: a walk on the previous delay goes on from it.
+    pub fn replaced(&self, delay: Span, memory: &mut Memory) {
+        if matches!(self.curve, Curve::Decorrelated(_) | Curve::Feedback(_)) {
+            memory.walk_to(delay);
+        }
     }
 
     #[inline(always)]
-    fn jittered(&self, window: f64, rng: &mut dyn Rng) -> Span {
-        let delay = self.jitter.delay(window, || unit(rng));
-        Span::from_nanos_f64(if self.cap_at == CapAt::Delay { delay.min(self.cap_nanos()) } else { delay })
+    fn jittered(&self, window: f64, k: u32, rng: &mut dyn Rng) -> Span {
+        let delay = self.jitter.delay(window, k, self.more(), || unit(rng));
+        Span::from_nanos_f64(if self.is_plain() { delay } else { self.trimmed(delay) })
     }
 
-    /// The window of retry `k` in ns, capped if the cap is the window's.
-    fn window(&self, k: u32, previous: Span, uniform: impl FnOnce() -> f64) -> f64 {
-        let window = self.curve.window(k, previous, uniform);
-        if self.cap_at == CapAt::Window { window.min(self.cap_nanos()) } else { window }
+    /// True if a delay is what the jitter makes of the window.
+    #[inline(always)]
+    fn is_plain(&self) -> bool {
+        self.cap_at == CapAt::Window && self.floor == Span::ZERO && self.unit == Span::ZERO
     }
 
+    /// What becomes of a delay after the jitter: whole units, the floor, the cap.
+    fn trimmed(&self, delay: f64) -> f64 {
+        let unit = self.unit.0 as f64;
+        let whole = if unit > 0.0 { (delay / unit).floor() * unit } else { delay };
+        whole.max(self.floor.0 as f64).min(self.delay_cap())
+    }
+
+    /// By how much a range that is drawn from is wider than its ends say.
+    #[inline(always)]
+    fn more(&self) -> f64 {
+        if self.inclusive { self.unit.0 as f64 } else { 0.0 }
+    }
+
+    /// Which retry of the curve's own count the `k`-th is, from 1.
+    fn retry_of_curve(&self, k: u32, memory: Memory) -> u32 {
+        k - memory.anew().min(k - 1)
+    }
+
+    /// The window of retry `k` in ns, capped if the cap is the window's, and what is to be remembered of it if the delay does not say it.
+    fn window(&self, k: u32, memory: Memory, uniform: impl FnOnce() -> f64) -> (f64, Option<Span>) {
+        let cap = self.cap_nanos();
+        let n = i64::from(self.retry_of_curve(k, memory)) - 1 + i64::from(self.offset);
+        let (window, walked) = self.curve.window(n, memory.walked(), cap, uniform);
+        (window.min(if self.cap_at == CapAt::Delay { Span::MAX.0 as f64 } else { cap }), walked)
+    }
+
+    /// Without a cap, the longest time there is: a window is never infinite, since no multiple of that could be told.
     fn cap_nanos(&self) -> f64 {
-        self.cap.map_or(f64::INFINITY, |cap| cap.0 as f64)
+        self.cap.unwrap_or(Span::MAX).0 as f64
+    }
+
+    fn delay_cap(&self) -> f64 {
+        if self.cap_at == CapAt::Window { f64::INFINITY } else { self.cap_nanos() }
     }
 
     /// Smallest and largest delay before retry `k`, in seconds.
     pub fn bounds(&self, k: u32) -> (f64, f64) {
-        let cap = self.cap_nanos();
-        let window_cap = if self.cap_at == CapAt::Window { cap } else { f64::INFINITY };
-        let (low, high) = self.curve.bounds(k, window_cap);
-        let (min, max) = self.jitter.bounds(low, high);
-        let delay_cap = if self.cap_at == CapAt::Delay { cap } else { f64::INFINITY };
-        (min.min(delay_cap) * 1e-9, max.min(delay_cap) * 1e-9)
+        if let (Some(first), 1) = (self.first, k) {
+            return (first.seconds(), first.seconds());
+        }
+        let window_cap = if self.cap_at == CapAt::Delay { Span::MAX.0 as f64 } else { self.cap_nanos() };
+        // What is remembered of a walk is a delay: the cap of either bounds it.
+        let walk_cap = if self.curve.walks() { self.cap_nanos() } else { window_cap };
+        let (low, high) = self.curve.bounds(k, i64::from(k) - 1 + i64::from(self.offset), walk_cap);
+        let (min, max) = self.jitter.bounds(low, high, k, self.more());
+        // A draw never reaches its upper end, and the unit that would begin there is not drawn.
+        let unit = self.unit.0 as f64;
+        let open_end = unit > 0.0 && max > min && max % unit == 0.0;
+        let max = if open_end { self.trimmed(max - unit) } else { self.trimmed(max) };
+        (self.trimmed(min) * 1e-9, max * 1e-9)
     }
 
     /// The delays before the first `retries` retries of a call. Bounds are exact; means are taken over 20,000 calls
@@ -170,11 +303,10 @@ impl Backoff {
         const CALLS: u32 = 20_000;
         let mut sums = vec![0.0; retries as usize];
         for call in 0..CALLS {
-            let mut previous = Span::ZERO;
+            let mut memory = Memory::default();
             for k in 1..=retries {
                 let mut rng = Stratified::new(call, CALLS, k);
-                previous = self.delay(k, previous, &mut rng);
-                sums[k as usize - 1] += previous.seconds();
+                sums[k as usize - 1] += self.delay(k, &mut memory, &mut rng).seconds();
             }
         }
         (1..=retries)
@@ -240,11 +372,10 @@ mod tests {
         // Every draw stays within the bounds.
         let mut rng = KeyedRng::new(5, Purpose::Jitter, 0, 0);
         for _ in 0..2_000 {
-            let mut previous = Span::ZERO;
+            let mut memory = Memory::default();
             for k in 1..=expected.len() as u32 {
-                previous = backoff.delay(k, previous, &mut rng);
+                let d = backoff.delay(k, &mut memory, &mut rng).seconds();
                 let (min, max) = backoff.bounds(k);
-                let d = previous.seconds();
                 assert!(d >= min - 1e-9 && d <= max + 1e-9, "{backoff:?} retry {k}: {d} outside {min} to {max}");
             }
         }
@@ -285,12 +416,14 @@ mod tests {
     fn delays_are_those_of_the_rule() {
         let (base, cap) = (MS(100), Some(MS(2_500)));
         let long = Some(Span::secs(1 << 33));
+        let walk = Curve::Decorrelated(Decorrelated { base, from: StepFrom::Base });
         for backoff in [
             Backoff::none(),
             Backoff::linear(base, MS(7), cap),
+            Backoff::power(base, MS(7), 3, cap),
             Backoff::exponential(Span::nanos(1), 1.7, None),
             Backoff::full_jitter(base, 2.0, cap),
-            Backoff::full_jitter(base, 3.0, None),
+            Backoff::full_jitter(base, 3.0, None).with_offset(-2),
             Backoff::equal_jitter(base, 1.1, long),
             Backoff::decorrelated_jitter(base, cap),
             Backoff::additive_jitter(base, 2.0, cap, MS(900), false),
@@ -298,19 +431,20 @@ mod tests {
             Backoff::proportional_jitter(base, 1.5, long, 0.2),
             Backoff::memoryless(base),
             Backoff::schedule((0..30).map(MS).collect(), 0.5),
-            Backoff::new(Curve::Decorrelated(Decorrelated { base }), cap, CapAt::Delay, Jitter::Equal),
+            Backoff::new(walk, cap, CapAt::Delay, Jitter::EQUAL),
         ] {
             let mut draws = KeyedRng::new(7, Purpose::Jitter, 1, 1);
             let mut same_draws = draws.clone();
-            let mut previous = Span::ZERO;
+            let (mut memory, mut previous) = (Memory::default(), Span::ZERO);
             for k in (1..=200).chain([5_000, u32::MAX]) {
-                let cap = backoff.cap.map_or(f64::INFINITY, |cap| cap.0 as f64);
+                let cap = backoff.cap.unwrap_or(Span::MAX).0 as f64;
                 let (window_cap, delay_cap) =
-                    if backoff.cap_at == CapAt::Window { (cap, f64::INFINITY) } else { (f64::INFINITY, cap) };
-                let window = backoff.curve.window(k, previous, || unit(&mut same_draws)).min(window_cap);
-                let expected = backoff.jitter.delay(window, || unit(&mut same_draws)).min(delay_cap);
-                previous = backoff.delay(k, previous, &mut draws);
-                assert_eq!(previous.0, (expected + 0.5) as u64, "{backoff:?} retry {k}");
+                    if backoff.cap_at == CapAt::Window { (cap, f64::INFINITY) } else { (Span::MAX.0 as f64, cap) };
+                let n = i64::from(k) - 1 + i64::from(backoff.offset);
+                let (window, _) = backoff.curve.window(n, previous, cap, || unit(&mut same_draws));
+                let delay = backoff.jitter.delay(window.min(window_cap), k, 0.0, || unit(&mut same_draws));
+                previous = backoff.delay(k, &mut memory, &mut draws);
+                assert_eq!(previous.0, (delay.min(delay_cap) + 0.5) as u64, "{backoff:?} retry {k}");
             }
             assert_eq!(draws.bits(), same_draws.bits(), "{backoff:?}");
         }

@@ -9,7 +9,7 @@ pub mod curve;
 pub mod jitter;
 mod policy;
 
-pub use backoff::{Backoff, CapAt};
+pub use backoff::{Backoff, CapAt, Memory};
 pub use classify::{OutcomeClass, OutcomeSet};
 pub use curve::Curve;
 pub use jitter::Jitter;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use rand::Rng;
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, Memory};
 use super::classify::{OutcomeClass, OutcomeSet};
 use crate::protocol::{Failure, Outcome};
 use crate::units::Span;
@@ -16,8 +16,8 @@ pub struct History {
     pub attempts: u32,
     /// Of these, the ones a gate refused.
     pub refused: u32,
-    /// The wait before the last retry; zero if there was none. Policies that walk write it.
-    pub previous_delay: Span,
+    /// What its backoff remembers.
+    pub backoff: Memory,
 }
 
 /// How to send an attempt.
@@ -151,10 +151,12 @@ impl RetryPolicy {
 
     /// The wait after `outcome`, where some outcomes have a backoff of their own.
     #[inline(never)]
-    fn special_wait(&self, outcome: Outcome, history: &History, rng: &mut dyn Rng) -> Span {
+    fn special_wait(&self, outcome: Outcome, history: &mut History, rng: &mut dyn Rng) -> Span {
         let special = self.backoff_for.iter().find(|(class, _)| class.contains(outcome));
         let backoff = special.map_or(&self.backoff, |(_, backoff)| backoff);
-        backoff.delay(history.attempts, history.previous_delay, rng)
+        let wait = backoff.delay(history.attempts, &mut history.backoff, rng);
+        self.backoff.replaced(wait, &mut history.backoff);
+        wait
     }
 }
 
@@ -171,11 +173,14 @@ impl Policy for RetryPolicy {
             return Decision::GiveUp(GiveUp::AttemptsExhausted);
         }
         let wait = match (self.retry_after, failure.retry_after) {
-            (RetryAfter::Honour { max }, Some(hint)) => max.map_or(hint, |max| hint.min(max)),
-            _ if self.backoff_for.is_empty() => self.backoff.delay(history.attempts, history.previous_delay, rng),
+            (RetryAfter::Honour { max }, Some(hint)) => {
+                let wait = max.map_or(hint, |max| hint.min(max));
+                self.backoff.replaced(wait, &mut history.backoff);
+                wait
+            }
+            _ if self.backoff_for.is_empty() => self.backoff.delay(history.attempts, &mut history.backoff, rng),
             _ => self.special_wait(failure.outcome, history, rng),
         };
-        history.previous_delay = wait;
         Decision::RetryAfter(wait)
     }
 
@@ -184,8 +189,7 @@ impl Policy for RetryPolicy {
         if self.exhausted(history) {
             return Decision::GiveUp(GiveUp::AttemptsExhausted);
         }
-        history.previous_delay = self.backoff.delay(history.attempts, history.previous_delay, rng);
-        Decision::RetryAfter(history.previous_delay)
+        Decision::RetryAfter(self.backoff.delay(history.attempts, &mut history.backoff, rng))
     }
 
     fn is_failure(&self, outcome: Outcome) -> bool {

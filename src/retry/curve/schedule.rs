@@ -2,7 +2,7 @@
 
 use crate::units::Span;
 
-/// `w = delays[k-1]`; the last one repeats.
+/// `w = delays[n]`, n from 0; the last one repeats.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
     /// At least one delay.
@@ -10,8 +10,9 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The window of retry `k` in ns.
-    pub fn window(&self, k: u32) -> f64 {
-        self.delays[(k as usize).min(self.delays.len()) - 1].0 as f64
+    /// The window at index `n` in ns. An index below 0 counts as 0.
+    pub fn window(&self, n: i64) -> f64 {
+        let last = self.delays.len() - 1;
+        self.delays[usize::try_from(n.max(0)).map_or(last, |n| n.min(last))].0 as f64
     }
 }

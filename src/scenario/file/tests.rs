@@ -193,6 +193,28 @@ attempts = 3
 breaker.rate = { threshold = "50%", window = "30s", min_calls = 20, open = "30s", probes = 1, slow_call = "2s", slow_threshold = "80%" }
 budget.ratio = { ratio = "20%", min_rate = "1/s", window = "10s" }
 limiter.rate = { rate = "10/s", on_limit = "refuse" }
+[policy.c]
+attempts = 3
+[policy.c.backoff.custom]
+curve.exponential = { base = "1s", factor = 2.0, whole = "1ms" }
+offset = -1
+first = "1s"
+cap = "8s"
+cap_at = "both"
+jitter.multiply = { low = 0.5, high = 1.0 }
+floor = "1s"
+unit = "1ms"
+inclusive = false
+[policy.c.backoff_for]
+501.custom = { curve.constant = { delay = "1s" }, jitter.add = { below = "1s", above = "1s", growth = "1s" } }
+502.custom = { curve.linear = { base = "1s", step = "1s" }, jitter.whole-seconds = { share = 0.5 } }
+503.custom = { curve.power = { base = "1s", scale = "1s", exponent = 2 }, jitter = "memoryless" }
+504.custom.curve.schedule = { delays = ["1s"] }
+505.custom.curve.decorrelated = { base = "1s", from = "base" }
+506.custom.curve.feedback = { base = "1s" }
+507.custom.curve.telescoping = { base = "1s" }
+508.power = { base = "1s", scale = "1s", exponent = 2, cap = "9s" }
+509.telescoping-jitter = { base = "1s", cap = "9s" }
 [[expect]]
 policy = "p"
 metric = "success_rate"
@@ -292,6 +314,40 @@ policy.p.budget.tokens.cost = 2
 policy.p.budget.tokens.deposit = 0.2
 policy.p.budget.tokens.deposit_on = "first-attempt"
 policy.p.budget.tokens.scope = "fleet"
+policy.c.backoff.custom.curve.exponential.base = "2s"
+policy.c.backoff.custom.curve.exponential.factor = 3.0
+policy.c.backoff.custom.curve.exponential.whole = "none"
+policy.c.backoff.custom.offset = 1
+policy.c.backoff.custom.first = "none"
+policy.c.backoff.custom.cap = "9s"
+policy.c.backoff.custom.cap_at = "delay"
+policy.c.backoff.custom.jitter.multiply.low = 0.25
+policy.c.backoff.custom.jitter.multiply.high = 2.0
+policy.c.backoff.custom.floor = "2s"
+policy.c.backoff.custom.unit = "2ms"
+policy.c.backoff.custom.inclusive = true
+policy.c.backoff_for.501.custom.curve.constant.delay = "2s"
+policy.c.backoff_for.501.custom.jitter.add.below = "2s"
+policy.c.backoff_for.501.custom.jitter.add.above = "2s"
+policy.c.backoff_for.501.custom.jitter.add.growth = "2s"
+policy.c.backoff_for.502.custom.curve.linear.base = "2s"
+policy.c.backoff_for.502.custom.curve.linear.step = "2s"
+policy.c.backoff_for.502.custom.jitter.whole-seconds.share = 0.25
+policy.c.backoff_for.503.custom.curve.power.base = "2s"
+policy.c.backoff_for.503.custom.curve.power.scale = "2s"
+policy.c.backoff_for.503.custom.curve.power.exponent = 3
+policy.c.backoff_for.503.custom.jitter = "none"
+policy.c.backoff_for.504.custom.curve.schedule.delays = ["2s"]
+policy.c.backoff_for.505.custom.curve.decorrelated.base = "2s"
+policy.c.backoff_for.505.custom.curve.decorrelated.from = "previous"
+policy.c.backoff_for.506.custom.curve.feedback.base = "2s"
+policy.c.backoff_for.507.custom.curve.telescoping.base = "2s"
+policy.c.backoff_for.508.power.base = "2s"
+policy.c.backoff_for.508.power.scale = "2s"
+policy.c.backoff_for.508.power.exponent = 3
+policy.c.backoff_for.508.power.cap = "8s"
+policy.c.backoff_for.509.telescoping-jitter.base = "2s"
+policy.c.backoff_for.509.telescoping-jitter.cap = "8s"
 policy.p.with.load.clients = 6
 policy.p.with.server.s.queue = 8
 policy.p.with.server.s.errors.503 = 0.6
@@ -341,6 +397,9 @@ fn every_key_counts() {
     // What `r` has that `p` has not.
     let of_r = |path: &str| path.starts_with("policy.r.b") && !path.contains("backoff") || path.ends_with("refusal");
     missing.retain(|path| !path.starts_with("policy.r") || of_r(path));
+    // A backoff put together is the same wherever it stands.
+    let of_c = |path: &str| path.contains("backoff.custom") || path.contains(".curve.") || path.contains(".jitter.");
+    missing.retain(|path| !path.starts_with("policy.c") || of_c(path));
     for line in OTHERS.lines().filter(|line| !line.is_empty()) {
         let (path, value) = line.split_once(" = ").expect("an assignment");
         let other = read(FULL, &[(path, value)]).unwrap_or_else(|error| panic!("{line}: {}", error.render(false)));

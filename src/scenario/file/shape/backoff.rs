@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::custom::CustomBackoff;
 use crate::retry::Backoff;
-use crate::scenario::file::leaf::{Duration, Factor, OrNone, Probability};
+use crate::scenario::file::leaf::{Count, Duration, Factor, OrNone, Probability};
 use crate::units::Span;
 
 /// The wait before each retry.
@@ -107,6 +108,28 @@ pub enum BackoffChoice {
     },
     /// A list of waits.
     Schedule(Schedule),
+    /// base + scale · (k−1)^exponent before the k-th retry.
+    Power {
+        /// The wait before the first retry.
+        base: Duration,
+        /// What the power is multiplied by.
+        scale: Duration,
+        /// 1 to 16.
+        exponent: Count<1, 16>,
+        /// Longest wait; default `"none"`.
+        #[serde(default)]
+        cap: OrNone<Duration>,
+    },
+    /// Differences of a smooth curve at random points, as Polly 8 has them.
+    TelescopingJitter {
+        /// About the median of the first wait.
+        base: Duration,
+        /// Longest wait; default `"none"`.
+        #[serde(default)]
+        cap: OrNone<Duration>,
+    },
+    /// Put together from its parts.
+    Custom(CustomBackoff),
 }
 
 /// `schedule = { delays, spread }`.
@@ -158,6 +181,11 @@ impl BackoffChoice {
             BackoffChoice::Schedule(Schedule { delays, spread }) => {
                 Backoff::schedule(delays.iter().map(|delay| delay.0).collect(), spread.0)
             }
+            BackoffChoice::Power { base, scale, exponent, cap } => {
+                Backoff::power(base.0, scale.0, exponent.0 as u32, limit(cap))
+            }
+            BackoffChoice::TelescopingJitter { base, cap } => Backoff::telescoping_jitter(base.0, limit(cap)),
+            BackoffChoice::Custom(custom) => custom.build(),
         }
     }
 }

@@ -1,0 +1,285 @@
+//! `backoff.custom`: a backoff put together from its parts, for what no name says.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+use crate::retry::curve::constant::Constant;
+use crate::retry::curve::decorrelated::{Decorrelated, StepFrom};
+use crate::retry::curve::exponential::Exponential;
+use crate::retry::curve::feedback::Feedback;
+use crate::retry::curve::linear::Linear;
+use crate::retry::curve::power::Power;
+use crate::retry::curve::schedule::Schedule;
+use crate::retry::curve::telescoping::Telescoping;
+use crate::retry::jitter::additive::Additive;
+use crate::retry::jitter::multiply::Multiply;
+use crate::retry::jitter::whole_seconds::WholeSeconds;
+use crate::retry::{Backoff, CapAt, Curve, Jitter};
+use crate::scenario::file::leaf::{Amount, Count, Duration, Factor, OrNone, PositiveDuration, Probability};
+use crate::units::Span;
+
+/// curve → cap → jitter → unit → floor → cap.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "curve": { "exponential": { "base": "500ms" } }, "cap": "5s", "jitter": { "multiply": { "low": 0.5, "high": 1.0 } }, "floor": "500ms" }]))]
+pub struct CustomBackoff {
+    /// How the window grows.
+    curve: CurveChoice,
+    /// Added to the index of the curve, which is 0 before the first retry: with -1 an exponential one begins at base/factor. Default: 0.
+    #[serde(default)]
+    offset: i16,
+    /// The first delay, exactly, whatever the rest says; the curve does not wait for it. Default: `"none"`, as the curve says.
+    #[serde(default)]
+    first: OrNone<Duration>,
+    /// Longest window or delay. Default: `"none"`.
+    #[serde(default)]
+    cap: OrNone<Duration>,
+    /// What the cap bounds. Default: `"window"`.
+    #[serde(default)]
+    cap_at: CapName,
+    /// What randomness does to the window. Default: `"none"`.
+    #[serde(default)]
+    jitter: JitterChoice,
+    /// Shortest delay. Default: 0s.
+    #[serde(default = "no_time")]
+    floor: Duration,
+    /// Delays are cut to whole multiples of this. Default: `"none"`.
+    #[serde(default)]
+    unit: OrNone<PositiveDuration>,
+    /// Where jitter draws from a range, its upper end is as likely as the multiples of `unit` below it. Default: false.
+    #[serde(default)]
+    inclusive: bool,
+}
+
+fn no_time() -> Duration {
+    Duration(Span::ZERO)
+}
+
+/// `cap_at`.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum CapName {
+    /// The window: the delay may exceed it by the jitter.
+    #[default]
+    Window,
+    /// The delay: long waits gather at exactly the cap.
+    Delay,
+    /// Both.
+    Both,
+}
+
+/// How the window grows; n is 0 before the first retry.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+enum CurveChoice {
+    /// Always the same.
+    Constant {
+        /// The window.
+        delay: Duration,
+    },
+    /// base + step · n.
+    Linear {
+        /// Before the first retry.
+        base: Duration,
+        /// What each further window is longer.
+        step: Duration,
+    },
+    /// base · factor^n.
+    Exponential {
+        /// Before the first retry.
+        base: Duration,
+        /// At least 1, default 2.
+        #[serde(default)]
+        factor: Factor,
+        /// The window is cut to whole multiples of this before it is multiplied on. Default: `"none"`.
+        #[serde(default)]
+        whole: OrNone<PositiveDuration>,
+    },
+    /// base + scale · n^exponent.
+    Power {
+        /// Before the first retry.
+        base: Duration,
+        /// What the power is multiplied by.
+        scale: Duration,
+        /// 1 to 16.
+        exponent: Count<1, 16>,
+    },
+    /// The windows of a list in turn, the last one repeating.
+    Schedule {
+        /// At least one.
+        delays: Delays,
+    },
+    /// U(base, 3 · previous delay).
+    Decorrelated {
+        /// Where the walk starts.
+        base: Duration,
+        /// Where each step begins: at the base, or at the previous delay, and the first delay is the base then. Default: `"base"`.
+        #[serde(default)]
+        from: FromName,
+    },
+    /// U(0, previous delay · 2^n); the first is the base, and what has reached the cap stays there.
+    Feedback {
+        /// The first delay.
+        base: Duration,
+    },
+    /// Differences of base/1.4 · 2^t · tanh(√(4t)) at t = n + U(0, 1).
+    Telescoping {
+        /// About the median of the first delay.
+        base: Duration,
+    },
+}
+
+/// A list of times.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Duration>")]
+struct Delays(Vec<Duration>);
+
+impl TryFrom<Vec<Duration>> for Delays {
+    type Error = String;
+    fn try_from(delays: Vec<Duration>) -> Result<Delays, String> {
+        if delays.is_empty() { Err("needs at least one delay".into()) } else { Ok(Delays(delays)) }
+    }
+}
+
+impl JsonSchema for Delays {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Delays".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "array", "items": generator.subschema_for::<Duration>(), "minItems": 1 })
+    }
+}
+
+/// Where a step of the walk begins.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum FromName {
+    /// At the base.
+    #[default]
+    Base,
+    /// At the previous delay.
+    Previous,
+}
+
+/// What randomness does to the window.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+enum JitterChoice {
+    /// Nothing.
+    #[default]
+    None,
+    /// window · U(low, high).
+    Multiply(MultiplyKeys),
+    /// window + U(−below, above + growth · n), and no less than zero.
+    Add {
+        /// Most that is taken away. Default: 0s.
+        #[serde(default = "no_time")]
+        below: Duration,
+        /// Most that is added before the first retry.
+        above: Duration,
+        /// How much more may be added before each further retry. Default: 0s.
+        #[serde(default = "no_time")]
+        growth: Duration,
+    },
+    /// Exponentially distributed with the window as its mean.
+    Memoryless,
+    /// A quirk of tower and Linkerd: the window and U(0, share) of it, but the random part of its whole seconds is cut to whole seconds.
+    WholeSeconds {
+        /// By how much of the window the delay may exceed it.
+        share: Probability,
+    },
+}
+
+/// `multiply = { low, high }`.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "MultiplyRange")]
+struct MultiplyKeys {
+    low: Amount,
+    high: Amount,
+}
+
+/// A random multiple of the window.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct MultiplyRange {
+    /// Smallest multiple of the window.
+    low: Amount,
+    /// Largest multiple of the window.
+    high: Amount,
+}
+
+impl TryFrom<MultiplyRange> for MultiplyKeys {
+    type Error = String;
+    fn try_from(MultiplyRange { low, high }: MultiplyRange) -> Result<MultiplyKeys, String> {
+        if low.0 > high.0 { Err("`low` is above `high`".into()) } else { Ok(MultiplyKeys { low, high }) }
+    }
+}
+
+impl CurveChoice {
+    fn build(&self) -> Curve {
+        match self {
+            CurveChoice::Constant { delay } => Curve::Constant(Constant { delay: delay.0 }),
+            CurveChoice::Linear { base, step } => Curve::Linear(Linear { base: base.0, step: step.0 }),
+            CurveChoice::Exponential { base, factor, whole } => Curve::Exponential(Exponential {
+                base: base.0,
+                factor: factor.0,
+                whole: whole.0.map_or(Span::ZERO, PositiveDuration::span),
+            }),
+            CurveChoice::Power { base, scale, exponent } => {
+                Curve::Power(Power { base: base.0, scale: scale.0, exponent: exponent.0 as u32 })
+            }
+            CurveChoice::Schedule { delays } => {
+                Curve::Schedule(Schedule { delays: delays.0.iter().map(|delay| delay.0).collect() })
+            }
+            CurveChoice::Decorrelated { base, from } => Curve::Decorrelated(Decorrelated {
+                base: base.0,
+                from: match from {
+                    FromName::Base => StepFrom::Base,
+                    FromName::Previous => StepFrom::Previous,
+                },
+            }),
+            CurveChoice::Feedback { base } => Curve::Feedback(Feedback { base: base.0 }),
+            CurveChoice::Telescoping { base } => Curve::Telescoping(Telescoping { base: base.0 }),
+        }
+    }
+}
+
+impl JitterChoice {
+    fn build(&self) -> Jitter {
+        match self {
+            JitterChoice::None => Jitter::None,
+            JitterChoice::Multiply(MultiplyKeys { low, high }) => {
+                Jitter::Multiply(Multiply { low: low.0, high: high.0 })
+            }
+            JitterChoice::Add { below, above, growth } => {
+                Jitter::Additive(Additive { below: below.0, above: above.0, growth: growth.0 })
+            }
+            JitterChoice::Memoryless => Jitter::Memoryless,
+            JitterChoice::WholeSeconds { share } => Jitter::WholeSeconds(WholeSeconds { share: share.0 }),
+        }
+    }
+}
+
+impl CustomBackoff {
+    /// As the engine knows it.
+    pub fn build(&self) -> Backoff {
+        let cap_at = match self.cap_at {
+            CapName::Window => CapAt::Window,
+            CapName::Delay => CapAt::Delay,
+            CapName::Both => CapAt::Both,
+        };
+        let backoff = Backoff::new(self.curve.build(), self.cap.0.map(|cap| cap.0), cap_at, self.jitter.build())
+            .with_offset(self.offset.into())
+            .with_floor(self.floor.0)
+            .with_unit(self.unit.0.map_or(Span::ZERO, PositiveDuration::span), self.inclusive);
+        match self.first.0 {
+            Some(first) => backoff.with_first(first.0),
+            None => backoff,
+        }
+    }
+}
