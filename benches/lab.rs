@@ -50,7 +50,7 @@ fn decision(criterion: &mut Criterion) {
         backoff: Backoff::full_jitter(Span::millis(500), 2.0, Some(Span::secs(8))),
         ..RetryPolicy::default()
     };
-    let failure = Failure { outcome: Outcome::Status(503), retry_after: None };
+    let failure = Failure::new(Outcome::Status(503));
     criterion.bench_function("decision/full-jitter", |bencher| {
         let mut operation = 0;
         bencher.iter(|| {

@@ -71,10 +71,10 @@ impl<P: Policy> Retrier<P> {
                     let outcome = match answered {
                         Ok(Ok(value)) => {
                             reply = Some(value);
-                            Failure { outcome: Outcome::OK, retry_after: None }
+                            Failure::new(Outcome::OK)
                         }
                         Ok(Err(failure)) => failure,
-                        Err(_) => Failure { outcome: Outcome::Timeout, retry_after: None },
+                        Err(_) => Failure::new(Outcome::Timeout),
                     };
                     self.step(number, used, &mut held, |rules, draws| {
                         call.on_outcome(self.now(), outcome, rules, draws)
@@ -108,7 +108,7 @@ async fn main() {
     let result = retrier
         .call(0, async |attempt| {
             println!("{:>5} ms  attempt {attempt}", started.elapsed().as_millis());
-            if attempt < 3 { Err(Failure { outcome: Outcome::Status(503), retry_after: None }) } else { Ok("charged") }
+            if attempt < 3 { Err(Failure::new(Outcome::Status(503))) } else { Ok("charged") }
         })
         .await;
     println!("{:>5} ms  {result:?}", started.elapsed().as_millis());
@@ -142,7 +142,7 @@ mod tests {
                     match outcome {
                         Some(outcome) if at <= due => {
                             now = at;
-                            call.on_outcome(now, Failure { outcome, retry_after: None }, &mut rules, &mut draws)
+                            call.on_outcome(now, Failure::new(outcome), &mut rules, &mut draws)
                         }
                         _ => {
                             now = due;
@@ -177,7 +177,7 @@ mod tests {
                 match outcome {
                     Some(outcome) => {
                         ended = Some(Instant::now());
-                        if outcome.is_success() { Ok(()) } else { Err(Failure { outcome, retry_after: None }) }
+                        if outcome.is_success() { Ok(()) } else { Err(Failure::new(outcome)) }
                     }
                     None => std::future::pending().await,
                 }
@@ -208,7 +208,7 @@ mod tests {
         let ok = Some(Outcome::OK);
         check(&[(10, ok)]).await;
         check(&[(10, ERROR), (20, ERROR), (30, ok)]).await;
-        check(&[(10, ERROR), (0, None), (30, Some(Outcome::Connection)), (40, ok)]).await;
+        check(&[(10, ERROR), (0, None), (30, Some(Outcome::Refused)), (40, ok)]).await;
         check(&[(1, ERROR), (1, ERROR), (1, ERROR), (1, ERROR), (1, ERROR)]).await;
         check(&[(10, ERROR), (10, Some(Outcome::Status(402)))]).await;
         check(&[(0, None), (2_500, ok), (5, ok)]).await;

@@ -214,7 +214,7 @@ impl Call {
     #[inline(always)]
     pub fn on_wake(&mut self, now: SimTime, rules: &mut Rules, draws: &mut impl Draws) -> Action {
         match self.state {
-            State::Open => self.on_outcome(now, Failure { outcome: Outcome::Timeout, retry_after: None }, rules, draws),
+            State::Open => self.on_outcome(now, Failure::new(Outcome::Timeout), rules, draws),
             State::Waiting(next) => {
                 if next == Next::Retry
                     && let Admission::Refused(gate) = self.ask(Moment::Retry, now, false, rules, draws)
@@ -353,12 +353,7 @@ mod tests {
                     match outcomes.next() {
                         Some((after, Some(outcome))) if now + Span::secs(*after) <= due => {
                             now = now + Span::secs(*after);
-                            call.on_outcome(
-                                now,
-                                Failure { outcome: *outcome, retry_after: None },
-                                &mut rules,
-                                &mut draws,
-                            )
+                            call.on_outcome(now, Failure::new(*outcome), &mut rules, &mut draws)
                         }
                         Some(_) => {
                             now = due;

@@ -37,6 +37,11 @@ impl Method {
         }
     }
 
+    /// True if repeating a request changes no more than sending it once (RFC 9110, section 9.2.2).
+    pub fn is_idempotent(self) -> bool {
+        self.effects(2) <= 1
+    }
+
     /// Effects on the server after `executions` executions of one step.
     pub fn effects(self, executions: u32) -> u32 {
         match self {
@@ -54,8 +59,10 @@ pub enum Outcome {
     Status(u16),
     /// The client stopped waiting: the attempt's own time-out, or the call's deadline.
     Timeout,
-    /// Refused or reset.
-    Connection,
+    /// The connection was refused: the request never got there.
+    Refused,
+    /// The connection was reset after it was made.
+    Reset,
     /// The run ended first.
     Open,
 }
@@ -76,10 +83,24 @@ impl fmt::Display for Outcome {
         match self {
             Outcome::Status(status) => write!(f, "{status}"),
             Outcome::Timeout => f.write_str("timeout"),
-            Outcome::Connection => f.write_str("connection"),
+            Outcome::Refused | Outcome::Reset => f.write_str("connection"),
             Outcome::Open => f.write_str("open"),
         }
     }
+}
+
+/// How a server says when to come back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HintFormat {
+    /// `Retry-After` in whole seconds (RFC 9110, section 10.2.3).
+    #[default]
+    Seconds,
+    /// `Retry-After` as a date: a whole second of the clock.
+    Date,
+    /// A header in milliseconds, such as `x-amz-retry-after` or `retry-after-ms`.
+    Milliseconds,
+    /// A header with the second at which a limit is reset, such as `X-RateLimit-Reset`.
+    Reset,
 }
 
 /// A failed attempt, as a policy sees it.
@@ -87,6 +108,17 @@ impl fmt::Display for Outcome {
 pub struct Failure {
     /// How it ended.
     pub outcome: Outcome,
-    /// The reply's `Retry-After`, if it carried one.
+    /// The server's hint, if the reply carried one: wait this long.
     pub retry_after: Option<Span>,
+    /// The format of the hint.
+    pub format: HintFormat,
+    /// The server says whether to try again (`Stripe-Should-Retry`, a negative pushback).
+    pub should_retry: Option<bool>,
+}
+
+impl Failure {
+    /// Without a word from the server.
+    pub fn new(outcome: Outcome) -> Failure {
+        Failure { outcome, retry_after: None, format: HintFormat::Seconds, should_retry: None }
+    }
 }

@@ -65,6 +65,11 @@ impl Span {
         Span(if whole >> 62 == 0 { whole } else { saturated(rounded) })
     }
 
+    /// Rounded up to a whole multiple of `unit`, which is above zero.
+    pub fn up_to_whole(self, unit: Span) -> Span {
+        Span(self.0.div_ceil(unit.0).saturating_mul(unit.0))
+    }
+
     /// A length of `seconds`, rounded to the nearest nanosecond.
     pub fn from_seconds(seconds: f64) -> Span {
         Span::from_nanos_f64(seconds * NANOS_PER_SECOND as f64)

@@ -124,7 +124,7 @@ fn world(arrivals: Arrivals) -> Scenario {
     .with_policy(
         "exponential",
         RetryPolicy {
-            retry_after: RetryAfter::Honour { max: None },
+            retry_after: RetryAfter::up_to(None),
             ..retry(Backoff::exponential(base, 2.0, cap), KeyMode::None)
         },
         &[budget(DepositOn::FirstAttempt, Scope::Fleet)],

@@ -10,7 +10,9 @@ pub fn code(outcome: Outcome) -> u16 {
     // Sums, as a table of four jumps would be harder to predict.
     match outcome {
         Outcome::Status(status) => status,
-        other => 1 + u16::from(other == Outcome::Connection) + 2 * u16::from(other == Outcome::Open),
+        other => {
+            1 + u16::from(matches!(other, Outcome::Refused | Outcome::Reset)) + 2 * u16::from(other == Outcome::Open)
+        }
     }
 }
 
@@ -46,8 +48,7 @@ mod tests {
 
     #[test]
     fn outcomes_have_numbers_of_their_own() {
-        let outcomes =
-            [Outcome::Timeout, Outcome::Connection, Outcome::Open, Outcome::Status(100), Outcome::Status(599)];
+        let outcomes = [Outcome::Timeout, Outcome::Refused, Outcome::Open, Outcome::Status(100), Outcome::Status(599)];
         assert_eq!(outcomes.map(code), [1, 2, 3, 100, 599]);
     }
 }

@@ -493,7 +493,7 @@ impl Recorder {
         let mut metrics: Vec<(String, Option<f64>)> = rows.into_iter().map(|(name, v)| (name.to_owned(), v)).collect();
         // Statuses are listed where they occur; the other three always.
         let mut outcomes = self.outcomes;
-        let others = [Outcome::Timeout, Outcome::Connection, Outcome::Open];
+        let others = [Outcome::Timeout, Outcome::Refused, Outcome::Open];
         let others = others.map(|outcome| (outcome, std::mem::take(&mut outcomes[usize::from(code(outcome))])));
         let statuses = (0..).zip(outcomes).filter(|(_, n)| *n > 0).map(|(status, n)| (Outcome::Status(status), n));
         metrics.extend(statuses.chain(others).map(|(outcome, n)| (format!("outcome_{outcome}"), count(n))));

@@ -17,6 +17,10 @@ pub enum OutcomeClass {
     Timeout,
     /// Refused or reset.
     Connection,
+    /// The connection was refused: the request never got there.
+    Refused,
+    /// The connection was reset.
+    Reset,
     /// Every failure.
     Any,
 }
@@ -32,11 +36,13 @@ impl OutcomeClass {
             "5xx" => Ok(OutcomeClass::ServerErrors),
             "timeout" => Ok(OutcomeClass::Timeout),
             "connection" => Ok(OutcomeClass::Connection),
+            "refused" => Ok(OutcomeClass::Refused),
+            "reset" => Ok(OutcomeClass::Reset),
             "any" => Ok(OutcomeClass::Any),
             _ => match word.parse() {
                 Ok(status @ 400..=599) => Ok(OutcomeClass::Status(status)),
                 _ => Err(format!(
-                    "`{word}` is not an outcome; one of \"5xx\", \"4xx\", \"timeout\", \"connection\", \"any\" or a status from 400 to 599"
+                    "`{word}` is not an outcome; one of \"5xx\", \"4xx\", \"timeout\", \"connection\", \"refused\", \"reset\", \"any\" or a status from 400 to 599"
                 )),
             },
         }
@@ -50,7 +56,10 @@ impl OutcomeClass {
             (OutcomeClass::Status(wanted), Outcome::Status(status)) => wanted == status,
             (OutcomeClass::ClientErrors, Outcome::Status(status)) => (400..500).contains(&status),
             (OutcomeClass::ServerErrors, Outcome::Status(status)) => (500..600).contains(&status),
-            (OutcomeClass::Timeout, Outcome::Timeout) | (OutcomeClass::Connection, Outcome::Connection) => true,
+            (OutcomeClass::Timeout, Outcome::Timeout)
+            | (OutcomeClass::Connection, Outcome::Refused | Outcome::Reset)
+            | (OutcomeClass::Refused, Outcome::Refused)
+            | (OutcomeClass::Reset, Outcome::Reset) => true,
             _ => false,
         }
     }
@@ -58,8 +67,8 @@ impl OutcomeClass {
     /// Smaller is more specific: one status, then a class, then any.
     pub fn breadth(self) -> u8 {
         match self {
-            OutcomeClass::Status(_) | OutcomeClass::Timeout | OutcomeClass::Connection => 0,
-            OutcomeClass::ClientErrors | OutcomeClass::ServerErrors => 1,
+            OutcomeClass::Status(_) | OutcomeClass::Timeout | OutcomeClass::Refused | OutcomeClass::Reset => 0,
+            OutcomeClass::ClientErrors | OutcomeClass::ServerErrors | OutcomeClass::Connection => 1,
             OutcomeClass::Any => 2,
         }
     }
@@ -73,6 +82,8 @@ impl fmt::Display for OutcomeClass {
             OutcomeClass::ServerErrors => f.write_str("5xx"),
             OutcomeClass::Timeout => f.write_str("timeout"),
             OutcomeClass::Connection => f.write_str("connection"),
+            OutcomeClass::Refused => f.write_str("refused"),
+            OutcomeClass::Reset => f.write_str("reset"),
             OutcomeClass::Any => f.write_str("any"),
         }
     }
@@ -87,7 +98,8 @@ pub struct OutcomeSet {
     /// The answer about all others.
     beyond: bool,
     timeout: bool,
-    connection: bool,
+    refused: bool,
+    reset: bool,
 }
 
 impl fmt::Debug for OutcomeSet {
@@ -116,9 +128,20 @@ impl OutcomeSet {
             statuses: std::array::from_fn(|status| is_in(Outcome::Status(status as u16))),
             beyond: is_in(Outcome::Status(u16::MAX)),
             timeout: is_in(Outcome::Timeout),
-            connection: is_in(Outcome::Connection),
+            refused: is_in(Outcome::Refused),
+            reset: is_in(Outcome::Reset),
             classes,
         }
+    }
+
+    /// No outcome at all.
+    pub fn none() -> OutcomeSet {
+        OutcomeSet::new(Vec::new())
+    }
+
+    /// Every failure.
+    pub fn any() -> OutcomeSet {
+        OutcomeSet::new(vec![OutcomeClass::Any])
     }
 
     /// The classes, as they were listed.
@@ -136,7 +159,8 @@ impl OutcomeSet {
                 None => self.beyond,
             },
             Outcome::Timeout => self.timeout,
-            _ => self.connection && outcome == Outcome::Connection,
+            Outcome::Refused => self.refused,
+            _ => self.reset && outcome == Outcome::Reset,
         }
     }
 }
@@ -157,8 +181,13 @@ mod tests {
         check("429", Outcome::Status(429), true);
         check("429", Outcome::Status(409), false);
         check("timeout", Outcome::Timeout, true);
-        check("timeout", Outcome::Connection, false);
-        check("connection", Outcome::Connection, true);
+        check("timeout", Outcome::Refused, false);
+        check("connection", Outcome::Refused, true);
+        check("connection", Outcome::Reset, true);
+        check("refused", Outcome::Refused, true);
+        check("refused", Outcome::Reset, false);
+        check("reset", Outcome::Reset, true);
+        check("reset", Outcome::Refused, false);
         check("any", Outcome::Status(400), true);
         check("any", Outcome::Timeout, true);
         check("any", Outcome::Status(204), false);
@@ -174,7 +203,7 @@ mod tests {
     fn answers_are_those_of_the_classes() {
         use OutcomeClass::{Any, ClientErrors, Connection, ServerErrors, Status, Timeout};
         let all = [Any, ClientErrors, Connection, ServerErrors, Status(302), Status(429), Status(599), Timeout];
-        let others = [Outcome::Timeout, Outcome::Connection, Outcome::Open];
+        let others = [Outcome::Timeout, Outcome::Refused, Outcome::Reset, Outcome::Open];
         let outcomes: Vec<Outcome> = (0..=u16::MAX).map(Outcome::Status).chain(others).collect();
         let pairs = all.iter().flat_map(|&one| all.map(|other| vec![one, other]));
         for classes in [Vec::new(), OutcomeSet::default().classes().to_vec()].into_iter().chain(pairs) {

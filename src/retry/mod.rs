@@ -6,11 +6,13 @@
 pub mod backoff;
 pub mod classify;
 pub mod curve;
+pub mod hint;
 pub mod jitter;
 mod policy;
 
 pub use backoff::{Backoff, CapAt, Memory};
 pub use classify::{OutcomeClass, OutcomeSet};
 pub use curve::Curve;
+pub use hint::{Hints, OverMax, RetryAfter};
 pub use jitter::Jitter;
-pub use policy::{AttemptPlan, Decision, GiveUp, History, KeyMode, Policy, RetryAfter, RetryPolicy};
+pub use policy::{AttemptPlan, Decision, GiveUp, History, KeyMode, Policy, RetryPolicy};

@@ -6,6 +6,7 @@ use rand::Rng;
 
 use super::backoff::{Backoff, Memory};
 use super::classify::{OutcomeClass, OutcomeSet};
+use super::hint::{Hinted, Hints, RetryAfter};
 use crate::protocol::{Failure, Outcome};
 use crate::units::Span;
 
@@ -72,7 +73,7 @@ pub trait Policy: fmt::Debug + Send + Sync {
     /// What to do when a gate refused an attempt and is set to try again. `history.attempts` counts the refused attempt. By default the
     /// same as after a connection that was refused.
     fn on_refusal(&self, history: &mut History, rng: &mut dyn Rng) -> Decision {
-        self.on_failure(&Failure { outcome: Outcome::Connection, retry_after: None }, history, rng)
+        self.on_failure(&Failure::new(Outcome::Refused), history, rng)
     }
 
     /// True if this outcome counts as a failure for gates.
@@ -94,19 +95,6 @@ pub trait Policy: fmt::Debug + Send + Sync {
     }
 }
 
-/// What to do with a `Retry-After` header.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RetryAfter {
-    /// Wait as the backoff says.
-    #[default]
-    Ignore,
-    /// The header's value replaces the backoff, but never more than `max`.
-    Honour {
-        /// Longest wait a server may ask for.
-        max: Option<Span>,
-    },
-}
-
 /// The policy that scenario files describe.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RetryPolicy {
@@ -124,6 +112,8 @@ pub struct RetryPolicy {
     pub retry_on: OutcomeSet,
     /// What to do with the server's hint.
     pub retry_after: RetryAfter,
+    /// Whether the server's word that a request should be tried again, or should not, goes before `retry_on`.
+    pub heeds_should_retry: bool,
     /// The idempotency key of its requests.
     pub key: KeyMode,
 }
@@ -139,6 +129,7 @@ impl Default for RetryPolicy {
             backoff_for: Vec::new(),
             retry_on: OutcomeSet::default(),
             retry_after: RetryAfter::Ignore,
+            heeds_should_retry: false,
             key: KeyMode::None,
         }
     }
@@ -147,6 +138,49 @@ impl Default for RetryPolicy {
 impl RetryPolicy {
     fn exhausted(&self, history: &History) -> bool {
         self.attempts.is_some_and(|limit| history.attempts >= limit)
+    }
+
+    /// The server's word first, if it counts; then what is retried, and what is retried because the server said when.
+    #[inline(always)]
+    fn is_retried(&self, failure: &Failure, triggered: bool) -> bool {
+        match failure.should_retry {
+            Some(should) if self.heeds_should_retry => should,
+            _ => triggered || self.retry_on.contains(failure.outcome),
+        }
+    }
+
+    /// The wait that the server asks for, as far as it is honoured.
+    #[inline(never)]
+    fn after_hint(
+        &self,
+        hints: &Hints,
+        hint: Span,
+        outcome: Outcome,
+        history: &mut History,
+        rng: &mut dyn Rng,
+    ) -> Decision {
+        let wait = match hints.wait(hint, |rng| self.wait(outcome, history, rng), rng) {
+            Hinted::Stop => return Decision::GiveUp(GiveUp::NotRetryable),
+            Hinted::Backoff => self.wait(outcome, history, rng),
+            Hinted::Wait(wait) => {
+                self.backoff.replaced(wait, &mut history.backoff);
+                wait
+            }
+        };
+        if hints.begins_anew {
+            history.backoff.begin_anew(history.attempts);
+        }
+        Decision::RetryAfter(wait)
+    }
+
+    /// The backoff after `outcome`.
+    #[inline(always)]
+    fn wait(&self, outcome: Outcome, history: &mut History, rng: &mut dyn Rng) -> Span {
+        if self.backoff_for.is_empty() {
+            self.backoff.delay(history.attempts, &mut history.backoff, rng)
+        } else {
+            self.special_wait(outcome, history, rng)
+        }
     }
 
     /// The wait after `outcome`, where some outcomes have a backoff of their own.
@@ -166,22 +200,20 @@ impl Policy for RetryPolicy {
     }
 
     fn on_failure(&self, failure: &Failure, history: &mut History, rng: &mut dyn Rng) -> Decision {
-        if !self.retry_on.contains(failure.outcome) {
+        let hint = match &self.retry_after {
+            RetryAfter::Ignore => None,
+            RetryAfter::Honour(hints) => hints.read(failure).map(|hint| (&**hints, hint)),
+        };
+        if !self.is_retried(failure, hint.is_some_and(|(hints, _)| hints.triggers(failure.outcome))) {
             return Decision::GiveUp(GiveUp::NotRetryable);
         }
         if self.exhausted(history) {
             return Decision::GiveUp(GiveUp::AttemptsExhausted);
         }
-        let wait = match (self.retry_after, failure.retry_after) {
-            (RetryAfter::Honour { max }, Some(hint)) => {
-                let wait = max.map_or(hint, |max| hint.min(max));
-                self.backoff.replaced(wait, &mut history.backoff);
-                wait
-            }
-            _ if self.backoff_for.is_empty() => self.backoff.delay(history.attempts, &mut history.backoff, rng),
-            _ => self.special_wait(failure.outcome, history, rng),
-        };
-        Decision::RetryAfter(wait)
+        if let Some((hints, hint)) = hint {
+            return self.after_hint(hints, hint, failure.outcome, history, rng);
+        }
+        Decision::RetryAfter(self.wait(failure.outcome, history, rng))
     }
 
     /// The backoff, whatever is retried: nothing has come back that could be classified.
@@ -212,7 +244,7 @@ mod tests {
 
     fn check(policy: &RetryPolicy, attempts: u32, outcome: Outcome, hint: Option<u64>, expected: Decision) {
         let mut history = History { attempts, ..History::default() };
-        let failure = Failure { outcome, retry_after: hint.map(Span::secs) };
+        let failure = Failure { retry_after: hint.map(Span::secs), ..Failure::new(outcome) };
         let mut rng = KeyedRng::new(1, Purpose::Jitter, 0, 0);
         assert_eq!(policy.on_failure(&failure, &mut history, &mut rng), expected, "{outcome} after {attempts}");
     }
@@ -232,10 +264,10 @@ mod tests {
         check(&policy, 1, Outcome::Status(400), None, Stop(GiveUp::NotRetryable));
         check(&policy, 3, Outcome::Status(400), None, Stop(GiveUp::NotRetryable));
         check(&policy, 1, Outcome::Status(429), Some(30), Wait(Span::secs(9)));
-        let honours = RetryPolicy { retry_after: RetryAfter::Honour { max: None }, ..policy.clone() };
+        let honours = RetryPolicy { retry_after: RetryAfter::up_to(None), ..policy.clone() };
         check(&honours, 1, Outcome::Status(429), Some(30), Wait(Span::secs(30)));
         check(&honours, 1, Outcome::Status(429), None, Wait(Span::secs(9)));
-        let bounded = RetryPolicy { retry_after: RetryAfter::Honour { max: Some(Span::secs(20)) }, ..policy.clone() };
+        let bounded = RetryPolicy { retry_after: RetryAfter::up_to(Some(Span::secs(20))), ..policy.clone() };
         check(&bounded, 1, Outcome::Status(429), Some(30), Wait(Span::secs(20)));
         let mut history = History { attempts: 1, refused: 1, ..History::default() };
         let mut rng = KeyedRng::new(1, Purpose::Gate, 0, 0);
@@ -244,6 +276,6 @@ mod tests {
         history.attempts = 3;
         assert_eq!(strict.on_refusal(&mut history, &mut rng), Stop(GiveUp::AttemptsExhausted));
         let endless = RetryPolicy { attempts: None, backoff: Backoff::none(), ..policy };
-        check(&endless, 4_000_000_000, Outcome::Connection, None, Wait(Span::ZERO));
+        check(&endless, 4_000_000_000, Outcome::Refused, None, Wait(Span::ZERO));
     }
 }

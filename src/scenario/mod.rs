@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::distribution::Distribution;
 use crate::gate::GateConfig;
-use crate::protocol::{Method, Outcome};
+use crate::protocol::{HintFormat, Method, Outcome};
 use crate::retry::Policy;
 use crate::units::{SimTime, Span};
 use expectation::Expectation;
@@ -191,7 +191,7 @@ pub struct ServerConfig {
     pub workers: Option<u32>,
     /// Waiting places; `None`: unlimited.
     pub queue: Option<u32>,
-    /// Answer when the queue is full: a status, or [`Outcome::Connection`].
+    /// Answer when the queue is full: a status, or [`Outcome::Refused`].
     pub when_full: Outcome,
     /// Longest time in the queue, drawn for each attempt; then it is answered as when the queue is full. `None`: no limit.
     pub max_wait: Option<Distribution>,
@@ -209,6 +209,10 @@ pub struct ServerConfig {
     pub fates: Fates,
     /// `Retry-After` sent with these statuses.
     pub retry_after: Vec<(u16, Span)>,
+    /// How it is sent.
+    pub retry_after_as: HintFormat,
+    /// Statuses that come with the server's word that the request should be tried again, or should not.
+    pub should_retry: Vec<(u16, bool)>,
     /// Token bucket in front of everything.
     pub rate_limit: Option<RateLimit>,
     /// How keys are treated.
@@ -440,6 +444,8 @@ impl ServerConfig {
             network: Distribution::ZERO,
             fates: Fates::default(),
             retry_after: Vec::new(),
+            retry_after_as: HintFormat::Seconds,
+            should_retry: Vec::new(),
             rate_limit: None,
             idempotency: Idempotency::None,
         }

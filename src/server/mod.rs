@@ -13,11 +13,11 @@ mod waiting;
 
 use crate::distribution::Distribution;
 use crate::fault::{Fate, InForce};
-use crate::protocol::Outcome;
+use crate::protocol::{Failure, HintFormat, Outcome};
 use crate::rng::{KeyedRng, Purpose, Streams};
 use crate::scenario::{AbandonedWork, Discipline, Idempotency, ServerConfig};
 use crate::slab::Slab;
-use crate::units::{NANOS_PER_SECOND, SimTime, Span};
+use crate::units::{SimTime, Span};
 use idempotency::{Admission, Record};
 use job::{Job, Place};
 use limiter::Limiter;
@@ -249,12 +249,13 @@ impl<'a> Server<'a> {
     pub fn knock(&mut self, now: SimTime, request: Request) -> Door {
         let mut fate = Fate::Success;
         if self.in_force.crashed {
-            return Door::Answer(Outcome::Connection, None);
+            return Door::Answer(Outcome::Refused, None);
         }
         if self.in_force.has_fates() || self.in_force.has_permanent_errors() || request.abandoned {
             fate = self.fate(request);
             match fate {
-                Fate::Refused | Fate::Reset => return Door::Answer(Outcome::Connection, None),
+                Fate::Refused => return Door::Answer(Outcome::Refused, None),
+                Fate::Reset => return Door::Answer(Outcome::Reset, None),
                 Fate::LostRequest => return Door::Gone { arrived: false },
                 _ if request.abandoned && self.config.abandoned_work == AbandonedWork::Cancel => {
                     return Door::Gone { arrived: true };
@@ -294,8 +295,13 @@ impl<'a> Server<'a> {
     #[inline(never)]
     fn limit(&self, wait: Span) -> Door {
         let limit = self.config.rate_limit.as_ref().expect("what limits is configured");
-        // A Retry-After header carries whole seconds (RFC 9110, section 10.2.3).
-        let hint = limit.retry_after.then(|| Span::secs(wait.0.div_ceil(NANOS_PER_SECOND)));
+        let wait = match self.config.retry_after_as {
+            // A Retry-After header carries whole seconds (RFC 9110, section 10.2.3).
+            HintFormat::Seconds => wait.up_to_whole(Span::secs(1)),
+            HintFormat::Milliseconds => wait.up_to_whole(Span::millis(1)),
+            HintFormat::Date | HintFormat::Reset => wait,
+        };
+        let hint = limit.retry_after.then_some(wait);
         Door::Answer(Outcome::Status(limit.status), hint.or_else(|| self.retry_after(limit.status)))
     }
 
@@ -477,7 +483,7 @@ impl<'a> Server<'a> {
         }
         for id in lost {
             // The work was in vain: none of its time is put down to the attempt.
-            answer(floor, id, Outcome::Connection, None);
+            answer(floor, id, Outcome::Reset, None);
         }
         if let Some(limiter) = &mut self.limiter {
             limiter.reset();
@@ -569,6 +575,32 @@ impl<'a> Server<'a> {
         job.place = Place::Elsewhere;
         self.working -= 1;
         self.worked += u128::from(self.window.overlap(job.since, now).0);
+    }
+
+    /// A reply as its client reads it now: what it says, when to come back, and whether.
+    #[inline(always)]
+    pub fn read(&self, now: SimTime, outcome: Outcome, retry_after: Option<Span>) -> Failure {
+        let format = self.config.retry_after_as;
+        let mut failure = Failure { retry_after, format, ..Failure::new(outcome) };
+        if matches!(format, HintFormat::Date | HintFormat::Reset) || !self.config.should_retry.is_empty() {
+            self.read_more(now, &mut failure);
+        }
+        failure
+    }
+
+    /// A date is a whole second of the clock, which shows a whole second when a run begins.
+    #[inline(never)]
+    fn read_more(&self, now: SimTime, failure: &mut Failure) {
+        if matches!(failure.format, HintFormat::Date | HintFormat::Reset) {
+            let until = |wait| Span((now + wait).0).up_to_whole(Span::secs(1));
+            failure.retry_after = failure.retry_after.map(|wait| Span(until(wait).0 - now.0));
+        }
+        let word =
+            |status| self.config.should_retry.iter().find(|(with, _)| *with == status).map(|(_, should)| *should);
+        failure.should_retry = match failure.outcome {
+            Outcome::Status(status) => word(status),
+            _ => None,
+        };
     }
 
     fn retry_after(&self, status: u16) -> Option<Span> {

@@ -11,7 +11,7 @@ use simlab::gate::limiter::{OnLimit, RateLimiterConfig};
 use simlab::gate::throttle::AdaptiveThrottleConfig;
 use simlab::gate::{GateConfig, GateRule, OnRefusal, Scope};
 use simlab::protocol::{Method, Outcome};
-use simlab::retry::{Backoff, KeyMode, OutcomeClass, OutcomeSet, RetryAfter, RetryPolicy};
+use simlab::retry::{Backoff, Hints, KeyMode, OutcomeClass, OutcomeSet, RetryAfter, RetryPolicy};
 use simlab::scenario::{
     AbandonedWork, Arrivals, Discipline, Fates, Fault, Flapping, Idempotency, Operation, ProfilePoint, RateLimit,
     Scenario, ServerConfig,
@@ -160,7 +160,7 @@ fn server() -> impl Strategy<Value = ServerConfig> {
             ServerConfig {
                 workers,
                 queue,
-                when_full: if refuse { Outcome::Connection } else { Outcome::Status(503) },
+                when_full: if refuse { Outcome::Refused } else { Outcome::Status(503) },
                 max_wait,
                 discipline: if lifo { Discipline::Lifo } else { Discipline::Fifo },
                 drop_expired,
@@ -232,8 +232,15 @@ pub fn policy() -> impl Strategy<Value = RetryPolicy> {
     let retry_on = proptest::sample::select(vec![OutcomeSet::default(), any_outcome]);
     let retry_after = proptest::sample::select(vec![
         RetryAfter::Ignore,
-        RetryAfter::Honour { max: None },
-        RetryAfter::Honour { max: Some(Span::millis(700)) },
+        RetryAfter::up_to(None),
+        RetryAfter::up_to(Some(Span::millis(700))),
+        RetryAfter::Honour(Box::new(Hints {
+            triggers: OutcomeSet::any(),
+            at_least_backoff: true,
+            times_backoff: Some(2.0),
+            begins_anew: true,
+            ..Hints::default()
+        })),
     ]);
     let key = proptest::sample::select(vec![KeyMode::None, KeyMode::PerOperation, KeyMode::PerAttempt]);
     (limits, backoff(), option::weighted(0.2, backoff()), retry_on, retry_after, key).prop_map(
@@ -249,6 +256,7 @@ pub fn policy() -> impl Strategy<Value = RetryPolicy> {
             attempts,
             timeout: timeout.map(Span::millis),
             deadline: deadline.map(Span::millis),
+            heeds_should_retry: true,
             retry_on,
             key,
         },

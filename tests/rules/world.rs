@@ -191,7 +191,7 @@ fn lifo() {
 /// What a full queue answers.
 #[test]
 fn when_full() {
-    for (when_full, name) in [(Outcome::Status(503), "outcome_503"), (Outcome::Connection, "outcome_connection")] {
+    for (when_full, name) in [(Outcome::Status(503), "outcome_503"), (Outcome::Refused, "outcome_connection")] {
         let server = ServerConfig { queue: Some(1), when_full, network: constant(5), ..one_worker() };
         let result = run(&burst(4, server), tries(1));
         check(name, &result, &[(name, 2.0), ("succeeded", 2.0), ("queue_max", 1.0), ("failure_latency_p99", 0.01)]);
@@ -209,7 +209,7 @@ fn rate_limit() {
     };
     check("first", &run(&burst(3, server), tries(1)), &[("outcome_429", 2.0), ("outcome_500", 1.0)]);
 
-    let polite = RetryPolicy { retry_after: RetryAfter::Honour { max: None }, ..tries(3) };
+    let polite = RetryPolicy { retry_after: RetryAfter::up_to(None), ..tries(3) };
     let limited = |limit| ServerConfig { rate_limit: Some(limit), ..ServerConfig::named("s") };
     let result = run(&burst(2, limited(limit.clone())), polite.clone());
     check("hint", &result, &[("succeeded", 2.0), ("retries", 1.0), ("latency_max", 1.0)]);
@@ -218,7 +218,7 @@ fn rate_limit() {
     check("no hint", &result, &[("succeeded", 1.0), ("retries", 2.0)]);
     let by_status = ServerConfig { retry_after: vec![(429, MS(1_500))], ..limited(silent) };
     check("by status", &run(&burst(2, by_status), polite.clone()), &[("succeeded", 2.0), ("latency_max", 1.5)]);
-    let bounded = RetryPolicy { retry_after: RetryAfter::Honour { max: Some(MS(400)) }, ..polite };
+    let bounded = RetryPolicy { retry_after: RetryAfter::up_to(Some(MS(400))), ..polite };
     let result = run(&burst(2, limited(limit.clone())), bounded);
     check("bounded", &result, &[("succeeded", 1.0), ("failure_latency_p99", 0.8)]);
     // Each client has its own bucket: four operations at two clients.

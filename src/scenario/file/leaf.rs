@@ -452,6 +452,23 @@ impl Default for Outcomes {
     }
 }
 
+impl Outcomes {
+    /// No outcome.
+    pub fn none() -> Outcomes {
+        Outcomes(Vec::new())
+    }
+
+    /// Every failure.
+    pub fn any() -> Outcomes {
+        Outcomes(vec![Outcome(OutcomeClass::Any)])
+    }
+
+    /// As the engine knows them.
+    pub fn set(&self) -> OutcomeSet {
+        OutcomeSet::new(self.0.iter().map(|outcome| outcome.0).collect())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

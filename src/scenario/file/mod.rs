@@ -300,7 +300,7 @@ impl Tables {
             self.servers.iter().position(|server| server.name == name).expect("names have been checked")
         };
         let baseline = self.top.baseline.as_deref().unwrap_or_default();
-        let top = &self.top;
+        let (top, method) = (&self.top, self.operation.method.method());
         Scenario {
             title: top.title.clone().unwrap_or_default(),
             description: top.description.clone(),
@@ -314,13 +314,10 @@ impl Tables {
             peak_window: top.peak_window.span(),
             clients: self.load.clients.get(),
             arrivals: self.load.arrivals.build(),
-            operation: super::Operation {
-                server: server(&self.operation.server),
-                method: self.operation.method.method(),
-            },
+            operation: super::Operation { server: server(&self.operation.server), method },
             servers: self.servers.iter().map(|server| server.table.build(&server.name)).collect(),
             faults: self.faults.iter().map(|f| f.table.build(&f.name, server(&f.table.server))).collect(),
-            policies: self.policies.iter().map(|policy| policy.table.build(&policy.name)).collect(),
+            policies: self.policies.iter().map(|policy| policy.table.build(&policy.name, method)).collect(),
             expectations: self.expectations.iter().map(|expected| self.expectation(expected)).collect(),
         }
     }

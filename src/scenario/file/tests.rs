@@ -124,7 +124,7 @@ clients = 3
 arrivals.burst = { operations = 5, at = "1s", every = "3s" }
 [operation]
 server = "s"
-method = "POST"
+method = "PUT"
 [server.s]
 workers = 2
 queue = 4
@@ -145,6 +145,8 @@ late_errors = { 500 = 0.01 }
 lost_replies = 0.01
 permanent_errors = { 402 = 0.01 }
 retry_after = { 503 = "1s" }
+retry_after_as = "seconds"
+should_retry = { 503 = true }
 rate_limit = { rate = "10/s", burst = 5, per = "server", status = 429, retry_after = true }
 idempotency.lock = { retention = "1d", lock_ttl = "30s", conflict_status = 409, store_errors = false }
 [server.other]
@@ -175,7 +177,9 @@ backoff.additive-jitter = { base = "1s", factor = 2.0, cap = "8s", jitter = "1s"
 backoff_for.429.exponential = { base = "1s", factor = 2.0, cap = "8s" }
 backoff_for.4xx.proportional-jitter = { base = "1s", factor = 2.0, cap = "8s", spread = 0.1 }
 retry_on = ["5xx"]
-retry_after.honour = { max = "60s" }
+retry_on_idempotent = ["409"]
+should_retry = "ignore"
+retry_after.honour = { max = "60s", over_max = "cap", formats = ["seconds"], on = ["any"], triggers = [], at_least_backoff = false, beyond_backoff = "5s", times_backoff = 2.0, jitter.multiply = { low = 1.0, high = 1.5 }, begins_anew = false }
 key = "none"
 breaker.consecutive = { failures = 5, open = "30s", probes = 1, scope = "client" }
 budget.tokens = { capacity = 10, cost = 1, deposit = 0.1, deposit_on = "success", scope = "client" }
@@ -238,7 +242,7 @@ load.arrivals.burst.operations = 6
 load.arrivals.burst.at = "2s"
 load.arrivals.burst.every = "none"
 operation.server = "other"
-operation.method = "PUT"
+operation.method = "POST"
 server.s.workers = "unlimited"
 server.s.queue = 5
 server.s.when_full = "refuse"
@@ -258,6 +262,8 @@ server.s.late_errors.500 = 0.02
 server.s.lost_replies = 0.02
 server.s.permanent_errors.402 = 0.02
 server.s.retry_after.503 = "2s"
+server.s.retry_after_as = "date"
+server.s.should_retry.503 = false
 server.s.rate_limit.rate = "11/s"
 server.s.rate_limit.burst = 6
 server.s.rate_limit.per = "client"
@@ -302,7 +308,19 @@ policy.p.backoff_for.4xx.proportional-jitter.factor = 3.0
 policy.p.backoff_for.4xx.proportional-jitter.cap = "9s"
 policy.p.backoff_for.4xx.proportional-jitter.spread = 0.2
 policy.p.retry_on = ["any"]
+policy.p.retry_on_idempotent = ["408"]
+policy.p.should_retry = "honour"
 policy.p.retry_after.honour.max = "none"
+policy.p.retry_after.honour.over_max = "stop"
+policy.p.retry_after.honour.formats = ["date"]
+policy.p.retry_after.honour.on = ["429"]
+policy.p.retry_after.honour.triggers = ["413"]
+policy.p.retry_after.honour.at_least_backoff = true
+policy.p.retry_after.honour.beyond_backoff = "none"
+policy.p.retry_after.honour.times_backoff = 3.0
+policy.p.retry_after.honour.jitter.multiply.low = 0.5
+policy.p.retry_after.honour.jitter.multiply.high = 2.0
+policy.p.retry_after.honour.begins_anew = true
 policy.p.key = "per-attempt"
 policy.p.breaker.consecutive.failures = 6
 policy.p.breaker.consecutive.open = "31s"

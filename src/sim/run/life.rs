@@ -105,7 +105,7 @@ impl Run<'_> {
             Door::Answer(outcome, retry_after) => {
                 let delay = self.leg(request.operation, attempt, Purpose::NetworkBack, Purpose::AddedBack);
                 if delay == Span::ZERO {
-                    self.answered(row_id, attempt, Failure { outcome, retry_after });
+                    self.answered(row_id, attempt, self.server.read(self.now, outcome, retry_after));
                     return false;
                 }
                 let job = self.take_off(row_id, attempt);
@@ -202,7 +202,7 @@ impl Run<'_> {
             return;
         }
         self.recorder.reply_received(self.server.time_worked_on(&job));
-        self.answered(job.row, job.attempt, Failure { outcome: job.reply, retry_after: job.retry_after() });
+        self.answered(job.row, job.attempt, self.server.read(self.now, job.reply, job.retry_after()));
     }
 
     /// The attempt that a client waited for ends with a reply.

@@ -196,9 +196,9 @@ enum JitterChoice {
 }
 
 /// `multiply = { low, high }`.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "MultiplyRange")]
-struct MultiplyKeys {
+pub struct MultiplyKeys {
     low: Amount,
     high: Amount,
 }
@@ -217,6 +217,13 @@ impl TryFrom<MultiplyRange> for MultiplyKeys {
     type Error = String;
     fn try_from(MultiplyRange { low, high }: MultiplyRange) -> Result<MultiplyKeys, String> {
         if low.0 > high.0 { Err("`low` is above `high`".into()) } else { Ok(MultiplyKeys { low, high }) }
+    }
+}
+
+impl MultiplyKeys {
+    /// As the engine knows it.
+    pub fn multiply(&self) -> Multiply {
+        Multiply { low: self.low.0, high: self.high.0 }
     }
 }
 
@@ -253,9 +260,7 @@ impl JitterChoice {
     fn build(&self) -> Jitter {
         match self {
             JitterChoice::None => Jitter::None,
-            JitterChoice::Multiply(MultiplyKeys { low, high }) => {
-                Jitter::Multiply(Multiply { low: low.0, high: high.0 })
-            }
+            JitterChoice::Multiply(range) => Jitter::Multiply(range.multiply()),
             JitterChoice::Add { below, above, growth } => {
                 Jitter::Additive(Additive { below: below.0, above: above.0, growth: growth.0 })
             }

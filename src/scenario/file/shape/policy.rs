@@ -5,14 +5,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer};
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::backoff::BackoffChoice;
 use super::gate::{BreakerChoice, BudgetChoice, ConcurrencyTable, LimiterChoice, ThrottleChoice};
+use super::hint::RetryAfterChoice;
 use crate::gate::{GateConfig, OnRefusal};
-use crate::retry::{KeyMode, OutcomeClass, OutcomeSet, RetryAfter, RetryPolicy};
+use crate::protocol::Method;
+use crate::retry::{KeyMode, OutcomeClass, OutcomeSet, RetryPolicy};
 use crate::scenario::PolicyConfig;
 use crate::scenario::file::leaf::{OrNone, OrUnlimited, Outcome, Outcomes, PositiveDuration};
 use crate::scenario::file::schema::{OUTCOME_KEY, by_key};
@@ -39,6 +41,12 @@ pub struct PolicyTable {
     /// "connection"]`.
     #[serde(default)]
     retry_on: Outcomes,
+    /// Further outcomes that are retried only where the operation's method is idempotent: GET, HEAD, PUT, DELETE. Default: none.
+    #[serde(default = "Outcomes::none")]
+    retry_on_idempotent: Outcomes,
+    /// Whether the server's word that a request should be tried again, or should not, goes before `retry_on`. Default: `"ignore"`.
+    #[serde(default)]
+    should_retry: ShouldRetryName,
     /// Whether a reply's `Retry-After` replaces the backoff. Default: `"ignore"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<RetryAfterChoice>,
@@ -166,87 +174,15 @@ impl Serialize for BackoffFor {
     }
 }
 
-/// `retry_after`: `"ignore"`, `"honour"`, or `honour = { max }`.
-#[derive(Clone, Copy, Debug, Default)]
-pub enum RetryAfterChoice {
+/// `should_retry`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum ShouldRetryName {
+    /// It makes no difference.
     #[default]
     Ignore,
-    Honour {
-        max: OrNone<PositiveDuration>,
-    },
-}
-
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct HonourKeys {
-    /// But never wait longer than this. Default: `"none"`.
-    #[serde(default)]
-    max: OrNone<PositiveDuration>,
-}
-
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct RetryAfterTable {
-    /// `Retry-After` replaces the backoff.
-    honour: HonourKeys,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-enum RetryAfterWord {
-    /// The backoff applies.
-    Ignore,
-    /// `Retry-After` replaces the backoff.
+    /// It decides.
     Honour,
-}
-
-impl<'de> Deserialize<'de> for RetryAfterChoice {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RetryAfterChoice, D::Error> {
-        struct WordOrTable;
-        impl<'de> Visitor<'de> for WordOrTable {
-            type Value = RetryAfterChoice;
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("\"ignore\", \"honour\" or honour = { max = \"60s\" }")
-            }
-            fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<RetryAfterChoice, E> {
-                match RetryAfterWord::deserialize(serde::de::value::StrDeserializer::new(word))? {
-                    RetryAfterWord::Ignore => Ok(RetryAfterChoice::Ignore),
-                    RetryAfterWord::Honour => Ok(RetryAfterChoice::Honour { max: OrNone(None) }),
-                }
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RetryAfterChoice, A::Error> {
-                let table = RetryAfterTable::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(RetryAfterChoice::Honour { max: table.honour.max })
-            }
-        }
-        deserializer.deserialize_any(WordOrTable)
-    }
-}
-
-impl JsonSchema for RetryAfterChoice {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> Cow<'static, str> {
-        "RetryAfter".into()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "anyOf": [generator.subschema_for::<RetryAfterWord>(), generator.subschema_for::<RetryAfterTable>()]
-        })
-    }
-}
-
-impl Serialize for RetryAfterChoice {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            RetryAfterChoice::Ignore => serializer.serialize_str("ignore"),
-            RetryAfterChoice::Honour { max: OrNone(None) } => serializer.serialize_str("honour"),
-            RetryAfterChoice::Honour { max } => {
-                RetryAfterTable { honour: HonourKeys { max: *max } }.serialize(serializer)
-            }
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -272,7 +208,7 @@ impl PolicyTable {
     }
 
     /// As the engine knows it. Call [`PolicyTable::resolve`] first.
-    pub fn build(&self, name: &str) -> PolicyConfig {
+    pub fn build(&self, name: &str, method: Method) -> PolicyConfig {
         let mut backoff_for: Vec<_> =
             self.backoff_for.0.iter().map(|(class, backoff)| (*class, backoff.build())).collect();
         backoff_for.sort_by_key(|(class, _)| class.breadth());
@@ -282,11 +218,9 @@ impl PolicyTable {
             deadline: self.deadline.0.map(PositiveDuration::span),
             backoff: self.backoff.clone().unwrap_or_default().build(),
             backoff_for,
-            retry_on: OutcomeSet::new(self.retry_on.0.iter().map(|outcome| outcome.0).collect()),
-            retry_after: match self.retry_after.unwrap_or_default() {
-                RetryAfterChoice::Ignore => RetryAfter::Ignore,
-                RetryAfterChoice::Honour { max } => RetryAfter::Honour { max: max.0.map(PositiveDuration::span) },
-            },
+            retry_on: self.retried(method),
+            retry_after: self.retry_after.clone().unwrap_or_default().build(),
+            heeds_should_retry: self.should_retry == ShouldRetryName::Honour,
             key: match self.key {
                 KeyName::None => KeyMode::None,
                 KeyName::PerOperation => KeyMode::PerOperation,
@@ -294,6 +228,13 @@ impl PolicyTable {
             },
         };
         PolicyConfig { name: name.to_owned(), policy: Arc::new(policy), gates: self.gates(), world: None }
+    }
+
+    /// What is retried of an operation with this method.
+    fn retried(&self, method: Method) -> OutcomeSet {
+        let idempotent = method.is_idempotent().then_some(&self.retry_on_idempotent.0);
+        let outcomes = self.retry_on.0.iter().chain(idempotent.into_iter().flatten());
+        OutcomeSet::new(outcomes.map(|outcome| outcome.0).collect())
     }
 
     /// In the order in which they are asked.

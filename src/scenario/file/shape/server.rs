@@ -7,7 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::distribution::{DistributionChoice, MaxWait};
-use crate::protocol::Outcome;
+
+use crate::protocol::{HintFormat, Outcome};
 use crate::scenario::file::leaf::{
     ByStatus, Duration, OrNone, OrUnlimited, PositiveDuration, PositiveRate, Probability, Status,
 };
@@ -79,12 +80,45 @@ pub struct Server {
     /// Durations, by status, that are sent as `Retry-After` with that status. Default: none.
     #[serde(default)]
     retry_after: ByStatus<Duration>,
+    /// How a hint is sent, the rate limit's too. Default: `"seconds"`.
+    #[serde(default)]
+    retry_after_as: HintFormatName,
+    /// By status: whether the reply says that the request should be tried again, or should not (`Stripe-Should-Retry`). Default: it says nothing.
+    #[serde(default)]
+    should_retry: ByStatus<bool>,
     /// A token bucket in front of the server, or `"none"` (default).
     #[serde(default)]
     rate_limit: OrAbsent<RateLimitKeys>,
     /// What becomes of requests with an idempotency key. Default: `"none"`, keys are ignored.
     #[serde(default)]
     idempotency: IdempotencyChoice,
+}
+
+/// How a server says when to come back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HintFormatName {
+    /// `Retry-After` in whole seconds.
+    #[default]
+    Seconds,
+    /// `Retry-After` as a date: a whole second of the clock.
+    Date,
+    /// A header in milliseconds, such as `x-amz-retry-after`.
+    Milliseconds,
+    /// A header with the second at which the limit is reset, such as `X-RateLimit-Reset`.
+    Reset,
+}
+
+impl HintFormatName {
+    /// As the engine knows it.
+    pub fn format(self) -> HintFormat {
+        match self {
+            HintFormatName::Seconds => HintFormat::Seconds,
+            HintFormatName::Date => HintFormat::Date,
+            HintFormatName::Milliseconds => HintFormat::Milliseconds,
+            HintFormatName::Reset => HintFormat::Reset,
+        }
+    }
 }
 
 /// A table, or `"none"`.
@@ -163,7 +197,7 @@ impl<'de> Deserialize<'de> for WhenFull {
         }
         match Either::deserialize(deserializer)? {
             Either::Status(Status(status)) => Ok(WhenFull(Outcome::Status(status))),
-            Either::Word(Word::Refuse) => Ok(WhenFull(Outcome::Connection)),
+            Either::Word(Word::Refuse) => Ok(WhenFull(Outcome::Refused)),
         }
     }
 }
@@ -358,6 +392,8 @@ impl Server {
             network: self.network.build(),
             fates: self.fates(),
             retry_after: self.retry_after.map(|span| span.0),
+            retry_after_as: self.retry_after_as.format(),
+            should_retry: self.should_retry.map(|should| *should),
             rate_limit: self.rate_limit.0.as_ref().map(|limit| RateLimit {
                 rate: limit.rate.0.per_second,
                 burst: limit.burst.map_or(1.0, |burst| burst.0),

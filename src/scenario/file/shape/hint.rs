@@ -1,0 +1,193 @@
+//! `retry_after` of `[policy.NAME]`: what a client makes of a server's hint.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{MapAccess, Visitor, value::MapAccessDeserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::custom::MultiplyKeys;
+use super::server::HintFormatName;
+use crate::retry::{Hints, OverMax, RetryAfter};
+use crate::scenario::file::leaf::{Duration, OrNone, Outcomes, PositiveDuration, PositiveNumber};
+
+/// `retry_after`: `"ignore"`, `"honour"`, or `honour = { max }`.
+#[derive(Clone, Debug, Default)]
+pub enum RetryAfterChoice {
+    /// The backoff applies.
+    #[default]
+    Ignore,
+    /// The hint applies.
+    Honour(HonourKeys),
+}
+
+/// How a hint is honoured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HonourKeys {
+    /// But never wait longer than this. Default: `"none"`.
+    #[serde(default)]
+    max: OrNone<PositiveDuration>,
+    /// What becomes of a hint that is longer than `max`. Default: `"cap"`.
+    #[serde(default)]
+    over_max: OverMaxName,
+    /// The formats that the client reads. Default: `["seconds", "date"]`.
+    #[serde(default = "retry_after_header")]
+    formats: Vec<HintFormatName>,
+    /// The outcomes whose hint is looked at. Default: `["any"]`.
+    #[serde(default = "Outcomes::any")]
+    on: Outcomes,
+    /// Outcomes that are retried because they carry a hint. Default: none.
+    #[serde(default = "Outcomes::none")]
+    triggers: Outcomes,
+    /// Whether the wait is no shorter than the backoff. Default: false.
+    #[serde(default)]
+    at_least_backoff: bool,
+    /// How much longer than the backoff the wait may be. Default: `"none"`, any.
+    #[serde(default)]
+    beyond_backoff: OrNone<Duration>,
+    /// How many times as long as the backoff the wait may be. Default: `"none"`, any.
+    #[serde(default)]
+    times_backoff: OrNone<PositiveNumber>,
+    /// The wait is multiplied by a number drawn from this range. Default: `"none"`.
+    #[serde(default)]
+    jitter: HintJitter,
+    /// Whether the curve of the backoff begins anew after a hint. Default: false.
+    #[serde(default)]
+    begins_anew: bool,
+}
+
+fn retry_after_header() -> Vec<HintFormatName> {
+    vec![HintFormatName::Seconds, HintFormatName::Date]
+}
+
+impl Default for HonourKeys {
+    fn default() -> HonourKeys {
+        HonourKeys {
+            max: OrNone(None),
+            over_max: OverMaxName::Cap,
+            formats: retry_after_header(),
+            on: Outcomes::any(),
+            triggers: Outcomes::none(),
+            at_least_backoff: false,
+            beyond_backoff: OrNone(None),
+            times_backoff: OrNone(None),
+            jitter: HintJitter::None,
+            begins_anew: false,
+        }
+    }
+}
+
+/// `over_max`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum OverMaxName {
+    /// The longest is waited for.
+    #[default]
+    Cap,
+    /// The backoff applies.
+    Backoff,
+    /// The call is given up.
+    Stop,
+}
+
+/// `jitter` of a hint.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+enum HintJitter {
+    /// Nothing.
+    #[default]
+    None,
+    /// hint · U(low, high).
+    Multiply(MultiplyKeys),
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RetryAfterTable {
+    /// `Retry-After` replaces the backoff.
+    honour: HonourKeys,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum RetryAfterWord {
+    /// The backoff applies.
+    Ignore,
+    /// `Retry-After` replaces the backoff.
+    Honour,
+}
+
+impl<'de> Deserialize<'de> for RetryAfterChoice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RetryAfterChoice, D::Error> {
+        struct WordOrTable;
+        impl<'de> Visitor<'de> for WordOrTable {
+            type Value = RetryAfterChoice;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("\"ignore\", \"honour\" or honour = { max = \"60s\" }")
+            }
+            fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<RetryAfterChoice, E> {
+                match RetryAfterWord::deserialize(serde::de::value::StrDeserializer::new(word))? {
+                    RetryAfterWord::Ignore => Ok(RetryAfterChoice::Ignore),
+                    RetryAfterWord::Honour => Ok(RetryAfterChoice::Honour(HonourKeys::default())),
+                }
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RetryAfterChoice, A::Error> {
+                let table = RetryAfterTable::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(RetryAfterChoice::Honour(table.honour))
+            }
+        }
+        deserializer.deserialize_any(WordOrTable)
+    }
+}
+
+impl JsonSchema for RetryAfterChoice {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "RetryAfter".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [generator.subschema_for::<RetryAfterWord>(), generator.subschema_for::<RetryAfterTable>()]
+        })
+    }
+}
+
+impl Serialize for RetryAfterChoice {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            RetryAfterChoice::Ignore => serializer.serialize_str("ignore"),
+            RetryAfterChoice::Honour(keys) if *keys == HonourKeys::default() => serializer.serialize_str("honour"),
+            RetryAfterChoice::Honour(keys) => RetryAfterTable { honour: keys.clone() }.serialize(serializer),
+        }
+    }
+}
+
+impl RetryAfterChoice {
+    /// As the engine knows it.
+    pub fn build(&self) -> RetryAfter {
+        let RetryAfterChoice::Honour(keys) = self else { return RetryAfter::Ignore };
+        RetryAfter::Honour(Box::new(Hints {
+            formats: keys.formats.iter().map(|format| format.format()).collect(),
+            on: keys.on.set(),
+            triggers: keys.triggers.set(),
+            max: keys.max.0.map(PositiveDuration::span),
+            over_max: match keys.over_max {
+                OverMaxName::Cap => OverMax::Cap,
+                OverMaxName::Backoff => OverMax::Backoff,
+                OverMaxName::Stop => OverMax::Stop,
+            },
+            at_least_backoff: keys.at_least_backoff,
+            beyond_backoff: keys.beyond_backoff.0.map(|beyond| beyond.0),
+            times_backoff: keys.times_backoff.0.map(|times| times.0),
+            jitter: match &keys.jitter {
+                HintJitter::None => None,
+                HintJitter::Multiply(range) => Some(range.multiply()),
+            },
+            begins_anew: keys.begins_anew,
+        }))
+    }
+}
