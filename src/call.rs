@@ -272,9 +272,10 @@ impl Call {
                 rules.gates.on_first_attempt(now, rules.client);
             }
         }
-        let timeout = rules.policy.attempt(&self.history).timeout;
+        let plan = rules.policy.attempt(&self.history);
         self.history.attempts = self.history.attempts.saturating_add(1);
-        let due = timeout.map_or(SimTime::NEVER, |timeout| now + timeout).min(self.deadline);
+        let deadline = if plan.outlives_deadline { SimTime::NEVER } else { self.deadline };
+        let due = plan.timeout.map_or(SimTime::NEVER, |timeout| now + timeout).min(deadline);
         self.state = State::Open;
         Action::Send { attempt: self.attempts(), due }
     }
@@ -331,7 +332,7 @@ mod tests {
     use crate::gate::budget::{DepositOn, TokenBudgetConfig, Tokens};
     use crate::gate::limiter::{OnLimit, RateLimiterConfig};
     use crate::gate::{GateConfig, GateRule, Scope};
-    use crate::retry::{Backoff, RetryPolicy};
+    use crate::retry::{AtDeadline, Backoff, RetryPolicy};
     use crate::rng::{KeyedRng, Purpose};
     use crate::units::Span;
 
@@ -406,6 +407,21 @@ mod tests {
         check(&with(4), &[], &[(2, ERROR), (1, OK)], "1@0 2@3 Succeeded@4");
         // An open attempt is abandoned at the deadline and not retried.
         check(&with(4), &[], &[(2, ERROR), (2, OK)], "1@0 2@3 Failed(Deadline)@4");
+    }
+
+    #[test]
+    fn a_deadline_may_be_for_waits_only() {
+        let patient = RetryPolicy { deadline: Some(Span::secs(4)), at_deadline: AtDeadline::Finish, ..policy() };
+        // Open at the deadline, an attempt goes on; then no wait is begun any more.
+        check(&patient, &[], &[(2, ERROR), (3, OK)], "1@0 2@3 Succeeded@6");
+        check(&patient, &[], &[(2, ERROR), (3, ERROR)], "1@0 2@3 Failed(Deadline)@6");
+        check(&patient, &[], &[(9, None)], "1@0 Failed(Deadline)@5");
+    }
+
+    #[test]
+    fn timeouts_may_grow() {
+        let growing = RetryPolicy { timeout_factor: 2.0, timeout_cap: Some(Span::secs(12)), ..policy() };
+        check(&growing, &[], &[(99, None); 4], "1@0 2@6 3@17 4@30 Failed(AttemptsExhausted)@42");
     }
 
     /// One token, and none comes back.

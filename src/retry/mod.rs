@@ -15,4 +15,4 @@ pub use classify::{OutcomeClass, OutcomeSet};
 pub use curve::Curve;
 pub use hint::{Hints, OverMax, RetryAfter};
 pub use jitter::Jitter;
-pub use policy::{AttemptPlan, Decision, GiveUp, History, KeyMode, Policy, RetryPolicy};
+pub use policy::{AtDeadline, AttemptPlan, Decision, GiveUp, History, KeyMode, Policy, RetryPolicy};

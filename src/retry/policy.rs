@@ -6,6 +6,7 @@ use rand::Rng;
 
 use super::backoff::{Backoff, Memory};
 use super::classify::{OutcomeClass, OutcomeSet};
+use super::curve::exponential::Exponential;
 use super::hint::{Hinted, Hints, RetryAfter};
 use crate::protocol::{Failure, Outcome};
 use crate::units::Span;
@@ -26,6 +27,8 @@ pub struct History {
 pub struct AttemptPlan {
     /// The client stops waiting after this long; `None`: never.
     pub timeout: Option<Span>,
+    /// The call's deadline does not end it: it only says that no more waits are begun.
+    pub outlives_deadline: bool,
 }
 
 /// What to do after a failed attempt.
@@ -89,10 +92,21 @@ pub trait Policy: fmt::Debug + Send + Sync {
         KeyMode::None
     }
 
-    /// True if some attempt may wait for ever: no time-out and no deadline.
+    /// True if some attempt may wait for ever: no time-out, and no deadline that ends it.
     fn may_wait_for_ever(&self) -> bool {
-        self.deadline().is_none() && self.attempt(&History::default()).timeout.is_none()
+        let plan = self.attempt(&History::default());
+        plan.timeout.is_none() && (plan.outlives_deadline || self.deadline().is_none())
     }
+}
+
+/// What a call's deadline does to an attempt that is open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AtDeadline {
+    /// It is abandoned.
+    #[default]
+    Abandon,
+    /// It goes on: the deadline only limits waits, as in google-api-core and cenkalti/backoff.
+    Finish,
 }
 
 /// The policy that scenario files describe.
@@ -102,8 +116,14 @@ pub struct RetryPolicy {
     pub attempts: Option<u32>,
     /// Per attempt, from its sending.
     pub timeout: Option<Span>,
+    /// The time-out of each attempt is this many times that of the one before; 1: all are equal.
+    pub timeout_factor: f64,
+    /// But no longer than this.
+    pub timeout_cap: Option<Span>,
     /// Per call, from its start.
     pub deadline: Option<Span>,
+    /// What the deadline does to an attempt that is open.
+    pub at_deadline: AtDeadline,
     /// The wait before a retry.
     pub backoff: Backoff,
     /// Other waits after some outcomes, the most specific first.
@@ -124,7 +144,10 @@ impl Default for RetryPolicy {
         RetryPolicy {
             attempts: Some(1),
             timeout: None,
+            timeout_factor: 1.0,
+            timeout_cap: None,
             deadline: None,
+            at_deadline: AtDeadline::Abandon,
             backoff: Backoff::none(),
             backoff_for: Vec::new(),
             retry_on: OutcomeSet::default(),
@@ -138,6 +161,13 @@ impl Default for RetryPolicy {
 impl RetryPolicy {
     fn exhausted(&self, history: &History) -> bool {
         self.attempts.is_some_and(|limit| history.attempts >= limit)
+    }
+
+    #[inline(never)]
+    fn grown_timeout(&self, history: &History) -> Option<Span> {
+        let curve = Exponential { base: self.timeout?, factor: self.timeout_factor, whole: Span::ZERO };
+        let sent = history.attempts - history.refused;
+        Some(Span::from_nanos_f64(curve.window(sent.into())).min(self.timeout_cap.unwrap_or(Span::MAX)))
     }
 
     /// The server's word first, if it counts; then what is retried, and what is retried because the server said when.
@@ -195,8 +225,10 @@ impl RetryPolicy {
 }
 
 impl Policy for RetryPolicy {
-    fn attempt(&self, _history: &History) -> AttemptPlan {
-        AttemptPlan { timeout: self.timeout }
+    #[inline]
+    fn attempt(&self, history: &History) -> AttemptPlan {
+        let timeout = if self.timeout_factor == 1.0 { self.timeout } else { self.grown_timeout(history) };
+        AttemptPlan { timeout, outlives_deadline: self.at_deadline == AtDeadline::Finish }
     }
 
     fn on_failure(&self, failure: &Failure, history: &mut History, rng: &mut dyn Rng) -> Decision {

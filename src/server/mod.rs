@@ -3,6 +3,7 @@
 //! It keeps no queue of events and moves no attempt over a network: it is told what happens and says, in [`Output`]s, what follows.
 //! Attempts in flight stand in one [`Slab`] that the driver owns.
 
+mod door;
 pub mod idempotency;
 pub mod job;
 pub mod limiter;
@@ -13,11 +14,12 @@ mod waiting;
 
 use crate::distribution::Distribution;
 use crate::fault::{Fate, InForce};
-use crate::protocol::{Failure, HintFormat, Outcome};
+use crate::protocol::Outcome;
 use crate::rng::{KeyedRng, Purpose, Streams};
 use crate::scenario::{AbandonedWork, Discipline, Idempotency, ServerConfig};
 use crate::slab::Slab;
 use crate::units::{SimTime, Span};
+pub use door::{Door, Request};
 use idempotency::{Admission, Record};
 use job::{Job, Place};
 use limiter::Limiter;
@@ -68,33 +70,6 @@ pub enum Output {
         job: u32,
         /// The work was carried out: an execution.
         executed: bool,
-    },
-}
-
-/// A request that reaches a server.
-#[derive(Clone, Copy, Debug)]
-pub struct Request {
-    /// With `attempt`, the key of the world's draws.
-    pub operation: u64,
-    /// Its number within the call, from 1.
-    pub attempt: u32,
-    /// Which client sent it.
-    pub client: u32,
-    /// Nobody waits for its reply.
-    pub abandoned: bool,
-}
-
-/// What becomes of a request at the door.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
-    /// Let it [`Server::enter`], with this fate.
-    Open(Fate),
-    /// This reply leaves the server now, with this hint.
-    Answer(Outcome, Option<Span>),
-    /// No answer will ever come.
-    Gone {
-        /// False if it was lost on its way after all.
-        arrived: bool,
     },
 }
 
@@ -242,67 +217,6 @@ impl<'a> Server<'a> {
             }
         }
         true
-    }
-
-    /// The same for an attempt that has no [`Job`] yet: what becomes of it at the door.
-    #[inline(always)]
-    pub fn knock(&mut self, now: SimTime, request: Request) -> Door {
-        let mut fate = Fate::Success;
-        if self.in_force.crashed {
-            return Door::Answer(Outcome::Refused, None);
-        }
-        if self.in_force.has_fates() || self.in_force.has_permanent_errors() || request.abandoned {
-            fate = self.fate(request);
-            match fate {
-                Fate::Refused => return Door::Answer(Outcome::Refused, None),
-                Fate::Reset => return Door::Answer(Outcome::Reset, None),
-                Fate::LostRequest => return Door::Gone { arrived: false },
-                _ if request.abandoned && self.config.abandoned_work == AbandonedWork::Cancel => {
-                    return Door::Gone { arrived: true };
-                }
-                _ => {}
-            }
-        }
-        if let Some(limiter) = &mut self.limiter
-            && let Err(wait) = limiter.take(now, request.client)
-        {
-            return self.limit(wait);
-        }
-        if let Fate::Error(status) = fate {
-            return Door::Answer(Outcome::Status(status), self.retry_after(status));
-        }
-        let has_place = self.has_free_worker() || self.config.queue.is_none_or(|places| self.waiting.len() < places);
-        if has_place { Door::Open(fate) } else { Door::Answer(self.config.when_full, self.retry_after_full) }
-    }
-
-    /// What becomes of an attempt. Where nothing can go wrong, nothing is drawn.
-    fn fate(&self, request: Request) -> Fate {
-        let mut fate = Fate::Success;
-        if self.in_force.has_fates() {
-            let attempt = u64::from(request.attempt);
-            fate = self.in_force.fate(self.streams.at(Purpose::Fate, request.operation, attempt).unit());
-        }
-        if self.in_force.has_permanent_errors() {
-            let unit = self.streams.at(Purpose::PermanentError, request.operation, 0).unit();
-            if let Some(status) = self.in_force.permanent_error(unit) {
-                fate = fate.failing(status);
-            }
-        }
-        fate
-    }
-
-    /// The rate limiter has no token for an attempt, and will have one after this wait.
-    #[inline(never)]
-    fn limit(&self, wait: Span) -> Door {
-        let limit = self.config.rate_limit.as_ref().expect("what limits is configured");
-        let wait = match self.config.retry_after_as {
-            // A Retry-After header carries whole seconds (RFC 9110, section 10.2.3).
-            HintFormat::Seconds => wait.up_to_whole(Span::secs(1)),
-            HintFormat::Milliseconds => wait.up_to_whole(Span::millis(1)),
-            HintFormat::Date | HintFormat::Reset => wait,
-        };
-        let hint = limit.retry_after.then_some(wait);
-        Door::Answer(Outcome::Status(limit.status), hint.or_else(|| self.retry_after(limit.status)))
     }
 
     /// An attempt that finds the door open goes to a worker or a waiting place, at the same instant.
@@ -575,32 +489,6 @@ impl<'a> Server<'a> {
         job.place = Place::Elsewhere;
         self.working -= 1;
         self.worked += u128::from(self.window.overlap(job.since, now).0);
-    }
-
-    /// A reply as its client reads it now: what it says, when to come back, and whether.
-    #[inline(always)]
-    pub fn read(&self, now: SimTime, outcome: Outcome, retry_after: Option<Span>) -> Failure {
-        let format = self.config.retry_after_as;
-        let mut failure = Failure { retry_after, format, ..Failure::new(outcome) };
-        if matches!(format, HintFormat::Date | HintFormat::Reset) || !self.config.should_retry.is_empty() {
-            self.read_more(now, &mut failure);
-        }
-        failure
-    }
-
-    /// A date is a whole second of the clock, which shows a whole second when a run begins.
-    #[inline(never)]
-    fn read_more(&self, now: SimTime, failure: &mut Failure) {
-        if matches!(failure.format, HintFormat::Date | HintFormat::Reset) {
-            let until = |wait| Span((now + wait).0).up_to_whole(Span::secs(1));
-            failure.retry_after = failure.retry_after.map(|wait| Span(until(wait).0 - now.0));
-        }
-        let word =
-            |status| self.config.should_retry.iter().find(|(with, _)| *with == status).map(|(_, should)| *should);
-        failure.should_retry = match failure.outcome {
-            Outcome::Status(status) => word(status),
-            _ => None,
-        };
     }
 
     fn retry_after(&self, status: u16) -> Option<Span> {

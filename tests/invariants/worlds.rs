@@ -11,7 +11,7 @@ use simlab::gate::limiter::{OnLimit, RateLimiterConfig};
 use simlab::gate::throttle::AdaptiveThrottleConfig;
 use simlab::gate::{GateConfig, GateRule, OnRefusal, Scope};
 use simlab::protocol::{Method, Outcome};
-use simlab::retry::{Backoff, Hints, KeyMode, OutcomeClass, OutcomeSet, RetryAfter, RetryPolicy};
+use simlab::retry::{AtDeadline, Backoff, Hints, KeyMode, OutcomeClass, OutcomeSet, RetryAfter, RetryPolicy};
 use simlab::scenario::{
     AbandonedWork, Arrivals, Discipline, Fates, Fault, Flapping, Idempotency, Operation, ProfilePoint, RateLimit,
     Scenario, ServerConfig,
@@ -257,6 +257,9 @@ pub fn policy() -> impl Strategy<Value = RetryPolicy> {
             timeout: timeout.map(Span::millis),
             deadline: deadline.map(Span::millis),
             heeds_should_retry: true,
+            timeout_factor: 1.0,
+            timeout_cap: None,
+            at_deadline: AtDeadline::Abandon,
             retry_on,
             key,
         },

@@ -236,8 +236,20 @@ fn percent(share: f64) -> String {
     format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// A policy that waits between attempts must say how many there are.
+/// A policy that waits between attempts must say how many there are, and no key may mean nothing.
 fn policies(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
+    for Named { name, table } in &parts.policies {
+        if let Some((key, missing)) = table.without_effect() {
+            let title = format!("policy `{name}` has a `{key}`, but no `{missing}`");
+            let place = tree::key_place(root, &["policy", name, key]);
+            errors.push(Diagnostic::error(
+                "without-effect",
+                title,
+                place,
+                format!("means nothing without `{missing}`"),
+            ));
+        }
+    }
     for Named { name, table } in parts.policies.iter().filter(|policy| policy.table.attempts.is_none()) {
         let given = [
             ("backoff", table.backoff.is_some()),
@@ -245,6 +257,7 @@ fn policies(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
             ("budget", table.budget.is_some()),
             ("concurrency", table.concurrency.is_some()),
             ("retry_after", table.retry_after.is_some()),
+            ("should_retry", table.heeds_should_retry()),
         ];
         if let Some((key, _)) = given.iter().find(|(_, given)| *given) {
             let title = format!("policy `{name}` has a `{key}`, but makes one attempt only");

@@ -172,7 +172,10 @@ flapping = { mean_on = "1s", mean_off = "2s" }
 [policy.p]
 attempts = 3
 timeout = "1s"
+timeout_factor = 1.5
+timeout_cap = "5s"
 deadline = "9s"
+at_deadline = "abandon"
 backoff.additive-jitter = { base = "1s", factor = 2.0, cap = "8s", jitter = "1s", cap_before = false }
 backoff_for.429.exponential = { base = "1s", factor = 2.0, cap = "8s" }
 backoff_for.4xx.proportional-jitter = { base = "1s", factor = 2.0, cap = "8s", spread = 0.1 }
@@ -294,7 +297,10 @@ fault.f.flapping.mean_on = "2s"
 fault.f.flapping.mean_off = "3s"
 policy.p.attempts = "unlimited"
 policy.p.timeout = "2s"
+policy.p.timeout_factor = 2.0
+policy.p.timeout_cap = "none"
 policy.p.deadline = "8s"
+policy.p.at_deadline = "finish"
 policy.p.backoff.additive-jitter.base = "2s"
 policy.p.backoff.additive-jitter.factor = 3.0
 policy.p.backoff.additive-jitter.cap = "9s"

@@ -14,9 +14,9 @@ use super::gate::{BreakerChoice, BudgetChoice, ConcurrencyTable, LimiterChoice, 
 use super::hint::RetryAfterChoice;
 use crate::gate::{GateConfig, OnRefusal};
 use crate::protocol::Method;
-use crate::retry::{KeyMode, OutcomeClass, OutcomeSet, RetryPolicy};
+use crate::retry::{AtDeadline, KeyMode, OutcomeClass, OutcomeSet, RetryPolicy};
 use crate::scenario::PolicyConfig;
-use crate::scenario::file::leaf::{OrNone, OrUnlimited, Outcome, Outcomes, PositiveDuration};
+use crate::scenario::file::leaf::{Factor, OrNone, OrUnlimited, Outcome, Outcomes, PositiveDuration};
 use crate::scenario::file::schema::{OUTCOME_KEY, by_key};
 
 /// A policy: one client's rules for one call. A row of the comparison.
@@ -28,9 +28,18 @@ pub struct PolicyTable {
     /// How long the client waits for the reply to an attempt, from its sending. Default: `"none"`, for ever.
     #[serde(default)]
     pub timeout: OrNone<PositiveDuration>,
+    /// The time-out of each attempt is this many times that of the one before; at least 1, which is the default.
+    #[serde(default = "no_growth")]
+    timeout_factor: Factor,
+    /// Longest time-out of an attempt. Default: `"none"`.
+    #[serde(default)]
+    timeout_cap: OrNone<PositiveDuration>,
     /// Longest time of a call, from its start, waits included. Default: `"none"`.
     #[serde(default)]
     pub deadline: OrNone<PositiveDuration>,
+    /// What the deadline does to an attempt that is open. Default: `"abandon"`.
+    #[serde(default)]
+    at_deadline: AtDeadlineName,
     /// The wait before each retry. Default: `"none"`, no wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backoff: Option<BackoffChoice>,
@@ -174,6 +183,21 @@ impl Serialize for BackoffFor {
     }
 }
 
+fn no_growth() -> Factor {
+    Factor(1.0)
+}
+
+/// `at_deadline`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum AtDeadlineName {
+    /// It is given up.
+    #[default]
+    Abandon,
+    /// It goes on; only no more waits are begun.
+    Finish,
+}
+
 /// `should_retry`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -215,7 +239,13 @@ impl PolicyTable {
         let policy = RetryPolicy {
             attempts: self.attempts.map_or(Some(1), |attempts| attempts.0),
             timeout: self.timeout.0.map(PositiveDuration::span),
+            timeout_factor: self.timeout_factor.0,
+            timeout_cap: self.timeout_cap.0.map(PositiveDuration::span),
             deadline: self.deadline.0.map(PositiveDuration::span),
+            at_deadline: match self.at_deadline {
+                AtDeadlineName::Abandon => AtDeadline::Abandon,
+                AtDeadlineName::Finish => AtDeadline::Finish,
+            },
             backoff: self.backoff.clone().unwrap_or_default().build(),
             backoff_for,
             retry_on: self.retried(method),
@@ -247,6 +277,25 @@ impl PolicyTable {
             self.concurrency.as_ref().map(ConcurrencyTable::build),
         ];
         gates.into_iter().flatten().collect()
+    }
+
+    /// True if it heeds the server's word whether to try again.
+    pub fn heeds_should_retry(&self) -> bool {
+        self.should_retry == ShouldRetryName::Honour
+    }
+
+    /// A key that means nothing without another one that is missing, and that one.
+    pub fn without_effect(&self) -> Option<(&'static str, &'static str)> {
+        let grows = self.timeout_factor != no_growth();
+        if grows && self.timeout.0.is_none() {
+            Some(("timeout_factor", "timeout"))
+        } else if self.timeout_cap.0.is_some() && !grows {
+            Some(("timeout_cap", "timeout_factor"))
+        } else if self.at_deadline == AtDeadlineName::Finish && self.deadline.0.is_none() {
+            Some(("at_deadline", "deadline"))
+        } else {
+            None
+        }
     }
 
     /// The keys of gates that let a call try again after a refusal.

@@ -1,0 +1,124 @@
+//! What is decided before anything is put down: whether a request gets in, and what it hears if not. And how its client reads what it hears.
+
+use super::Server;
+use crate::fault::Fate;
+use crate::protocol::{Failure, HintFormat, Outcome};
+use crate::rng::Purpose;
+use crate::scenario::AbandonedWork;
+use crate::units::{SimTime, Span};
+
+/// A request that reaches a server.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// With `attempt`, the key of the world's draws.
+    pub operation: u64,
+    /// Its number within the call, from 1.
+    pub attempt: u32,
+    /// Which client sent it.
+    pub client: u32,
+    /// Nobody waits for its reply.
+    pub abandoned: bool,
+}
+
+/// What becomes of a request at the door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// Let it [`Server::enter`], with this fate.
+    Open(Fate),
+    /// This reply leaves the server now, with this hint.
+    Answer(Outcome, Option<Span>),
+    /// No answer will ever come.
+    Gone {
+        /// False if it was lost on its way after all.
+        arrived: bool,
+    },
+}
+
+impl Server<'_> {
+    /// A request arrives: what becomes of it at the door.
+    #[inline(always)]
+    pub fn knock(&mut self, now: SimTime, request: Request) -> Door {
+        let mut fate = Fate::Success;
+        if self.in_force.crashed {
+            return Door::Answer(Outcome::Refused, None);
+        }
+        if self.in_force.has_fates() || self.in_force.has_permanent_errors() || request.abandoned {
+            fate = self.fate(request);
+            match fate {
+                Fate::Refused => return Door::Answer(Outcome::Refused, None),
+                Fate::Reset => return Door::Answer(Outcome::Reset, None),
+                Fate::LostRequest => return Door::Gone { arrived: false },
+                _ if request.abandoned && self.config.abandoned_work == AbandonedWork::Cancel => {
+                    return Door::Gone { arrived: true };
+                }
+                _ => {}
+            }
+        }
+        if let Some(limiter) = &mut self.limiter
+            && let Err(wait) = limiter.take(now, request.client)
+        {
+            return self.limit(wait);
+        }
+        if let Fate::Error(status) = fate {
+            return Door::Answer(Outcome::Status(status), self.retry_after(status));
+        }
+        let has_place = self.has_free_worker() || self.config.queue.is_none_or(|places| self.waiting.len() < places);
+        if has_place { Door::Open(fate) } else { Door::Answer(self.config.when_full, self.retry_after_full) }
+    }
+
+    /// What becomes of an attempt. Where nothing can go wrong, nothing is drawn.
+    fn fate(&self, request: Request) -> Fate {
+        let mut fate = Fate::Success;
+        if self.in_force.has_fates() {
+            let attempt = u64::from(request.attempt);
+            fate = self.in_force.fate(self.streams.at(Purpose::Fate, request.operation, attempt).unit());
+        }
+        if self.in_force.has_permanent_errors() {
+            let unit = self.streams.at(Purpose::PermanentError, request.operation, 0).unit();
+            if let Some(status) = self.in_force.permanent_error(unit) {
+                fate = fate.failing(status);
+            }
+        }
+        fate
+    }
+
+    /// The rate limiter has no token for an attempt, and will have one after this wait.
+    #[inline(never)]
+    fn limit(&self, wait: Span) -> Door {
+        let limit = self.config.rate_limit.as_ref().expect("what limits is configured");
+        let wait = match self.config.retry_after_as {
+            // A Retry-After header carries whole seconds (RFC 9110, section 10.2.3).
+            HintFormat::Seconds => wait.up_to_whole(Span::secs(1)),
+            HintFormat::Milliseconds => wait.up_to_whole(Span::millis(1)),
+            HintFormat::Date | HintFormat::Reset => wait,
+        };
+        let hint = limit.retry_after.then_some(wait);
+        Door::Answer(Outcome::Status(limit.status), hint.or_else(|| self.retry_after(limit.status)))
+    }
+
+    /// A reply as its client reads it now: what it says, when to come back, and whether.
+    #[inline(always)]
+    pub fn read(&self, now: SimTime, outcome: Outcome, retry_after: Option<Span>) -> Failure {
+        let format = self.config.retry_after_as;
+        let mut failure = Failure { retry_after, format, ..Failure::new(outcome) };
+        if matches!(format, HintFormat::Date | HintFormat::Reset) || !self.config.should_retry.is_empty() {
+            self.read_more(now, &mut failure);
+        }
+        failure
+    }
+
+    /// A date is a whole second of the clock, which shows a whole second when a run begins.
+    #[inline(never)]
+    fn read_more(&self, now: SimTime, failure: &mut Failure) {
+        if matches!(failure.format, HintFormat::Date | HintFormat::Reset) {
+            let until = |wait| Span((now + wait).0).up_to_whole(Span::secs(1));
+            failure.retry_after = failure.retry_after.map(|wait| Span(until(wait).0 - now.0));
+        }
+        let word =
+            |status| self.config.should_retry.iter().find(|(with, _)| *with == status).map(|(_, should)| *should);
+        failure.should_retry = match failure.outcome {
+            Outcome::Status(status) => word(status),
+            _ => None,
+        };
+    }
+}
