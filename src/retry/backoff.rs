@@ -44,6 +44,8 @@ pub struct Backoff {
     unit: Span,
     /// The largest multiple that jitter may reach is as likely as the others.
     inclusive: bool,
+    /// Something is done to a delay after its jitter.
+    trims: bool,
     /// The windows of the first retries, worked out once, since most calls go no further. None for a curve that walks, or with a first delay of its own.
     windows: Box<[f64]>,
 }
@@ -96,8 +98,9 @@ pub struct DelayRow {
 impl Backoff {
     /// Any combination: the window grows as `curve` says, `cap` bounds the window or the delay, and `jitter` makes the delay of the window.
     pub fn new(curve: Curve, cap: Option<Span>, cap_at: CapAt, jitter: Jitter) -> Backoff {
-        let (offset, first, floor, unit, inclusive) = (0, None, Span::ZERO, Span::ZERO, false);
-        Backoff { curve, offset, first, cap, cap_at, jitter, floor, unit, inclusive, windows: Box::default() }.ready()
+        let (offset, first, floor, unit, inclusive, trims) = (0, None, Span::ZERO, Span::ZERO, false, false);
+        Backoff { curve, offset, first, cap, cap_at, jitter, floor, unit, inclusive, trims, windows: Box::default() }
+            .ready()
     }
 
     /// The curve begins so many retries later, or earlier if negative: stripe-node's first window is that before its base.
@@ -112,15 +115,16 @@ impl Backoff {
 
     /// No delay is shorter than this: Stripe's clients wait for half a second at least.
     pub fn with_floor(self, floor: Span) -> Backoff {
-        Backoff { floor, ..self }
+        Backoff { floor, ..self }.ready()
     }
 
     /// Delays are cut to whole multiples of `unit`. `inclusive`: where a range is drawn from, its upper end is as likely as the multiples below it.
     pub fn with_unit(self, unit: Span, inclusive: bool) -> Backoff {
-        Backoff { unit, inclusive, ..self }
+        Backoff { unit, inclusive, ..self }.ready()
     }
 
     fn ready(mut self) -> Backoff {
+        self.trims = self.cap_at != CapAt::Window || self.floor > Span::ZERO || self.unit > Span::ZERO;
         self.windows = match self.first {
             None if !self.curve.walks() => (1..=KNOWN).map(|k| self.window(k, Memory(0), || 0.0).0).collect(),
             _ => Box::default(),
@@ -236,13 +240,7 @@ impl Backoff {
     #[inline(always)]
     fn jittered(&self, window: f64, k: u32, rng: &mut dyn Rng) -> Span {
         let delay = self.jitter.delay(window, k, self.more(), || unit(rng));
-        Span::from_nanos_f64(if self.is_plain() { delay } else { self.trimmed(delay) })
-    }
-
-    /// True if a delay is what the jitter makes of the window.
-    #[inline(always)]
-    fn is_plain(&self) -> bool {
-        self.cap_at == CapAt::Window && self.floor == Span::ZERO && self.unit == Span::ZERO
+        Span::from_nanos_f64(if self.trims { self.trimmed(delay) } else { delay })
     }
 
     /// What becomes of a delay after the jitter: whole units, the floor, the cap.

@@ -163,24 +163,43 @@ impl RetryPolicy {
         self.attempts.is_some_and(|limit| history.attempts >= limit)
     }
 
+    /// An attempt whose time-out has grown.
     #[inline(never)]
-    fn grown_timeout(&self, history: &History) -> Option<Span> {
-        let curve = Exponential { base: self.timeout?, factor: self.timeout_factor, whole: Span::ZERO };
+    fn later_attempt(&self, history: &History) -> AttemptPlan {
         let sent = history.attempts - history.refused;
-        Some(Span::from_nanos_f64(curve.window(sent.into())).min(self.timeout_cap.unwrap_or(Span::MAX)))
+        let grown = |base| {
+            let curve = Exponential { base, factor: self.timeout_factor, whole: Span::ZERO };
+            Span::from_nanos_f64(curve.window(sent.into())).min(self.timeout_cap.unwrap_or(Span::MAX))
+        };
+        AttemptPlan { timeout: self.timeout.map(grown), outlives_deadline: self.at_deadline == AtDeadline::Finish }
     }
 
-    /// The server's word first, if it counts; then what is retried, and what is retried because the server said when.
-    #[inline(always)]
-    fn is_retried(&self, failure: &Failure, triggered: bool) -> bool {
-        match failure.should_retry {
+    /// The server has said more than a status. Its word whether to try again goes first, if it counts; then what is retried, and what is retried
+    /// because the server said when.
+    #[inline(never)]
+    fn on_word(&self, failure: &Failure, history: &mut History, rng: &mut dyn Rng) -> Decision {
+        let hint = match &self.retry_after {
+            RetryAfter::Ignore => None,
+            RetryAfter::Honour(hints) => hints.read(failure).map(|hint| (&**hints, hint)),
+        };
+        let triggered = hint.is_some_and(|(hints, _)| hints.triggers(failure.outcome));
+        let is_retried = match failure.should_retry {
             Some(should) if self.heeds_should_retry => should,
             _ => triggered || self.retry_on.contains(failure.outcome),
+        };
+        if !is_retried {
+            return Decision::GiveUp(GiveUp::NotRetryable);
+        }
+        if self.exhausted(history) {
+            return Decision::GiveUp(GiveUp::AttemptsExhausted);
+        }
+        match hint {
+            Some((hints, hint)) => self.after_hint(hints, hint, failure.outcome, history, rng),
+            None => Decision::RetryAfter(self.wait(failure.outcome, history, rng)),
         }
     }
 
     /// The wait that the server asks for, as far as it is honoured.
-    #[inline(never)]
     fn after_hint(
         &self,
         hints: &Hints,
@@ -225,25 +244,25 @@ impl RetryPolicy {
 }
 
 impl Policy for RetryPolicy {
-    #[inline]
     fn attempt(&self, history: &History) -> AttemptPlan {
-        let timeout = if self.timeout_factor == 1.0 { self.timeout } else { self.grown_timeout(history) };
-        AttemptPlan { timeout, outlives_deadline: self.at_deadline == AtDeadline::Finish }
+        if self.timeout_factor != 1.0 {
+            return self.later_attempt(history);
+        }
+        AttemptPlan { timeout: self.timeout, outlives_deadline: self.at_deadline == AtDeadline::Finish }
     }
 
     fn on_failure(&self, failure: &Failure, history: &mut History, rng: &mut dyn Rng) -> Decision {
-        let hint = match &self.retry_after {
-            RetryAfter::Ignore => None,
-            RetryAfter::Honour(hints) => hints.read(failure).map(|hint| (&**hints, hint)),
-        };
-        if !self.is_retried(failure, hint.is_some_and(|(hints, _)| hints.triggers(failure.outcome))) {
+        // Most servers say no more than a status, and most clients read no more.
+        if failure.should_retry.is_some()
+            || (failure.retry_after.is_some() && matches!(self.retry_after, RetryAfter::Honour(_)))
+        {
+            return self.on_word(failure, history, rng);
+        }
+        if !self.retry_on.contains(failure.outcome) {
             return Decision::GiveUp(GiveUp::NotRetryable);
         }
         if self.exhausted(history) {
             return Decision::GiveUp(GiveUp::AttemptsExhausted);
-        }
-        if let Some((hints, hint)) = hint {
-            return self.after_hint(hints, hint, failure.outcome, history, rng);
         }
         Decision::RetryAfter(self.wait(failure.outcome, history, rng))
     }
