@@ -3,7 +3,7 @@
 //! This is what `simlab policies` shows. The examples are scenario text; a test reads each and compares it with the value beside it.
 
 use crate::retry::Backoff;
-use crate::retry::backoff::DelayRow;
+pub use crate::retry::backoff::DelayRow;
 use crate::units::Span;
 
 /// What kind of thing an entry is.

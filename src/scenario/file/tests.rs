@@ -193,6 +193,8 @@ attempts = 3
 breaker.rate = { threshold = "50%", window = "30s", min_calls = 20, open = "30s", probes = 1, slow_call = "2s", slow_threshold = "80%" }
 budget.ratio = { ratio = "20%", min_rate = "1/s", window = "10s" }
 limiter.rate = { rate = "10/s", on_limit = "refuse" }
+[policy.t]
+preset = "got"
 [[expect]]
 policy = "p"
 metric = "success_rate"
@@ -330,6 +332,7 @@ policy.r.budget.ratio.scope = "fleet"
 policy.r.budget.ratio.on_refusal = "retry"
 policy.r.limiter.rate.on_refusal = "retry"
 policy.q.breaker.rate.calls = 101
+policy.t.preset = "backon"
 "#;
 
 /// No key is read and then ignored: each changes the question, and what is printed of it.
@@ -341,6 +344,8 @@ fn every_key_counts() {
     // What `r` has that `p` has not.
     let of_r = |path: &str| path.starts_with("policy.r.b") && !path.contains("backoff") || path.ends_with("refusal");
     missing.retain(|path| !path.starts_with("policy.r") || of_r(path));
+    // What the preset of `t` gives it.
+    missing.retain(|path| !path.starts_with("policy.t") || path == "policy.t.preset");
     for line in OTHERS.lines().filter(|line| !line.is_empty()) {
         let (path, value) = line.split_once(" = ").expect("an assignment");
         let other = read(FULL, &[(path, value)]).unwrap_or_else(|error| panic!("{line}: {}", error.render(false)));

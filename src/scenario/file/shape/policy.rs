@@ -15,12 +15,16 @@ use crate::gate::{GateConfig, OnRefusal};
 use crate::retry::{KeyMode, OutcomeClass, OutcomeSet, RetryAfter, RetryPolicy};
 use crate::scenario::PolicyConfig;
 use crate::scenario::file::leaf::{OrNone, OrUnlimited, Outcome, Outcomes, PositiveDuration};
+use crate::scenario::file::preset::PresetName;
 use crate::scenario::file::schema::{OUTCOME_KEY, by_key};
 
 /// A policy: one client's rules for one call. A row of the comparison.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyTable {
+    /// A production client's defaults: keys that are not given here are the preset's. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preset: Option<PresetName>,
     /// Most attempts of a call, the first included; a number or `"unlimited"`. Default: 1.
     pub attempts: Option<OrUnlimited<1>>,
     /// How long the client waits for the reply to an attempt, from its sending. Default: `"none"`, for ever.
@@ -273,10 +277,16 @@ impl PolicyTable {
 
     /// As the engine knows it. Call [`PolicyTable::resolve`] first.
     pub fn build(&self, name: &str) -> PolicyConfig {
+        let policy = Arc::new(self.retry_policy());
+        PolicyConfig { name: name.to_owned(), policy, gates: self.gates(), world: None }
+    }
+
+    /// The same without gates.
+    pub fn retry_policy(&self) -> RetryPolicy {
         let mut backoff_for: Vec<_> =
             self.backoff_for.0.iter().map(|(class, backoff)| (*class, backoff.build())).collect();
         backoff_for.sort_by_key(|(class, _)| class.breadth());
-        let policy = RetryPolicy {
+        RetryPolicy {
             attempts: self.attempts.map_or(Some(1), |attempts| attempts.0),
             timeout: self.timeout.0.map(PositiveDuration::span),
             deadline: self.deadline.0.map(PositiveDuration::span),
@@ -292,8 +302,7 @@ impl PolicyTable {
                 KeyName::PerOperation => KeyMode::PerOperation,
                 KeyName::PerAttempt => KeyMode::PerAttempt,
             },
-        };
-        PolicyConfig { name: name.to_owned(), policy: Arc::new(policy), gates: self.gates(), world: None }
+        }
     }
 
     /// In the order in which they are asked.
