@@ -308,6 +308,8 @@ fn keys_replace_the_preset_s() {
             "preset = \"svix-webhook\"\nbackoff_for.429.fixed = { delay = \"1s\" }",
             &["backoff_for.429.fixed = { delay = \"1s\" }"],
         ),
+        ("preset = \"svix-webhook\"\nbackoff_for = {}", &["attempts = 8"]),
+        ("preset = \"got\"\nbudget = \"none\"\nbreaker = \"none\"", &["attempts = 3"]),
         ("timeout = \"5s\"\npreset = \"stripe-python\"", &["timeout = \"5s\""]),
     ] {
         let loaded = read(lines);

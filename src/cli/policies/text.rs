@@ -121,7 +121,7 @@ fn table(rows: &[DelayRow]) -> String {
         let [min, mean, max, so_far] = [row.min, row.mean, row.max, total].map(number);
         lines.push([row.retry.to_string(), min, mean, max, so_far, jitter(row.effective_jitter())]);
     }
-    let widths: Vec<usize> = [5, 9, 9, 9, 11, 8]
+    let widths: Vec<usize> = [5, 9, 9, 9, 11, 6]
         .into_iter()
         .enumerate()
         .map(|(column, least)| lines.iter().map(|line| line[column].len()).fold(least, usize::max))

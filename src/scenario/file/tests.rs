@@ -333,6 +333,11 @@ policy.r.budget.ratio.on_refusal = "retry"
 policy.r.limiter.rate.on_refusal = "retry"
 policy.q.breaker.rate.calls = 101
 policy.t.preset = "backon"
+policy.p.breaker = "none"
+policy.p.budget = "none"
+policy.p.throttle = "none"
+policy.p.limiter = "none"
+policy.p.concurrency = "none"
 "#;
 
 /// No key is read and then ignored: each changes the question, and what is printed of it.

@@ -105,7 +105,7 @@ fn read(name: &'static str, text: &str) -> Preset {
     Preset { name, family, summary, source, version, surprises, not_modelled, resolved, resolved_json, policy }
 }
 
-/// Keys of a policy whose values are gates, in the order in which they are asked.
+/// Keys of a policy whose values are gates, in the order in which they are asked. Each may be `"none"`.
 const GATES: [&str; 5] = ["budget", "throttle", "limiter", "breaker", "concurrency"];
 
 /// Delays are shown before so many retries where attempts are not limited.
@@ -216,16 +216,22 @@ fn named<'a>(policy: &'a DeTable<'_>) -> Option<(&'a str, Place)> {
 }
 
 /// Gives each policy with a preset the keys that it does not have. They stand where the preset is named: what is wrong with them is wrong
-/// there. A preset that there is not is left to who reads the table.
+/// there. A preset that there is not is left to who reads the table. A gate that is `"none"` has kept the preset's away, and goes.
 pub fn fill(root: &mut DeTable<'_>) {
     let Some(DeValue::Table(policies)) = root.get_mut("policy").map(Spanned::get_mut) else { return };
     for (_, node) in policies.iter_mut() {
         let DeValue::Table(policy) = node.get_mut() else { continue };
-        let Some((name, place)) = named(policy) else { continue };
-        for (key, value) in keys_of(name).into_iter().flatten() {
-            if !policy.contains_key(key.get_ref().as_ref()) {
-                policy.insert(Spanned::new(place.clone(), key.into_inner()), placed(value, &place));
+        if let Some((name, place)) = named(policy).map(|(name, place)| (name.to_owned(), place)) {
+            for (key, value) in keys_of(&name).into_iter().flatten() {
+                if !policy.contains_key(key.get_ref().as_ref()) {
+                    policy.insert(Spanned::new(place.clone(), key.into_inner()), placed(value, &place));
+                }
             }
+        }
+        let absent = |key: &str| policy.get(key).is_some_and(|gate| gate.get_ref().as_str() == Some("none"));
+        let gone: Vec<&str> = GATES.into_iter().filter(|key| absent(key)).collect();
+        for key in gone {
+            policy.remove(key);
         }
     }
 }

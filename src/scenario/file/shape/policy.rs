@@ -49,20 +49,25 @@ pub struct PolicyTable {
     /// The idempotency key of its requests. Default: `"none"`.
     #[serde(default)]
     key: KeyName,
-    /// A circuit breaker that may refuse attempts. Default: none.
+    /// A circuit breaker that may refuse attempts. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<OrNone<BreakerChoice>>")]
     breaker: Option<BreakerChoice>,
-    /// A budget that may refuse retries. Default: none.
+    /// A budget that may refuse retries. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<OrNone<BudgetChoice>>")]
     pub budget: Option<BudgetChoice>,
-    /// A throttle that refuses attempts while many fail. Default: none.
+    /// A throttle that refuses attempts while many fail. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<OrNone<ThrottleChoice>>")]
     throttle: Option<ThrottleChoice>,
-    /// A limit on the rate at which attempts are sent. Default: none.
+    /// A limit on the rate at which attempts are sent. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<OrNone<LimiterChoice>>")]
     limiter: Option<LimiterChoice>,
-    /// A limit on retries in flight at once. Default: none.
+    /// A limit on retries in flight at once. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<OrNone<ConcurrencyTable>>")]
     pub concurrency: Option<ConcurrencyTable>,
     /// What is different in the world of this row: paths of `server`, `fault` and `load`. Default: nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
