@@ -48,9 +48,11 @@ pub struct Rung {
 }
 
 impl Ladder {
-    /// "7 s in all".
+    /// "7 s in 3 retries".
     pub fn in_all(&self) -> String {
-        format!("{} in all", length(self.rungs.iter().map(|rung| rung.mean).sum()))
+        let retries = if self.rungs.len() == 1 { "retry" } else { "retries" };
+        let sum = self.rungs.iter().map(|rung| rung.mean).sum();
+        format!("{} in {} {retries}", length(sum), self.rungs.len())
     }
 
     /// In words, for who cannot see it.
@@ -123,7 +125,7 @@ impl Axis {
     /// What the marks mean.
     pub fn caption(&self) -> String {
         let marks =
-            "Bar: from the smallest to the largest delay. Dot, and number at right: the mean; in all: their sum.";
+            "Bar: from the smallest to the largest delay. Dot, and number at right: the mean. Above: the sum of these.";
         match self {
             Axis::Linear(_) => marks.to_owned(),
             Axis::Logarithmic(_) => {
@@ -133,22 +135,24 @@ impl Axis {
     }
 }
 
-/// Times that a logarithmic axis can name, in seconds: a tenfold each as far as clocks go.
-const TIMES: [f64; 14] =
-    [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 60.0, 600.0, 3_600.0, 36_000.0, 360_000.0, 3_600_000.0];
+/// Times that a logarithmic axis can name, in seconds: up to 1,000 days, a tenfold each as far as clocks go.
+const TIMES: [f64; 15] =
+    [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 60.0, 600.0, 3_600.0, 36_000.0, 864_000.0, 8.64e6, 8.64e7];
 
-/// `250 ms`, `5 min`, `0`. Means are known to four digits at best, and an hour is not 59:59.
+/// Three digits in one unit, `250 ms`, `5 min`, `27.6 h`, and `0`: delays are compared here, not added up.
 fn length(seconds: f64) -> String {
-    if seconds <= 0.0 {
-        return "0".to_owned();
-    }
-    let mut unit = 1e-9;
-    while unit * 1e4 < seconds {
-        unit *= 10.0;
-    }
-    // Whole multiples of powers of ten are exact from 1 on; below, the unit is ms.
-    let digits = (seconds / unit).round();
-    Notation::PAGE.length(if unit >= 1.0 { digits * unit.round() } else { digits / (1.0 / unit).round() })
+    // What is rounded up to a whole unit is one.
+    let whole_minutes = |s: f64| s > 59.95 && (s / 60.0).fract() < 1e-6;
+    let (value, unit) = match seconds {
+        s if s <= 0.0 => return "0".to_owned(),
+        s if s < 0.9995 => (s * 1e3, "ms"),
+        s if s < 119.5 && !whole_minutes(s) => (s, "s"),
+        s if s < 3_597.0 => (s / 60.0, "min"),
+        s if s < 2.0 * 86_400.0 => (s / 3_600.0, "h"),
+        s => (s / 86_400.0, "d"),
+    };
+    let n = Notation::PAGE;
+    format!("{}{}{unit}", n.rate(value), n.unit_space)
 }
 
 /// One of these ladders, for the policy in this place.
@@ -178,4 +182,29 @@ pub fn panel(ladder: &Ladder, slot: usize, axis: &Axis) -> Picture {
     }
     picture.words = ladder.words();
     picture
+}
+
+#[cfg(test)]
+mod tests {
+    use super::length;
+
+    #[test]
+    fn lengths_have_three_digits_in_one_unit() {
+        for (seconds, expected) in [
+            (0.0, "0"),
+            (5e-5, "0.05 ms"),
+            (0.375, "375 ms"),
+            (0.999_99, "1 s"),
+            (1.125, "1.12 s"),
+            (60.0, "1 min"),
+            (64.0, "64 s"),
+            (100.0, "100 s"),
+            (227.0, "3.78 min"),
+            (3_600.000_4, "1 h"),
+            (99_305.0, "27.6 h"),
+            (864_000.0, "10 d"),
+        ] {
+            assert_eq!(length(seconds).replace('\u{a0}', " "), expected, "{seconds}");
+        }
+    }
 }

@@ -188,11 +188,11 @@ fn ladders_say_what_the_delays_are() {
         ["0", "2", "4", "6"]
     );
     assert!(texts(&panel).contains(&"750\u{a0}ms"), "{:?}", texts(&panel));
-    assert_eq!(steps.in_all().replace('\u{a0}', " "), "1.25 s in all");
+    assert_eq!(steps.in_all().replace('\u{a0}', " "), "1.25 s in 2 retries");
     assert_eq!(panel.words.replace('\u{a0}', " "), "steps, by retry: 1 always 500 ms; 2 500 ms to 1 s, mean 750 ms.");
     assert!(!axis.caption().contains("logarithmic"));
     let hour = Ladder { rungs: vec![rung(1, 0.0, 1.0, 2.0), rung(2, 3_000.0, 3_600.000_4, 4_200.0)], ..wait };
-    let axis = ladder::Axis::new(&[hour.clone()]);
+    let axis = ladder::Axis::new(std::slice::from_ref(&hour));
     assert!(axis.caption().contains("logarithmic"));
     assert!(texts(&ladder::panel(&hour, 0, &axis)).contains(&"1\u{a0}h"), "the noise of a mean is not shown");
 }
