@@ -2,7 +2,7 @@
 //!
 //! This is what `simlab policies` shows. The examples are scenario text; a test reads each and compares it with the value beside it.
 
-use crate::retry::backoff::DelayRow;
+pub use crate::retry::backoff::DelayRow;
 use crate::retry::curve::exponential::Exponential;
 use crate::retry::jitter::multiply::Multiply;
 use crate::retry::{Backoff, CapAt, Curve, Jitter};

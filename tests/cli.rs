@@ -210,6 +210,46 @@ fn scenarios_to_start_from() {
     assert_eq!(written, place.run("schema", 0).stdout);
 }
 
+/// The list for programs has everything that there is; a picture has the delays of what was asked for.
+#[test]
+fn policies_as_a_list_and_as_a_picture() {
+    let place = Place::new("policies");
+    let list: serde_json::Value = serde_json::from_slice(&place.run("policies --format json", 0).stdout).expect("JSON");
+    let listed = String::from_utf8(place.run("policies", 0).stdout).expect("text");
+    let list = list.as_array().expect("a list");
+    for entry in list {
+        let name = entry["name"].as_str().expect("a name");
+        assert!(listed.contains(&format!("\n  {name} ")), "{name} is not in the list for people");
+        let rows = entry["delays"].as_array().expect("delays").len();
+        let expected = match (entry["kind"].as_str(), entry["attempts"].as_u64()) {
+            (Some("gate"), None) => 0,
+            (Some("preset"), Some(attempts)) => (attempts as usize - 1).min(10),
+            (Some("preset"), None) if entry["attempts"] == "unlimited" => 8,
+            (Some("backoff"), None) => 8,
+            other => panic!("{name}: {other:?}"),
+        };
+        assert_eq!(rows, expected, "{name}");
+        for key in ["family", "summary", "source"] {
+            assert!(entry[key].is_string(), "{name}: {key}");
+        }
+    }
+    assert_eq!(listed.lines().filter(|line| line.starts_with("  ")).count(), list.len());
+    let google = list.iter().find(|entry| entry["name"] == "google-api-core").expect("a preset");
+    assert_eq!((google["deadline"].as_f64(), google["total_wait"].is_null()), (Some(120.0), true));
+    assert_eq!(google["delays"][6]["max"].as_f64(), Some(60.0));
+    let memoryless = list.iter().find(|entry| entry["name"] == "memoryless").expect("a backoff");
+    assert!(memoryless["delays"][0]["max"].is_null(), "no limit is no number");
+    for (file, begin) in [("ladder.svg", &b"<svg "[..]), ("ladder.png", b"\x89PNG"), ("ladder.svg", b"<svg ")] {
+        place.run(&format!("policies stripe-python full-jitter svix-webhook --chart {file}"), 0);
+        assert!(fs::read(place.0.join(file)).expect("a picture").starts_with(begin), "{file}");
+    }
+    let svg = fs::read_to_string(place.0.join("ladder.svg")).expect("text");
+    for text in ["stripe-python", "full-jitter", "svix-webhook after timeout or 429", "logarithmic"] {
+        assert!(svg.contains(text), "no {text}");
+    }
+    place.run("policies stripe-python --chart nowhere/ladder.svg", 4);
+}
+
 #[test]
 fn every_shell_has_its_completions() {
     let place = Place::new("completions");

@@ -33,6 +33,7 @@ limiter.rate = { rate = "1/s", on_limit = "refuse" }
 concurrency = { retries = 1 }
 with.server.s.queue = 3
 [policy.q]
+preset = "backon"
 attempts = 3
 breaker.rate = { threshold = 0.5, calls = 10, open = "1s", slow_call = "1s", slow_threshold = 0.5 }
 budget.ratio = { ratio = 0.5 }

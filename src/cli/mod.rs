@@ -44,7 +44,7 @@ enum Command {
     Check(check::Args),
     /// Print the fully resolved scenario as TOML
     Show(show::Args),
-    /// List backoffs and gates, or explain some with their delays and sources
+    /// List backoffs, gates and presets, or explain some with their delays and sources
     Policies(policies::Args),
     /// Write a commented scenario to start from
     New(new::Args),

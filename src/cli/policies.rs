@@ -1,9 +1,14 @@
 //! `simlab policies`: what there is, and what each does.
 
-use std::fmt::Write;
+mod chart;
+mod json;
+mod text;
+
+use std::path::PathBuf;
 
 use super::{Exit, print};
-use crate::catalog::{Entry, Family, entries};
+use crate::catalog::{self, DelayRow, Entry};
+use crate::scenario::file::preset::{Preset, presets};
 use crate::scenario::nearest;
 
 /// Arguments of `policies`.
@@ -11,82 +16,105 @@ use crate::scenario::nearest;
 pub struct Args {
     /// Names to explain; without any, all are listed
     names: Vec<String>,
+    /// What to print on stdout
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// Draw the delays of these names side by side instead, into a file that ends in .svg or .png
+    #[arg(long, value_name = "FILE", requires = "names", conflicts_with = "format", value_parser = chart::file)]
+    chart: Option<PathBuf>,
 }
 
-/// Retries in an explanation's table.
+/// What to print on stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+}
+
+/// Something that has a name here.
+enum Subject {
+    /// A backoff or a gate.
+    Entry(Entry),
+    /// A production client's defaults.
+    Preset(Box<Preset>),
+}
+
+/// Retries of a backoff that is no preset.
 const RETRIES: u32 = 8;
 
-pub fn main(args: &Args) -> Exit {
-    let entries = entries();
-    if args.names.is_empty() {
-        return print(&list(&entries));
+impl Subject {
+    fn name(&self) -> &'static str {
+        match self {
+            Subject::Entry(entry) => entry.name,
+            Subject::Preset(preset) => preset.name,
+        }
     }
-    let mut text = String::new();
-    for (index, name) in args.names.iter().enumerate() {
-        let Some(entry) = entries.iter().find(|entry| entry.name == name) else {
-            eprintln!("error: there is no backoff or gate `{name}`");
-            if let Some(near) = nearest::nearest(name, entries.iter().map(|entry| entry.name)) {
-                eprintln!("help: there is `{near}`");
+
+    /// One line.
+    fn summary(&self) -> &str {
+        match self {
+            Subject::Entry(entry) => entry.summary,
+            Subject::Preset(preset) => &preset.summary,
+        }
+    }
+
+    /// What it is listed with.
+    fn family(&self) -> &str {
+        match self {
+            Subject::Entry(entry) => entry.family.heading(),
+            Subject::Preset(preset) => &preset.family,
+        }
+    }
+
+    /// The delays before retries; of a preset also those after outcomes that have their own. None of a gate.
+    fn delays(&self) -> Vec<(Option<String>, Vec<DelayRow>)> {
+        match self {
+            Subject::Entry(entry) => vec![(None, entry.delays(RETRIES))],
+            Subject::Preset(preset) => preset.delays(),
+        }
+    }
+
+    /// The same for people: each ladder once, with what it comes after: nothing, or " after timeout or 429".
+    fn ladders(&self) -> Vec<(String, Vec<DelayRow>)> {
+        let mut ladders: Vec<(String, Vec<DelayRow>)> = Vec::new();
+        for (outcome, rows) in self.delays().into_iter().filter(|(_, rows)| !rows.is_empty()) {
+            match (ladders.iter_mut().find(|(_, other)| *other == rows), outcome) {
+                (_, None) => ladders.push((String::new(), rows)),
+                (Some((after, _)), Some(outcome)) if !after.is_empty() => after.push_str(&format!(" or {outcome}")),
+                (Some(_), Some(_)) => {}
+                (None, Some(outcome)) => ladders.push((format!(" after {outcome}"), rows)),
             }
-            eprintln!("help: `simlab policies` lists all");
-            return Exit::Usage;
+        }
+        ladders
+    }
+}
+
+pub fn main(args: &Args) -> Exit {
+    let mut subjects: Vec<Subject> = catalog::entries().into_iter().map(Subject::Entry).collect();
+    subjects.extend(presets().into_iter().map(|preset| Subject::Preset(Box::new(preset))));
+    let mut named = Vec::new();
+    for name in &args.names {
+        let Some(subject) = subjects.iter().find(|subject| subject.name() == name) else {
+            return unknown(name, &subjects);
         };
-        if index > 0 {
-            text.push('\n');
-        }
-        explain(entry, &mut text);
+        named.push(subject);
     }
-    print(&text)
-}
-
-fn list(entries: &[Entry]) -> String {
-    let mut text = String::new();
-    for family in [Family::Backoff, Family::Gate] {
-        let _ = writeln!(text, "{}", family.heading());
-        for entry in entries.iter().filter(|entry| entry.family == family) {
-            let _ = writeln!(text, "  {:<20}  {}", entry.name, entry.summary);
-        }
-        text.push('\n');
-    }
-    text.push_str("`simlab policies NAME` explains one, with its delays and its source.\n");
-    text
-}
-
-fn explain(entry: &Entry, text: &mut String) {
-    let _ = writeln!(text, "{}: {}\n", entry.name, entry.summary);
-    for (label, words) in [("rule", entry.rule), ("source", entry.source)] {
-        let _ = writeln!(text, "{}", wrapped(label, words));
-    }
-    let _ = writeln!(text, "{:<8}{}", "example", entry.example);
-    let rows = entry.delays(RETRIES);
-    if rows.is_empty() {
-        return;
-    }
-    let _ = writeln!(text, "\nDelay before each retry of the example, in seconds:\n");
-    let _ = writeln!(text, "{:>5}  {:>9}  {:>9}  {:>9}  {:>11}", "retry", "min", "mean", "max", "mean so far");
-    let mut total = 0.0;
-    for row in rows {
-        total += row.mean;
-        let max = if row.max.is_finite() { format!("{:.3}", row.max) } else { "no limit".to_owned() };
-        let _ = writeln!(text, "{:>5}  {:>9.3}  {:>9.3}  {max:>9}  {total:>11.3}", row.retry, row.min, row.mean);
+    match (&args.chart, args.format) {
+        (Some(path), _) => chart::write(path, &named),
+        (None, Format::Json) if named.is_empty() => print(&json::list(&subjects.iter().collect::<Vec<_>>())),
+        (None, Format::Json) => print(&json::list(&named)),
+        (None, Format::Table) if named.is_empty() => print(&text::list(&subjects)),
+        (None, Format::Table) => print(&named.into_iter().map(text::explain).collect::<Vec<_>>().join("\n")),
     }
 }
 
-/// Words after a label, wrapped at 80 columns and indented.
-fn wrapped(label: &str, words: &str) -> String {
-    let mut text = format!("{label:<8}");
-    let mut column = 8;
-    for (index, word) in words.split_whitespace().enumerate() {
-        let length = word.chars().count();
-        if index > 0 && column + 1 + length > 80 {
-            text.push_str("\n        ");
-            column = 8;
-        } else if index > 0 {
-            text.push(' ');
-            column += 1;
-        }
-        text.push_str(word);
-        column += length;
+fn unknown(name: &str, subjects: &[Subject]) -> Exit {
+    eprintln!("error: there is no backoff, gate or preset `{name}`");
+    if let Some(near) = nearest::nearest(name, subjects.iter().map(Subject::name)) {
+        eprintln!("help: there is `{near}`");
     }
-    text
+    eprintln!("help: `simlab policies` lists all");
+    Exit::Usage
 }

@@ -95,6 +95,14 @@ pub struct DelayRow {
     pub max: f64,
 }
 
+impl DelayRow {
+    /// How far apart the smallest and the largest delay are, in units of the mean: what is left of the jitter once caps and floors have cut
+    /// it. 0: everyone waits equally long.
+    pub fn effective_jitter(&self) -> f64 {
+        if self.min == self.max { 0.0 } else { (self.max - self.min) / self.mean }
+    }
+}
+
 impl Backoff {
     /// Any combination: the window grows as `curve` says, `cap` bounds the window or the delay, and `jitter` makes the delay of the window.
     pub fn new(curve: Curve, cap: Option<Span>, cap_at: CapAt, jitter: Jitter) -> Backoff {
@@ -407,6 +415,18 @@ mod tests {
             &Backoff::schedule(vec![MS(10), MS(40)], 0.5),
             &[(5.0, 10.0, 15.0), (20.0, 40.0, 60.0), (20.0, 40.0, 60.0)],
         );
+    }
+
+    #[test]
+    fn jitter_is_what_is_left_of_it() {
+        let of = |backoff: &Backoff, k: usize| backoff.table(k as u32)[k - 1].effective_jitter();
+        let full = Backoff::full_jitter(MS(500), 2.0, Some(MS(800)));
+        assert!((of(&full, 1) - 2.0).abs() < 1e-3 && (of(&full, 2) - 2.0).abs() < 1e-3);
+        assert_eq!(of(&Backoff::none(), 1), 0.0);
+        assert_eq!(of(&Backoff::memoryless(MS(100)), 1), f64::INFINITY);
+        // The cap after the jitter leaves nothing of it.
+        let capped = Backoff::additive_jitter(MS(1_000), 2.0, Some(MS(2_000)), MS(500), false);
+        assert_eq!([of(&capped, 1) > 0.3, of(&capped, 2) > 0.0], [true, false]);
     }
 
     /// Known windows or not, a delay is what curve, cap and jitter make of it, to the last nanosecond and with the same draws.

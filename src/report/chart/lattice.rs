@@ -5,6 +5,7 @@ use super::dots::{self, Plot};
 use super::font;
 use super::forest;
 use super::ink::{Role, TEXT};
+use super::ladder::{self, Ladder};
 use super::latency;
 use super::phase::Phase;
 use super::picture::{Anchor, Picture, Point, Shape};
@@ -173,7 +174,7 @@ pub fn phase(input: &ReportInput) -> Option<Picture> {
         (head, phase.panel(policy))
     };
     let panels = phase.shown().into_iter().map(panel).collect();
-    Some(side_by_side(input, "Load against goodput", &phase.caption(), panels))
+    Some(side_by_side(Some(&input.title()), "Load against goodput", &phase.caption(), panels))
 }
 
 /// Differences to the baseline.
@@ -182,7 +183,17 @@ pub fn forest(input: &ReportInput) -> Option<Picture> {
         |panel: &forest::Panel| (Head { slot: None, name: panel.title(), right: String::new() }, panel.picture());
     let panels: Vec<(Head, Picture)> = forest::panels(input.comparison).iter().map(panel).collect();
     let title = forest::title(input.comparison);
-    (!panels.is_empty()).then(|| side_by_side(input, &title, &forest::caption(input.comparison), panels))
+    (!panels.is_empty()).then(|| side_by_side(Some(&input.title()), &title, &forest::caption(input.comparison), panels))
+}
+
+/// Delays of policies, a panel each.
+pub fn ladders(ladders: &[Ladder]) -> Picture {
+    let axis = ladder::Axis::new(ladders);
+    let panel = |(slot, own): (usize, &Ladder)| {
+        let head = Head { slot: Some(slot), name: harmless(&own.name), right: own.in_all() };
+        (head, ladder::panel(own, slot, &axis))
+    };
+    side_by_side(None, ladder::TITLE, &axis.caption(), ladders.iter().enumerate().map(panel).collect())
 }
 
 /// What stands over a panel.
@@ -194,11 +205,12 @@ struct Head {
 }
 
 /// Panels in rows of three.
-fn side_by_side(input: &ReportInput, title: &str, caption: &str, panels: Vec<(Head, Picture)>) -> Picture {
+fn side_by_side(scenario: Option<&str>, title: &str, caption: &str, panels: Vec<(Head, Picture)>) -> Picture {
     let columns = COLUMNS.min(panels.len());
     let panel_width = panels[0].1.width;
     let width = 2.0 * MARGIN + columns as f64 * panel_width + (columns - 1) as f64 * GAP;
-    let (mut picture, top) = sheet(width, &format!("{}: {title}", input.title()), &[caption.to_owned()]);
+    let whole = scenario.map_or_else(|| title.to_owned(), |scenario| format!("{scenario}: {title}"));
+    let (mut picture, top) = sheet(width, &whole, &[caption.to_owned()]);
     let mut y = top + 4.0;
     let mut words = Vec::new();
     let mut panels = panels.into_iter().peekable();
@@ -213,7 +225,7 @@ fn side_by_side(input: &ReportInput, title: &str, caption: &str, panels: Vec<(He
         }
         y += HEAD + tallest + GAP;
     }
-    picture.words = format!("{}. {}", input.title(), words.join(" "));
+    picture.words = format!("{}. {}", scenario.unwrap_or(title), words.join(" "));
     bind(picture, y - GAP)
 }
 

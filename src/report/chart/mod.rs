@@ -8,6 +8,7 @@ pub mod dots;
 mod font;
 pub mod forest;
 pub mod ink;
+pub mod ladder;
 pub mod latency;
 mod lattice;
 pub mod phase;
@@ -66,6 +67,24 @@ pub fn files(input: &ReportInput) -> Vec<(String, Vec<u8>)> {
         ]
     };
     charts(input).into_iter().flat_map(both).collect()
+}
+
+/// How a picture in a file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// As text that browsers draw, in light colours.
+    Svg,
+    /// As pixels.
+    Png,
+}
+
+/// The delays of policies, which no scenario is needed for, as a file. At least one.
+pub fn ladders(ladders: &[ladder::Ladder], ending: Ending) -> Vec<u8> {
+    let picture = lattice::ladders(ladders);
+    match ending {
+        Ending::Svg => svg::svg(&picture, Colours::Light).into_bytes(),
+        Ending::Png => png::png(&picture),
+    }
 }
 
 /// A picture as an element of the page.

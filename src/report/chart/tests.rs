@@ -3,14 +3,15 @@
 use std::sync::atomic::AtomicBool;
 
 use super::ink::Role;
+use super::ladder::{self, Ladder, Rung};
 use super::phase::Phase;
 use super::picture::{Extent, Picture, Shape};
 use super::series::MOST_POINTS;
 use super::storm::{Level, Storm};
-use super::{Width, charts, dots, files, forest, latency, results};
+use super::{Ending, Width, charts, dots, files, forest, latency, lattice, results};
 use crate::distribution::Distribution;
 use crate::experiment::{self, Options};
-use crate::metrics::ending::Ending;
+use crate::metrics::ending;
 use crate::protocol::Method;
 use crate::report::ReportInput;
 use crate::report::column::{Cells, Column};
@@ -100,36 +101,100 @@ fn pictures(input: &ReportInput) -> Vec<(String, Picture)> {
     panels.chain(plots).chain(both).chain(ways).chain(forest).chain(whole).collect()
 }
 
-/// Nothing outside the picture, no text on text, no line too long, and words for who cannot see it.
+/// Every picture of a report about this world is well drawn.
 fn check(world: &str, scenario: &Scenario) {
     with_results(scenario, |input| {
-        for (name, picture) in pictures(input) {
-            let name = format!("{world}, {name}");
-            assert!(picture.words.len() > 20, "{name} has words");
-            let mut texts: Vec<(&str, Extent)> = Vec::new();
-            for mark in &picture.marks {
-                let extent = mark.extent();
-                let inside = extent.0 > -0.6
-                    && extent.1 > -0.6
-                    && extent.2 < picture.width + 0.6
-                    && extent.3 < picture.height + 0.6;
-                assert!(inside, "{name}: {mark:?} at {extent:?} in {} × {}", picture.width, picture.height);
-                match &mark.shape {
-                    Shape::Text { text, .. } => {
-                        let other = texts.iter().find(|(_, other)| other.overlaps(extent));
-                        assert!(other.is_none(), "{name}: {text:?} on {other:?}");
-                        texts.push((text, extent));
-                    }
-                    Shape::Path(points) => assert!(points.len() <= MOST_POINTS, "{name}: {} points", points.len()),
-                    // There and back, with both ends of the base.
-                    Shape::Area(points) => {
-                        assert!(points.len() <= 2 * (MOST_POINTS + 1), "{name}: {} points", points.len())
-                    }
-                    Shape::Rect(..) | Shape::Circle(..) => {}
-                }
-            }
-        }
+        pictures(input).iter().for_each(|(name, picture)| well_drawn(&format!("{world}, {name}"), picture));
     });
+}
+
+/// Nothing outside the picture, no text on text, no line too long, and words for who cannot see it.
+fn well_drawn(name: &str, picture: &Picture) {
+    assert!(picture.words.len() > 20, "{name} has words");
+    let mut texts: Vec<(&str, Extent)> = Vec::new();
+    for mark in &picture.marks {
+        let extent = mark.extent();
+        let inside =
+            extent.0 > -0.6 && extent.1 > -0.6 && extent.2 < picture.width + 0.6 && extent.3 < picture.height + 0.6;
+        assert!(inside, "{name}: {mark:?} at {extent:?} in {} × {}", picture.width, picture.height);
+        match &mark.shape {
+            Shape::Text { text, .. } => {
+                let other = texts.iter().find(|(_, other)| other.overlaps(extent));
+                assert!(other.is_none(), "{name}: {text:?} on {other:?}");
+                texts.push((text, extent));
+            }
+            Shape::Path(points) => assert!(points.len() <= MOST_POINTS, "{name}: {} points", points.len()),
+            // There and back, with both ends of the base.
+            Shape::Area(points) => {
+                assert!(points.len() <= 2 * (MOST_POINTS + 1), "{name}: {} points", points.len())
+            }
+            Shape::Rect(..) | Shape::Circle(..) => {}
+        }
+    }
+}
+
+/// Ladders of seconds and of days, without jitter, without end, and without any delay.
+#[test]
+fn every_ladder() {
+    let ladder = |name: &str, rungs: &[(f64, f64, f64)]| Ladder {
+        name: name.to_owned(),
+        rungs: (1..).zip(rungs).map(|(retry, &(min, mean, max))| Rung { retry, min, mean, max }).collect(),
+    };
+    let long = "a-preset-whose-name-is-much-too-long-for-any-panel after timeout or 429";
+    let half = ladder("half", &[(0.25, 0.375, 0.5), (0.5, 0.75, 1.0)]);
+    let full = ladder("full", &[(0.0, 0.5, 1.0), (0.0, 1.0, 2.0), (0.0, 10.0, 20.0)]);
+    let none = ladder("none", &[(0.0, 0.0, 0.0); 8]);
+    let memoryless = ladder("memoryless", &[(0.0, 0.5, f64::INFINITY); 8]);
+    let hours = ladder(long, &[(4.0, 5.0, 6.0), (240.0, 300.0, 360.0), (28_800.0, 36_000.0, 43_200.0)]);
+    let micros = ladder("micros", &[(5e-5, 5e-5, 5e-5), (1e-4, 1e-4, 1e-4), (0.2e-3, 0.2e-3, 0.2e-3)]);
+    let grows: Vec<(f64, f64, f64)> = (0..10).map(|k| 10.0_f64 * f64::from(1 << (2 * k))).map(|w| (w, w, w)).collect();
+    let days = ladder("days", &grows);
+    for (name, ladders) in [
+        ("linear", vec![half.clone(), full.clone()]),
+        ("one", vec![memoryless.clone()]),
+        ("nothing", vec![none.clone()]),
+        ("micros", vec![micros.clone()]),
+        ("all", vec![half, full, none, memoryless, hours, micros, days]),
+    ] {
+        let picture = lattice::ladders(&ladders);
+        well_drawn(name, &picture);
+        assert!(texts(&picture).len() > 2 * ladders.iter().map(|ladder| ladder.rungs.len()).sum::<usize>(), "{name}");
+        for ending in [Ending::Svg, Ending::Png] {
+            assert_eq!(super::ladders(&ladders, ending), super::ladders(&ladders, ending), "{name}");
+        }
+        well_formed(name, std::str::from_utf8(&super::ladders(&ladders, Ending::Svg)).expect("UTF-8"));
+    }
+}
+
+/// A bar is where its delays are, and its numbers are those of the ladder.
+#[test]
+fn ladders_say_what_the_delays_are() {
+    let rung = |retry, min, mean, max| Rung { retry, min, mean, max };
+    let steps = Ladder { name: "steps".to_owned(), rungs: vec![rung(1, 0.5, 0.5, 0.5), rung(2, 0.5, 0.75, 1.0)] };
+    let wait = Ladder { name: "wait".to_owned(), rungs: vec![rung(1, 0.0, 4.0, 8.0)] };
+    let axis = ladder::Axis::new(&[steps.clone(), wait.clone()]);
+    let panel = ladder::panel(&steps, 1, &axis);
+    let at = |role: Role| -> Vec<Extent> {
+        panel.marks.iter().filter(|mark| mark.ink == role.of(1)).map(super::picture::Mark::extent).collect()
+    };
+    let x = |seconds: f64| 24.0 + (274.0 - 24.0) * seconds / 8.0;
+    let bars = at(Role::Band);
+    assert_eq!(bars.len(), 1, "what is always the same has no bar");
+    assert!((bars[0].0 - x(0.5)).abs() < 1e-9 && (bars[0].2 - x(1.0)).abs() < 1e-9, "{bars:?}");
+    let dots: Vec<f64> = at(Role::Dot).iter().map(|dot| (dot.0 + dot.2) / 2.0).collect();
+    assert!((dots[0] - x(0.5)).abs() < 1e-9 && (dots[1] - x(0.75)).abs() < 1e-9, "{dots:?}");
+    assert_eq!(
+        texts(&panel)[..4].iter().map(|text| text.replace('\u{a0}', " ")).collect::<Vec<_>>(),
+        ["0", "2", "4", "6"]
+    );
+    assert!(texts(&panel).contains(&"750\u{a0}ms"), "{:?}", texts(&panel));
+    assert_eq!(steps.in_all().replace('\u{a0}', " "), "1.25 s in 2 retries");
+    assert_eq!(panel.words.replace('\u{a0}', " "), "steps, by retry: 1 always 500 ms; 2 500 ms to 1 s, mean 750 ms.");
+    assert!(!axis.caption().contains("logarithmic"));
+    let hour = Ladder { rungs: vec![rung(1, 0.0, 1.0, 2.0), rung(2, 3_000.0, 3_600.000_4, 4_200.0)], ..wait };
+    let axis = ladder::Axis::new(std::slice::from_ref(&hour));
+    assert!(axis.caption().contains("logarithmic"));
+    assert!(texts(&ladder::panel(&hour, 0, &axis)).contains(&"1\u{a0}h"), "the noise of a mean is not shown");
 }
 
 #[test]
@@ -230,8 +295,8 @@ fn pictures_say_what_the_results_say() {
             let name = &policy.name;
             let mean = |metric: &str| policy.mean(metric).expect("it was measured");
             let rate = mean("success_rate");
-            let first = policy.endings[Ending::First] - mean("first_attempt_success_rate");
-            let sum: f64 = Ending::ALL.into_iter().map(|ending| policy.endings[ending]).sum();
+            let first = policy.endings[ending::Ending::First] - mean("first_attempt_success_rate");
+            let sum: f64 = ending::Ending::ALL.into_iter().map(|ending| policy.endings[ending]).sum();
             assert!(
                 first.abs() < 1e-12 && (sum - 1.0).abs() < 1e-12,
                 "every operation of {name} ends in one way: {sum}"

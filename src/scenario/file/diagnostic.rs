@@ -79,9 +79,14 @@ impl Diagnostic {
         self
     }
 
+    /// Its main place.
+    pub fn place(&self) -> &Place {
+        self.labels.first().map_or(&(0..0), |(place, _)| place)
+    }
+
     /// The beginning of its main place, by which errors are sorted.
     pub fn start(&self) -> usize {
-        self.labels.first().map_or(0, |(place, _)| place.start)
+        self.place().start
     }
 
     /// On one line, for where there is no place to point at.

@@ -115,15 +115,19 @@ fn unknown_alternative(root: &DeTable<'_>, name: &str, known: &[&str], path: &st
         place.clone(),
         "not one of its choices",
     );
-    let list = known.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    let can_be = match path.rsplit('.').next() {
+        // Too many to read in an error.
+        Some("preset") => "`simlab policies` lists the presets".to_owned(),
+        _ => format!("it can be {}", known.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")),
+    };
     // A word on its own stands in quotes, an alternative with parameters is a key.
     let is_word = tree::find(root, &path.split('.').collect::<Vec<_>>()).is_some_and(|node| node.get_ref().is_str());
     match nearest(name, known.iter().copied()) {
         Some(near) => {
             let replacement = if is_word { format!("\"{near}\"") } else { near.to_owned() };
-            diagnostic.note(format!("it can be {list}")).fix("a similar name exists", place, replacement)
+            diagnostic.note(can_be).fix("a similar name exists", place, replacement)
         }
-        None => diagnostic.help(format!("it can be {list}")),
+        None => diagnostic.help(can_be),
     }
 }
 

@@ -8,6 +8,7 @@ mod expectations;
 mod explain;
 mod leaf;
 mod overrides;
+pub mod preset;
 mod recorded;
 mod resolved;
 mod schema;
@@ -172,6 +173,7 @@ pub fn parse(mut source: Source, stem: &str, folder: &Path, overrides: &Override
     for ((path, value), assignment) in overrides.set.iter().zip(&assignments) {
         overrides::apply(&mut root, assignment, path, value)?;
     }
+    preset::fill(&mut root);
     let (mut parts, mut diagnostics) = Parts::read(&root);
     diagnostics.extend(checks::across(&parts, &root));
     let mut files = recorded::read_all(&mut parts, folder, &root).unwrap_or_else(|errors| {
@@ -372,7 +374,7 @@ fn read_named<T: for<'de> Deserialize<'de>>(
         let read = T::deserialize(ValueDeserializer::from(node.clone()));
         match read {
             Ok(table) => named.push(Named { name, table }),
-            Err(error) => errors.push(explain::shape(&error, &[kind, &name], root)),
+            Err(error) => errors.push(preset::replaced(explain::shape(&error, &[kind, &name], root), node)),
         }
     }
     named

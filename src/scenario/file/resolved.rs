@@ -5,20 +5,27 @@ use serde_json::{Map, Value};
 
 use super::overrides::quoted;
 use super::shape::load::Load;
+use super::shape::policy::PolicyTable;
 use super::shape::top::{OperationTable, Top};
 use super::{Named, Tables};
 
 /// Tables whose entries are tables with names.
 const NAMED: [&str; 3] = ["server", "fault", "policy"];
 
+fn object<T: Serialize>(value: &T) -> Map<String, Value> {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(object)) => object,
+        other => unreachable!("a table is written as one: {other:?}"),
+    }
+}
+
+/// A policy alone, as JSON.
+pub fn policy(table: &PolicyTable) -> Value {
+    object(table).into()
+}
+
 /// As JSON, in the order of the file.
 pub fn json(tables: &Tables) -> Value {
-    fn object<T: Serialize>(value: &T) -> Map<String, Value> {
-        match serde_json::to_value(value) {
-            Ok(Value::Object(object)) => object,
-            other => unreachable!("a table is written as one: {other:?}"),
-        }
-    }
     fn named<T: Serialize>(entries: &[Named<T>]) -> Value {
         entries
             .iter()
@@ -66,16 +73,26 @@ pub fn toml(resolved: &Value) -> String {
 }
 
 fn section(text: &mut String, name: &str, table: &Value) {
-    text.push_str(&format!("\n[{name}]\n"));
+    text.push_str(&format!("\n[{name}]\n{}", lines(table)));
+}
+
+/// The keys of a table, a line each.
+pub fn lines(table: &Value) -> String {
+    let mut text = String::new();
     for (key, value) in table.as_object().into_iter().flatten() {
-        line(text, key, value);
+        line(&mut text, key, value);
     }
+    text
 }
 
 /// One line; a table with a single entry is a choice and becomes a dotted key.
 fn line(text: &mut String, key: &str, value: &Value) {
     match value {
         Value::Null => {}
+        // All its keys follow, so that what is printed means the same whatever becomes of the preset.
+        Value::String(name) if key == "preset" => {
+            text.push_str(&format!("# preset = {}, written out:\n", quoted(name)))
+        }
         // Each outcome's backoff stands on a line of its own.
         Value::Object(table) if key == "backoff_for" => {
             table.iter().for_each(|(outcome, backoff)| line(text, &format!("backoff_for.{outcome}"), backoff));

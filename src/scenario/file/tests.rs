@@ -222,6 +222,8 @@ inclusive = false
 507.custom.curve.telescoping = { base = "1s" }
 508.power = { base = "1s", scale = "1s", exponent = 2, cap = "9s" }
 509.telescoping-jitter = { base = "1s", cap = "9s" }
+[policy.t]
+preset = "got"
 [[expect]]
 policy = "p"
 metric = "success_rate"
@@ -410,6 +412,12 @@ policy.r.budget.ratio.scope = "fleet"
 policy.r.budget.ratio.on_refusal = "retry"
 policy.r.limiter.rate.on_refusal = "retry"
 policy.q.breaker.rate.calls = 101
+policy.t.preset = "backon"
+policy.p.breaker = "none"
+policy.p.budget = "none"
+policy.p.throttle = "none"
+policy.p.limiter = "none"
+policy.p.concurrency = "none"
 "#;
 
 /// No key is read and then ignored: each changes the question, and what is printed of it.
@@ -424,6 +432,8 @@ fn every_key_counts() {
     // A backoff put together is the same wherever it stands.
     let of_c = |path: &str| path.contains("backoff.custom") || path.contains(".curve.") || path.contains(".jitter.");
     missing.retain(|path| !path.starts_with("policy.c") || of_c(path));
+    // What the preset of `t` gives it.
+    missing.retain(|path| !path.starts_with("policy.t") || path == "policy.t.preset");
     for line in OTHERS.lines().filter(|line| !line.is_empty()) {
         let (path, value) = line.split_once(" = ").expect("an assignment");
         let other = read(FULL, &[(path, value)]).unwrap_or_else(|error| panic!("{line}: {}", error.render(false)));

@@ -17,12 +17,16 @@ use crate::protocol::Method;
 use crate::retry::{AtDeadline, KeyMode, OutcomeClass, OutcomeSet, RetryPolicy};
 use crate::scenario::PolicyConfig;
 use crate::scenario::file::leaf::{Factor, OrNone, OrUnlimited, Outcome, Outcomes, PositiveDuration};
+use crate::scenario::file::preset::PresetName;
 use crate::scenario::file::schema::{OUTCOME_KEY, by_key};
 
 /// A policy: one client's rules for one call. A row of the comparison.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyTable {
+    /// A production client's defaults: keys that are not given here are the preset's. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preset: Option<PresetName>,
     /// Most attempts of a call, the first included; a number or `"unlimited"`. Default: 1.
     pub attempts: Option<OrUnlimited<1>>,
     /// How long the client waits for the reply to an attempt, from its sending. Default: `"none"`, for ever.
@@ -62,20 +66,25 @@ pub struct PolicyTable {
     /// The idempotency key of its requests. Default: `"none"`.
     #[serde(default)]
     key: KeyName,
-    /// A circuit breaker that may refuse attempts. Default: none.
+    /// A circuit breaker that may refuse attempts. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<OrNone<BreakerChoice>>")]
     breaker: Option<BreakerChoice>,
-    /// A budget that may refuse retries. Default: none.
+    /// A budget that may refuse retries. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<OrNone<BudgetChoice>>")]
     pub budget: Option<BudgetChoice>,
-    /// A throttle that refuses attempts while many fail. Default: none.
+    /// A throttle that refuses attempts while many fail. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<OrNone<ThrottleChoice>>")]
     throttle: Option<ThrottleChoice>,
-    /// A limit on the rate at which attempts are sent. Default: none.
+    /// A limit on the rate at which attempts are sent. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<OrNone<LimiterChoice>>")]
     limiter: Option<LimiterChoice>,
-    /// A limit on retries in flight at once. Default: none.
+    /// A limit on retries in flight at once. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<OrNone<ConcurrencyTable>>")]
     pub concurrency: Option<ConcurrencyTable>,
     /// What is different in the world of this row: paths of `server`, `fault` and `load`. Default: nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -233,10 +242,16 @@ impl PolicyTable {
 
     /// As the engine knows it. Call [`PolicyTable::resolve`] first.
     pub fn build(&self, name: &str, method: Method) -> PolicyConfig {
+        let policy = Arc::new(self.retry_policy(method));
+        PolicyConfig { name: name.to_owned(), policy, gates: self.gates(), world: None }
+    }
+
+    /// The same without gates.
+    pub fn retry_policy(&self, method: Method) -> RetryPolicy {
         let mut backoff_for: Vec<_> =
             self.backoff_for.0.iter().map(|(class, backoff)| (*class, backoff.build())).collect();
         backoff_for.sort_by_key(|(class, _)| class.breadth());
-        let policy = RetryPolicy {
+        RetryPolicy {
             attempts: self.attempts.map_or(Some(1), |attempts| attempts.0),
             timeout: self.timeout.0.map(PositiveDuration::span),
             timeout_factor: self.timeout_factor.0,
@@ -256,8 +271,7 @@ impl PolicyTable {
                 KeyName::PerOperation => KeyMode::PerOperation,
                 KeyName::PerAttempt => KeyMode::PerAttempt,
             },
-        };
-        PolicyConfig { name: name.to_owned(), policy: Arc::new(policy), gates: self.gates(), world: None }
+        }
     }
 
     /// What is retried of an operation with this method.

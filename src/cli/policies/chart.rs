@@ -1,0 +1,49 @@
+//! `--chart`: the delays of some names as a picture in a file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Subject;
+use crate::catalog::DelayRow;
+use crate::cli::{Exit, print};
+use crate::report::chart::ladder::{Ladder, Rung};
+use crate::report::chart::{Ending, ladders};
+
+/// A name that says what to draw.
+pub fn file(name: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(name);
+    ending(&path).map(|_| path).ok_or_else(|| "it must end in .svg or .png".to_owned())
+}
+
+fn ending(path: &Path) -> Option<Ending> {
+    match path.extension()?.to_str()? {
+        "svg" => Some(Ending::Svg),
+        "png" => Some(Ending::Png),
+        _ => None,
+    }
+}
+
+/// Draws them; those after a single outcome stand beside the others.
+pub fn write(path: &Path, subjects: &[&Subject]) -> Exit {
+    let mut drawn = Vec::new();
+    for subject in subjects {
+        let ladders = subject.ladders();
+        if ladders.is_empty() {
+            eprintln!("error: `{}` makes no delays to draw", subject.name());
+            return Exit::Usage;
+        }
+        drawn.extend(ladders.into_iter().map(|(after, rows)| {
+            let rung = |row: &DelayRow| Rung { retry: row.retry, min: row.min, mean: row.mean, max: row.max };
+            Ladder { name: format!("{}{after}", subject.name()), rungs: rows.iter().map(rung).collect() }
+        }));
+    }
+    let ending = ending(path).expect("the name has been checked");
+    let bytes = ladders(&drawn, ending);
+    match fs::write(path, bytes) {
+        Ok(()) => print(&format!("Wrote {}.\n", path.display())),
+        Err(error) => {
+            eprintln!("error: cannot write `{}`: {error}", path.display());
+            Exit::Io
+        }
+    }
+}

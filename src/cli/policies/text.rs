@@ -1,0 +1,156 @@
+//! Backoffs, gates and presets in words and tables.
+
+use std::fmt::Write;
+
+use super::Subject;
+use crate::catalog::{DelayRow, Entry};
+use crate::scenario::file::preset::Preset;
+
+/// All of them with a line each, by family.
+pub fn list(subjects: &[Subject]) -> String {
+    let mut text = String::new();
+    let longest = subjects.iter().map(|subject| subject.name().len()).max().unwrap_or(0);
+    for (index, subject) in subjects.iter().enumerate() {
+        let family = subject.family();
+        if index == 0 || subjects[index - 1].family() != family {
+            let gap = if index == 0 { "" } else { "\n" };
+            let kind = if matches!(subject, Subject::Preset(_)) { "presets: " } else { "" };
+            let _ = writeln!(text, "{gap}{kind}{family}");
+        }
+        let _ = writeln!(text, "  {:<longest$}  {}", subject.name(), subject.summary());
+    }
+    text.push_str("\n`simlab policies NAME` explains one, with its delays and its source.\n");
+    text
+}
+
+/// One of them.
+pub fn explain(subject: &Subject) -> String {
+    let mut text = format!("{}: {}\n\n", subject.name(), subject.summary());
+    match subject {
+        Subject::Entry(own) => entry(own, &mut text),
+        Subject::Preset(own) => preset(subject, own, &mut text),
+    }
+    text
+}
+
+fn entry(entry: &Entry, text: &mut String) {
+    for (label, words) in [("rule", entry.rule), ("source", entry.source)] {
+        let _ = writeln!(text, "{}", wrapped(label, words));
+    }
+    let _ = writeln!(text, "{:<8}{}", "example", entry.example);
+    let rows = entry.delays(super::RETRIES);
+    if !rows.is_empty() {
+        let _ = writeln!(text, "\nDelay before each retry of the example, in seconds:\n\n{}", table(&rows));
+    }
+}
+
+fn preset(subject: &Subject, preset: &Preset, text: &mut String) {
+    let retried = words(&preset.resolved_json["retry_on"]);
+    let gates = preset.gates();
+    let gates = if gates.is_empty() { "none".to_owned() } else { gates.join(", ") };
+    for (label, words) in [
+        ("family", &preset.family),
+        ("source", &preset.source),
+        ("version", &preset.version),
+        ("retried", &retried),
+        ("gates", &gates),
+    ] {
+        let _ = writeln!(text, "{}", wrapped(label, words));
+    }
+    let keys: Vec<String> = preset.resolved.lines().map(|line| format!("  {line}\n")).collect();
+    let _ = writeln!(text, "\nEvery key, as in a policy's table:\n\n{}", keys.concat());
+    for (after, rows) in subject.ladders() {
+        let _ = writeln!(text, "Delay before each retry{after}, in seconds:\n\n{}", table(&rows));
+    }
+    let _ = writeln!(text, "{}", paragraph(&total(preset)));
+    let not_modelled = preset.not_modelled.as_deref().unwrap_or_default();
+    for (label, words) in [("Surprises", preset.surprises.as_str()), ("Not modelled", not_modelled)] {
+        if !words.is_empty() {
+            let _ = writeln!(text, "\n{}", paragraph(&format!("{label}. {words}")));
+        }
+    }
+}
+
+/// Words of a list.
+fn words(list: &serde_json::Value) -> String {
+    let words: Vec<&str> = list.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str).collect();
+    words.join(", ")
+}
+
+/// How long a call waits in all.
+fn total(preset: &Preset) -> String {
+    let mut said = match preset.total_wait() {
+        Some(total) if total.retries == 0 => "It makes one attempt, and waits for none.".to_owned(),
+        Some(total) => {
+            let retries = if total.retries == 1 { "1 retry".to_owned() } else { format!("{} retries", total.retries) };
+            let decimals = if total.mean >= 1_000.0 { 1 } else { 3 };
+            let most = match total.max {
+                max if max.is_finite() => format!("{max:.decimals$} s at most"),
+                _ => "without limit".to_owned(),
+            };
+            format!("Total wait of a call that fails, over {retries}: {:.decimals$} s on average, {most}.", total.mean)
+        }
+        None => "Attempts are not limited, and neither is the total wait.".to_owned(),
+    };
+    if let Some(deadline) = preset.policy.deadline {
+        if preset.total_wait().is_none() {
+            said = "Attempts are not limited.".to_owned();
+        }
+        let _ = write!(said, " A call ends at its deadline, {deadline} after it began.");
+    }
+    said
+}
+
+/// Delays by retry.
+fn table(rows: &[DelayRow]) -> String {
+    // Nobody counts the milliseconds of hours.
+    let values =
+        || rows.iter().flat_map(|row| [row.min, row.mean, row.max]).filter(|value| *value > 0.0 && value.is_finite());
+    let are_long = values().all(|value| value >= 1.0) && values().any(|value| value >= 1_000.0);
+    let decimals = if are_long { 1 } else { 3 };
+    let number = |value: f64| if value.is_finite() { format!("{value:.decimals$}") } else { "no limit".to_owned() };
+    let jitter = |value: f64| match value {
+        0.0 => "none".to_owned(),
+        value if value.is_finite() => format!("{value:.2}"),
+        _ => "no limit".to_owned(),
+    };
+    let mut lines = vec![["retry", "min", "mean", "max", "mean so far", "jitter"].map(str::to_owned)];
+    let mut total = 0.0;
+    for row in rows {
+        total += row.mean;
+        let [min, mean, max, so_far] = [row.min, row.mean, row.max, total].map(number);
+        lines.push([row.retry.to_string(), min, mean, max, so_far, jitter(row.effective_jitter())]);
+    }
+    let widths: Vec<usize> = [5, 9, 9, 9, 11, 6]
+        .into_iter()
+        .enumerate()
+        .map(|(column, least)| lines.iter().map(|line| line[column].len()).fold(least, usize::max))
+        .collect();
+    let mut text = String::new();
+    for line in lines {
+        let cells: Vec<String> = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:>width$}")).collect();
+        let _ = writeln!(text, "{}", cells.join("  "));
+    }
+    text
+}
+
+/// Words after a label, wrapped at 80 columns and indented.
+fn wrapped(label: &str, words: &str) -> String {
+    format!("{label:<8}{}", lines(words, 72).join("\n        "))
+}
+
+/// Words wrapped at 80 columns.
+fn paragraph(words: &str) -> String {
+    lines(words, 80).join("\n")
+}
+
+fn lines(words: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in words.split_whitespace() {
+        match lines.last_mut().filter(|line| line.chars().count() + 1 + word.chars().count() <= width) {
+            Some(line) => *line = format!("{line} {word}"),
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}

@@ -1,0 +1,304 @@
+//! `preset = "…"`: the defaults of production clients. Each is a file of this folder: what it is and where it comes from, and the keys of a
+//! policy's table. A policy that names one gets the keys that it does not give itself, in the tree of the file, before anything reads it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::diagnostic::Diagnostic;
+use super::resolved;
+use super::shape::policy::PolicyTable;
+use super::source::Place;
+use super::tree::{self, Node};
+use crate::protocol::Method;
+use crate::retry::backoff::DelayRow;
+use crate::retry::{Backoff, RetryPolicy};
+
+macro_rules! presets {
+    ($($name:literal)*) => {
+        /// The names of all presets, by family.
+        pub const NAMES: &[&str] = &[$($name),*];
+        /// Their files.
+        const TEXTS: &[&str] = &[$(include_str!(concat!($name, ".toml"))),*];
+    };
+}
+
+// A line for each file, in the order in which they are listed; those of one family stand together.
+presets! {
+    "stripe-python"
+    "aws-sdk-standard-2.0"
+    "google-api-core"
+    "go-retryablehttp"
+    "undici"
+    "got"
+    "backon"
+    "backoff-rs"
+    "temporal-activity"
+    "svix-webhook"
+}
+
+/// What presets are of; each says which.
+pub const FAMILIES: [&str; 5] =
+    ["API SDKs", "RPC and proxies", "client libraries", "circuit breakers", "queues and webhooks"];
+
+/// The production defaults of one client.
+#[derive(Clone, Debug)]
+pub struct Preset {
+    /// As in scenario files.
+    pub name: &'static str,
+    /// One of [`FAMILIES`].
+    pub family: String,
+    /// One line.
+    pub summary: String,
+    /// The package and the files that were read.
+    pub source: String,
+    /// Which version of them.
+    pub version: String,
+    /// What surprises people who use it.
+    pub surprises: String,
+    /// What the client does that simlab cannot, and what that changes.
+    pub not_modelled: Option<String>,
+    /// Every key of its policy, defaults filled in, as lines of a policy's table.
+    pub resolved: String,
+    /// The same as JSON.
+    pub resolved_json: Value,
+    /// Its policy without gates, for an operation whose method is idempotent.
+    pub policy: RetryPolicy,
+}
+
+/// A preset's file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Card {
+    family: String,
+    summary: String,
+    source: String,
+    version: String,
+    surprises: String,
+    not_modelled: Option<String>,
+    policy: PolicyTable,
+}
+
+/// Every preset, by family.
+pub fn presets() -> Vec<Preset> {
+    NAMES.iter().zip(TEXTS).map(|(name, text)| read(name, text)).collect()
+}
+
+/// The preset of this name.
+pub fn preset(name: &str) -> Option<Preset> {
+    let index = NAMES.iter().position(|other| *other == name)?;
+    Some(read(NAMES[index], TEXTS[index]))
+}
+
+fn read(name: &'static str, text: &str) -> Preset {
+    let card: Card = toml::from_str(text).unwrap_or_else(|error| panic!("the preset {name} is valid: {error}"));
+    let Card { family, summary, source, version, surprises, not_modelled, policy: mut table } = card;
+    table.resolve();
+    let resolved_json = resolved::policy(&table);
+    let resolved = resolved::lines(&resolved_json);
+    let policy = table.retry_policy(Method::Get);
+    Preset { name, family, summary, source, version, surprises, not_modelled, resolved, resolved_json, policy }
+}
+
+/// Keys of a policy whose values are gates, in the order in which they are asked. Each may be `"none"`.
+const GATES: [&str; 5] = ["budget", "throttle", "limiter", "breaker", "concurrency"];
+
+/// Delays are shown before so many retries where attempts are not limited.
+const ROWS: u32 = 8;
+/// And before so many at most where they are.
+const MOST_ROWS: u32 = 10;
+/// Waits are added up over so many retries at most.
+const MOST_RETRIES: u32 = 1_000;
+
+/// All waits of a call that retries as often as it may.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TotalWait {
+    /// Retries.
+    pub retries: u32,
+    /// Mean sum of the waits before them, in seconds.
+    pub mean: f64,
+    /// Longest, in seconds; may be infinite.
+    pub max: f64,
+}
+
+impl Preset {
+    /// Most retries of a call; `None`: no limit.
+    pub fn retries(&self) -> Option<u32> {
+        self.policy.attempts.map(|attempts| attempts - 1)
+    }
+
+    /// The names of its gates: `budget.tokens`, `concurrency`.
+    pub fn gates(&self) -> Vec<String> {
+        let name = |key: &str| {
+            let gate = self.resolved_json.get(key)?.as_object()?;
+            // A gate with alternatives has the name of its alternative.
+            let alternative = gate.iter().next().filter(|(_, keys)| keys.is_object());
+            Some(alternative.map_or_else(|| key.to_owned(), |(alternative, _)| format!("{key}.{alternative}")))
+        };
+        GATES.into_iter().filter_map(name).collect()
+    }
+
+    /// The delays before its retries, first those that its backoff makes, then those after outcomes that have their own.
+    pub fn delays(&self) -> Vec<(Option<String>, Vec<DelayRow>)> {
+        let rows = self.retries().map_or(ROWS, |retries| retries.min(MOST_ROWS));
+        let own = self.policy.backoff_for.iter().map(|(outcome, backoff)| (Some(outcome.to_string()), backoff));
+        let tables: Vec<(Option<String>, &Backoff)> =
+            std::iter::once((None, &self.policy.backoff)).chain(own).collect();
+        tables.into_iter().map(|(outcome, backoff)| (outcome, backoff.table(rows))).collect()
+    }
+
+    /// How long a call waits in all if every attempt fails; `None` where attempts are not limited.
+    pub fn total_wait(&self) -> Option<TotalWait> {
+        let retries = self.retries().filter(|retries| *retries <= MOST_RETRIES)?;
+        let rows = self.policy.backoff.table(retries);
+        let sum = |of: fn(&DelayRow) -> f64| rows.iter().map(of).sum();
+        Some(TotalWait { retries, mean: sum(|row| row.mean), max: sum(|row| row.max) })
+    }
+}
+
+/// `preset`: the name of one that there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PresetName(&'static str);
+
+impl<'de> Deserialize<'de> for PresetName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<PresetName, D::Error> {
+        struct Known;
+        impl Visitor<'_> for Known {
+            type Value = PresetName;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                write!(f, "the name of a preset, such as \"{}\"", NAMES[0])
+            }
+            fn visit_str<E: Error>(self, word: &str) -> Result<PresetName, E> {
+                let known = NAMES.iter().find(|name| **name == word);
+                known.map(|name| PresetName(name)).ok_or_else(|| E::unknown_variant(word, NAMES))
+            }
+        }
+        deserializer.deserialize_str(Known)
+    }
+}
+
+impl Serialize for PresetName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0)
+    }
+}
+
+impl JsonSchema for PresetName {
+    fn schema_name() -> Cow<'static, str> {
+        "Preset".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let name =
+            |preset: Preset| json_schema!({ "type": "string", "const": preset.name, "description": preset.summary });
+        json_schema!({ "oneOf": presets().into_iter().map(name).collect::<Vec<_>>() })
+    }
+}
+
+/// The keys that a preset gives a policy, if there is one of this name.
+fn keys_of(name: &str) -> Option<DeTable<'static>> {
+    let index = NAMES.iter().position(|other| *other == name)?;
+    let mut file = DeTable::parse(TEXTS[index]).expect("presets are TOML").into_inner();
+    match file.remove("policy").expect("a preset has a policy").into_inner() {
+        DeValue::Table(policy) => Some(policy),
+        other => unreachable!("a policy is a table: {other:?}"),
+    }
+}
+
+/// The name of the preset of a policy's table, and where it stands.
+fn named<'a>(policy: &'a DeTable<'_>) -> Option<(&'a str, Place)> {
+    let node = policy.get("preset")?;
+    Some((node.get_ref().as_str()?, node.span()))
+}
+
+/// Gives each policy with a preset the keys that it does not have. They stand where the preset is named: what is wrong with them is wrong
+/// there. A preset that there is not is left to who reads the table. A gate that is `"none"` has kept the preset's away, and goes.
+pub fn fill(root: &mut DeTable<'_>) {
+    let Some(DeValue::Table(policies)) = root.get_mut("policy").map(Spanned::get_mut) else { return };
+    for (_, node) in policies.iter_mut() {
+        let DeValue::Table(policy) = node.get_mut() else { continue };
+        if let Some((name, place)) = named(policy).map(|(name, place)| (name.to_owned(), place)) {
+            for (key, value) in keys_of(&name).into_iter().flatten() {
+                if !policy.contains_key(key.get_ref().as_ref()) {
+                    policy.insert(Spanned::new(place.clone(), key.into_inner()), placed(value, &place));
+                }
+            }
+        }
+        let absent = |key: &str| policy.get(key).is_some_and(|gate| gate.get_ref().as_str() == Some("none"));
+        let gone: Vec<&str> = GATES.into_iter().filter(|key| absent(key)).collect();
+        for key in gone {
+            policy.remove(key);
+        }
+    }
+}
+
+/// A value with all of its parts in one place.
+fn placed<'s>(node: Node<'s>, place: &Place) -> Node<'s> {
+    let value = match node.into_inner() {
+        DeValue::Table(table) => {
+            let moved =
+                |(key, value): (Spanned<_>, _)| (Spanned::new(place.clone(), key.into_inner()), placed(value, place));
+            DeValue::Table(table.into_iter().map(moved).collect())
+        }
+        DeValue::Array(items) => DeValue::Array(items.into_iter().map(|item| placed(item, place)).collect()),
+        other => other,
+    };
+    Spanned::new(place.clone(), value)
+}
+
+/// Says of an incomplete value that it stands for the preset's, which it may have been meant to change in part.
+pub fn replaced(error: Diagnostic, policy: &Node<'_>) -> Diagnostic {
+    let Some((name, keys)) = policy.get_ref().as_table().and_then(|policy| {
+        let (name, _) = named(policy)?;
+        Some((name, keys_of(name)?))
+    }) else {
+        return error;
+    };
+    let path = policy.get_ref().as_table().map(|policy| tree::path_at(policy, error.place())).unwrap_or_default();
+    match path.first() {
+        Some(key) if keys.contains_key(key.as_str()) && matches!(error.code, "missing-key" | "no-choice") => {
+            error.note(format!("this `{key}` replaces all of that of `{name}`, which `simlab policies {name}` shows"))
+        }
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_is_whole() {
+        let presets = presets();
+        let mut families: Vec<&str> = presets.iter().map(|preset| preset.family.as_str()).collect();
+        families.dedup();
+        let order: Vec<&str> = FAMILIES.into_iter().filter(|family| families.contains(family)).collect();
+        assert_eq!(families, order, "left: as registered; families stand together and in their order");
+        for preset in &presets {
+            let Preset { name, summary, source, version, surprises, .. } = preset;
+            assert!(!keys_of(name).expect("it is there").contains_key("preset"), "{name} names another preset");
+            assert!(!summary.is_empty() && summary.chars().count() <= 56, "{name}: one line of at most 56 letters");
+            assert!(version.contains(|c: char| c.is_ascii_digit()), "{name}: a version or a commit: {version}");
+            for words in [source, surprises] {
+                assert!(words.len() > 20 && words.ends_with('.'), "{name}: a sentence: {words}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_file_is_registered() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/scenario/file/preset");
+        let files = std::fs::read_dir(folder).expect("the folder is there");
+        let names = files.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
+        let mut names: Vec<String> = names.filter_map(|name| Some(name.strip_suffix(".toml")?.to_owned())).collect();
+        let mut registered = NAMES.to_vec();
+        names.sort();
+        registered.sort_unstable();
+        assert_eq!(names, registered, "left: files, right: registered");
+    }
+}
