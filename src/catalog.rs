@@ -194,10 +194,12 @@ fn gates() -> Vec<Entry> {
         gate(
             "budget.tokens",
             "retries cost tokens that first attempts or successes earn",
-            "A retry is admitted if tokens >= cost, and takes cost. Deposits per call that succeeded, or per first attempt sent, never above \
-             capacity. Starts full. A refusal ends the call, before its wait, unless on_refusal = \"retry\".",
-            "botocore's retry quota (500 tokens, 5 per retry, 1 back per success); gRPC proposal A6; Brooker, \"Fixing retries with token buckets and \
-             circuit breakers\" (2022).",
+            "A retry is admitted if tokens >= cost, and takes cost (cost_for: after some outcomes). Deposits per call that succeeded, per first \
+             attempt sent, or per call that succeeded at once, never above capacity; with refund = \"last\" a success gives back what the call's \
+             last retry took. Starts full, or with `initial`. With charge = \"failure\" every failure takes cost instead, and a retry is \
+             admitted if tokens > above * capacity. A refusal ends the call, before its wait, unless on_refusal = \"retry\".",
+            "botocore's retry quota (500 tokens, 14 per retry or 5 after a 429, the last one's back on success, 1 per success at once); gRPC proposal \
+             A6 (charge = \"failure\", above = 0.5); Brooker, \"Fixing retries with token buckets and circuit breakers\" (2022).",
             "budget.tokens = { capacity = 500, cost = 5, deposit = 1, deposit_on = \"success\", scope = \"client\" }",
         ),
         gate(

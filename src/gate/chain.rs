@@ -428,17 +428,17 @@ impl GateChain {
         }
     }
 
-    /// A call succeeded.
+    /// A call succeeded, after so many attempts.
     #[inline]
-    pub fn on_call_success(&mut self, client: u32) {
+    pub fn on_call_success(&mut self, client: u32, permits: &Permits, attempts: u32) {
         for number in self.listeners.successes {
-            self.tell_of_success(number, client);
+            self.tell_of_success(number, client, permits[number], attempts);
         }
     }
 
     #[inline(never)]
-    fn tell_of_success(&mut self, number: usize, client: u32) {
-        with!(&mut self.gates[number], client, |gate, terms| gate.on_call_success(terms));
+    fn tell_of_success(&mut self, number: usize, client: u32, permit: Permit, attempts: u32) {
+        with!(&mut self.gates[number], client, |gate, terms| gate.on_call_success(permit, attempts, terms));
     }
 }
 
@@ -446,21 +446,18 @@ impl GateChain {
 mod tests {
     use super::*;
     use crate::gate::breaker::{ConsecutiveBreakerConfig, RateBreakerConfig, RateWindow, SlowCalls};
-    use crate::gate::budget::{DepositOn, RatioBudgetConfig, TokenBudgetConfig, Tokens};
+    use crate::gate::budget::{Charge, DepositOn, RatioBudgetConfig, TokenBudgetConfig, Tokens};
     use crate::gate::concurrency::ConcurrencyConfig;
     use crate::gate::limiter::{OnLimit, RateLimiterConfig};
     use crate::gate::throttle::AdaptiveThrottleConfig;
     use crate::gate::{GateOutcome, OnRefusal};
+    use crate::protocol::Outcome;
+    use crate::retry::OutcomeClass;
     use crate::rng::{KeyedRng, Purpose};
     use crate::units::Span;
 
     fn budget(cost: f64) -> GateRule {
-        GateRule::TokenBudget(TokenBudgetConfig {
-            capacity: Tokens::new(1.0),
-            cost: Tokens::new(cost),
-            deposit: Tokens::new(1.0),
-            deposit_on: DepositOn::Success,
-        })
+        GateRule::TokenBudget(TokenBudgetConfig::new(Tokens::new(1.0), Tokens::new(cost), Tokens::new(1.0)))
     }
 
     fn breaker() -> GateRule {
@@ -488,14 +485,14 @@ mod tests {
         GateChain::new(&configs, 2)
     }
 
-    const AT_ONCE: Ask = Ask { now: SimTime::ZERO, attempt: 2, waited: false };
+    const AT_ONCE: Ask = Ask::retry(SimTime::ZERO, Outcome::Timeout);
 
     fn admit(chain: &mut GateChain, moment: Moment, client: u32, permits: &mut Permits) -> Admission {
         chain.admit(moment, AT_ONCE, client, permits, &mut KeyedRng::new(1, Purpose::Gate, 0, 0))
     }
 
     fn ended(outcome: GateOutcome) -> Ended {
-        Ended { now: SimTime::ZERO, outcome, took: Span::ZERO }
+        Ended::at_once(SimTime::ZERO, outcome)
     }
 
     /// A gate that one attempt of client 0 exhausts: is client 1 refused too?
@@ -550,7 +547,7 @@ mod tests {
         // The budget is another moment's gate and still has its token.
         assert_eq!(admit(&mut chain, Moment::Retry, 0, &mut permits), Admission::Admitted);
         assert_eq!(admit(&mut chain, Moment::Retry, 0, &mut permits), Admission::Refused(0));
-        chain.on_call_success(0);
+        chain.on_call_success(0, &permits, 1);
         assert_eq!(admit(&mut chain, Moment::Retry, 0, &mut permits), Admission::Admitted);
     }
 
@@ -586,9 +583,9 @@ mod tests {
         let second = SimTime::ZERO + Span::secs(1);
         assert_eq!(admit(&mut chain, Moment::Send, 0, &mut permits), Admission::NotBefore(second));
         chain.reserve(SimTime::ZERO, 0);
-        let late = Ended { now: second, outcome: GateOutcome::Failure, took: Span::secs(1) };
+        let late = Ended { took: Span::secs(1), ..Ended::at_once(second, GateOutcome::Failure) };
         chain.on_outcome(0, &permits, late);
-        let waited = Ask { now: second, attempt: 1, waited: true };
+        let waited = Ask { waited: true, ..Ask::first(second) };
         assert_eq!(chain.admit(Moment::Send, waited, 0, &mut permits, rng), Admission::Refused(1));
         let third = SimTime::ZERO + Span::secs(2);
         assert_eq!(
@@ -612,10 +609,19 @@ mod tests {
             })
         };
         let first = GateRule::TokenBudget(TokenBudgetConfig {
-            capacity: Tokens::new(2.0),
-            cost: Tokens::new(1.0),
-            deposit: Tokens::new(0.3),
             deposit_on: DepositOn::FirstAttempt,
+            ..TokenBudgetConfig::new(Tokens::new(2.0), Tokens::new(1.0), Tokens::new(0.3))
+        });
+        let failures = GateRule::TokenBudget(TokenBudgetConfig {
+            charge: Charge::Failure,
+            above: 0.5,
+            ..TokenBudgetConfig::new(Tokens::new(4.0), Tokens::new(1.0), Tokens::new(0.5))
+        });
+        let refunding = GateRule::TokenBudget(TokenBudgetConfig {
+            cost_for: vec![(OutcomeClass::Status(429), Tokens::new(1.0))],
+            deposit_on: DepositOn::FirstTrySuccess,
+            refund: true,
+            ..TokenBudgetConfig::new(Tokens::new(3.0), Tokens::new(2.0), Tokens::new(0.5))
         });
         let patient = GateRule::RateLimiter(RateLimiterConfig { rate: 1.0, burst: 2.0, on_limit: OnLimit::Wait });
         let throttle = GateRule::AdaptiveThrottle(AdaptiveThrottleConfig { k: 1.5, window: Span::secs(10) });
@@ -624,6 +630,8 @@ mod tests {
         vec![
             budget(1.0),
             first,
+            failures,
+            refunding,
             ratio(),
             limiter(OnLimit::Refuse),
             patient,
@@ -643,15 +651,13 @@ mod tests {
             now = now + Span::millis(dice.below(400));
             let client = dice.below(2) as u32;
             let moment = if dice.below(3) == 0 { Moment::Retry } else { Moment::Send };
-            let ended = Ended {
-                now,
-                outcome: if dice.below(2) == 0 { GateOutcome::Success } else { GateOutcome::Failure },
-                took: Span::millis(dice.below(700)),
-            };
+            let outcome = if dice.below(2) == 0 { GateOutcome::Success } else { GateOutcome::Failure };
+            let attempt = 1 + dice.below(2) as u32;
+            let ended = Ended { attempt, took: Span::millis(dice.below(700)), ..Ended::at_once(now, outcome) };
             match dice.below(8) {
                 0..5 => {
                     let mut permits = Permits::default();
-                    let ask = Ask { now, attempt: 1 + dice.below(2) as u32, waited: dice.below(4) == 0 };
+                    let ask = Ask { attempt, waited: dice.below(4) == 0, ..Ask::retry(now, Outcome::Status(429)) };
                     let rng = &mut KeyedRng::new(seed, Purpose::Gate, number, 0);
                     let answer = chain.admit(moment, ask, client, &mut permits, rng);
                     match answer {
@@ -672,7 +678,7 @@ mod tests {
                     let (client, permits) = open.remove(0);
                     chain.on_outcome(client, &permits, ended);
                     if ended.outcome == GateOutcome::Success {
-                        chain.on_call_success(client);
+                        chain.on_call_success(client, &permits, attempt);
                     }
                 }
                 _ => {}
@@ -722,8 +728,8 @@ mod tests {
                 let (mut alone, mut among) = (chain.clone(), chain.clone());
                 let (mut permits, mut same) = (Permits::default(), Permits::default());
                 for second in 0..30 {
-                    let ask =
-                        Ask { now: SimTime::ZERO + Span::secs(200 + second), attempt: 2, waited: second % 7 == 0 };
+                    let now = SimTime::ZERO + Span::secs(200 + second);
+                    let ask = Ask { waited: second % 7 == 0, ..Ask::retry(now, Outcome::Timeout) };
                     let answer = alone.admit(moment, ask, 1, &mut permits, &mut rng.clone());
                     assert_eq!(answer, among.ask_all(asked, ask, 1, &mut same, &mut rng), "{configs:?}");
                     assert_eq!(format!("{:?} {permits:?}", alone.gates), format!("{:?} {same:?}", among.gates));

@@ -120,10 +120,8 @@ fn token_buckets_of_a_published_simulation() {
     ];
     let bucket = GateConfig::new(
         GateRule::TokenBudget(TokenBudgetConfig {
-            capacity: Tokens::new(5.0),
-            cost: Tokens::new(1.0),
-            deposit: Tokens::new(0.1),
             deposit_on: DepositOn::FirstAttempt,
+            ..TokenBudgetConfig::new(Tokens::new(5.0), Tokens::new(1.0), Tokens::new(0.1))
         }),
         Scope::Client,
     );

@@ -6,6 +6,7 @@ use simlab::gate::concurrency::ConcurrencyConfig;
 use simlab::gate::{
     Admission, Ask, Ended, GateChain, GateConfig, GateOutcome, GateRule, Moment, Permits, Refusal, Scope,
 };
+use simlab::protocol::Outcome;
 use simlab::rng::{KeyedRng, Purpose};
 use simlab::units::{SimTime, Span};
 
@@ -58,7 +59,7 @@ impl Stage {
 
     fn ask(&mut self, retry: bool) -> Admission {
         self.asked += 1;
-        let ask = Ask { now: self.now, attempt: if retry { 2 } else { 1 }, waited: false };
+        let ask = if retry { Ask::retry(self.now, Outcome::Timeout) } else { Ask::first(self.now) };
         let mut permits = Permits::default();
         let mut rng = KeyedRng::new(1, Purpose::Gate, self.asked, 0);
         let admission = self.chain.admit(Moment::Send, ask, 0, &mut permits, &mut rng);
@@ -75,7 +76,7 @@ impl Stage {
         let open = (count > 0).then(|| self.open.remove(which % count))?;
         match outcome {
             Some(outcome) => {
-                let ended = Ended { now: self.now, outcome, took: self.now.since(open.sent) };
+                let ended = Ended { took: self.now.since(open.sent), ..Ended::at_once(self.now, outcome) };
                 self.chain.on_outcome(0, &open.permits, ended);
             }
             None => self.chain.on_abandon(0, &open.permits),

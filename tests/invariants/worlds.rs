@@ -5,7 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 use simlab::distribution::Distribution;
 use simlab::gate::breaker::{ConsecutiveBreakerConfig, RateBreakerConfig, RateWindow, SlowCalls};
-use simlab::gate::budget::{DepositOn, RatioBudgetConfig, TokenBudgetConfig, Tokens};
+use simlab::gate::budget::{Charge, DepositOn, RatioBudgetConfig, TokenBudgetConfig, Tokens};
 use simlab::gate::concurrency::ConcurrencyConfig;
 use simlab::gate::limiter::{OnLimit, RateLimiterConfig};
 use simlab::gate::throttle::AdaptiveThrottleConfig;
@@ -313,14 +313,22 @@ pub fn rate_breaker() -> impl Strategy<Value = RateBreakerConfig> {
 }
 
 pub fn budget() -> impl Strategy<Value = TokenBudgetConfig> {
-    (0.0f64..12.0, 0.1f64..3.0, 0.0f64..1.5, any::<bool>()).prop_map(|(capacity, cost, deposit, on_success)| {
-        TokenBudgetConfig {
-            capacity: Tokens::new(capacity),
-            cost: Tokens::new(cost),
-            deposit: Tokens::new(deposit),
-            deposit_on: if on_success { DepositOn::Success } else { DepositOn::FirstAttempt },
-        }
-    })
+    let deposit_on =
+        proptest::sample::select(vec![DepositOn::Success, DepositOn::FirstAttempt, DepositOn::FirstTrySuccess]);
+    let classes = [OutcomeClass::ServerErrors, OutcomeClass::Status(503), OutcomeClass::Timeout];
+    let special = vec((proptest::sample::select(classes.to_vec()), 0.0f64..4.0), 0..3);
+    let quirks = (special, any::<bool>(), prop_oneof![Just(0.0), 0.0f64..0.9], any::<bool>(), option::of(0.0f64..1.0));
+    (0.0f64..12.0, 0.1f64..3.0, 0.0f64..1.5, deposit_on, quirks).prop_map(
+        |(capacity, cost, deposit, deposit_on, (special, on_failure, above, refund, initial))| TokenBudgetConfig {
+            initial: Tokens::new(capacity * initial.unwrap_or(1.0)),
+            cost_for: special.into_iter().map(|(class, cost)| (class, Tokens::new(cost))).collect(),
+            charge: if on_failure { Charge::Failure } else { Charge::Retry },
+            above,
+            deposit_on,
+            refund: refund && !on_failure,
+            ..TokenBudgetConfig::new(Tokens::new(capacity), Tokens::new(cost), Tokens::new(deposit))
+        },
+    )
 }
 
 pub fn breaker(failures: u32, open: Span, probes: u32, scope: Scope) -> GateConfig {

@@ -139,14 +139,14 @@ mod script {
             let failed = matches!(step, 'f' | 'F' | 'l');
             let outcome = if failed { GateOutcome::Failure } else { GateOutcome::Success };
             let took = if matches!(step, 'w' | 'l') { Span::secs(3) } else { Span::ZERO };
-            let ended = Ended { now, outcome, took };
+            let ended = Ended { took, ..Ended::at_once(now, outcome) };
             match step {
                 '.' => now = now + Span::secs(1),
                 'F' | 'S' | 'A' if held.is_empty() => {}
                 'F' | 'S' => breaker.on_outcome(held.remove(0), ended, terms),
                 'A' => breaker.on_abandon(held.remove(0)),
                 _ => {
-                    let ask = Ask { now, attempt: 1, waited: false };
+                    let ask = Ask::first(now);
                     let admits = breaker.check(ask, terms, &mut rng) == Answer::Admit;
                     got.push(if admits { '1' } else { '0' });
                     if admits {

@@ -416,7 +416,7 @@ mod tests {
             let terms =
                 RateBreaker::terms(&RateBreakerConfig { window: RateWindow::Calls(calls), min_calls: 1_000, ..CALLS });
             let mut breaker = RateBreaker::new(&terms);
-            let ended = Ended { now: SimTime::ZERO, outcome: GateOutcome::Success, took: Span::ZERO };
+            let ended = Ended::at_once(SimTime::ZERO, GateOutcome::Success);
             for _ in 0..2 * calls {
                 breaker.on_outcome(Permit::default(), ended, &terms);
                 assert!(breaker.heap_bytes() as u64 <= RateBreaker::most_heap_bytes(&terms));

@@ -4,4 +4,4 @@ mod ratio;
 mod tokens;
 
 pub use ratio::{RatioBudget, RatioBudgetConfig};
-pub use tokens::{DepositOn, TokenBudget, TokenBudgetConfig, Tokens};
+pub use tokens::{Charge, DepositOn, TokenBudget, TokenBudgetConfig, Tokens};

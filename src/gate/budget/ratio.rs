@@ -78,6 +78,7 @@ impl Gate for RatioBudget {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::Outcome;
     use crate::rng::{KeyedRng, Purpose};
 
     /// A script: a digit sends as many first attempts, `r` asks for a retry, `.` lets a slot of a second pass. Returns `1`/`0` for each `r`.
@@ -90,7 +91,7 @@ mod tests {
             match step {
                 '.' => now = now + Span::secs(1),
                 'r' => {
-                    let ask = Ask { now, attempt: 2, waited: false };
+                    let ask = Ask::retry(now, Outcome::Timeout);
                     let admits = budget.check(ask, &terms, &mut rng) == Answer::Admit;
                     got.push(if admits { '1' } else { '0' });
                     if admits {

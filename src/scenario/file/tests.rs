@@ -178,7 +178,7 @@ retry_on = ["5xx"]
 retry_after.honour = { max = "60s" }
 key = "none"
 breaker.consecutive = { failures = 5, open = "30s", probes = 1, scope = "client" }
-budget.tokens = { capacity = 10, cost = 1, deposit = 0.1, deposit_on = "success", scope = "client" }
+budget.tokens = { capacity = 10, initial = 9, cost = 1, cost_for = { timeout = 2, 5xx = 3 }, charge = "retry", above = 0.1, deposit = 0.1, deposit_on = "success", refund = "none", scope = "client" }
 throttle.adaptive = { k = 2.0, window = "2m", scope = "client" }
 limiter.rate = { rate = "10/s", burst = 5, on_limit = "wait", scope = "client" }
 concurrency = { retries = 3, scope = "client" }
@@ -291,6 +291,13 @@ policy.p.budget.tokens.capacity = 11
 policy.p.budget.tokens.cost = 2
 policy.p.budget.tokens.deposit = 0.2
 policy.p.budget.tokens.deposit_on = "first-attempt"
+policy.p.budget.tokens.deposit_on = "first-try-success"
+policy.p.budget.tokens.initial = 8
+policy.p.budget.tokens.cost_for.timeout = 4
+policy.p.budget.tokens.cost_for.5xx = 4
+policy.p.budget.tokens.charge = "failure"
+policy.p.budget.tokens.above = "20%"
+policy.p.budget.tokens.refund = "last"
 policy.p.budget.tokens.scope = "fleet"
 policy.p.with.load.clients = 6
 policy.p.with.server.s.queue = 8
