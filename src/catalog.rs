@@ -215,8 +215,10 @@ fn gates() -> Vec<Entry> {
         gate(
             "budget.ratio",
             "retries in proportion to first attempts",
-            "A retry is admitted if retries + 1 <= ratio * first attempts sent + min_rate * window, both counted over the current tenth of the \
-             window (default 10 s) and the nine before. A refusal ends the call, before its wait, unless on_refusal = \"retry\".",
+            "A retry is admitted if retries + 1 <= ratio * deposits + min_rate * window, both counted over the current tenth of the window \
+             (default 10 s) and the nine before. Deposits are first attempts sent, or, by deposit_on, successes (\"success\") or outcomes not in \
+             retry_on (\"not-retried\"). With `rounding` the whole numbers of \"finagle\" or \"tower\", which grant somewhat more. A refusal ends the \
+             call, before its wait, unless on_refusal = \"retry\".",
             "Finagle's RetryBudget and tower's (20% and 10/s over 10 s); Beyer et al., \"Site Reliability Engineering\" (2016), chapter 21 (10%).",
             "budget.ratio = { ratio = \"20%\", min_rate = \"10/s\", window = \"10s\", scope = \"fleet\" }",
         ),

@@ -446,7 +446,7 @@ impl GateChain {
 mod tests {
     use super::*;
     use crate::gate::breaker::{ConsecutiveBreakerConfig, RateBreakerConfig, RateWindow, SlowCalls};
-    use crate::gate::budget::{Charge, DepositOn, RatioBudgetConfig, TokenBudgetConfig, Tokens};
+    use crate::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Rounding, TokenBudgetConfig, Tokens};
     use crate::gate::concurrency::ConcurrencyConfig;
     use crate::gate::limiter::{OnLimit, RateLimiterConfig};
     use crate::gate::throttle::AdaptiveThrottleConfig;
@@ -477,7 +477,12 @@ mod tests {
     }
 
     fn ratio() -> GateRule {
-        GateRule::RatioBudget(RatioBudgetConfig { ratio: Tokens::new(1.0), min_rate: 0.0, window: Span::secs(10) })
+        GateRule::RatioBudget(RatioBudgetConfig::new(Tokens::new(1.0), 0.0, Span::secs(10)))
+    }
+
+    fn earning(deposit_on: EarnOn) -> GateRule {
+        let base = RatioBudgetConfig::new(Tokens::new(0.4), 0.1, Span::secs(10));
+        GateRule::RatioBudget(RatioBudgetConfig { deposit_on, rounding: Rounding::Tower, ..base })
     }
 
     fn chain(rules: &[GateRule], scope: Scope) -> GateChain {
@@ -633,6 +638,8 @@ mod tests {
             failures,
             refunding,
             ratio(),
+            earning(EarnOn::Success),
+            earning(EarnOn::NotRetried),
             limiter(OnLimit::Refuse),
             patient,
             by_calls,

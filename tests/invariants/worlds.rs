@@ -5,7 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 use simlab::distribution::Distribution;
 use simlab::gate::breaker::{ConsecutiveBreakerConfig, RateBreakerConfig, RateWindow, SlowCalls};
-use simlab::gate::budget::{Charge, DepositOn, RatioBudgetConfig, TokenBudgetConfig, Tokens};
+use simlab::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Rounding, TokenBudgetConfig, Tokens};
 use simlab::gate::concurrency::ConcurrencyConfig;
 use simlab::gate::limiter::{OnLimit, RateLimiterConfig};
 use simlab::gate::throttle::AdaptiveThrottleConfig;
@@ -289,8 +289,13 @@ pub fn gates() -> impl Strategy<Value = Vec<GateConfig>> {
 }
 
 pub fn ratio() -> impl Strategy<Value = RatioBudgetConfig> {
-    (0.0f64..1.5, prop_oneof![Just(0.0), 0.0f64..2.0], 100u64..20_000).prop_map(|(ratio, min_rate, ms)| {
-        RatioBudgetConfig { ratio: Tokens::new(ratio), min_rate, window: Span::millis(ms) }
+    let deposit_on = proptest::sample::select(vec![EarnOn::FirstAttempt, EarnOn::Success, EarnOn::NotRetried]);
+    let rounding = proptest::sample::select(vec![Rounding::None, Rounding::Finagle, Rounding::Tower]);
+    let rates = (0.0f64..1.5, prop_oneof![Just(0.0), 0.0f64..2.0], 100u64..20_000);
+    (rates, deposit_on, rounding).prop_map(|((ratio, min_rate, ms), deposit_on, rounding)| RatioBudgetConfig {
+        deposit_on,
+        rounding,
+        ..RatioBudgetConfig::new(Tokens::new(ratio), min_rate, Span::millis(ms))
     })
 }
 

@@ -191,7 +191,7 @@ breaker.rate = { threshold = "50%", calls = 100, open = "30s" }
 [policy.r]
 attempts = 3
 breaker.rate = { threshold = "50%", window = "30s", min_calls = 20, open = "30s", probes = 1, slow_call = "2s", slow_threshold = "80%" }
-budget.ratio = { ratio = "20%", min_rate = "1/s", window = "10s" }
+budget.ratio = { ratio = "20%", min_rate = "1/s", window = "10s", deposit_on = "first-attempt", rounding = "none" }
 limiter.rate = { rate = "10/s", on_limit = "refuse" }
 [[expect]]
 policy = "p"
@@ -333,6 +333,10 @@ policy.r.breaker.rate.on_refusal = "retry"
 policy.r.budget.ratio.ratio = "21%"
 policy.r.budget.ratio.min_rate = "2/s"
 policy.r.budget.ratio.window = "11s"
+policy.r.budget.ratio.deposit_on = "success"
+policy.r.budget.ratio.deposit_on = "not-retried"
+policy.r.budget.ratio.rounding = "finagle"
+policy.r.budget.ratio.rounding = "tower"
 policy.r.budget.ratio.scope = "fleet"
 policy.r.budget.ratio.on_refusal = "retry"
 policy.r.limiter.rate.on_refusal = "retry"

@@ -9,7 +9,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{RefusalName, ScopeName, gate};
-use crate::gate::budget::{Charge, DepositOn, RatioBudgetConfig, TokenBudgetConfig, Tokens};
+use crate::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Rounding, TokenBudgetConfig, Tokens};
 use crate::gate::{GateConfig, GateRule};
 use crate::retry::OutcomeClass;
 use crate::scenario::file::leaf::{Duration, Outcome, PositiveDuration, Probability, Rate, Ratio};
@@ -33,6 +33,12 @@ pub enum BudgetChoice {
         /// How much of the past counts. Default: `"10s"`.
         #[serde(default = "ten_seconds")]
         window: PositiveDuration,
+        /// What earns a share of a retry. Default: `"first-attempt"`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        deposit_on: Option<EarningName>,
+        /// How it is counted. Default: `"none"`, exactly.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rounding: Option<RoundingName>,
         /// One for each client (default) or one for the fleet.
         #[serde(default)]
         scope: ScopeName,
@@ -190,6 +196,30 @@ enum RefundName {
     Last,
 }
 
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EarningName {
+    /// Each first attempt that is sent.
+    #[default]
+    FirstAttempt,
+    /// Each call that succeeds.
+    Success,
+    /// Each attempt that ends with an outcome that is not in `retry_on`.
+    NotRetried,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RoundingName {
+    /// Exactly.
+    #[default]
+    None,
+    /// In Finagle's whole numbers: a retry takes 1,000 ÷ `ratio` rounded down, of 1,000 that come in.
+    Finagle,
+    /// In tower's whole numbers: a retry takes 1 ÷ `ratio` rounded down, of 1 that comes in; above 1 as Finagle.
+    Tower,
+}
+
 /// A number of tokens, fractions allowed.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "f64")]
@@ -249,11 +279,21 @@ impl BudgetChoice {
     pub fn build(&self) -> GateConfig {
         match self {
             BudgetChoice::Tokens(TokenBudget { keys }) => keys.build(),
-            BudgetChoice::Ratio { ratio, min_rate, window, scope, on_refusal } => {
+            BudgetChoice::Ratio { ratio, min_rate, window, deposit_on, rounding, scope, on_refusal } => {
                 let rule = GateRule::RatioBudget(RatioBudgetConfig {
                     ratio: Tokens::new(ratio.0),
                     min_rate: min_rate.per_second,
                     window: window.span(),
+                    deposit_on: match deposit_on.unwrap_or_default() {
+                        EarningName::FirstAttempt => EarnOn::FirstAttempt,
+                        EarningName::Success => EarnOn::Success,
+                        EarningName::NotRetried => EarnOn::NotRetried,
+                    },
+                    rounding: match rounding.unwrap_or_default() {
+                        RoundingName::None => Rounding::None,
+                        RoundingName::Finagle => Rounding::Finagle,
+                        RoundingName::Tower => Rounding::Tower,
+                    },
                 });
                 gate(rule, *scope, *on_refusal)
             }
