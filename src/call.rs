@@ -432,7 +432,7 @@ mod tests {
 
     /// Opens at the second failure.
     fn breaker(open: u64) -> GateConfig {
-        let config = ConsecutiveBreakerConfig { failures: 2, open: Span::secs(open), probes: 1 };
+        let config = ConsecutiveBreakerConfig::new(2, Span::secs(open), 1);
         GateConfig::new(GateRule::ConsecutiveBreaker(config), Scope::Client)
     }
 

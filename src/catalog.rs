@@ -186,9 +186,10 @@ fn gates() -> Vec<Entry> {
             "breaker.consecutive",
             "opens after failures in a row, asks again with probes",
             "Closed: the failures-th failure in a row opens it. Open: refuses every attempt, for `open`. Half-open: admits `probes` attempts; \
-             the first failure reopens, that many successes close. A failure is an outcome in retry_on. Outcomes of attempts admitted in an earlier \
-             state do not count. A refusal ends the call, unless on_refusal = \"retry\".",
-            "Nygard, \"Release It!\" (2007); the rule of sony/gobreaker 2.4.",
+             the first failure reopens, that many successes close (with `successes` that many of the probes, or it reopens). A failure is an \
+             outcome in failures_are, by default retry_on. Outcomes of attempts admitted in an earlier state do not count, unless stale = \"apply\". \
+             A refusal ends the call, unless on_refusal = \"retry\".",
+            "Nygard, \"Release It!\" (2007); the rule of sony/gobreaker 2.4; Failsafe (successes of probes).",
             "breaker.consecutive = { failures = 5, open = \"30s\", probes = 1, scope = \"client\" }",
         ),
         gate(
@@ -206,10 +207,12 @@ fn gates() -> Vec<Entry> {
             "breaker.rate",
             "opens at a share of failures among the last calls, or in the last time",
             "Looks at its window after every outcome: the last `calls`, or the current tenth of `window` and the nine before. With at least \
-             min_calls in it (default 20, or `calls` if that is less) it opens at a share of failures >= threshold. Open and half-open as \
-             breaker.consecutive; closing clears the window. Calls slower than slow_call are failures too, or, with slow_threshold, have that \
+             min_calls in it (default 20, or `calls` if that is less) it opens at a share of failures >= threshold, or at so many `failures`. With \
+             judge it looks after a \"failure\" only, or at each \"tick\" (500 ms). Open and half-open as breaker.consecutive, or by verdict the \
+             \"first\" outcome or the \"threshold\" decides; closing clears the window. Calls slower than slow_call are failures too, or, with slow_threshold, have that \
              threshold of their own; a slow probe has failed. With threshold 100% and min_calls = calls = k: k failures in a row.",
-            "resilience4j's CircuitBreaker (count and time windows, slow calls); Hystrix and Polly (ten slots).",
+            "resilience4j's CircuitBreaker (count and time windows, slow calls, verdict = \"threshold\"); Polly (judge = \"failure\", verdict = \"first\") and \
+             Hystrix (judge = \"tick\"), with ten slots; Failsafe (failures).",
             "breaker.rate = { threshold = \"50%\", calls = 100, min_calls = 20, open = \"30s\", probes = 5, slow_call = \"2s\", slow_threshold = \"80%\" }",
         ),
         gate(

@@ -85,7 +85,7 @@ fn budget(deposit_on: DepositOn, scope: Scope) -> GateConfig {
 }
 
 fn breaker() -> GateConfig {
-    let config = ConsecutiveBreakerConfig { failures: 4, open: Span::secs(2), probes: 2 };
+    let config = ConsecutiveBreakerConfig::new(4, Span::secs(2), 2);
     GateConfig::new(GateRule::ConsecutiveBreaker(config), Scope::Client)
 }
 

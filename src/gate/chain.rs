@@ -25,6 +25,14 @@ pub struct GateCounts {
     pub breakers_open: u64,
 }
 
+impl GateCounts {
+    /// A breaker has opened.
+    fn opened(&mut self) {
+        self.breaker_opened += 1;
+        self.breakers_open += 1;
+    }
+}
+
 /// What the gates of one moment say together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
@@ -64,6 +72,7 @@ impl<G: Gate> Shared<G> {
     fn on_outcome(&mut self, client: u32, permit: Permit, ended: Ended) -> bool {
         let (gate, terms) = self.of(client);
         let (was_open, had) = (gate.is_open(), gate.heap_bytes());
+        gate.pass_time(ended.now, terms);
         gate.on_outcome(permit, ended, terms);
         let (opened, grown) = (!was_open && gate.is_open(), gate.heap_bytes() - had);
         self.heap += grown;
@@ -193,8 +202,13 @@ trait Watched: Gate {
     #[inline(always)]
     fn ask(&mut self, ask: Ask, terms: &Self::Terms, rng: &mut dyn Rng, counts: &mut GateCounts) -> Answer {
         let was_open = self.is_open();
+        self.pass_time(ask.now, terms);
+        let is_open = self.is_open();
+        if is_open && !was_open {
+            counts.opened();
+        }
         let answer = self.check(ask, terms, rng);
-        if was_open && !self.is_open() {
+        if is_open && !self.is_open() {
             counts.breakers_open -= 1;
         }
         if answer == Answer::Refuse {
@@ -416,8 +430,7 @@ impl GateChain {
     #[inline(never)]
     fn tell_of_end(&mut self, number: usize, client: u32, permit: Permit, ended: Ended) {
         if with!(&mut self.gates[number], |shared| shared.on_outcome(client, permit, ended)) {
-            self.counts.breaker_opened += 1;
-            self.counts.breakers_open += 1;
+            self.counts.opened();
         }
     }
 
@@ -445,7 +458,9 @@ impl GateChain {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::breaker::{ConsecutiveBreakerConfig, RateBreakerConfig, RateWindow, SlowCalls};
+    use crate::gate::breaker::{
+        CircuitRules, ConsecutiveBreakerConfig, Judge, RateBreakerConfig, RateWindow, SlowCalls, Stale, Verdict,
+    };
     use crate::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Rounding, TokenBudgetConfig, Tokens};
     use crate::gate::concurrency::ConcurrencyConfig;
     use crate::gate::limiter::{OnLimit, RateLimiterConfig};
@@ -461,7 +476,7 @@ mod tests {
     }
 
     fn breaker() -> GateRule {
-        GateRule::ConsecutiveBreaker(ConsecutiveBreakerConfig { failures: 1, open: Span::secs(1), probes: 1 })
+        GateRule::ConsecutiveBreaker(ConsecutiveBreakerConfig::new(1, Span::secs(1), 1))
     }
 
     fn limiter(on_limit: OnLimit) -> GateRule {
@@ -605,12 +620,8 @@ mod tests {
         let rate = |window| {
             let slow = Some(SlowCalls { above: Span::millis(500), threshold: Some(0.9) });
             GateRule::RateBreaker(RateBreakerConfig {
-                threshold: 0.6,
-                window,
-                min_calls: 3,
-                open: Span::secs(1),
-                probes: 2,
                 slow,
+                ..RateBreakerConfig::new(0.6, window, 3, Span::secs(1), 2)
             })
         };
         let first = GateRule::TokenBudget(TokenBudgetConfig {
@@ -630,8 +641,13 @@ mod tests {
         });
         let patient = GateRule::RateLimiter(RateLimiterConfig { rate: 1.0, burst: 2.0, on_limit: OnLimit::Wait });
         let throttle = GateRule::AdaptiveThrottle(AdaptiveThrottleConfig { k: 1.5, window: Span::secs(10) });
-        let by_time = rate(RateWindow::Time(Span::secs(5)));
+        let by_time = rate(RateWindow::time(Span::secs(5)));
         let by_calls = rate(RateWindow::Calls(20));
+        let ticking = GateRule::RateBreaker(RateBreakerConfig {
+            judge: Judge::Tick(Span::millis(500)),
+            rules: CircuitRules { verdict: Verdict::Threshold, stale: Stale::Apply, ..CircuitRules::default() },
+            ..RateBreakerConfig::new(0.6, RateWindow::Time(Span::secs(3), 7), 3, Span::secs(1), 2)
+        });
         vec![
             budget(1.0),
             first,
@@ -644,6 +660,7 @@ mod tests {
             patient,
             by_calls,
             by_time,
+            ticking,
             breaker(),
             concurrency(),
             throttle,

@@ -275,6 +275,9 @@ pub trait Gate: Clone + fmt::Debug {
         0
     }
 
+    /// So late it is: makes up for what was to happen by itself since then. Comes before an attempt asks, and before an outcome.
+    fn pass_time(&mut self, _now: SimTime, _terms: &Self::Terms) {}
+
     /// Asks. May move its clock on, but charges nothing.
     fn check(&mut self, ask: Ask, terms: &Self::Terms, rng: &mut dyn Rng) -> Answer;
 

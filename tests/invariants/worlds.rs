@@ -4,7 +4,9 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use simlab::distribution::Distribution;
-use simlab::gate::breaker::{ConsecutiveBreakerConfig, RateBreakerConfig, RateWindow, SlowCalls};
+use simlab::gate::breaker::{
+    CircuitRules, ConsecutiveBreakerConfig, Judge, RateBreakerConfig, RateWindow, SlowCalls, Stale, Threshold, Verdict,
+};
 use simlab::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Rounding, TokenBudgetConfig, Tokens};
 use simlab::gate::concurrency::ConcurrencyConfig;
 use simlab::gate::limiter::{OnLimit, RateLimiterConfig};
@@ -299,20 +301,42 @@ pub fn ratio() -> impl Strategy<Value = RatioBudgetConfig> {
     })
 }
 
+/// What breakers share, with at most so many probes.
+pub fn rules() -> impl Strategy<Value = CircuitRules> {
+    let verdict = prop_oneof![
+        2 => Just(Verdict::All),
+        1 => (1u32..4).prop_map(Verdict::Successes),
+        1 => Just(Verdict::First),
+        1 => Just(Verdict::Threshold),
+    ];
+    let failures = option::weighted(0.2, Just(OutcomeSet::new(vec![OutcomeClass::Timeout])));
+    (verdict, any::<bool>(), any::<bool>(), failures).prop_map(|(verdict, apply, strictly_after, failures)| {
+        let stale = if apply { Stale::Apply } else { Stale::Drop };
+        CircuitRules { verdict, stale, strictly_after, failures }
+    })
+}
+
 pub fn rate_breaker() -> impl Strategy<Value = RateBreakerConfig> {
     let window = prop_oneof![
         (1u32..9).prop_map(RateWindow::Calls),
-        (100u64..20_000).prop_map(|ms| RateWindow::Time(Span::millis(ms))),
+        (100u64..20_000, prop_oneof![Just(10), 1u32..30])
+            .prop_map(|(ms, slots)| RateWindow::Time(Span::millis(ms), slots)),
     ];
     let slow = option::of((1u64..900, option::of(0.1f64..1.0)));
-    (window, 0.1f64..1.0, 1u32..6, 1u64..8_000, 1u32..4, slow).prop_map(
-        |(window, threshold, min_calls, open, probes, slow)| RateBreakerConfig {
+    let threshold =
+        prop_oneof![3 => (0.1f64..1.0).prop_map(Threshold::Share), 1 => (1u32..5).prop_map(Threshold::Count)];
+    let judge = prop_oneof![
+        2 => Just(Judge::Outcome),
+        1 => Just(Judge::Failure),
+        1 => (1u64..3_000).prop_map(|ms| Judge::Tick(Span::millis(ms))),
+    ];
+    (window, threshold, 1u32..6, judge, 1u64..8_000, 1u32..4, rules(), slow).prop_map(
+        |(window, threshold, min_calls, judge, open, probes, rules, slow)| RateBreakerConfig {
             threshold,
-            window,
-            min_calls,
-            open: Span::millis(open),
-            probes,
+            judge,
+            rules,
             slow: slow.map(|(above, threshold)| SlowCalls { above: Span::millis(above), threshold }),
+            ..RateBreakerConfig::new(1.0, window, min_calls, Span::millis(open), probes)
         },
     )
 }
@@ -337,6 +361,6 @@ pub fn budget() -> impl Strategy<Value = TokenBudgetConfig> {
 }
 
 pub fn breaker(failures: u32, open: Span, probes: u32, scope: Scope) -> GateConfig {
-    let config = ConsecutiveBreakerConfig { failures, open, probes };
+    let config = ConsecutiveBreakerConfig::new(failures, open, probes);
     GateConfig::new(GateRule::ConsecutiveBreaker(config), scope)
 }

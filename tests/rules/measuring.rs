@@ -21,7 +21,7 @@ fn every(ms: u64, seconds: u64, server: ServerConfig) -> Scenario {
 }
 
 fn breaker(failures: u32, open: Span) -> GateConfig {
-    let config = ConsecutiveBreakerConfig { failures, open, probes: 1 };
+    let config = ConsecutiveBreakerConfig::new(failures, open, 1);
     GateConfig::new(GateRule::ConsecutiveBreaker(config), Scope::Fleet)
 }
 

@@ -177,7 +177,7 @@ backoff_for.4xx.proportional-jitter = { base = "1s", factor = 2.0, cap = "8s", s
 retry_on = ["5xx"]
 retry_after.honour = { max = "60s" }
 key = "none"
-breaker.consecutive = { failures = 5, open = "30s", probes = 1, scope = "client" }
+breaker.consecutive = { failures = 5, open = "30s", edge = "at", probes = 2, successes = 1, stale = "drop", failures_are = ["5xx"], scope = "client" }
 budget.tokens = { capacity = 10, initial = 9, cost = 1, cost_for = { timeout = 2, 5xx = 3 }, charge = "retry", above = 0.1, deposit = 0.1, deposit_on = "success", refund = "none", scope = "client" }
 throttle.adaptive = { k = 2.0, window = "2m", scope = "client" }
 limiter.rate = { rate = "10/s", burst = 5, on_limit = "wait", scope = "client" }
@@ -188,9 +188,11 @@ with.server.s.errors = { 503 = 0.5 }
 with.fault.f.until = "8s"
 [policy.q]
 breaker.rate = { threshold = "50%", calls = 100, open = "30s" }
+[policy.t]
+breaker.rate = { failures = 5, window = "30s", slots = 10, judge = "tick", tick = "1s", open = "30s", edge = "at", probes = 4, verdict = "all", stale = "drop", failures_are = ["5xx"] }
 [policy.r]
 attempts = 3
-breaker.rate = { threshold = "50%", window = "30s", min_calls = 20, open = "30s", probes = 1, slow_call = "2s", slow_threshold = "80%" }
+breaker.rate = { threshold = "50%", window = "30s", min_calls = 20, judge = "outcome", open = "30s", probes = 1, slow_call = "2s", slow_threshold = "80%" }
 budget.ratio = { ratio = "20%", min_rate = "1/s", window = "10s", deposit_on = "first-attempt", rounding = "none" }
 limiter.rate = { rate = "10/s", on_limit = "refuse" }
 [[expect]]
@@ -284,7 +286,11 @@ policy.p.retry_after.honour.max = "none"
 policy.p.key = "per-attempt"
 policy.p.breaker.consecutive.failures = 6
 policy.p.breaker.consecutive.open = "31s"
-policy.p.breaker.consecutive.probes = 2
+policy.p.breaker.consecutive.probes = 3
+policy.p.breaker.consecutive.edge = "after"
+policy.p.breaker.consecutive.successes = 2
+policy.p.breaker.consecutive.stale = "apply"
+policy.p.breaker.consecutive.failures_are = ["any"]
 policy.p.breaker.consecutive.scope = "fleet"
 policy.p.breaker.consecutive.on_refusal = "retry"
 policy.p.budget.tokens.capacity = 11
@@ -341,6 +347,18 @@ policy.r.budget.ratio.scope = "fleet"
 policy.r.budget.ratio.on_refusal = "retry"
 policy.r.limiter.rate.on_refusal = "retry"
 policy.q.breaker.rate.calls = 101
+policy.r.breaker.rate.judge = "failure"
+policy.r.breaker.rate.judge = "tick"
+policy.t.breaker.rate.failures = 6
+policy.t.breaker.rate.slots = 11
+policy.t.breaker.rate.tick = "2s"
+policy.t.breaker.rate.edge = "after"
+policy.t.breaker.rate.verdict = "first"
+policy.t.breaker.rate.verdict = "threshold"
+policy.t.breaker.rate.successes = 3
+policy.t.breaker.rate.stale = "apply"
+policy.t.breaker.rate.failures_are = ["any"]
+policy.t.breaker.rate.min_calls = 2
 "#;
 
 /// No key is read and then ignored: each changes the question, and what is printed of it.
@@ -349,6 +367,10 @@ fn every_key_counts() {
     let full = read(FULL, &[]).unwrap_or_else(|error| panic!("{}", error.render(false)));
     let mut missing = leaves(&full.resolved_json, "");
     missing.retain(|path| !path.starts_with("server.other") && !path.starts_with("policy.q"));
+    // Of `t`, what no other breaker has.
+    let of_t = ["failures", "slots", "tick", "edge", "verdict", "stale", "failures_are"];
+    missing
+        .retain(|path| !path.starts_with("policy.t") || of_t.iter().any(|key| path.ends_with(&format!("rate.{key}"))));
     // What `r` has that `p` has not.
     let of_r = |path: &str| path.starts_with("policy.r.b") && !path.contains("backoff") || path.ends_with("refusal");
     missing.retain(|path| !path.starts_with("policy.r") || of_r(path));
