@@ -50,11 +50,19 @@ pub struct Rules<'a> {
     pub client: u32,
 }
 
-/// What gates hold for a call: what they gave its last attempt, and when that was sent.
-#[derive(Clone, Copy, Debug, Default)]
+/// What gates hold for a call: what they gave its last attempt, when that was sent, and how the one before it ended.
+#[derive(Clone, Copy, Debug)]
 pub struct Held {
     permits: Permits,
+    after: Outcome,
     sent: SimTime,
+}
+
+impl Default for Held {
+    /// Nothing.
+    fn default() -> Held {
+        Held { permits: Permits::default(), after: Outcome::Open, sent: SimTime::ZERO }
+    }
 }
 
 impl Held {
@@ -185,7 +193,7 @@ impl Call {
     pub fn on_outcome(&mut self, now: SimTime, reply: Failure, rules: &mut Rules, draws: &mut impl Draws) -> Action {
         assert!(self.state == State::Open, "an outcome needs an open attempt");
         if !rules.gates.is_empty() {
-            tell_gates(now, reply.outcome, rules);
+            tell_gates(now, reply.outcome, self.attempts(), rules);
         }
         if reply.outcome.is_success() {
             return self.finish(Verdict::Succeeded);
@@ -249,7 +257,9 @@ impl Call {
         if !rules.gates.asks(moment) {
             return Admission::Admitted;
         }
-        let ask = Ask { now, attempt: self.attempts().saturating_add(1), waited };
+        let sent = self.attempts();
+        let after = if sent == 0 { Outcome::Open } else { rules.held.after };
+        let ask = Ask { now, attempt: sent.saturating_add(1), waited, after };
         rules.gates.admit(moment, ask, rules.client, &mut rules.held.permits, &mut ForGates(draws))
     }
 
@@ -313,15 +323,16 @@ impl Call {
 
 /// An attempt has ended: the gates learn of it before anything is decided.
 #[inline(never)]
-fn tell_gates(now: SimTime, outcome: Outcome, rules: &mut Rules) {
+fn tell_gates(now: SimTime, outcome: Outcome, attempt: u32, rules: &mut Rules) {
+    rules.held.after = outcome;
     if rules.gates.hears_ends() {
         let failed = rules.policy.is_failure(outcome);
         let seen = if failed { GateOutcome::Failure } else { GateOutcome::Success };
-        let ended = Ended { now, outcome: seen, took: now.since(rules.held.sent) };
+        let ended = Ended { now, outcome: seen, reply: outcome, attempt, took: now.since(rules.held.sent) };
         rules.gates.on_outcome(rules.client, &rules.held.permits, ended);
     }
     if outcome.is_success() {
-        rules.gates.on_call_success(rules.client);
+        rules.gates.on_call_success(rules.client, &rules.held.permits, attempt);
     }
 }
 
@@ -329,7 +340,7 @@ fn tell_gates(now: SimTime, outcome: Outcome, rules: &mut Rules) {
 mod tests {
     use super::*;
     use crate::gate::breaker::ConsecutiveBreakerConfig;
-    use crate::gate::budget::{DepositOn, TokenBudgetConfig, Tokens};
+    use crate::gate::budget::{TokenBudgetConfig, Tokens};
     use crate::gate::limiter::{OnLimit, RateLimiterConfig};
     use crate::gate::{GateConfig, GateRule, Scope};
     use crate::retry::{AtDeadline, Backoff, RetryPolicy};
@@ -426,18 +437,13 @@ mod tests {
 
     /// One token, and none comes back.
     fn budget() -> GateConfig {
-        let rule = GateRule::TokenBudget(TokenBudgetConfig {
-            capacity: Tokens::new(1.0),
-            cost: Tokens::new(1.0),
-            deposit: Tokens::new(0.0),
-            deposit_on: DepositOn::Success,
-        });
+        let rule = GateRule::TokenBudget(TokenBudgetConfig::new(Tokens::new(1.0), Tokens::new(1.0), Tokens::new(0.0)));
         GateConfig::new(rule, Scope::Client)
     }
 
     /// Opens at the second failure.
     fn breaker(open: u64) -> GateConfig {
-        let config = ConsecutiveBreakerConfig { failures: 2, open: Span::secs(open), probes: 1 };
+        let config = ConsecutiveBreakerConfig::new(2, Span::secs(open), 1);
         GateConfig::new(GateRule::ConsecutiveBreaker(config), Scope::Client)
     }
 

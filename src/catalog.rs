@@ -222,35 +222,42 @@ fn gates() -> Vec<Entry> {
             "breaker.consecutive",
             "opens after failures in a row, asks again with probes",
             "Closed: the failures-th failure in a row opens it. Open: refuses every attempt, for `open`. Half-open: admits `probes` attempts; \
-             the first failure reopens, that many successes close. A failure is an outcome in retry_on. Outcomes of attempts admitted in an earlier \
-             state do not count. A refusal ends the call, unless on_refusal = \"retry\".",
-            "Nygard, \"Release It!\" (2007); the rule of sony/gobreaker 2.4.",
+             the first failure reopens, that many successes close (with `successes` that many of the probes, or it reopens). A failure is an \
+             outcome in failures_are, by default retry_on. Outcomes of attempts admitted in an earlier state do not count, unless stale = \"apply\". \
+             A refusal ends the call, unless on_refusal = \"retry\".",
+            "Nygard, \"Release It!\" (2007); the rule of sony/gobreaker 2.4; Failsafe (successes of probes).",
             "breaker.consecutive = { failures = 5, open = \"30s\", probes = 1, scope = \"client\" }",
         ),
         gate(
             "budget.tokens",
             "retries cost tokens that first attempts or successes earn",
-            "A retry is admitted if tokens >= cost, and takes cost. Deposits per call that succeeded, or per first attempt sent, never above \
-             capacity. Starts full. A refusal ends the call, before its wait, unless on_refusal = \"retry\".",
-            "botocore's retry quota (500 tokens, 5 per retry, 1 back per success); gRPC proposal A6; Brooker, \"Fixing retries with token buckets and \
-             circuit breakers\" (2022).",
+            "A retry is admitted if tokens >= cost, and takes cost (cost_for: after some outcomes). Deposits per call that succeeded, per first \
+             attempt sent, or per call that succeeded at once, never above capacity; with refund = \"last\" a success gives back what the call's \
+             last retry took. Starts full, or with `initial`. With charge = \"failure\" every failure takes cost instead, and a retry is \
+             admitted if tokens > above * capacity. A refusal ends the call, before its wait, unless on_refusal = \"retry\".",
+            "botocore's retry quota (500 tokens, 14 per retry or 5 after a 429, the last one's back on success, 1 per success at once); gRPC proposal \
+             A6 (charge = \"failure\", above = 0.5); Brooker, \"Fixing retries with token buckets and circuit breakers\" (2022).",
             "budget.tokens = { capacity = 500, cost = 5, deposit = 1, deposit_on = \"success\", scope = \"client\" }",
         ),
         gate(
             "breaker.rate",
             "opens at a share of failures among the last calls, or in the last time",
             "Looks at its window after every outcome: the last `calls`, or the current tenth of `window` and the nine before. With at least \
-             min_calls in it (default 20, or `calls` if that is less) it opens at a share of failures >= threshold. Open and half-open as \
-             breaker.consecutive; closing clears the window. Calls slower than slow_call are failures too, or, with slow_threshold, have that \
+             min_calls in it (default 20, or `calls` if that is less) it opens at a share of failures >= threshold, or at so many `failures`. With \
+             judge it looks after a \"failure\" only, or at each \"tick\" (500 ms). Open and half-open as breaker.consecutive, or by verdict the \
+             \"first\" outcome or the \"threshold\" decides; closing clears the window. Calls slower than slow_call are failures too, or, with slow_threshold, have that \
              threshold of their own; a slow probe has failed. With threshold 100% and min_calls = calls = k: k failures in a row.",
-            "resilience4j's CircuitBreaker (count and time windows, slow calls); Hystrix and Polly (ten slots).",
+            "resilience4j's CircuitBreaker (count and time windows, slow calls, verdict = \"threshold\"); Polly (judge = \"failure\", verdict = \"first\") and \
+             Hystrix (judge = \"tick\"), with ten slots; Failsafe (failures).",
             "breaker.rate = { threshold = \"50%\", calls = 100, min_calls = 20, open = \"30s\", probes = 5, slow_call = \"2s\", slow_threshold = \"80%\" }",
         ),
         gate(
             "budget.ratio",
             "retries in proportion to first attempts",
-            "A retry is admitted if retries + 1 <= ratio * first attempts sent + min_rate * window, both counted over the current tenth of the \
-             window (default 10 s) and the nine before. A refusal ends the call, before its wait, unless on_refusal = \"retry\".",
+            "A retry is admitted if retries + 1 <= ratio * deposits + min_rate * window, both counted over the current tenth of the window \
+             (default 10 s) and the nine before. Deposits are first attempts sent, or, by deposit_on, successes (\"success\") or outcomes not in \
+             retry_on (\"not-retried\"). With `rounding` the whole numbers of \"finagle\" or \"tower\", which grant somewhat more. A refusal ends the \
+             call, before its wait, unless on_refusal = \"retry\".",
             "Finagle's RetryBudget and tower's (20% and 10/s over 10 s); Beyer et al., \"Site Reliability Engineering\" (2016), chapter 21 (10%).",
             "budget.ratio = { ratio = \"20%\", min_rate = \"10/s\", window = \"10s\", scope = \"fleet\" }",
         ),

@@ -78,16 +78,14 @@ fn faults() -> Vec<Fault> {
 
 fn budget(deposit_on: DepositOn, scope: Scope) -> GateConfig {
     let rule = GateRule::TokenBudget(TokenBudgetConfig {
-        capacity: Tokens::new(20.0),
-        cost: Tokens::new(1.0),
-        deposit: Tokens::new(0.1),
         deposit_on,
+        ..TokenBudgetConfig::new(Tokens::new(20.0), Tokens::new(1.0), Tokens::new(0.1))
     });
     GateConfig::new(rule, scope)
 }
 
 fn breaker() -> GateConfig {
-    let config = ConsecutiveBreakerConfig { failures: 4, open: Span::secs(2), probes: 2 };
+    let config = ConsecutiveBreakerConfig::new(4, Span::secs(2), 2);
     GateConfig::new(GateRule::ConsecutiveBreaker(config), Scope::Client)
 }
 

@@ -134,7 +134,7 @@ const CALLS: u64 = 20_000;
 fn check(rows: &[Row]) {
     for Row { preset, after, delays } in rows {
         let policy = named(preset).policy;
-        let failure = Failure { outcome: *after, retry_after: None };
+        let failure = Failure::new(*after);
         let mut drawn = vec![Vec::new(); delays.len()];
         for call in 0..CALLS {
             let mut history = History::default();
@@ -194,7 +194,7 @@ fn every_preset_has_its_delays() {
         let needed = preset.retries().map_or(8, |retries| retries.min(10)) as usize;
         assert!(most.is_some_and(|most| most >= needed), "{}: {needed} delays in a table of this file", preset.name);
         let Some(attempts) = preset.policy.attempts else { continue };
-        let failure = Failure { outcome: UNAVAILABLE, retry_after: None };
+        let failure = Failure::new(UNAVAILABLE);
         let last = decision(&preset.policy, &failure, &mut History::default(), 0, attempts);
         assert!(matches!(last, Decision::GiveUp(_)), "{}: {last:?}", preset.name);
     }
@@ -204,7 +204,7 @@ fn every_preset_has_its_delays() {
 #[test]
 fn what_is_retried() {
     let status = [400, 401, 404, 408, 409, 413, 422, 429, 500, 501, 502, 503, 504, 521, 522, 524].map(Outcome::Status);
-    let outcomes = || status.into_iter().chain([Outcome::Timeout, Outcome::Connection]);
+    let outcomes = || status.into_iter().chain([Outcome::Timeout, Outcome::Refused, Outcome::Reset]);
     let words = |list: &str| -> Vec<String> { list.split(' ').map(str::to_owned).collect() };
     let all: Vec<String> = outcomes().map(|outcome| outcome.to_string()).collect();
     for (name, retried) in [
@@ -239,7 +239,7 @@ fn hints() {
         ("got", Some(asked)),
     ] {
         let policy = named(name).policy;
-        let failure = Failure { outcome: UNAVAILABLE, retry_after: Some(asked) };
+        let failure = Failure { retry_after: Some(asked), ..Failure::new(UNAVAILABLE) };
         let got = decision(&policy, &failure, &mut History::default(), 0, 1);
         match waited {
             Some(waited) => assert_eq!(got, Decision::RetryAfter(waited), "{name}"),

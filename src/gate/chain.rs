@@ -25,6 +25,14 @@ pub struct GateCounts {
     pub breakers_open: u64,
 }
 
+impl GateCounts {
+    /// A breaker has opened.
+    fn opened(&mut self) {
+        self.breaker_opened += 1;
+        self.breakers_open += 1;
+    }
+}
+
 /// What the gates of one moment say together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
@@ -64,6 +72,7 @@ impl<G: Gate> Shared<G> {
     fn on_outcome(&mut self, client: u32, permit: Permit, ended: Ended) -> bool {
         let (gate, terms) = self.of(client);
         let (was_open, had) = (gate.is_open(), gate.heap_bytes());
+        gate.pass_time(ended.now, terms);
         gate.on_outcome(permit, ended, terms);
         let (opened, grown) = (!was_open && gate.is_open(), gate.heap_bytes() - had);
         self.heap += grown;
@@ -193,8 +202,13 @@ trait Watched: Gate {
     #[inline(always)]
     fn ask(&mut self, ask: Ask, terms: &Self::Terms, rng: &mut dyn Rng, counts: &mut GateCounts) -> Answer {
         let was_open = self.is_open();
+        self.pass_time(ask.now, terms);
+        let is_open = self.is_open();
+        if is_open && !was_open {
+            counts.opened();
+        }
         let answer = self.check(ask, terms, rng);
-        if was_open && !self.is_open() {
+        if is_open && !self.is_open() {
             counts.breakers_open -= 1;
         }
         if answer == Answer::Refuse {
@@ -416,8 +430,7 @@ impl GateChain {
     #[inline(never)]
     fn tell_of_end(&mut self, number: usize, client: u32, permit: Permit, ended: Ended) {
         if with!(&mut self.gates[number], |shared| shared.on_outcome(client, permit, ended)) {
-            self.counts.breaker_opened += 1;
-            self.counts.breakers_open += 1;
+            self.counts.opened();
         }
     }
 
@@ -428,43 +441,42 @@ impl GateChain {
         }
     }
 
-    /// A call succeeded.
+    /// A call succeeded, after so many attempts.
     #[inline]
-    pub fn on_call_success(&mut self, client: u32) {
+    pub fn on_call_success(&mut self, client: u32, permits: &Permits, attempts: u32) {
         for number in self.listeners.successes {
-            self.tell_of_success(number, client);
+            self.tell_of_success(number, client, permits[number], attempts);
         }
     }
 
     #[inline(never)]
-    fn tell_of_success(&mut self, number: usize, client: u32) {
-        with!(&mut self.gates[number], client, |gate, terms| gate.on_call_success(terms));
+    fn tell_of_success(&mut self, number: usize, client: u32, permit: Permit, attempts: u32) {
+        with!(&mut self.gates[number], client, |gate, terms| gate.on_call_success(permit, attempts, terms));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::breaker::{ConsecutiveBreakerConfig, RateBreakerConfig, RateWindow, SlowCalls};
-    use crate::gate::budget::{DepositOn, RatioBudgetConfig, TokenBudgetConfig, Tokens};
+    use crate::gate::breaker::{
+        CircuitRules, ConsecutiveBreakerConfig, Judge, RateBreakerConfig, RateWindow, SlowCalls, Stale, Verdict,
+    };
+    use crate::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Rounding, TokenBudgetConfig, Tokens};
     use crate::gate::concurrency::ConcurrencyConfig;
     use crate::gate::limiter::{OnLimit, RateLimiterConfig};
     use crate::gate::throttle::AdaptiveThrottleConfig;
     use crate::gate::{GateOutcome, OnRefusal};
+    use crate::protocol::Outcome;
+    use crate::retry::OutcomeClass;
     use crate::rng::{KeyedRng, Purpose};
     use crate::units::Span;
 
     fn budget(cost: f64) -> GateRule {
-        GateRule::TokenBudget(TokenBudgetConfig {
-            capacity: Tokens::new(1.0),
-            cost: Tokens::new(cost),
-            deposit: Tokens::new(1.0),
-            deposit_on: DepositOn::Success,
-        })
+        GateRule::TokenBudget(TokenBudgetConfig::new(Tokens::new(1.0), Tokens::new(cost), Tokens::new(1.0)))
     }
 
     fn breaker() -> GateRule {
-        GateRule::ConsecutiveBreaker(ConsecutiveBreakerConfig { failures: 1, open: Span::secs(1), probes: 1 })
+        GateRule::ConsecutiveBreaker(ConsecutiveBreakerConfig::new(1, Span::secs(1), 1))
     }
 
     fn limiter(on_limit: OnLimit) -> GateRule {
@@ -480,7 +492,12 @@ mod tests {
     }
 
     fn ratio() -> GateRule {
-        GateRule::RatioBudget(RatioBudgetConfig { ratio: Tokens::new(1.0), min_rate: 0.0, window: Span::secs(10) })
+        GateRule::RatioBudget(RatioBudgetConfig::new(Tokens::new(1.0), 0.0, Span::secs(10)))
+    }
+
+    fn earning(deposit_on: EarnOn) -> GateRule {
+        let base = RatioBudgetConfig::new(Tokens::new(0.4), 0.1, Span::secs(10));
+        GateRule::RatioBudget(RatioBudgetConfig { deposit_on, rounding: Rounding::Tower, ..base })
     }
 
     fn chain(rules: &[GateRule], scope: Scope) -> GateChain {
@@ -488,14 +505,14 @@ mod tests {
         GateChain::new(&configs, 2)
     }
 
-    const AT_ONCE: Ask = Ask { now: SimTime::ZERO, attempt: 2, waited: false };
+    const AT_ONCE: Ask = Ask::retry(SimTime::ZERO, Outcome::Timeout);
 
     fn admit(chain: &mut GateChain, moment: Moment, client: u32, permits: &mut Permits) -> Admission {
         chain.admit(moment, AT_ONCE, client, permits, &mut KeyedRng::new(1, Purpose::Gate, 0, 0))
     }
 
     fn ended(outcome: GateOutcome) -> Ended {
-        Ended { now: SimTime::ZERO, outcome, took: Span::ZERO }
+        Ended::at_once(SimTime::ZERO, outcome)
     }
 
     /// A gate that one attempt of client 0 exhausts: is client 1 refused too?
@@ -550,7 +567,7 @@ mod tests {
         // The budget is another moment's gate and still has its token.
         assert_eq!(admit(&mut chain, Moment::Retry, 0, &mut permits), Admission::Admitted);
         assert_eq!(admit(&mut chain, Moment::Retry, 0, &mut permits), Admission::Refused(0));
-        chain.on_call_success(0);
+        chain.on_call_success(0, &permits, 1);
         assert_eq!(admit(&mut chain, Moment::Retry, 0, &mut permits), Admission::Admitted);
     }
 
@@ -586,9 +603,9 @@ mod tests {
         let second = SimTime::ZERO + Span::secs(1);
         assert_eq!(admit(&mut chain, Moment::Send, 0, &mut permits), Admission::NotBefore(second));
         chain.reserve(SimTime::ZERO, 0);
-        let late = Ended { now: second, outcome: GateOutcome::Failure, took: Span::secs(1) };
+        let late = Ended { took: Span::secs(1), ..Ended::at_once(second, GateOutcome::Failure) };
         chain.on_outcome(0, &permits, late);
-        let waited = Ask { now: second, attempt: 1, waited: true };
+        let waited = Ask { waited: true, ..Ask::first(second) };
         assert_eq!(chain.admit(Moment::Send, waited, 0, &mut permits, rng), Admission::Refused(1));
         let third = SimTime::ZERO + Span::secs(2);
         assert_eq!(
@@ -603,32 +620,47 @@ mod tests {
         let rate = |window| {
             let slow = Some(SlowCalls { above: Span::millis(500), threshold: Some(0.9) });
             GateRule::RateBreaker(RateBreakerConfig {
-                threshold: 0.6,
-                window,
-                min_calls: 3,
-                open: Span::secs(1),
-                probes: 2,
                 slow,
+                ..RateBreakerConfig::new(0.6, window, 3, Span::secs(1), 2)
             })
         };
         let first = GateRule::TokenBudget(TokenBudgetConfig {
-            capacity: Tokens::new(2.0),
-            cost: Tokens::new(1.0),
-            deposit: Tokens::new(0.3),
             deposit_on: DepositOn::FirstAttempt,
+            ..TokenBudgetConfig::new(Tokens::new(2.0), Tokens::new(1.0), Tokens::new(0.3))
+        });
+        let failures = GateRule::TokenBudget(TokenBudgetConfig {
+            charge: Charge::Failure,
+            above: 0.5,
+            ..TokenBudgetConfig::new(Tokens::new(4.0), Tokens::new(1.0), Tokens::new(0.5))
+        });
+        let refunding = GateRule::TokenBudget(TokenBudgetConfig {
+            cost_for: vec![(OutcomeClass::Status(429), Tokens::new(1.0))],
+            deposit_on: DepositOn::FirstTrySuccess,
+            refund: true,
+            ..TokenBudgetConfig::new(Tokens::new(3.0), Tokens::new(2.0), Tokens::new(0.5))
         });
         let patient = GateRule::RateLimiter(RateLimiterConfig { rate: 1.0, burst: 2.0, on_limit: OnLimit::Wait });
         let throttle = GateRule::AdaptiveThrottle(AdaptiveThrottleConfig { k: 1.5, window: Span::secs(10) });
-        let by_time = rate(RateWindow::Time(Span::secs(5)));
+        let by_time = rate(RateWindow::time(Span::secs(5)));
         let by_calls = rate(RateWindow::Calls(20));
+        let ticking = GateRule::RateBreaker(RateBreakerConfig {
+            judge: Judge::Tick(Span::millis(500)),
+            rules: CircuitRules { verdict: Verdict::Threshold, stale: Stale::Apply, ..CircuitRules::default() },
+            ..RateBreakerConfig::new(0.6, RateWindow::Time(Span::secs(3), 7), 3, Span::secs(1), 2)
+        });
         vec![
             budget(1.0),
             first,
+            failures,
+            refunding,
             ratio(),
+            earning(EarnOn::Success),
+            earning(EarnOn::NotRetried),
             limiter(OnLimit::Refuse),
             patient,
             by_calls,
             by_time,
+            ticking,
             breaker(),
             concurrency(),
             throttle,
@@ -643,15 +675,13 @@ mod tests {
             now = now + Span::millis(dice.below(400));
             let client = dice.below(2) as u32;
             let moment = if dice.below(3) == 0 { Moment::Retry } else { Moment::Send };
-            let ended = Ended {
-                now,
-                outcome: if dice.below(2) == 0 { GateOutcome::Success } else { GateOutcome::Failure },
-                took: Span::millis(dice.below(700)),
-            };
+            let outcome = if dice.below(2) == 0 { GateOutcome::Success } else { GateOutcome::Failure };
+            let attempt = 1 + dice.below(2) as u32;
+            let ended = Ended { attempt, took: Span::millis(dice.below(700)), ..Ended::at_once(now, outcome) };
             match dice.below(8) {
                 0..5 => {
                     let mut permits = Permits::default();
-                    let ask = Ask { now, attempt: 1 + dice.below(2) as u32, waited: dice.below(4) == 0 };
+                    let ask = Ask { attempt, waited: dice.below(4) == 0, ..Ask::retry(now, Outcome::Status(429)) };
                     let rng = &mut KeyedRng::new(seed, Purpose::Gate, number, 0);
                     let answer = chain.admit(moment, ask, client, &mut permits, rng);
                     match answer {
@@ -672,7 +702,7 @@ mod tests {
                     let (client, permits) = open.remove(0);
                     chain.on_outcome(client, &permits, ended);
                     if ended.outcome == GateOutcome::Success {
-                        chain.on_call_success(client);
+                        chain.on_call_success(client, &permits, attempt);
                     }
                 }
                 _ => {}
@@ -722,8 +752,8 @@ mod tests {
                 let (mut alone, mut among) = (chain.clone(), chain.clone());
                 let (mut permits, mut same) = (Permits::default(), Permits::default());
                 for second in 0..30 {
-                    let ask =
-                        Ask { now: SimTime::ZERO + Span::secs(200 + second), attempt: 2, waited: second % 7 == 0 };
+                    let now = SimTime::ZERO + Span::secs(200 + second);
+                    let ask = Ask { waited: second % 7 == 0, ..Ask::retry(now, Outcome::Timeout) };
                     let answer = alone.admit(moment, ask, 1, &mut permits, &mut rng.clone());
                     assert_eq!(answer, among.ask_all(asked, ask, 1, &mut same, &mut rng), "{configs:?}");
                     assert_eq!(format!("{:?} {permits:?}", alone.gates), format!("{:?} {same:?}", among.gates));

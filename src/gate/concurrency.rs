@@ -73,7 +73,7 @@ mod tests {
     use super::*;
     use crate::gate::GateOutcome;
     use crate::rng::{KeyedRng, Purpose};
-    use crate::units::{SimTime, Span};
+    use crate::units::SimTime;
 
     /// A script for two retries at once: `f` sends a first attempt, `r` a retry; `o`/`a` end the oldest one open by outcome or abandon.
     /// Returns `1`/`0` for each that was asked for.
@@ -81,13 +81,13 @@ mod tests {
         let config = ConcurrencyConfig { retries: 2 };
         let mut rng = KeyedRng::new(1, Purpose::Gate, 0, 0);
         let (mut gate, mut open, mut got) = (Concurrency::new(&config), Vec::new(), String::new());
-        let ended = Ended { now: SimTime::ZERO, outcome: GateOutcome::Failure, took: Span::ZERO };
+        let ended = Ended::at_once(SimTime::ZERO, GateOutcome::Failure);
         for step in script.chars() {
             match step {
                 'o' => gate.on_outcome(open.remove(0), ended, &config),
                 'a' => gate.on_abandon(open.remove(0)),
                 _ => {
-                    let ask = Ask { now: SimTime::ZERO, attempt: if step == 'f' { 1 } else { 2 }, waited: false };
+                    let ask = Ask { attempt: if step == 'f' { 1 } else { 2 }, ..Ask::first(SimTime::ZERO) };
                     let admits = gate.check(ask, &config, &mut rng) == Answer::Admit;
                     got.push(if admits { '1' } else { '0' });
                     if admits {

@@ -97,7 +97,7 @@ mod tests {
         let got: Vec<Option<u64>> = asks
             .iter()
             .map(|ms| {
-                let ask = Ask { now: SimTime::ZERO + Span::millis(*ms), attempt: 1, waited: false };
+                let ask = Ask::first(SimTime::ZERO + Span::millis(*ms));
                 match limiter.check(ask, &terms, &mut rng) {
                     Answer::Admit => {
                         limiter.on_admit(ask, &terms);

@@ -17,6 +17,7 @@ use std::fmt;
 
 use rand::Rng;
 
+use crate::protocol::Outcome;
 use crate::units::{SimTime, Span};
 
 pub use chain::{Admission, GateChain, GateCounts, MOST_GATES, Permits};
@@ -153,6 +154,20 @@ pub struct Ask {
     pub attempt: u32,
     /// It has asked before, was made to wait, and holds what was reserved for it.
     pub waited: bool,
+    /// How the attempt before it ended; [`Outcome::Open`] for a first one.
+    pub after: Outcome,
+}
+
+impl Ask {
+    /// A first attempt.
+    pub const fn first(now: SimTime) -> Ask {
+        Ask { now, attempt: 1, waited: false, after: Outcome::Open }
+    }
+
+    /// The first retry of a call, after a failure.
+    pub const fn retry(now: SimTime, after: Outcome) -> Ask {
+        Ask { now, attempt: 2, waited: false, after }
+    }
 }
 
 /// What a gate says to an attempt.
@@ -191,10 +206,25 @@ pub enum GateOutcome {
 pub struct Ended {
     /// When.
     pub now: SimTime,
-    /// With what.
+    /// With what, in the policy's eyes.
     pub outcome: GateOutcome,
+    /// With what, to be precise.
+    pub reply: Outcome,
+    /// Its number in its call, from 1.
+    pub attempt: u32,
     /// How long after it was sent.
     pub took: Span,
+}
+
+impl Ended {
+    /// A first attempt, at the instant at which it was sent: with a 200, or with a 503.
+    pub const fn at_once(now: SimTime, outcome: GateOutcome) -> Ended {
+        let reply = match outcome {
+            GateOutcome::Success => Outcome::OK,
+            GateOutcome::Failure => Outcome::Status(503),
+        };
+        Ended { now, outcome, reply, attempt: 1, took: Span::ZERO }
+    }
 }
 
 /// What a gate wants to be told. What it does not hear of costs a run nothing.
@@ -245,6 +275,9 @@ pub trait Gate: Clone + fmt::Debug {
         0
     }
 
+    /// So late it is: makes up for what was to happen by itself since then. Comes before an attempt asks, and before an outcome.
+    fn pass_time(&mut self, _now: SimTime, _terms: &Self::Terms) {}
+
     /// Asks. May move its clock on, but charges nothing.
     fn check(&mut self, ask: Ask, terms: &Self::Terms, rng: &mut dyn Rng) -> Answer;
 
@@ -269,8 +302,8 @@ pub trait Gate: Clone + fmt::Debug {
     /// An admitted attempt was given up without an outcome.
     fn on_abandon(&mut self, _permit: Permit) {}
 
-    /// A call succeeded.
-    fn on_call_success(&mut self, _terms: &Self::Terms) {}
+    /// A call succeeded, after so many attempts. With the permit of its last retry, if it was retried.
+    fn on_call_success(&mut self, _permit: Permit, _attempts: u32, _terms: &Self::Terms) {}
 
     /// Looks at it, so that it is at hand when it is needed. To be written where very many clients have one of their own; what it returns means
     /// nothing.

@@ -94,11 +94,11 @@ mod tests {
     fn check(requests: u32, accepts: u32, expected: f64) {
         let terms = AdaptiveThrottle::terms(&CONFIG);
         let mut throttle = AdaptiveThrottle::new(&terms);
-        let ask = Ask { now: SimTime::ZERO, attempt: 1, waited: false };
+        let ask = Ask::first(SimTime::ZERO);
         for number in 0..requests {
             let permit = throttle.on_admit(ask, &terms);
             let outcome = if number < accepts { GateOutcome::Success } else { GateOutcome::Failure };
-            throttle.on_outcome(permit, Ended { now: SimTime::ZERO, outcome, took: Span::ZERO }, &terms);
+            throttle.on_outcome(permit, Ended::at_once(SimTime::ZERO, outcome), &terms);
         }
         let got = throttle.probability(CONFIG.k);
         assert!((got - expected).abs() < 5e-5, "{accepts} of {requests}: {got}, expected {expected}");
@@ -120,7 +120,7 @@ mod tests {
         let mut throttle = AdaptiveThrottle::new(&terms);
         let mut rng = KeyedRng::new(1, Purpose::Gate, 0, 0);
         let mut refused = 0;
-        let mut ask = Ask { now: SimTime::ZERO, attempt: 1, waited: false };
+        let mut ask = Ask::first(SimTime::ZERO);
         for _ in 0..1_000 {
             match throttle.check(ask, &terms, &mut rng) {
                 Answer::Refuse => {

@@ -79,7 +79,7 @@ fn consecutive_failures() {
     for (p, k, open, rate, operations) in
         [(0.1, 5, 30, 10.0, 2_500_000.0), (0.5, 5, 10, 10.0, 2_000_000.0), (0.3, 3, 5, 20.0, 1_500_000.0)]
     {
-        let config = ConsecutiveBreakerConfig { failures: k, open: Span::secs(open), probes: 1 };
+        let config = ConsecutiveBreakerConfig::new(k, Span::secs(open), 1);
         let breaker = GateConfig::new(GateRule::ConsecutiveBreaker(config), Scope::Fleet);
         let scenario = world(Arrivals::Poisson { rate }, (operations / rate) as u64, failing(p));
         let result = run(&scenario.with_policy("breaker", RetryPolicy::default(), &[breaker]));
@@ -120,10 +120,8 @@ fn token_buckets_of_a_published_simulation() {
     ];
     let bucket = GateConfig::new(
         GateRule::TokenBudget(TokenBudgetConfig {
-            capacity: Tokens::new(5.0),
-            cost: Tokens::new(1.0),
-            deposit: Tokens::new(0.1),
             deposit_on: DepositOn::FirstAttempt,
+            ..TokenBudgetConfig::new(Tokens::new(5.0), Tokens::new(1.0), Tokens::new(0.1))
         }),
         Scope::Client,
     );

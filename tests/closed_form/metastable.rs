@@ -74,10 +74,8 @@ impl Case {
         };
         let budget = self.budget.map(|deposit| {
             let config = TokenBudgetConfig {
-                capacity: Tokens::new(100.0),
-                cost: Tokens::new(1.0),
-                deposit: Tokens::new(deposit),
                 deposit_on: DepositOn::FirstAttempt,
+                ..TokenBudgetConfig::new(Tokens::new(100.0), Tokens::new(1.0), Tokens::new(deposit))
             };
             GateConfig::new(GateRule::TokenBudget(config), Scope::Fleet)
         });

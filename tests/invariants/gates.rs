@@ -2,10 +2,12 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use simlab::gate::breaker::{CircuitRules, ConsecutiveBreakerConfig, Judge, Stale, Threshold, Verdict};
 use simlab::gate::concurrency::ConcurrencyConfig;
 use simlab::gate::{
     Admission, Ask, Ended, GateChain, GateConfig, GateOutcome, GateRule, Moment, Permits, Refusal, Scope,
 };
+use simlab::protocol::Outcome;
 use simlab::rng::{KeyedRng, Purpose};
 use simlab::units::{SimTime, Span};
 
@@ -58,7 +60,7 @@ impl Stage {
 
     fn ask(&mut self, retry: bool) -> Admission {
         self.asked += 1;
-        let ask = Ask { now: self.now, attempt: if retry { 2 } else { 1 }, waited: false };
+        let ask = if retry { Ask::retry(self.now, Outcome::Timeout) } else { Ask::first(self.now) };
         let mut permits = Permits::default();
         let mut rng = KeyedRng::new(1, Purpose::Gate, self.asked, 0);
         let admission = self.chain.admit(Moment::Send, ask, 0, &mut permits, &mut rng);
@@ -75,7 +77,12 @@ impl Stage {
         let open = (count > 0).then(|| self.open.remove(which % count))?;
         match outcome {
             Some(outcome) => {
-                let ended = Ended { now: self.now, outcome, took: self.now.since(open.sent) };
+                let ended = Ended {
+                    took: self.now.since(open.sent),
+                    reply: reply(which, outcome),
+                    attempt: if open.retry { 2 } else { 1 },
+                    ..Ended::at_once(self.now, outcome)
+                };
                 self.chain.on_outcome(0, &open.permits, ended);
             }
             None => self.chain.on_abandon(0, &open.permits),
@@ -98,53 +105,102 @@ impl Stage {
     }
 }
 
+/// What came back: of failures, every other one is a time-out.
+fn reply(which: usize, outcome: GateOutcome) -> Outcome {
+    match outcome {
+        GateOutcome::Success => Outcome::OK,
+        GateOutcome::Failure if which.is_multiple_of(2) => Outcome::Timeout,
+        GateOutcome::Failure => Outcome::Status(503),
+    }
+}
+
 fn breaker() -> impl Strategy<Value = GateConfig> {
-    let consecutive = (1u32..6, 1u64..8_000, 1u32..4)
-        .prop_map(|(failures, open, probes)| worlds::breaker(failures, Span::millis(open), probes, Scope::Client));
+    let consecutive = (1u32..6, 1u64..8_000, 1u32..4, worlds::rules()).prop_map(|(failures, open, probes, rules)| {
+        let config =
+            ConsecutiveBreakerConfig { rules, ..ConsecutiveBreakerConfig::new(failures, Span::millis(open), probes) };
+        GateConfig::new(GateRule::ConsecutiveBreaker(config), Scope::Client)
+    });
     let rate = worlds::rate_breaker().prop_map(|config| GateConfig::new(GateRule::RateBreaker(config), Scope::Client));
     prop_oneof![consecutive, rate]
 }
 
-/// How long it stays open, and its probes.
-fn terms(gate: &GateConfig) -> (Span, usize) {
-    match &gate.rule {
-        GateRule::ConsecutiveBreaker(config) => (config.open, config.probes as usize),
-        GateRule::RateBreaker(config) => (config.open, config.probes as usize),
+/// What a breaker promises.
+struct Terms {
+    open_for: Span,
+    probes: usize,
+    /// Outcomes that it takes at least to close it, and whether they have to be successes.
+    closes: (usize, bool),
+    rules: CircuitRules,
+    /// It is judged at ticks, so that it has opened before that is noticed.
+    ticks: bool,
+}
+
+fn terms(gate: &GateConfig) -> Terms {
+    let (open_for, probes, rules, decides, ticks) = match &gate.rule {
+        GateRule::ConsecutiveBreaker(config) => (config.open, config.probes, &config.rules, None, false),
+        GateRule::RateBreaker(config) => {
+            let decides = match config.threshold {
+                Threshold::Count(_) => config.probes,
+                Threshold::Share(_) => config.min_calls.min(config.probes),
+            };
+            (config.open, config.probes, &config.rules, Some(decides), matches!(config.judge, Judge::Tick(_)))
+        }
         other => panic!("no breaker: {other:?}"),
-    }
+    };
+    let closes = match (rules.verdict, decides) {
+        (Verdict::First, _) => (1, true),
+        (Verdict::Successes(needed), _) => (needed.min(probes) as usize, true),
+        (Verdict::Threshold, Some(decides)) => (decides as usize, false),
+        (Verdict::All, _) | (Verdict::Threshold, None) => (probes as usize, true),
+    };
+    Terms { open_for, probes: probes as usize, closes, rules: rules.clone(), ticks }
 }
 
 proptest! {
     #![proptest_config(config(3_000))]
 
-    /// An open breaker admits nothing for as long as it is open. Until as many probes have succeeded there are never more in flight, and
-    /// however they end, by outcome or by being given up, the breaker lets somebody through again.
+    /// An open breaker admits nothing for as long as it is open. Until enough has come back to close it there are never more probes than
+    /// permitted, and however they end, by outcome or by being given up, the breaker lets somebody through again.
     #[test]
     fn breakers_keep_their_terms(gate in breaker(), steps in steps()) {
-        let (open_for, probes) = terms(&gate);
+        let terms = terms(&gate);
         let mut stage = Stage::new(&[gate]);
-        let (mut opened_at, mut era, mut succeeded) = (None, 0, 0);
+        let (mut opened_at, mut era, mut outcomes, mut for_closing) = (None, 0, 0, 0);
+        let mut looked = SimTime::ZERO;
         for step in steps {
             let (ended, answer) = stage.step(step);
-            if let (Some(ended), Step::Succeed(_)) = (ended, step)
-                && ended.era == era
-            {
-                succeeded += 1;
+            let (which, outcome) = match step {
+                Step::Succeed(which) => (which, Some(GateOutcome::Success)),
+                Step::Fail(which) => (which, Some(GateOutcome::Failure)),
+                Step::Pass(_) | Step::Ask { .. } | Step::Abandon(_) => (0, None),
+            };
+            if let (Some(ended), Some(outcome)) = (ended, outcome) {
+                let reply = reply(which, outcome);
+                let failed = terms.rules.failures.as_ref().map_or(outcome == GateOutcome::Failure, |own| own.contains(reply));
+                if ended.era == era || terms.rules.stale == Stale::Apply {
+                    for_closing += usize::from(!(failed && terms.closes.1));
+                }
+                outcomes += usize::from(ended.era == era);
             }
             if stage.chain.counts().breaker_opened > era {
-                (opened_at, era, succeeded) = (Some(stage.now), stage.chain.counts().breaker_opened, 0);
+                let at = if terms.ticks { looked } else { stage.now };
+                (opened_at, era, outcomes, for_closing) = (Some(at), stage.chain.counts().breaker_opened, 0, 0);
+            }
+            if (ended.is_some() && outcome.is_some()) || answer.is_some() {
+                looked = stage.now;
             }
             let Some(opened_at) = opened_at else { continue };
-            if stage.now < opened_at + open_for {
+            let until = opened_at + terms.open_for;
+            if stage.now < until || (stage.now == until && terms.rules.strictly_after) {
                 prop_assert!(answer != Some(Admission::Admitted), "admitted while open");
             }
-            let since = stage.open.iter().filter(|open| open.era == era).count();
-            prop_assert!(succeeded >= probes || since <= probes - succeeded, "{} probes in flight", since);
+            let probes = outcomes + stage.open.iter().filter(|open| open.era == era).count();
+            prop_assert!(for_closing >= terms.closes.0 || probes <= terms.probes, "{} probes", probes);
         }
         // Whatever was held ends without an outcome: nobody is locked out for ever.
         while stage.end(0, None).is_some() {}
         for _ in 0..1_000 {
-            stage.now = stage.now + open_for;
+            stage.now = stage.now + terms.open_for.max(Span::secs(3));
             if stage.ask(false) == Admission::Admitted {
                 stage.end(0, Some(GateOutcome::Success));
             }
@@ -187,6 +243,8 @@ proptest! {
                 bare = asked;
             }
         }
-        prop_assert_eq!(stage.chain.counts().breaker_opened, bare.chain.counts().breaker_opened);
+        // What was to happen at a tick shows when somebody asks.
+        prop_assert_eq!(stage.ask(false), bare.ask(false));
+        prop_assert_eq!(stage.chain.counts(), bare.chain.counts());
     }
 }

@@ -11,7 +11,7 @@ use proptest::test_runner::RngSeed;
 use simlab::distribution::Distribution;
 use simlab::gate::GateConfig;
 use simlab::gate::OnRefusal;
-use simlab::gate::budget::{DepositOn, RatioBudgetConfig, TokenBudgetConfig, Tokens};
+use simlab::gate::budget::{DepositOn, EarnOn, RatioBudgetConfig, Rounding};
 use simlab::gate::{GateRule, Scope};
 use simlab::metrics::RunResult;
 use simlab::metrics::recorder::REFUSALS;
@@ -131,35 +131,53 @@ proptest! {
         }
     }
 
-    /// A budget is exact: no more retries than tokens at first, and since deposited.
+    /// A budget is exact: no more retries than tokens at first, and since deposited or given back. That holds for one that charges failures
+    /// too, since what follows a failure that could not pay is no retry.
     #[test]
     fn budgets_bind(case in worlds::case(), budget in worlds::budget(), scope in worlds::scope()) {
         let rule = GateRule::TokenBudget(budget.clone());
         let case = Case { warmup: Span::ZERO, gates: vec![GateConfig::new(rule, scope)], ..case };
         let result = run(&case.scenario());
         let of = |name| value(&result, name);
+        let at_once = maybe(&result, "first_attempt_success_rate").map_or(0.0, |rate| (rate * of("operations")).round());
         let deposits = match budget.deposit_on {
             DepositOn::Success => of("succeeded"),
             DepositOn::FirstAttempt => of("attempts") - of("retries"),
+            DepositOn::FirstTrySuccess => at_once,
         };
         let buckets = if scope == Scope::Client { f64::from(case.clients) } else { 1.0 };
-        let TokenBudgetConfig { capacity, cost, deposit, .. } = budget;
-        let tokens = buckets * capacity.amount() + deposits * deposit.amount();
-        prop_assert!(of("retries") * cost.amount() <= tokens + 1e-6, "{} retries for {} tokens", of("retries"), tokens);
+        let costs = budget.cost_for.iter().map(|(_, cost)| cost.amount()).chain([budget.cost.amount()]);
+        let (least, most) = (costs.clone().fold(f64::INFINITY, f64::min), costs.fold(0.0, f64::max));
+        let refunds = if budget.refund { (of("succeeded") - at_once) * most } else { 0.0 };
+        let tokens = buckets * budget.initial.amount() + deposits * budget.deposit.amount() + refunds;
+        prop_assert!(of("retries") * least <= tokens + 1e-6, "{} retries for {} tokens", of("retries"), tokens);
     }
 
-    /// A budget in proportion is exact: with a window that outlasts the run, retries are bounded by what was sent first.
+    /// A budget in proportion is exact: with a window that outlasts the run, retries are bounded by what was earned. Whole numbers grant more
+    /// than the ratio, and never more than twice as much.
     #[test]
-    fn ratios_bind(case in worlds::case(), ratio in 0.0f64..1.5, min_rate in 0.0f64..0.01, scope in worlds::scope()) {
-        let window = Span::secs(1_000);
-        let config = RatioBudgetConfig { ratio: Tokens::new(ratio), min_rate, window };
+    fn ratios_bind(
+        case in worlds::case(), kind in worlds::ratio(), min_rate in 0.0f64..0.01, scope in worlds::scope(),
+    ) {
+        let config = RatioBudgetConfig { min_rate, window: Span::secs(1_000), ..kind };
         let rule = GateRule::RatioBudget(config.clone());
         let case = Case { warmup: Span::ZERO, gates: vec![GateConfig::new(rule, scope)], ..case };
         let result = run(&case.scenario());
         let of = |name| value(&result, name);
         let budgets = if scope == Scope::Client { f64::from(case.clients) } else { 1.0 };
-        let first = of("attempts") - of("retries");
-        let most = config.ratio.amount() * first + budgets * min_rate * window.seconds();
+        let earning = match config.deposit_on {
+            EarnOn::FirstAttempt => of("attempts") - of("retries"),
+            EarnOn::Success => of("succeeded"),
+            EarnOn::NotRetried => of("attempts"),
+        };
+        let ratio = config.ratio.amount();
+        let granted = match config.rounding {
+            Rounding::None => ratio,
+            Rounding::Tower if ratio <= 1.0 => 1.0 / (1.0 / ratio).floor(),
+            Rounding::Tower | Rounding::Finagle => 1_000.0 / (1_000.0 / ratio).floor(),
+        };
+        prop_assert!(ratio <= granted && granted <= 2.0 * ratio);
+        let most = granted * earning + budgets * min_rate * config.window.seconds();
         prop_assert!(of("retries") <= most + 1e-6, "{} retries, {} allowed", of("retries"), most);
     }
 

@@ -4,8 +4,10 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use simlab::distribution::Distribution;
-use simlab::gate::breaker::{ConsecutiveBreakerConfig, RateBreakerConfig, RateWindow, SlowCalls};
-use simlab::gate::budget::{DepositOn, RatioBudgetConfig, TokenBudgetConfig, Tokens};
+use simlab::gate::breaker::{
+    CircuitRules, ConsecutiveBreakerConfig, Judge, RateBreakerConfig, RateWindow, SlowCalls, Stale, Threshold, Verdict,
+};
+use simlab::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Rounding, TokenBudgetConfig, Tokens};
 use simlab::gate::concurrency::ConcurrencyConfig;
 use simlab::gate::limiter::{OnLimit, RateLimiterConfig};
 use simlab::gate::throttle::AdaptiveThrottleConfig;
@@ -300,41 +302,76 @@ pub fn gates() -> impl Strategy<Value = Vec<GateConfig>> {
 }
 
 pub fn ratio() -> impl Strategy<Value = RatioBudgetConfig> {
-    (0.0f64..1.5, prop_oneof![Just(0.0), 0.0f64..2.0], 100u64..20_000).prop_map(|(ratio, min_rate, ms)| {
-        RatioBudgetConfig { ratio: Tokens::new(ratio), min_rate, window: Span::millis(ms) }
+    let deposit_on = proptest::sample::select(vec![EarnOn::FirstAttempt, EarnOn::Success, EarnOn::NotRetried]);
+    let rounding = proptest::sample::select(vec![Rounding::None, Rounding::Finagle, Rounding::Tower]);
+    let rates = (0.0f64..1.5, prop_oneof![Just(0.0), 0.0f64..2.0], 100u64..20_000);
+    (rates, deposit_on, rounding).prop_map(|((ratio, min_rate, ms), deposit_on, rounding)| RatioBudgetConfig {
+        deposit_on,
+        rounding,
+        ..RatioBudgetConfig::new(Tokens::new(ratio), min_rate, Span::millis(ms))
+    })
+}
+
+/// What breakers share, with at most so many probes.
+pub fn rules() -> impl Strategy<Value = CircuitRules> {
+    let verdict = prop_oneof![
+        2 => Just(Verdict::All),
+        1 => (1u32..4).prop_map(Verdict::Successes),
+        1 => Just(Verdict::First),
+        1 => Just(Verdict::Threshold),
+    ];
+    let failures = option::weighted(0.2, Just(OutcomeSet::new(vec![OutcomeClass::Timeout])));
+    (verdict, any::<bool>(), any::<bool>(), failures).prop_map(|(verdict, apply, strictly_after, failures)| {
+        let stale = if apply { Stale::Apply } else { Stale::Drop };
+        CircuitRules { verdict, stale, strictly_after, failures }
     })
 }
 
 pub fn rate_breaker() -> impl Strategy<Value = RateBreakerConfig> {
     let window = prop_oneof![
         (1u32..9).prop_map(RateWindow::Calls),
-        (100u64..20_000).prop_map(|ms| RateWindow::Time(Span::millis(ms))),
+        (100u64..20_000, prop_oneof![Just(10), 1u32..30])
+            .prop_map(|(ms, slots)| RateWindow::Time(Span::millis(ms), slots)),
     ];
     let slow = option::of((1u64..900, option::of(0.1f64..1.0)));
-    (window, 0.1f64..1.0, 1u32..6, 1u64..8_000, 1u32..4, slow).prop_map(
-        |(window, threshold, min_calls, open, probes, slow)| RateBreakerConfig {
+    let threshold =
+        prop_oneof![3 => (0.1f64..1.0).prop_map(Threshold::Share), 1 => (1u32..5).prop_map(Threshold::Count)];
+    let judge = prop_oneof![
+        2 => Just(Judge::Outcome),
+        1 => Just(Judge::Failure),
+        1 => (1u64..3_000).prop_map(|ms| Judge::Tick(Span::millis(ms))),
+    ];
+    (window, threshold, 1u32..6, judge, 1u64..8_000, 1u32..4, rules(), slow).prop_map(
+        |(window, threshold, min_calls, judge, open, probes, rules, slow)| RateBreakerConfig {
             threshold,
-            window,
-            min_calls,
-            open: Span::millis(open),
-            probes,
+            judge,
+            rules,
             slow: slow.map(|(above, threshold)| SlowCalls { above: Span::millis(above), threshold }),
+            ..RateBreakerConfig::new(1.0, window, min_calls, Span::millis(open), probes)
         },
     )
 }
 
 pub fn budget() -> impl Strategy<Value = TokenBudgetConfig> {
-    (0.0f64..12.0, 0.1f64..3.0, 0.0f64..1.5, any::<bool>()).prop_map(|(capacity, cost, deposit, on_success)| {
-        TokenBudgetConfig {
-            capacity: Tokens::new(capacity),
-            cost: Tokens::new(cost),
-            deposit: Tokens::new(deposit),
-            deposit_on: if on_success { DepositOn::Success } else { DepositOn::FirstAttempt },
-        }
-    })
+    let deposit_on =
+        proptest::sample::select(vec![DepositOn::Success, DepositOn::FirstAttempt, DepositOn::FirstTrySuccess]);
+    let classes = [OutcomeClass::ServerErrors, OutcomeClass::Status(503), OutcomeClass::Timeout];
+    let special = vec((proptest::sample::select(classes.to_vec()), 0.0f64..4.0), 0..3);
+    let quirks = (special, any::<bool>(), prop_oneof![Just(0.0), 0.0f64..0.9], any::<bool>(), option::of(0.0f64..1.0));
+    (0.0f64..12.0, 0.1f64..3.0, 0.0f64..1.5, deposit_on, quirks).prop_map(
+        |(capacity, cost, deposit, deposit_on, (special, on_failure, above, refund, initial))| TokenBudgetConfig {
+            initial: Tokens::new(capacity * initial.unwrap_or(1.0)),
+            cost_for: special.into_iter().map(|(class, cost)| (class, Tokens::new(cost))).collect(),
+            charge: if on_failure { Charge::Failure } else { Charge::Retry },
+            above,
+            deposit_on,
+            refund: refund && !on_failure,
+            ..TokenBudgetConfig::new(Tokens::new(capacity), Tokens::new(cost), Tokens::new(deposit))
+        },
+    )
 }
 
 pub fn breaker(failures: u32, open: Span, probes: u32, scope: Scope) -> GateConfig {
-    let config = ConsecutiveBreakerConfig { failures, open, probes };
+    let config = ConsecutiveBreakerConfig::new(failures, open, probes);
     GateConfig::new(GateRule::ConsecutiveBreaker(config), scope)
 }

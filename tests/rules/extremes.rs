@@ -24,7 +24,7 @@ fn endless() -> RetryPolicy {
 }
 
 fn breaker(scope: Scope) -> GateConfig {
-    let config = ConsecutiveBreakerConfig { failures: 1, open: Span::secs(60), probes: 1 };
+    let config = ConsecutiveBreakerConfig::new(1, Span::secs(60), 1);
     GateConfig::new(GateRule::ConsecutiveBreaker(config), scope)
 }
 

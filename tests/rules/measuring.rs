@@ -21,7 +21,7 @@ fn every(ms: u64, seconds: u64, server: ServerConfig) -> Scenario {
 }
 
 fn breaker(failures: u32, open: Span) -> GateConfig {
-    let config = ConsecutiveBreakerConfig { failures, open, probes: 1 };
+    let config = ConsecutiveBreakerConfig::new(failures, open, 1);
     GateConfig::new(GateRule::ConsecutiveBreaker(config), Scope::Fleet)
 }
 
@@ -53,12 +53,7 @@ fn what_is_remembered_of_clients_is_state() {
     let limit = RateLimit { rate: 1.0, burst: 1.0, per_client: true, status: 429, retry_after: false };
     limited.servers[0].rate_limit = Some(limit);
     assert_eq!(bytes(&limited, &[]), alone + 8 * u64::from(clients));
-    let budget = TokenBudgetConfig {
-        capacity: Tokens::new(1.0),
-        cost: Tokens::new(1.0),
-        deposit: Tokens::new(1.0),
-        deposit_on: DepositOn::Success,
-    };
+    let budget = TokenBudgetConfig::new(Tokens::new(1.0), Tokens::new(1.0), Tokens::new(1.0));
     let budget = |scope| GateConfig::new(GateRule::TokenBudget(budget.clone()), scope);
     let (fleet, own) = (bytes(&bare, &[budget(Scope::Fleet)]), bytes(&bare, &[budget(Scope::Client)]));
     assert_eq!(own, fleet + 8 * u64::from(clients - 1));
@@ -157,10 +152,8 @@ fn a_refusal_is_no_attempt() {
 fn a_budget_is_charged_before_the_wait() {
     let budget = |deposit_on| {
         let config = TokenBudgetConfig {
-            capacity: Tokens::new(2.0),
-            cost: Tokens::new(1.0),
-            deposit: Tokens::new(0.5),
             deposit_on,
+            ..TokenBudgetConfig::new(Tokens::new(2.0), Tokens::new(1.0), Tokens::new(0.5))
         };
         GateConfig::new(GateRule::TokenBudget(config), Scope::Fleet)
     };

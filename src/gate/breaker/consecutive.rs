@@ -2,19 +2,35 @@
 
 use rand::Rng;
 
-use super::{Circuit, Standing};
-use crate::gate::{Answer, Ask, Ended, Gate, GateOutcome, Hears, Permit};
+use super::{Circuit, CircuitRules, CircuitTerms, Standing};
+use crate::gate::{Answer, Ask, Ended, Gate, Hears, Permit};
 use crate::units::Span;
 
-/// `breaker.consecutive = { failures, open, probes }`.
+/// `breaker.consecutive = { failures, open, edge, probes, successes, stale, failures_are }`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConsecutiveBreakerConfig {
     /// Failures in a row that open it; at least 1.
     pub failures: u32,
     /// How long it stays open.
     pub open: Span,
-    /// Attempts admitted while half-open, and successes that close it; at least 1.
+    /// Attempts admitted while half-open; at least 1.
     pub probes: u32,
+    /// What breakers share. There is no threshold that could decide: a verdict by threshold is one by all probes.
+    pub rules: CircuitRules,
+}
+
+impl ConsecutiveBreakerConfig {
+    /// All of so many probes close it, and outcomes of earlier states do not count.
+    pub fn new(failures: u32, open: Span, probes: u32) -> ConsecutiveBreakerConfig {
+        ConsecutiveBreakerConfig { failures, open, probes, rules: CircuitRules::default() }
+    }
+}
+
+/// What a breaker works with.
+#[derive(Clone, Debug)]
+pub struct ConsecutiveBreakerTerms {
+    failures: u32,
+    circuit: CircuitTerms,
 }
 
 /// One breaker.
@@ -27,42 +43,43 @@ pub struct ConsecutiveBreaker {
 
 impl Gate for ConsecutiveBreaker {
     type Config = ConsecutiveBreakerConfig;
-    type Terms = ConsecutiveBreakerConfig;
+    type Terms = ConsecutiveBreakerTerms;
 
-    fn terms(config: &ConsecutiveBreakerConfig) -> ConsecutiveBreakerConfig {
-        config.clone()
+    fn terms(config: &ConsecutiveBreakerConfig) -> ConsecutiveBreakerTerms {
+        let circuit = CircuitTerms::new(config.open, config.probes, &config.rules);
+        ConsecutiveBreakerTerms { failures: config.failures, circuit }
     }
 
-    fn hears(_terms: &ConsecutiveBreakerConfig) -> Hears {
+    fn hears(_terms: &ConsecutiveBreakerTerms) -> Hears {
         Hears { ends: true, ..Hears::NOTHING }
     }
 
-    fn new(_terms: &ConsecutiveBreakerConfig) -> ConsecutiveBreaker {
+    fn new(_terms: &ConsecutiveBreakerTerms) -> ConsecutiveBreaker {
         ConsecutiveBreaker { circuit: Circuit::default(), in_a_row: 0 }
     }
 
-    fn check(&mut self, ask: Ask, terms: &ConsecutiveBreakerConfig, _rng: &mut dyn Rng) -> Answer {
-        Answer::admit_if(self.circuit.check(ask.now, terms.probes))
+    fn check(&mut self, ask: Ask, terms: &ConsecutiveBreakerTerms, _rng: &mut dyn Rng) -> Answer {
+        Answer::admit_if(self.circuit.check(ask.now, &terms.circuit))
     }
 
-    fn on_admit(&mut self, _ask: Ask, _terms: &ConsecutiveBreakerConfig) -> Permit {
+    fn on_admit(&mut self, _ask: Ask, _terms: &ConsecutiveBreakerTerms) -> Permit {
         self.circuit.on_admit()
     }
 
-    fn on_outcome(&mut self, permit: Permit, ended: Ended, terms: &ConsecutiveBreakerConfig) {
-        let failed = ended.outcome == GateOutcome::Failure;
-        match self.circuit.standing(permit) {
+    fn on_outcome(&mut self, permit: Permit, ended: Ended, terms: &ConsecutiveBreakerTerms) {
+        let failed = terms.circuit.failed(ended);
+        match self.circuit.standing(permit, terms.circuit.stale) {
             Standing::Stale => {}
             Standing::Regular if !failed => self.in_a_row = 0,
             Standing::Regular => {
                 self.in_a_row += 1;
                 if self.in_a_row >= terms.failures {
                     self.in_a_row = 0;
-                    self.circuit.open(ended.now, terms.open);
+                    self.circuit.open(ended.now, &terms.circuit);
                 }
             }
             Standing::Probe => {
-                self.circuit.on_probe(ended.now, failed, terms.open, terms.probes);
+                self.circuit.on_probe(ended.now, failed, &terms.circuit);
             }
         }
     }
@@ -82,7 +99,7 @@ mod tests {
     use super::*;
 
     fn check(script: &str, admitted: &str) {
-        let config = ConsecutiveBreakerConfig { failures: 3, open: Span::secs(10), probes: 2 };
+        let config = ConsecutiveBreakerConfig::new(3, Span::secs(10), 2);
         assert_eq!(play::<ConsecutiveBreaker>(&config, script), admitted, "{script}");
     }
 

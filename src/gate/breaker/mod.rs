@@ -1,28 +1,108 @@
 //! Circuit breakers: Nygard, "Release It!" (2007). They differ in when they open; what is here they share.
 //!
-//! Closed lets everything pass and watches. Open refuses everything for a while. Half-open admits a few probes: the first failure reopens,
-//! as many successes close. Outcomes of attempts admitted in an earlier state do not count, as in sony/gobreaker 2.4: every change of state
-//! begins a new generation, and a permit carries the generation it was given in.
+//! Closed lets everything pass and watches. Open refuses everything for a while. Half-open admits a few probes, and what becomes of them
+//! decides. Every change of state begins a new generation, and a permit carries the generation it was given in: so an outcome of an attempt
+//! that was admitted in an earlier state is known. sony/gobreaker 2.4 drops it, Polly, resilience4j and Hystrix apply it to the state they
+//! are in.
 
 mod consecutive;
+#[cfg(test)]
+mod families;
 mod rate;
 
 pub use consecutive::{ConsecutiveBreaker, ConsecutiveBreakerConfig};
-pub use rate::{RateBreaker, RateBreakerConfig, RateWindow, SlowCalls};
+pub use rate::{Judge, RateBreaker, RateBreakerConfig, RateWindow, SlowCalls, Threshold};
 
-use super::Permit;
+use super::{Ended, GateOutcome, Permit};
+use crate::retry::OutcomeSet;
 use crate::units::{SimTime, Span};
 
-/// Where a breaker stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-enum State {
-    /// Everything passes.
+/// What decides about a half-open breaker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verdict {
+    /// As many successes as there are probes close it, and the first failure reopens it.
     #[default]
-    Closed,
+    All,
+    /// So many successes close it; it reopens as soon as the probes that are left cannot bring them. At least 1, at most the probes.
+    Successes(u32),
+    /// The first outcome.
+    First,
+    /// The thresholds that would open it, once the outcomes of all probes are there. Only of breakers that have any.
+    Threshold,
+}
+
+/// What an outcome means whose attempt was admitted in an earlier state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stale {
+    /// Nothing.
+    #[default]
+    Drop,
+    /// The same as one of an attempt that was admitted in the state the breaker is in; while it is open, nothing.
+    Apply,
+}
+
+/// In what else breakers differ, whenever they open.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CircuitRules {
+    /// What closes it again.
+    pub verdict: Verdict,
+    /// What outcomes of an earlier state mean.
+    pub stale: Stale,
+    /// An attempt at the very instant at which the open time has passed is still refused.
+    pub strictly_after: bool,
+    /// The outcomes that are failures to it; `None`: those that the policy retries.
+    pub failures: Option<OutcomeSet>,
+}
+
+/// What the circuit of a breaker works with.
+#[derive(Clone, Debug)]
+struct CircuitTerms {
+    open: Span,
+    probes: u32,
+    /// Successes that close it.
+    needed: u32,
+    verdict: Verdict,
+    stale: Stale,
+    failures: Option<Box<OutcomeSet>>,
+}
+
+impl CircuitTerms {
+    fn new(open: Span, probes: u32, rules: &CircuitRules) -> CircuitTerms {
+        let needed = match rules.verdict {
+            Verdict::All | Verdict::Threshold => probes,
+            Verdict::Successes(needed) => needed.clamp(1, probes),
+            Verdict::First => 1,
+        };
+        CircuitTerms {
+            // Time is a whole number of nanoseconds: after an instant is at the next one.
+            open: open + Span(u64::from(rules.strictly_after)),
+            probes,
+            needed,
+            verdict: rules.verdict,
+            stale: rules.stale,
+            failures: rules.failures.clone().map(Box::new),
+        }
+    }
+
+    /// True if that is a failure to the breaker.
+    #[inline(always)]
+    fn failed(&self, ended: Ended) -> bool {
+        match &self.failures {
+            None => ended.outcome == GateOutcome::Failure,
+            Some(failures) => failures.contains(ended.reply),
+        }
+    }
+}
+
+/// Where a breaker stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Everything passes. One that is judged now and then is judged next at this instant.
+    Closed { judge_at: SimTime },
     /// Nothing passes until the instant given.
     Open(SimTime),
-    /// Probes pass.
-    HalfOpen,
+    /// Probes pass. So many of their outcomes were slow.
+    HalfOpen { slow: u32 },
 }
 
 /// What an attempt that ends means to a breaker.
@@ -30,21 +110,33 @@ enum State {
 enum Standing {
     /// Nothing: it was admitted in an earlier state.
     Stale,
-    /// It was admitted while closed.
+    /// It is watched as one of those that pass while closed.
     Regular,
-    /// It was admitted while half-open.
+    /// It is one of those that decide while half-open.
     Probe,
 }
 
 /// What all breakers share: the state, its generation, the probes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Circuit {
     state: State,
     generation: u32,
     /// Half-open: probes admitted and not given back.
     admitted: u32,
-    /// Half-open: probes that succeeded.
+    /// Half-open: outcomes that were successes.
     succeeded: u32,
+    /// Half-open: and that were failures.
+    failed: u32,
+}
+
+impl Default for Circuit {
+    fn default() -> Circuit {
+        Circuit { state: State::CLOSED, generation: 0, admitted: 0, succeeded: 0, failed: 0 }
+    }
+}
+
+impl State {
+    const CLOSED: State = State::Closed { judge_at: SimTime::NEVER };
 }
 
 impl Circuit {
@@ -54,68 +146,77 @@ impl Circuit {
     }
 
     /// True if an attempt would be admitted now. Moves on to half-open when the open time has passed; charges nothing.
-    fn check(&mut self, now: SimTime, probes: u32) -> bool {
+    fn check(&mut self, now: SimTime, terms: &CircuitTerms) -> bool {
         if let State::Open(until) = self.state
             && now >= until
         {
-            self.enter(State::HalfOpen);
+            self.enter(State::HalfOpen { slow: 0 });
         }
         match self.state {
-            State::Closed => true,
+            State::Closed { .. } => true,
             State::Open(_) => false,
-            State::HalfOpen => self.admitted < probes,
+            State::HalfOpen { .. } => self.admitted < terms.probes,
         }
     }
 
     /// Takes an admitted attempt on the books.
     fn on_admit(&mut self) -> Permit {
-        if self.state == State::HalfOpen {
+        if matches!(self.state, State::HalfOpen { .. }) {
             self.admitted += 1;
         }
         Permit(self.generation)
     }
 
     /// What the end of the attempt with this permit means.
-    fn standing(&self, permit: Permit) -> Standing {
+    #[inline(always)]
+    fn standing(&self, permit: Permit, stale: Stale) -> Standing {
         match self.state {
-            _ if permit.0 != self.generation => Standing::Stale,
-            State::Closed => Standing::Regular,
-            State::HalfOpen => Standing::Probe,
-            State::Open(_) => unreachable!("nothing is admitted while open"),
+            _ if permit.0 != self.generation && stale == Stale::Drop => Standing::Stale,
+            State::Closed { .. } => Standing::Regular,
+            State::HalfOpen { .. } => Standing::Probe,
+            // Nothing is admitted while open: it is of an earlier state.
+            State::Open(_) => Standing::Stale,
         }
     }
 
     /// It opens for so long.
-    fn open(&mut self, now: SimTime, open: Span) {
-        self.enter(State::Open(now + open));
+    fn open(&mut self, now: SimTime, terms: &CircuitTerms) {
+        self.enter(State::Open(now + terms.open));
     }
 
-    /// A probe ended. True if that closes the breaker.
-    fn on_probe(&mut self, now: SimTime, failed: bool, open: Span, probes: u32) -> bool {
-        if failed {
-            self.open(now, open);
+    /// An outcome while half-open. True if that closes the breaker.
+    fn on_probe(&mut self, now: SimTime, failed: bool, terms: &CircuitTerms) -> bool {
+        self.succeeded += u32::from(!failed);
+        self.failed += u32::from(failed);
+        if self.failed > terms.probes - terms.needed || (failed && terms.verdict == Verdict::First) {
+            self.open(now, terms);
             return false;
         }
-        self.succeeded += 1;
-        let closes = self.succeeded >= probes;
+        let closes = self.succeeded >= terms.needed;
         if closes {
-            self.enter(State::Closed);
+            self.enter(State::CLOSED);
         }
         closes
     }
 
+    /// An outcome while half-open, when thresholds decide: calls, failures and slow ones so far.
+    fn count_probe(&mut self, failed: bool, slow: bool) -> [u64; 3] {
+        self.succeeded += u32::from(!failed);
+        self.failed += u32::from(failed);
+        let State::HalfOpen { slow: seen } = &mut self.state else { unreachable!("only half-open has probes") };
+        *seen += u32::from(slow);
+        [u64::from(self.succeeded) + u64::from(self.failed), u64::from(self.failed), u64::from(*seen)]
+    }
+
     /// An admitted attempt ended without an outcome: a probe gives its place back.
     fn on_abandon(&mut self, permit: Permit) {
-        if self.standing(permit) == Standing::Probe {
+        if self.standing(permit, Stale::Drop) == Standing::Probe {
             self.admitted -= 1;
         }
     }
 
     fn enter(&mut self, state: State) {
-        self.state = state;
-        self.generation = self.generation.wrapping_add(1);
-        self.admitted = 0;
-        self.succeeded = 0;
+        *self = Circuit { state, generation: self.generation.wrapping_add(1), ..Circuit::default() };
     }
 }
 
@@ -126,7 +227,7 @@ mod script {
     use crate::rng::{KeyedRng, Purpose};
 
     /// Runs a script: `f`/`s` an attempt that fails or succeeds at once, `w`/`l` one that succeeds or fails after 3 s (the clock of others
-    /// stands still meanwhile), `.` one second passes, `(` admits and holds, `F`/`S`/`A` end the oldest held one. Returns `1`/`0` per attempt
+    /// stands still meanwhile), `.` `,` `'` a second, a millisecond, a nanosecond passes, `(` admits and holds, `F`/`S`/`A` end the oldest held one. Returns `1`/`0` per attempt
     /// asked for.
     pub fn play<G: Gate>(config: &G::Config, script: &str) -> String {
         let terms = &G::terms(config);
@@ -139,14 +240,20 @@ mod script {
             let failed = matches!(step, 'f' | 'F' | 'l');
             let outcome = if failed { GateOutcome::Failure } else { GateOutcome::Success };
             let took = if matches!(step, 'w' | 'l') { Span::secs(3) } else { Span::ZERO };
-            let ended = Ended { now, outcome, took };
+            let ended = Ended { took, ..Ended::at_once(now, outcome) };
             match step {
                 '.' => now = now + Span::secs(1),
+                ',' => now = now + Span::millis(1),
+                '\'' => now = now + Span(1),
                 'F' | 'S' | 'A' if held.is_empty() => {}
-                'F' | 'S' => breaker.on_outcome(held.remove(0), ended, terms),
+                'F' | 'S' => {
+                    breaker.pass_time(now, terms);
+                    breaker.on_outcome(held.remove(0), ended, terms);
+                }
                 'A' => breaker.on_abandon(held.remove(0)),
                 _ => {
-                    let ask = Ask { now, attempt: 1, waited: false };
+                    let ask = Ask::first(now);
+                    breaker.pass_time(now, terms);
                     let admits = breaker.check(ask, terms, &mut rng) == Answer::Admit;
                     got.push(if admits { '1' } else { '0' });
                     if admits {

@@ -3,12 +3,15 @@
 //! Every outcome is followed by a look at the window: with at least `min_calls` in it, a share of failures at or above `threshold` opens. As in
 //! resilience4j the calls of a count window lie in a ring, thresholds compare with ≥, and slow calls can have a threshold of their own. A time
 //! window has ten slots, as in Hystrix and Polly, where resilience4j has one for each second.
+//!
+//! Polly looks after failures only, and Hystrix every 500 ms. Nothing wakes a breaker at such a tick: the ticks that have
+//! passed are made up for when the next attempt asks or ends, each with what was in the window at its instant.
 
 use rand::Rng;
 
-use super::{Circuit, Standing};
+use super::{Circuit, CircuitRules, CircuitTerms, Standing, State, Verdict};
 use crate::gate::slots::{Slot, Slots};
-use crate::gate::{Answer, Ask, Ended, Gate, GateOutcome, Hears, Permit};
+use crate::gate::{Answer, Ask, Ended, Gate, Hears, Permit};
 use crate::units::{SimTime, Span};
 
 /// What a breaker remembers.
@@ -16,8 +19,39 @@ use crate::units::{SimTime, Span};
 pub enum RateWindow {
     /// The last so many outcomes; at least 1.
     Calls(u32),
-    /// The outcomes of the last so long.
-    Time(Span),
+    /// The outcomes of the last so long, in so many slots.
+    Time(Span, u32),
+}
+
+impl RateWindow {
+    /// The outcomes of the last so long, in ten slots.
+    pub fn time(window: Span) -> RateWindow {
+        RateWindow::Time(window, TEN)
+    }
+}
+
+/// The slots of most windows.
+const TEN: u32 = 10;
+
+/// Failures that open a breaker.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Threshold {
+    /// This share of the outcomes, above 0.
+    Share(f64),
+    /// So many, at least 1.
+    Count(u32),
+}
+
+/// When a breaker is judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Judge {
+    /// After each outcome.
+    #[default]
+    Outcome,
+    /// After each failure and each slow call.
+    Failure,
+    /// Each time so long has passed, counted from the start of the run; above 0.
+    Tick(Span),
 }
 
 /// Calls that take too long.
@@ -29,21 +63,42 @@ pub struct SlowCalls {
     pub threshold: Option<f64>,
 }
 
-/// `breaker.rate = { threshold, calls or window, min_calls, open, probes, slow_call, slow_threshold }`.
+/// `breaker.rate = { threshold or failures, calls or window, slots, min_calls, judge, tick, open, edge, probes, successes, verdict, stale,
+/// failures_are, slow_call, slow_threshold }`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RateBreakerConfig {
-    /// The share of failures that opens it, above 0.
-    pub threshold: f64,
+    /// The failures that open it.
+    pub threshold: Threshold,
     /// What is counted.
     pub window: RateWindow,
     /// Fewer outcomes than this open nothing; at least 1.
     pub min_calls: u32,
+    /// When that is looked at.
+    pub judge: Judge,
     /// How long it stays open.
     pub open: Span,
-    /// Attempts admitted while half-open, and successes that close it; at least 1.
+    /// Attempts admitted while half-open; at least 1.
     pub probes: u32,
+    /// What breakers share.
+    pub rules: CircuitRules,
     /// Whether slow calls count, and how.
     pub slow: Option<SlowCalls>,
+}
+
+impl RateBreakerConfig {
+    /// At this share of failures among at least `min_calls`; all of so many probes close it.
+    pub fn new(share: f64, window: RateWindow, min_calls: u32, open: Span, probes: u32) -> RateBreakerConfig {
+        RateBreakerConfig {
+            threshold: Threshold::Share(share),
+            window,
+            min_calls,
+            judge: Judge::Outcome,
+            open,
+            probes,
+            rules: CircuitRules::default(),
+            slow: None,
+        }
+    }
 }
 
 const CALL: usize = 0;
@@ -57,6 +112,8 @@ enum Window {
     Calls(Ring),
     /// In a box, since it is larger than everything else in a breaker.
     Time(Box<Slots<3>>),
+    /// Of another number of slots than ten.
+    Slots(Box<Slots<3, Vec<[u64; 3]>>>),
 }
 
 /// A ring that grows until it is full, a byte for each call: bit 1 if it failed, bit 2 if it was slow.
@@ -101,6 +158,11 @@ impl Ring {
         self.calls.reserve_exact(calls.max(FEW).min(most - calls));
     }
 
+    /// Calls, failed and slow ones.
+    fn sums(&self) -> [u64; 3] {
+        [self.calls.len() as u64, u64::from(self.failed), u64::from(self.slow)]
+    }
+
     fn clear(&mut self) {
         self.calls.clear();
         (self.oldest, self.failed, self.slow) = (0, 0, 0);
@@ -114,17 +176,17 @@ pub struct RateBreaker {
     window: Window,
 }
 
-/// When something has gone wrong too often: a share of calls, and how many that are of a full ring.
+/// When something has gone wrong too often: a share of calls or a count, and how many that are of a full ring.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Limit {
-    share: f64,
+    threshold: Threshold,
     of_full_ring: u64,
 }
 
 impl Limit {
-    /// At this share; with a ring of so many calls.
-    fn new(share: f64, ring: u64) -> Limit {
-        let mut limit = Limit { share, of_full_ring: u64::MAX };
+    /// At this threshold; with a ring of so many calls.
+    fn new(threshold: Threshold, ring: u64) -> Limit {
+        let mut limit = Limit { threshold, of_full_ring: u64::MAX };
         // The share grows with the count, so that the least count that reaches it is found by halving.
         let (mut too_few, mut enough) = (0, ring + 1);
         while too_few < enough {
@@ -141,7 +203,10 @@ impl Limit {
 
     /// True if so many of so many calls are too many.
     fn is_reached(&self, count: u64, calls: u64) -> bool {
-        count as f64 / calls as f64 >= self.share
+        match self.threshold {
+            Threshold::Share(threshold) => count as f64 / calls as f64 >= threshold,
+            Threshold::Count(most) => count >= u64::from(most),
+        }
     }
 }
 
@@ -155,22 +220,27 @@ pub struct RateBreakerTerms {
     slow: Option<Limit>,
     /// One that took longer than this is slow.
     slow_above: Span,
-    open: Span,
-    probes: u32,
+    judge: Judge,
+    /// Half-open: outcomes after which the thresholds decide, if they do.
+    decides: Option<u64>,
+    circuit: CircuitTerms,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum TermsOfWindow {
     Calls(u32),
-    Time(Slot),
+    Time(Slot, u32),
 }
 
 impl RateBreakerTerms {
     /// True if a window with these sums opens the breaker.
     fn opens(&self, sums: [u64; 3]) -> bool {
-        let [calls, failed, slow] = sums;
-        calls >= self.min_calls
-            && (self.failed.is_reached(failed, calls) || self.slow.is_some_and(|limit| limit.is_reached(slow, calls)))
+        sums[CALL] >= self.min_calls && self.are_too_many(sums)
+    }
+
+    /// The same, however few there are.
+    fn are_too_many(&self, [calls, failed, slow]: [u64; 3]) -> bool {
+        self.failed.is_reached(failed, calls) || self.slow.is_some_and(|limit| limit.is_reached(slow, calls))
     }
 
     /// The same for a full ring.
@@ -184,38 +254,125 @@ impl Window {
     fn new(terms: TermsOfWindow) -> Window {
         match terms {
             TermsOfWindow::Calls(_) => Window::Calls(Ring::default()),
-            TermsOfWindow::Time(_) => Window::Time(Box::new(Slots::new())),
+            TermsOfWindow::Time(_, TEN) => Window::Time(Box::new(Slots::new())),
+            TermsOfWindow::Time(_, slots) => Window::Slots(Box::new(Slots::many(slots))),
         }
     }
 
-    /// One more outcome. True if that opens the breaker.
+    /// One more outcome. True if that opens the breaker, as soon as somebody judges.
     #[inline]
     fn add(&mut self, now: SimTime, failed: bool, slow: bool, terms: &RateBreakerTerms) -> bool {
+        /// One more outcome in the current slot.
+        fn count<C: AsMut<[[u64; 3]]>>(
+            slots: &mut Slots<3, C>,
+            now: SimTime,
+            slot: Slot,
+            [failed, slow]: [bool; 2],
+        ) -> [u64; 3] {
+            slots.advance(now, slot);
+            for (kind, counts) in [(CALL, true), (FAILED, failed), (SLOW, slow)] {
+                if counts {
+                    slots.add(kind);
+                }
+            }
+            slots.sums()
+        }
         match (self, terms.window) {
             (Window::Calls(ring), TermsOfWindow::Calls(most)) => {
                 ring.add(failed, slow, most);
                 if ring.calls.len() == most as usize && u64::from(most) >= terms.min_calls {
                     return terms.full_ring_opens(ring.failed, ring.slow);
                 }
-                terms.opens([ring.calls.len() as u64, u64::from(ring.failed), u64::from(ring.slow)])
+                terms.opens(ring.sums())
             }
-            (Window::Time(slots), TermsOfWindow::Time(slot)) => {
-                slots.advance(now, slot);
-                for (kind, counts) in [(CALL, true), (FAILED, failed), (SLOW, slow)] {
-                    if counts {
-                        slots.add(kind);
-                    }
-                }
-                terms.opens(slots.sums())
+            (Window::Time(slots), TermsOfWindow::Time(slot, _)) => terms.opens(count(slots, now, slot, [failed, slow])),
+            (Window::Slots(slots), TermsOfWindow::Time(slot, _)) => {
+                terms.opens(count(slots, now, slot, [failed, slow]))
             }
             _ => unreachable!("a window is built from its own configuration"),
         }
     }
 
-    fn clear(&mut self) {
+    /// What is in it at an instant, and when that changes if nothing comes in.
+    fn at(&mut self, now: SimTime, terms: TermsOfWindow) -> ([u64; 3], SimTime) {
+        match (self, terms) {
+            (Window::Calls(ring), _) => (ring.sums(), SimTime::NEVER),
+            (Window::Time(slots), TermsOfWindow::Time(slot, _)) => {
+                slots.advance(now, slot);
+                (slots.sums(), slots.until())
+            }
+            (Window::Slots(slots), TermsOfWindow::Time(slot, _)) => {
+                slots.advance(now, slot);
+                (slots.sums(), slots.until())
+            }
+            _ => unreachable!("a window is built from its own configuration"),
+        }
+    }
+
+    fn clear(&mut self, terms: TermsOfWindow) {
         match self {
             Window::Calls(ring) => ring.clear(),
             Window::Time(slots) => **slots = Slots::new(),
+            Window::Slots(_) => *self = Window::new(terms),
+        }
+    }
+}
+
+/// The first tick that is not before an instant.
+fn tick_from(from: SimTime, tick: Span) -> SimTime {
+    SimTime(from.0.div_ceil(tick.0.max(1)).saturating_mul(tick.0.max(1)))
+}
+
+impl RateBreaker {
+    /// Judges at the ticks that have passed, as far as something has changed between them.
+    #[inline(never)]
+    fn judge_ticks(&mut self, now: SimTime, tick: Span, terms: &RateBreakerTerms) {
+        while let State::Closed { judge_at } = &mut self.circuit.state
+            && *judge_at <= now
+            && *judge_at != SimTime::NEVER
+        {
+            let at = *judge_at;
+            let (sums, changes) = self.window.at(at, terms.window);
+            if terms.opens(sums) {
+                self.circuit.open(at, &terms.circuit);
+            } else {
+                *judge_at = if sums[CALL] == 0 { SimTime::NEVER } else { tick_from(changes, tick) };
+            }
+        }
+    }
+
+    /// An outcome while closed.
+    #[inline]
+    fn watch(&mut self, now: SimTime, failed: bool, slow: bool, terms: &RateBreakerTerms) {
+        let opens = self.window.add(now, failed || (slow && terms.slow.is_none()), slow, terms);
+        match terms.judge {
+            Judge::Outcome if opens => self.circuit.open(now, &terms.circuit),
+            Judge::Failure if opens && (failed || slow) => self.circuit.open(now, &terms.circuit),
+            Judge::Outcome | Judge::Failure => {}
+            Judge::Tick(tick) => {
+                self.circuit.state = State::Closed { judge_at: tick_from(SimTime(now.0.saturating_add(1)), tick) };
+            }
+        }
+    }
+
+    /// An outcome while half-open.
+    fn probe(&mut self, now: SimTime, failed: bool, slow: bool, terms: &RateBreakerTerms) {
+        let closes = match terms.decides {
+            None => self.circuit.on_probe(now, failed || slow, &terms.circuit),
+            Some(after) => {
+                let sums = self.circuit.count_probe(failed || (slow && terms.slow.is_none()), slow);
+                let decided = sums[CALL] >= after;
+                let closes = decided && !terms.are_too_many(sums);
+                if closes {
+                    self.circuit.enter(State::CLOSED);
+                } else if decided {
+                    self.circuit.open(now, &terms.circuit);
+                }
+                closes
+            }
+        };
+        if closes {
+            self.window.clear(terms.window);
         }
     }
 }
@@ -227,17 +384,23 @@ impl Gate for RateBreaker {
     fn terms(config: &RateBreakerConfig) -> RateBreakerTerms {
         let (window, ring) = match config.window {
             RateWindow::Calls(calls) => (TermsOfWindow::Calls(calls), u64::from(calls)),
-            RateWindow::Time(window) => (TermsOfWindow::Time(Slot::of(window)), 0),
+            RateWindow::Time(window, slots) => (TermsOfWindow::Time(Slot::one_of(window, slots), slots), 0),
         };
-        let slow = config.slow.and_then(|slow| slow.threshold);
+        // As resilience4j: no more than the probes are waited for. A count says itself how many there have to be.
+        let decides = match config.threshold {
+            Threshold::Count(_) => config.probes,
+            Threshold::Share(_) => config.min_calls.min(config.probes),
+        };
+        let slow = config.slow.and_then(|slow| slow.threshold).map(Threshold::Share);
         RateBreakerTerms {
             window,
             min_calls: u64::from(config.min_calls),
             failed: Limit::new(config.threshold, ring),
             slow: slow.map(|threshold| Limit::new(threshold, ring)),
             slow_above: config.slow.map_or(Span(u64::MAX), |slow| slow.above),
-            open: config.open,
-            probes: config.probes,
+            judge: config.judge,
+            decides: (config.rules.verdict == Verdict::Threshold).then_some(u64::from(decides)),
+            circuit: CircuitTerms::new(config.open, config.probes, &config.rules),
         }
     }
 
@@ -252,7 +415,8 @@ impl Gate for RateBreaker {
     fn most_heap_bytes(terms: &RateBreakerTerms) -> u64 {
         match terms.window {
             TermsOfWindow::Calls(calls) => u64::from(calls),
-            TermsOfWindow::Time(_) => size_of::<Slots<3>>() as u64,
+            TermsOfWindow::Time(_, TEN) => size_of::<Slots<3>>() as u64,
+            TermsOfWindow::Time(_, slots) => Slots::<3, Vec<_>>::bytes_of(slots),
         }
     }
 
@@ -260,11 +424,19 @@ impl Gate for RateBreaker {
         match &self.window {
             Window::Calls(ring) => ring.calls.capacity(),
             Window::Time(_) => size_of::<Slots<3>>(),
+            Window::Slots(slots) => slots.bytes(),
+        }
+    }
+
+    #[inline(always)]
+    fn pass_time(&mut self, now: SimTime, terms: &RateBreakerTerms) {
+        if let Judge::Tick(tick) = terms.judge {
+            self.judge_ticks(now, tick, terms);
         }
     }
 
     fn check(&mut self, ask: Ask, terms: &RateBreakerTerms, _rng: &mut dyn Rng) -> Answer {
-        Answer::admit_if(self.circuit.check(ask.now, terms.probes))
+        Answer::admit_if(self.circuit.check(ask.now, &terms.circuit))
     }
 
     fn on_admit(&mut self, _ask: Ask, _terms: &RateBreakerTerms) -> Permit {
@@ -274,19 +446,11 @@ impl Gate for RateBreaker {
     #[inline]
     fn on_outcome(&mut self, permit: Permit, ended: Ended, terms: &RateBreakerTerms) {
         let slow = ended.took > terms.slow_above;
-        let failed = ended.outcome == GateOutcome::Failure;
-        match self.circuit.standing(permit) {
+        let failed = terms.circuit.failed(ended);
+        match self.circuit.standing(permit, terms.circuit.stale) {
             Standing::Stale => {}
-            Standing::Regular => {
-                if self.window.add(ended.now, failed || (slow && terms.slow.is_none()), slow, terms) {
-                    self.circuit.open(ended.now, terms.open);
-                }
-            }
-            Standing::Probe => {
-                if self.circuit.on_probe(ended.now, failed || slow, terms.open, terms.probes) {
-                    self.window.clear();
-                }
-            }
+            Standing::Regular => self.watch(ended.now, failed, slow, terms),
+            Standing::Probe => self.probe(ended.now, failed, slow, terms),
         }
     }
 
@@ -307,15 +471,12 @@ mod tests {
     use super::super::script::play;
     use super::super::{ConsecutiveBreaker, ConsecutiveBreakerConfig};
     use super::*;
+    use crate::gate::GateOutcome;
 
-    const CALLS: RateBreakerConfig = RateBreakerConfig {
-        threshold: 0.5,
-        window: RateWindow::Calls(4),
-        min_calls: 4,
-        open: Span::secs(10),
-        probes: 2,
-        slow: None,
-    };
+    /// Half of four.
+    fn calls() -> RateBreakerConfig {
+        RateBreakerConfig::new(0.5, RateWindow::Calls(4), 4, Span::secs(10), 2)
+    }
 
     fn check(config: &RateBreakerConfig, script: &str, admitted: &str) {
         assert_eq!(play::<RateBreaker>(config, script), admitted, "{script}");
@@ -324,24 +485,24 @@ mod tests {
     #[test]
     fn the_last_calls() {
         // Too few to judge; exactly half opens; looked at after successes too.
-        check(&CALLS, "fffss", "11110");
-        check(&CALLS, "ffss(", "11110");
-        check(&CALLS, "sfss((", "111111");
-        check(&CALLS, "ffs(", "1111");
+        check(&calls(), "fffss", "11110");
+        check(&calls(), "ffss(", "11110");
+        check(&calls(), "sfss((", "111111");
+        check(&calls(), "ffs(", "1111");
         // The ring forgets the oldest.
-        check(&CALLS, "fsssfs(", "1111111");
-        check(&CALLS, "fsssff(", "1111110");
+        check(&calls(), "fsssfs(", "1111111");
+        check(&calls(), "fsssff(", "1111110");
         // Half-open as every breaker; closing clears the window.
-        check(&CALLS, "ffff..........ssfff(", "1111111111");
-        check(&CALLS, "ffff..........ssffff(", "11111111110");
-        check(&CALLS, "ffff..........f.........s.s", "1111101");
-        check(&CALLS, "ffff..........(((AA((", "111111011");
-        check(&CALLS, "(ffff..........ssFfff(", "11111111111");
+        check(&calls(), "ffff..........ssfff(", "1111111111");
+        check(&calls(), "ffff..........ssffff(", "11111111110");
+        check(&calls(), "ffff..........f.........s.s", "1111101");
+        check(&calls(), "ffff..........(((AA((", "111111011");
+        check(&calls(), "(ffff..........ssFfff(", "11111111111");
     }
 
     #[test]
     fn the_last_time() {
-        let time = RateBreakerConfig { window: RateWindow::Time(Span::secs(10)), ..CALLS };
+        let time = RateBreakerConfig { window: RateWindow::time(Span::secs(10)), ..calls() };
         check(&time, "fff.f(", "11110");
         check(&time, "f..........fff(", "11111");
         check(&time, "f.........fff(", "11110");
@@ -354,7 +515,7 @@ mod tests {
     /// resilience4j with its defaults: 100 calls, at least 100, half of them.
     #[test]
     fn published_vectors() {
-        let config = RateBreakerConfig { window: RateWindow::Calls(100), min_calls: 100, ..CALLS };
+        let config = RateBreakerConfig { window: RateWindow::Calls(100), min_calls: 100, ..calls() };
         for (script, last) in [
             ("f".repeat(99) + "(", '1'),
             ("f".repeat(100) + "(", '0'),
@@ -369,7 +530,7 @@ mod tests {
     fn slow_calls() {
         let slow = |threshold| {
             let slow = SlowCalls { above: Span::secs(2), threshold };
-            RateBreakerConfig { slow: Some(slow), ..CALLS }
+            RateBreakerConfig { slow: Some(slow), ..calls() }
         };
         // Without a threshold of their own they are failures.
         check(&slow(None), "wssf(", "11110");
@@ -385,7 +546,7 @@ mod tests {
         }
         // Exactly as long is not longer.
         let exactly = SlowCalls { above: Span::secs(3), threshold: None };
-        check(&RateBreakerConfig { slow: Some(exactly), ..CALLS }, "wwww(", "11111");
+        check(&RateBreakerConfig { slow: Some(exactly), ..calls() }, "wwww(", "11111");
     }
 
     /// A full ring is judged by a count: the one that the share makes of it, to the last bit.
@@ -395,7 +556,7 @@ mod tests {
         for share in [1e-9, 0.01, 0.1, 0.3, third, 0.45, 0.5, 0.55, 0.7, 1.0 - third, 0.9, 0.999, 1.0, 1.5, f64::NAN] {
             for share in [share, share.next_up(), share.next_down()] {
                 for ring in (1..=120).chain([999, 1_000, 2_000]) {
-                    let limit = Limit::new(share, ring);
+                    let limit = Limit::new(Threshold::Share(share), ring);
                     for count in 0..=ring {
                         assert_eq!(
                             count >= limit.of_full_ring,
@@ -406,22 +567,22 @@ mod tests {
                 }
             }
         }
-        assert_eq!(Limit::new(0.5, u64::from(u32::MAX)).of_full_ring, 1 << 31);
+        assert_eq!(Limit::new(Threshold::Share(0.5), u64::from(u32::MAX)).of_full_ring, 1 << 31);
     }
 
     /// A ring takes what was said beforehand, and not a byte more.
     #[test]
     fn a_ring_is_no_larger_than_full() {
-        for calls in [1, 7, 8, 9, 100, 129] {
+        for size in [1, 7, 8, 9, 100, 129] {
             let terms =
-                RateBreaker::terms(&RateBreakerConfig { window: RateWindow::Calls(calls), min_calls: 1_000, ..CALLS });
+                RateBreaker::terms(&RateBreakerConfig { window: RateWindow::Calls(size), min_calls: 1_000, ..calls() });
             let mut breaker = RateBreaker::new(&terms);
-            let ended = Ended { now: SimTime::ZERO, outcome: GateOutcome::Success, took: Span::ZERO };
-            for _ in 0..2 * calls {
+            let ended = Ended::at_once(SimTime::ZERO, GateOutcome::Success);
+            for _ in 0..2 * size {
                 breaker.on_outcome(Permit::default(), ended, &terms);
                 assert!(breaker.heap_bytes() as u64 <= RateBreaker::most_heap_bytes(&terms));
             }
-            assert_eq!(breaker.heap_bytes() as u64, RateBreaker::most_heap_bytes(&terms), "{calls} calls");
+            assert_eq!(breaker.heap_bytes() as u64, RateBreaker::most_heap_bytes(&terms), "{size} calls");
         }
     }
 
@@ -436,10 +597,8 @@ mod tests {
         #[test]
         fn a_full_share_is_failures_in_a_row(script in "[fsFSA(.]{0,200}", k in 1u32..6, probes in 1u32..4) {
             let open = Span::secs(5);
-            let row = ConsecutiveBreakerConfig { failures: k, open, probes };
-            let rate = RateBreakerConfig {
-                threshold: 1.0, window: RateWindow::Calls(k), min_calls: k, open, probes, slow: None,
-            };
+            let row = ConsecutiveBreakerConfig::new(k, open, probes);
+            let rate = RateBreakerConfig::new(1.0, RateWindow::Calls(k), k, open, probes);
             prop_assert_eq!(play::<ConsecutiveBreaker>(&row, &script), play::<RateBreaker>(&rate, &script));
         }
     }

@@ -3,5 +3,5 @@
 mod ratio;
 mod tokens;
 
-pub use ratio::{RatioBudget, RatioBudgetConfig};
-pub use tokens::{DepositOn, TokenBudget, TokenBudgetConfig, Tokens};
+pub use ratio::{EarnOn, RatioBudget, RatioBudgetConfig, Rounding};
+pub use tokens::{Charge, DepositOn, TokenBudget, TokenBudgetConfig, Tokens};

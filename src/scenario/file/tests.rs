@@ -184,8 +184,8 @@ retry_on_idempotent = ["409"]
 should_retry = "ignore"
 retry_after.honour = { max = "60s", over_max = "cap", formats = ["seconds"], on = ["any"], triggers = [], at_least_backoff = false, beyond_backoff = "5s", times_backoff = 2.0, jitter.multiply = { low = 1.0, high = 1.5 }, begins_anew = false }
 key = "none"
-breaker.consecutive = { failures = 5, open = "30s", probes = 1, scope = "client" }
-budget.tokens = { capacity = 10, cost = 1, deposit = 0.1, deposit_on = "success", scope = "client" }
+breaker.consecutive = { failures = 5, open = "30s", edge = "at", probes = 2, successes = 1, stale = "drop", failures_are = ["5xx"], scope = "client" }
+budget.tokens = { capacity = 10, initial = 9, cost = 1, cost_for = { timeout = 2, 5xx = 3 }, charge = "retry", above = 0.1, deposit = 0.1, deposit_on = "success", refund = "none", scope = "client" }
 throttle.adaptive = { k = 2.0, window = "2m", scope = "client" }
 limiter.rate = { rate = "10/s", burst = 5, on_limit = "wait", scope = "client" }
 concurrency = { retries = 3, scope = "client" }
@@ -195,10 +195,12 @@ with.server.s.errors = { 503 = 0.5 }
 with.fault.f.until = "8s"
 [policy.q]
 breaker.rate = { threshold = "50%", calls = 100, open = "30s" }
+[policy.t]
+breaker.rate = { failures = 5, window = "30s", slots = 10, judge = "tick", tick = "1s", open = "30s", edge = "at", probes = 4, verdict = "all", stale = "drop", failures_are = ["5xx"] }
 [policy.r]
 attempts = 3
-breaker.rate = { threshold = "50%", window = "30s", min_calls = 20, open = "30s", probes = 1, slow_call = "2s", slow_threshold = "80%" }
-budget.ratio = { ratio = "20%", min_rate = "1/s", window = "10s" }
+breaker.rate = { threshold = "50%", window = "30s", min_calls = 20, judge = "outcome", open = "30s", probes = 1, slow_call = "2s", slow_threshold = "80%" }
+budget.ratio = { ratio = "20%", min_rate = "1/s", window = "10s", deposit_on = "first-attempt", rounding = "none" }
 limiter.rate = { rate = "10/s", on_limit = "refuse" }
 [policy.c]
 attempts = 3
@@ -222,7 +224,7 @@ inclusive = false
 507.custom.curve.telescoping = { base = "1s" }
 508.power = { base = "1s", scale = "1s", exponent = 2, cap = "9s" }
 509.telescoping-jitter = { base = "1s", cap = "9s" }
-[policy.t]
+[policy.u]
 preset = "got"
 [[expect]]
 policy = "p"
@@ -332,13 +334,24 @@ policy.p.retry_after.honour.begins_anew = true
 policy.p.key = "per-attempt"
 policy.p.breaker.consecutive.failures = 6
 policy.p.breaker.consecutive.open = "31s"
-policy.p.breaker.consecutive.probes = 2
+policy.p.breaker.consecutive.probes = 3
+policy.p.breaker.consecutive.edge = "after"
+policy.p.breaker.consecutive.successes = 2
+policy.p.breaker.consecutive.stale = "apply"
+policy.p.breaker.consecutive.failures_are = ["any"]
 policy.p.breaker.consecutive.scope = "fleet"
 policy.p.breaker.consecutive.on_refusal = "retry"
 policy.p.budget.tokens.capacity = 11
 policy.p.budget.tokens.cost = 2
 policy.p.budget.tokens.deposit = 0.2
 policy.p.budget.tokens.deposit_on = "first-attempt"
+policy.p.budget.tokens.deposit_on = "first-try-success"
+policy.p.budget.tokens.initial = 8
+policy.p.budget.tokens.cost_for.timeout = 4
+policy.p.budget.tokens.cost_for.5xx = 4
+policy.p.budget.tokens.charge = "failure"
+policy.p.budget.tokens.above = "20%"
+policy.p.budget.tokens.refund = "last"
 policy.p.budget.tokens.scope = "fleet"
 policy.c.backoff.custom.curve.exponential.base = "2s"
 policy.c.backoff.custom.curve.exponential.factor = 3.0
@@ -408,16 +421,32 @@ policy.r.breaker.rate.on_refusal = "retry"
 policy.r.budget.ratio.ratio = "21%"
 policy.r.budget.ratio.min_rate = "2/s"
 policy.r.budget.ratio.window = "11s"
+policy.r.budget.ratio.deposit_on = "success"
+policy.r.budget.ratio.deposit_on = "not-retried"
+policy.r.budget.ratio.rounding = "finagle"
+policy.r.budget.ratio.rounding = "tower"
 policy.r.budget.ratio.scope = "fleet"
 policy.r.budget.ratio.on_refusal = "retry"
 policy.r.limiter.rate.on_refusal = "retry"
 policy.q.breaker.rate.calls = 101
-policy.t.preset = "backon"
+policy.u.preset = "backon"
 policy.p.breaker = "none"
 policy.p.budget = "none"
 policy.p.throttle = "none"
 policy.p.limiter = "none"
 policy.p.concurrency = "none"
+policy.r.breaker.rate.judge = "failure"
+policy.r.breaker.rate.judge = "tick"
+policy.t.breaker.rate.failures = 6
+policy.t.breaker.rate.slots = 11
+policy.t.breaker.rate.tick = "2s"
+policy.t.breaker.rate.edge = "after"
+policy.t.breaker.rate.verdict = "first"
+policy.t.breaker.rate.verdict = "threshold"
+policy.t.breaker.rate.successes = 3
+policy.t.breaker.rate.stale = "apply"
+policy.t.breaker.rate.failures_are = ["any"]
+policy.t.breaker.rate.min_calls = 2
 "#;
 
 /// No key is read and then ignored: each changes the question, and what is printed of it.
@@ -426,14 +455,18 @@ fn every_key_counts() {
     let full = read(FULL, &[]).unwrap_or_else(|error| panic!("{}", error.render(false)));
     let mut missing = leaves(&full.resolved_json, "");
     missing.retain(|path| !path.starts_with("server.other") && !path.starts_with("policy.q"));
+    // Of `t`, what no other breaker has.
+    let of_t = ["failures", "slots", "tick", "edge", "verdict", "stale", "failures_are"];
+    missing
+        .retain(|path| !path.starts_with("policy.t") || of_t.iter().any(|key| path.ends_with(&format!("rate.{key}"))));
     // What `r` has that `p` has not.
     let of_r = |path: &str| path.starts_with("policy.r.b") && !path.contains("backoff") || path.ends_with("refusal");
     missing.retain(|path| !path.starts_with("policy.r") || of_r(path));
     // A backoff put together is the same wherever it stands.
     let of_c = |path: &str| path.contains("backoff.custom") || path.contains(".curve.") || path.contains(".jitter.");
     missing.retain(|path| !path.starts_with("policy.c") || of_c(path));
-    // What the preset of `t` gives it.
-    missing.retain(|path| !path.starts_with("policy.t") || path == "policy.t.preset");
+    // What the preset of `u` gives it.
+    missing.retain(|path| !path.starts_with("policy.u") || path == "policy.u.preset");
     for line in OTHERS.lines().filter(|line| !line.is_empty()) {
         let (path, value) = line.split_once(" = ").expect("an assignment");
         let other = read(FULL, &[(path, value)]).unwrap_or_else(|error| panic!("{line}: {}", error.render(false)));

@@ -40,11 +40,16 @@ impl Run<'_> {
         }
         let place = if self.gates.is_empty() { 0 } else { row_id as usize };
         let held = &mut self.held[place];
+        let opened = self.gates.counts().breaker_opened;
         let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held, client };
         let mut draws = StepDraws::new(&self.streams, operation, 0);
         let action = self.rows[row_id].call.begin(self.now, &mut rules, &mut draws);
         if !self.gates.is_empty() {
-            self.count_refusal(self.recorder.measures());
+            let measured = self.recorder.measures();
+            if measured {
+                self.recorder.breakers_opened(self.gates.counts().breaker_opened - opened);
+            }
+            self.count_refusal(measured);
         }
         self.act(row_id, action);
     }

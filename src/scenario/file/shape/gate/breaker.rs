@@ -1,0 +1,337 @@
+//! `breaker`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{RefusalName, ScopeName, gate};
+use crate::gate::breaker::{
+    CircuitRules, ConsecutiveBreakerConfig, Judge, RateBreakerConfig, RateWindow, SlowCalls, Stale, Threshold, Verdict,
+};
+use crate::gate::{GateConfig, GateRule};
+use crate::retry::OutcomeSet;
+use crate::scenario::file::leaf::{AtLeastOne, Count, Duration, Outcomes, PositiveDuration, PositiveProbability};
+use crate::units::Span;
+
+/// A circuit breaker.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "consecutive": { "failures": 5, "open": "30s" } }]))]
+pub enum BreakerChoice {
+    /// Opens after a number of failures in a row.
+    Consecutive(ConsecutiveBreaker),
+    /// Opens at a share of failures, or at so many, among the last calls or in the last time.
+    Rate(RateBreaker),
+}
+
+/// As sony/gobreaker 2.4 (`MaxRequests` 0 means 1).
+fn one_probe() -> AtLeastOne {
+    Count(1)
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum EdgeName {
+    /// It is a probe.
+    #[default]
+    At,
+    /// It is refused still; one a nanosecond later is a probe.
+    After,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum StaleName {
+    /// They do not count.
+    #[default]
+    Drop,
+    /// They count in the state the breaker is in, unless that is open.
+    Apply,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum VerdictName {
+    /// All `probes` must succeed, or as many as `successes` says.
+    #[default]
+    All,
+    /// The first outcome decides.
+    First,
+    /// What would open it decides about the outcomes of the probes, once there are `min_calls` of them or as many as `probes`.
+    Threshold,
+}
+
+/// `successes` of so many probes.
+fn check_successes(successes: Option<AtLeastOne>, probes: AtLeastOne) -> Result<(), String> {
+    match successes {
+        Some(successes) if successes.0 > probes.0 => {
+            Err(format!("`successes` ({}) is above `probes` ({}): it would never close", successes.0, probes.0))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What breakers share, as the engine knows it.
+fn rules(
+    edge: Option<EdgeName>,
+    verdict: Option<VerdictName>,
+    successes: Option<AtLeastOne>,
+    stale: Option<StaleName>,
+    failures_are: Option<&Outcomes>,
+) -> CircuitRules {
+    CircuitRules {
+        verdict: match (verdict.unwrap_or_default(), successes) {
+            (VerdictName::All, None) => Verdict::All,
+            (VerdictName::All, Some(successes)) => Verdict::Successes(successes.get()),
+            (VerdictName::First, _) => Verdict::First,
+            (VerdictName::Threshold, _) => Verdict::Threshold,
+        },
+        stale: match stale.unwrap_or_default() {
+            StaleName::Drop => Stale::Drop,
+            StaleName::Apply => Stale::Apply,
+        },
+        strictly_after: edge.unwrap_or_default() == EdgeName::After,
+        failures: failures_are.map(|words| OutcomeSet::new(words.0.iter().map(|outcome| outcome.0).collect())),
+    }
+}
+
+/// Opens after a number of failures in a row.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "ConsecutiveBreakerKeys", into = "ConsecutiveBreakerKeys")]
+pub struct ConsecutiveBreaker {
+    keys: ConsecutiveBreakerKeys,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ConsecutiveBreakerKeys {
+    /// Failures in a row that open it.
+    failures: AtLeastOne,
+    /// How long it refuses everything once it is open.
+    open: PositiveDuration,
+    /// What becomes of an attempt at the very instant at which `open` has passed. Default: `"at"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edge: Option<EdgeName>,
+    /// Attempts that pass when it is half-open; that many successes close it. Default: 1.
+    #[serde(default = "one_probe")]
+    probes: AtLeastOne,
+    /// Successes among the probes that close it. Default: all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    successes: Option<AtLeastOne>,
+    /// Outcomes of attempts that passed in an earlier state. Default: `"drop"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stale: Option<StaleName>,
+    /// Outcomes that are failures to it. Default: those of `retry_on`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failures_are: Option<Outcomes>,
+    /// One for each client (default) or one for the fleet.
+    #[serde(default)]
+    scope: ScopeName,
+    /// What a refusal does to the call. Default: `"fail"`.
+    #[serde(default)]
+    on_refusal: RefusalName,
+}
+
+impl TryFrom<ConsecutiveBreakerKeys> for ConsecutiveBreaker {
+    type Error = String;
+    fn try_from(keys: ConsecutiveBreakerKeys) -> Result<ConsecutiveBreaker, String> {
+        check_successes(keys.successes, keys.probes)?;
+        Ok(ConsecutiveBreaker { keys })
+    }
+}
+
+impl From<ConsecutiveBreaker> for ConsecutiveBreakerKeys {
+    fn from(breaker: ConsecutiveBreaker) -> ConsecutiveBreakerKeys {
+        breaker.keys
+    }
+}
+
+/// Opens at a share of failures, or at so many; `calls` or `window` says of which outcomes.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "RateBreakerKeys", into = "RateBreakerKeys")]
+pub struct RateBreaker {
+    keys: RateBreakerKeys,
+    threshold: Threshold,
+    window: RateWindow,
+    min_calls: AtLeastOne,
+    judge: Judge,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend(
+    "allOf" = [
+        { "oneOf": [{ "required": ["threshold"] }, { "required": ["failures"] }] },
+        { "oneOf": [{ "required": ["calls"] }, { "required": ["window"] }] }
+    ],
+    "dependentRequired" = {
+        "slow_threshold": ["slow_call"], "slots": ["window"], "tick": ["judge"]
+    }
+))]
+struct RateBreakerKeys {
+    /// Share of failures that opens it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    threshold: Option<PositiveProbability>,
+    /// Number of failures that opens it, instead of a share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failures: Option<AtLeastOne>,
+    /// The last so many outcomes count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calls: Option<AtLeastOne>,
+    /// The outcomes of the last so long count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<PositiveDuration>,
+    /// Slots of the `window`: it forgets one at a time. Default: 10.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slots: Option<Count<1, MOST_SLOTS>>,
+    /// Fewer outcomes than this open nothing. Default: 20, or `calls` if that is less; with `failures` 1.
+    min_calls: Option<AtLeastOne>,
+    /// When it is judged. Default: `"outcome"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    judge: Option<JudgeName>,
+    /// With `judge = "tick"`: how often. Default: `"500ms"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tick: Option<PositiveDuration>,
+    /// How long it refuses everything once it is open.
+    open: PositiveDuration,
+    /// What becomes of an attempt at the very instant at which `open` has passed. Default: `"at"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edge: Option<EdgeName>,
+    /// Attempts that pass when it is half-open; that many successes close it. Default: 1.
+    #[serde(default = "one_probe")]
+    probes: AtLeastOne,
+    /// What closes it. Default: `"all"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<VerdictName>,
+    /// With `verdict = "all"`: successes among the probes that close it. Default: all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    successes: Option<AtLeastOne>,
+    /// Outcomes of attempts that passed in an earlier state. Default: `"drop"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stale: Option<StaleName>,
+    /// Outcomes that are failures to it. Default: those of `retry_on`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failures_are: Option<Outcomes>,
+    /// An attempt that takes longer is slow. Default: none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slow_call: Option<PositiveDuration>,
+    /// Share of slow calls that opens it. Default: a slow call is a failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slow_threshold: Option<PositiveProbability>,
+    /// One for each client (default) or one for the fleet.
+    #[serde(default)]
+    scope: ScopeName,
+    /// What a refusal does to the call. Default: `"fail"`.
+    #[serde(default)]
+    on_refusal: RefusalName,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum JudgeName {
+    /// After each outcome.
+    #[default]
+    Outcome,
+    /// After each failure and each slow call.
+    Failure,
+    /// Every `tick`, counted from the start of the run.
+    Tick,
+}
+
+/// Hystrix's `requestVolumeThreshold`.
+const MIN_CALLS: u64 = 20;
+
+/// Hystrix's `metrics.healthSnapshot.intervalInMilliseconds`.
+const TICK: Span = Span::millis(500);
+
+/// As Hystrix and Polly.
+const SLOTS: u64 = 10;
+
+/// One for each second of a quarter of an hour.
+const MOST_SLOTS: u64 = 1_000;
+
+impl TryFrom<RateBreakerKeys> for RateBreaker {
+    type Error = String;
+    fn try_from(mut keys: RateBreakerKeys) -> Result<RateBreaker, String> {
+        let threshold = match (keys.threshold, keys.failures) {
+            (Some(share), None) => Threshold::Share(share.0.0),
+            (None, Some(failures)) => Threshold::Count(failures.get()),
+            (Some(_), Some(_)) => return Err("opens at a `threshold` or at so many `failures`, not both".into()),
+            (None, None) => return Err("needs `threshold = \"50%\"` or `failures = 5`: what opens it".into()),
+        };
+        let window = match (keys.calls, keys.window) {
+            (Some(calls), None) => RateWindow::Calls(calls.get()),
+            (None, Some(window)) => RateWindow::Time(window.span(), keys.slots.map_or(SLOTS, |slots| slots.0) as u32),
+            (Some(_), Some(_)) => {
+                return Err("counts over the last `calls` or over a `window` of time, not both".into());
+            }
+            (None, None) => return Err("needs `calls = 100` or `window = \"30s\"`: the outcomes that count".into()),
+        };
+        if keys.slots.is_some() && keys.window.is_none() {
+            return Err("`slots` are those of a `window` of time".into());
+        }
+        if keys.slow_threshold.is_some() && keys.slow_call.is_none() {
+            return Err("`slow_threshold` needs `slow_call`: from when on is a call slow?".into());
+        }
+        // A window of fewer calls is judged when it is full.
+        let most = keys.calls.map_or(u64::MAX, |calls| calls.0);
+        let usual = if keys.failures.is_some() { 1 } else { MIN_CALLS };
+        let min_calls = *keys.min_calls.get_or_insert(Count(usual.min(most)));
+        if min_calls.0 > most {
+            return Err(format!("`min_calls` ({}) is above `calls` ({most}): it would never open", min_calls.0));
+        }
+        if let Some(failures) = keys.failures.filter(|failures| failures.0 > most) {
+            return Err(format!("`failures` ({}) is above `calls` ({most}): it would never open", failures.0));
+        }
+        check_successes(keys.successes, keys.probes)?;
+        if keys.successes.is_some() && keys.verdict.is_some_and(|verdict| verdict != VerdictName::All) {
+            return Err("`successes` needs `verdict = \"all\"`: otherwise something else closes it".into());
+        }
+        let judge = match keys.judge.unwrap_or_default() {
+            JudgeName::Tick => Judge::Tick(keys.tick.get_or_insert(PositiveDuration(Duration(TICK))).span()),
+            _ if keys.tick.is_some() => return Err("`tick` needs `judge = \"tick\"`".into()),
+            JudgeName::Outcome => Judge::Outcome,
+            JudgeName::Failure => Judge::Failure,
+        };
+        Ok(RateBreaker { keys, threshold, window, min_calls, judge })
+    }
+}
+
+impl From<RateBreaker> for RateBreakerKeys {
+    fn from(breaker: RateBreaker) -> RateBreakerKeys {
+        breaker.keys
+    }
+}
+
+impl BreakerChoice {
+    /// As the engine knows it.
+    pub fn build(&self) -> GateConfig {
+        match self {
+            BreakerChoice::Consecutive(ConsecutiveBreaker { keys }) => {
+                let rule = GateRule::ConsecutiveBreaker(ConsecutiveBreakerConfig {
+                    failures: keys.failures.get(),
+                    open: keys.open.span(),
+                    probes: keys.probes.get(),
+                    rules: rules(keys.edge, None, keys.successes, keys.stale, keys.failures_are.as_ref()),
+                });
+                gate(rule, keys.scope, keys.on_refusal)
+            }
+            BreakerChoice::Rate(RateBreaker { keys, threshold, window, min_calls, judge }) => {
+                let slow = keys.slow_call.map(|above| SlowCalls {
+                    above: above.span(),
+                    threshold: keys.slow_threshold.map(|threshold| threshold.0.0),
+                });
+                let rule = GateRule::RateBreaker(RateBreakerConfig {
+                    threshold: *threshold,
+                    window: *window,
+                    min_calls: min_calls.get(),
+                    judge: *judge,
+                    open: keys.open.span(),
+                    probes: keys.probes.get(),
+                    rules: rules(keys.edge, keys.verdict, keys.successes, keys.stale, keys.failures_are.as_ref()),
+                    slow,
+                });
+                gate(rule, keys.scope, keys.on_refusal)
+            }
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! `budget`.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::{MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{RefusalName, ScopeName, gate};
+use crate::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Rounding, TokenBudgetConfig, Tokens};
+use crate::gate::{GateConfig, GateRule};
+use crate::retry::OutcomeClass;
+use crate::scenario::file::leaf::{Duration, Outcome, PositiveDuration, Probability, Rate, Ratio};
+use crate::scenario::file::schema::{OUTCOME_KEY, by_key};
+use crate::units::Span;
+
+/// A retry budget.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "tokens": { "capacity": 10, "deposit": 0.1, "deposit_on": "first-attempt" } }]))]
+pub enum BudgetChoice {
+    /// Retries take tokens, successes or first attempts bring them in.
+    Tokens(TokenBudget),
+    /// Retries in proportion to first attempts.
+    Ratio {
+        /// Retries for each first attempt.
+        ratio: Ratio,
+        /// Retries that are free. Default: `"0/s"`.
+        #[serde(default)]
+        min_rate: Rate,
+        /// How much of the past counts. Default: `"10s"`.
+        #[serde(default = "ten_seconds")]
+        window: PositiveDuration,
+        /// What earns a share of a retry. Default: `"first-attempt"`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        deposit_on: Option<EarningName>,
+        /// How it is counted. Default: `"none"`, exactly.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rounding: Option<RoundingName>,
+        /// One for each client (default) or one for the fleet.
+        #[serde(default)]
+        scope: ScopeName,
+        /// What a refusal does to the call. Default: `"fail"`.
+        #[serde(default)]
+        on_refusal: RefusalName,
+    },
+}
+
+fn one_token() -> TokenAmount {
+    TokenAmount(1.0)
+}
+
+/// The time to live of deposits in Finagle's and tower's budgets.
+fn ten_seconds() -> PositiveDuration {
+    PositiveDuration(Duration(Span::secs(10)))
+}
+
+/// Retries take tokens, successes or first attempts bring them in.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "TokenBudgetKeys", into = "TokenBudgetKeys")]
+pub struct TokenBudget {
+    keys: TokenBudgetKeys,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct TokenBudgetKeys {
+    /// Most tokens.
+    capacity: TokenAmount,
+    /// Tokens at first. Default: `capacity`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    initial: Option<TokenAmount>,
+    /// Tokens that a retry takes. Default: 1.
+    #[serde(default = "one_token")]
+    cost: TokenAmount,
+    /// Tokens that it takes after some outcomes; the most specific applies. Default: `cost` after all.
+    #[serde(default, skip_serializing_if = "CostFor::is_empty")]
+    cost_for: CostFor,
+    /// Whether retries take tokens, or all failures. Default: `"retry"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    charge: Option<ChargeName>,
+    /// Share of `capacity` above which there are retries. Default: 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    above: Option<Probability>,
+    /// Tokens that come in.
+    deposit: TokenAmount,
+    /// What brings tokens in. Default: `"success"`.
+    #[serde(default)]
+    deposit_on: DepositName,
+    /// What a call that was retried and succeeds gets back. Default: `"none"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refund: Option<RefundName>,
+    /// One for each client (default) or one for the fleet.
+    #[serde(default)]
+    scope: ScopeName,
+    /// What a refusal does to the call. Default: `"fail"`.
+    #[serde(default)]
+    on_refusal: RefusalName,
+}
+
+impl TryFrom<TokenBudgetKeys> for TokenBudget {
+    type Error = String;
+    fn try_from(keys: TokenBudgetKeys) -> Result<TokenBudget, String> {
+        if let Some(initial) = keys.initial.filter(|initial| initial.0 > keys.capacity.0) {
+            return Err(format!("`initial` ({}) is above `capacity` ({})", initial.0, keys.capacity.0));
+        }
+        if keys.above.is_some_and(|above| above.0 >= 1.0) {
+            return Err("`above` must be below 100%: there are never more tokens than `capacity`".into());
+        }
+        if keys.charge == Some(ChargeName::Failure) && keys.refund == Some(RefundName::Last) {
+            return Err(
+                "`refund = \"last\"` needs `charge = \"retry\"`: a retry that takes nothing gives nothing back".into(),
+            );
+        }
+        Ok(TokenBudget { keys })
+    }
+}
+
+impl From<TokenBudget> for TokenBudgetKeys {
+    fn from(budget: TokenBudget) -> TokenBudgetKeys {
+        budget.keys
+    }
+}
+
+/// `cost_for`: tokens by outcome.
+#[derive(Clone, Debug, Default)]
+struct CostFor(Vec<(OutcomeClass, TokenAmount)>);
+
+impl CostFor {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'de> Deserialize<'de> for CostFor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<CostFor, D::Error> {
+        struct ByOutcome;
+        impl<'de> Visitor<'de> for ByOutcome {
+            type Value = CostFor;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("tokens by outcome, such as cost_for = { timeout = 10, 429 = 5 }")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<CostFor, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(Outcome(class)) = map.next_key()? {
+                    entries.push((class, map.next_value()?));
+                }
+                Ok(CostFor(entries))
+            }
+        }
+        deserializer.deserialize_map(ByOutcome)
+    }
+}
+
+impl Serialize for CostFor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (class, tokens) in &self.0 {
+            map.serialize_entry(&class.to_string(), tokens)?;
+        }
+        map.end()
+    }
+}
+
+impl JsonSchema for CostFor {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "CostFor".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        by_key::<TokenAmount>(OUTCOME_KEY, generator)
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum ChargeName {
+    /// A retry takes tokens when it is decided on.
+    #[default]
+    Retry,
+    /// Every outcome in `retry_on` takes tokens, as far as there are any, before a retry is decided on and whether or not there is one.
+    Failure,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum RefundName {
+    /// Nothing.
+    #[default]
+    None,
+    /// What its last retry took.
+    Last,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EarningName {
+    /// Each first attempt that is sent.
+    #[default]
+    FirstAttempt,
+    /// Each call that succeeds.
+    Success,
+    /// Each attempt that ends with an outcome that is not in `retry_on`.
+    NotRetried,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RoundingName {
+    /// Exactly.
+    #[default]
+    None,
+    /// In Finagle's whole numbers: a retry takes 1,000 ÷ `ratio` rounded down, of 1,000 that come in.
+    Finagle,
+    /// In tower's whole numbers: a retry takes 1 ÷ `ratio` rounded down, of 1 that comes in; above 1 as Finagle.
+    Tower,
+}
+
+/// A number of tokens, fractions allowed.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "f64")]
+#[schemars(inline, extend("minimum" = 0, "maximum" = Tokens::MOST))]
+pub struct TokenAmount(f64);
+
+impl TryFrom<f64> for TokenAmount {
+    type Error = String;
+    fn try_from(amount: f64) -> Result<TokenAmount, String> {
+        if (0.0..=Tokens::MOST).contains(&amount) {
+            Ok(TokenAmount(amount))
+        } else {
+            Err(format!("must be between 0 and {} tokens", Tokens::MOST))
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DepositName {
+    /// Each call that succeeds.
+    #[default]
+    Success,
+    /// Each first attempt that is sent.
+    FirstAttempt,
+    /// Each call that succeeds with its first attempt.
+    FirstTrySuccess,
+}
+
+impl TokenBudgetKeys {
+    fn build(&self) -> GateConfig {
+        let tokens = |amount: TokenAmount| Tokens::new(amount.0);
+        let rule = GateRule::TokenBudget(TokenBudgetConfig {
+            capacity: tokens(self.capacity),
+            initial: tokens(self.initial.unwrap_or(self.capacity)),
+            cost: tokens(self.cost),
+            cost_for: self.cost_for.0.iter().map(|(class, cost)| (*class, tokens(*cost))).collect(),
+            charge: match self.charge.unwrap_or_default() {
+                ChargeName::Retry => Charge::Retry,
+                ChargeName::Failure => Charge::Failure,
+            },
+            above: self.above.unwrap_or_default().0,
+            deposit: tokens(self.deposit),
+            deposit_on: match self.deposit_on {
+                DepositName::Success => DepositOn::Success,
+                DepositName::FirstAttempt => DepositOn::FirstAttempt,
+                DepositName::FirstTrySuccess => DepositOn::FirstTrySuccess,
+            },
+            refund: self.refund.unwrap_or_default() == RefundName::Last,
+        });
+        gate(rule, self.scope, self.on_refusal)
+    }
+}
+
+impl BudgetChoice {
+    /// As the engine knows it.
+    pub fn build(&self) -> GateConfig {
+        match self {
+            BudgetChoice::Tokens(TokenBudget { keys }) => keys.build(),
+            BudgetChoice::Ratio { ratio, min_rate, window, deposit_on, rounding, scope, on_refusal } => {
+                let rule = GateRule::RatioBudget(RatioBudgetConfig {
+                    ratio: Tokens::new(ratio.0),
+                    min_rate: min_rate.per_second,
+                    window: window.span(),
+                    deposit_on: match deposit_on.unwrap_or_default() {
+                        EarningName::FirstAttempt => EarnOn::FirstAttempt,
+                        EarningName::Success => EarnOn::Success,
+                        EarningName::NotRetried => EarnOn::NotRetried,
+                    },
+                    rounding: match rounding.unwrap_or_default() {
+                        RoundingName::None => Rounding::None,
+                        RoundingName::Finagle => Rounding::Finagle,
+                        RoundingName::Tower => Rounding::Tower,
+                    },
+                });
+                gate(rule, *scope, *on_refusal)
+            }
+        }
+    }
+}

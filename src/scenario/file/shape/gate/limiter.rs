@@ -1,0 +1,99 @@
+//! `limiter`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{RefusalName, ScopeName, gate};
+use crate::gate::limiter::{OnLimit, RateLimiterConfig};
+use crate::gate::{GateConfig, GateRule};
+use crate::scenario::file::leaf::PositiveRate;
+
+/// A limiter.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(extend("examples" = [{ "rate": { "rate": "10/s", "burst": 10 } }]))]
+pub enum LimiterChoice {
+    /// A token bucket.
+    Rate(RateLimiter),
+}
+
+/// A token bucket that starts full; every attempt takes a token.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "RateLimiterKeys", into = "RateLimiterKeys")]
+pub struct RateLimiter {
+    keys: RateLimiterKeys,
+    burst: f64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RateLimiterKeys {
+    /// Attempts per time that are sent.
+    rate: PositiveRate,
+    /// Attempts that are sent at once; at least 1. Default: one second's worth, at least 1.
+    #[schemars(extend("minimum" = 1))]
+    burst: Option<f64>,
+    /// What an attempt without a token does. Default: `"wait"`.
+    #[serde(default)]
+    on_limit: LimitName,
+    /// One for each client (default) or one for the fleet.
+    #[serde(default)]
+    scope: ScopeName,
+    /// What a refusal does to the call; only with `on_limit = "refuse"`. Default: `"fail"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_refusal: Option<RefusalName>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum LimitName {
+    /// It waits for the next one.
+    #[default]
+    Wait,
+    /// It is refused.
+    Refuse,
+}
+
+impl TryFrom<RateLimiterKeys> for RateLimiter {
+    type Error = String;
+    fn try_from(mut keys: RateLimiterKeys) -> Result<RateLimiter, String> {
+        let burst = *keys.burst.get_or_insert(keys.rate.0.per_second.max(1.0));
+        if !(burst.is_finite() && burst >= 1.0) {
+            return Err(format!("`burst` is {burst}, and must be at least 1 token"));
+        }
+        match keys.on_limit {
+            LimitName::Refuse => {
+                keys.on_refusal.get_or_insert_default();
+            }
+            LimitName::Wait if keys.on_refusal.is_some() => {
+                return Err(
+                    "`on_refusal` needs `on_limit = \"refuse\"`: a limiter that makes wait refuses nothing".into()
+                );
+            }
+            LimitName::Wait => {}
+        }
+        Ok(RateLimiter { keys, burst })
+    }
+}
+
+impl From<RateLimiter> for RateLimiterKeys {
+    fn from(limiter: RateLimiter) -> RateLimiterKeys {
+        limiter.keys
+    }
+}
+
+impl LimiterChoice {
+    /// As the engine knows it.
+    pub fn build(&self) -> GateConfig {
+        let LimiterChoice::Rate(RateLimiter { keys, burst }) = self;
+        let rule = GateRule::RateLimiter(RateLimiterConfig {
+            rate: keys.rate.0.per_second,
+            burst: *burst,
+            on_limit: match keys.on_limit {
+                LimitName::Wait => OnLimit::Wait,
+                LimitName::Refuse => OnLimit::Refuse,
+            },
+        });
+        gate(rule, keys.scope, keys.on_refusal.unwrap_or_default())
+    }
+}

@@ -1,0 +1,51 @@
+//! The gates of `[policy.NAME]`: `breaker`, `budget`, `throttle`, `limiter`, `concurrency`. One file for each.
+
+mod breaker;
+mod budget;
+mod concurrency;
+mod limiter;
+mod throttle;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use breaker::BreakerChoice;
+pub use budget::BudgetChoice;
+pub use concurrency::ConcurrencyTable;
+pub use limiter::LimiterChoice;
+pub use throttle::ThrottleChoice;
+
+use crate::gate::{GateConfig, GateRule, OnRefusal, Scope};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ScopeName {
+    /// One for each client.
+    #[default]
+    Client,
+    /// One for all clients.
+    Fleet,
+}
+
+/// `on_refusal`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RefusalName {
+    /// The call ends at once.
+    #[default]
+    Fail,
+    /// It counts as one of the call's attempts, and the backoff follows.
+    Retry,
+}
+
+fn gate(rule: GateRule, scope: ScopeName, on_refusal: RefusalName) -> GateConfig {
+    let scope = match scope {
+        ScopeName::Client => Scope::Client,
+        ScopeName::Fleet => Scope::Fleet,
+    };
+    let on_refusal = match on_refusal {
+        RefusalName::Fail => OnRefusal::Fail,
+        RefusalName::Retry => OnRefusal::Retry,
+    };
+    GateConfig { rule, scope, on_refusal }
+}
