@@ -207,6 +207,7 @@ fn what_is_retried() {
     let outcomes = || status.into_iter().chain([Outcome::Timeout, Outcome::Refused, Outcome::Reset]);
     let words = |list: &str| -> Vec<String> { list.split(' ').map(str::to_owned).collect() };
     let all: Vec<String> = outcomes().map(|outcome| outcome.to_string()).collect();
+    let mut left = NAMES.to_vec();
     for (name, retried) in [
         ("stripe-python", words("409 500 501 502 503 504 521 522 524 timeout connection")),
         ("aws-sdk-standard-2.0", words("500 502 503 504 timeout connection")),
@@ -223,7 +224,9 @@ fn what_is_retried() {
         let got: Vec<String> =
             outcomes().filter(|outcome| policy.is_failure(*outcome)).map(|outcome| outcome.to_string()).collect();
         assert_eq!(got, retried, "{name}");
+        left.retain(|other| *other != name);
     }
+    assert_eq!(left, [""; 0], "presets without a row here");
 }
 
 /// What a server asks for with `Retry-After`, and what is made of it.
