@@ -462,7 +462,7 @@ mod tests {
         CircuitRules, ConsecutiveBreakerConfig, Judge, RateBreakerConfig, RateWindow, SlowCalls, Stale, Verdict,
     };
     use crate::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Rounding, TokenBudgetConfig, Tokens};
-    use crate::gate::concurrency::ConcurrencyConfig;
+    use crate::gate::concurrency::{ConcurrencyConfig, MostRetries};
     use crate::gate::limiter::{OnLimit, RateLimiterConfig};
     use crate::gate::throttle::AdaptiveThrottleConfig;
     use crate::gate::{GateOutcome, OnRefusal};
@@ -484,7 +484,7 @@ mod tests {
     }
 
     fn concurrency() -> GateRule {
-        GateRule::Concurrency(ConcurrencyConfig { retries: 1 })
+        GateRule::Concurrency(ConcurrencyConfig::retries(1))
     }
 
     fn throttle() -> GateRule {
@@ -642,6 +642,7 @@ mod tests {
         let patient = GateRule::RateLimiter(RateLimiterConfig { rate: 1.0, burst: 2.0, on_limit: OnLimit::Wait });
         let throttle = GateRule::AdaptiveThrottle(AdaptiveThrottleConfig { k: 1.5, window: Span::secs(10) });
         let by_time = rate(RateWindow::time(Span::secs(5)));
+        let share = GateRule::Concurrency(ConcurrencyConfig { most: MostRetries::Share { share: 0.2, min: 1 } });
         let by_calls = rate(RateWindow::Calls(20));
         let ticking = GateRule::RateBreaker(RateBreakerConfig {
             judge: Judge::Tick(Span::millis(500)),
@@ -663,6 +664,7 @@ mod tests {
             ticking,
             breaker(),
             concurrency(),
+            share,
             throttle,
         ]
     }
