@@ -9,6 +9,7 @@ use simlab::gate::breaker::{
 };
 use simlab::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Rounding, TokenBudgetConfig, Tokens};
 use simlab::gate::concurrency::{ConcurrencyConfig, MostRetries};
+use simlab::gate::cubic::CubicLimiterConfig;
 use simlab::gate::limiter::{OnLimit, RateLimiterConfig};
 use simlab::gate::throttle::AdaptiveThrottleConfig;
 use simlab::gate::{GateConfig, GateRule, OnRefusal, Scope};
@@ -272,6 +273,9 @@ pub fn gates() -> impl Strategy<Value = Vec<GateConfig>> {
         let on_limit = if wait { OnLimit::Wait } else { OnLimit::Refuse };
         GateRule::RateLimiter(RateLimiterConfig { rate, burst, on_limit })
     });
+    let cubic = (0.2f64..2.0)
+        .prop_map(|min_rate| GateRule::CubicLimiter(CubicLimiterConfig { min_rate, ..CubicLimiterConfig::default() }));
+    let limiter = prop_oneof![limiter, cubic];
     let consecutive = (1u32..6, 1u64..8_000, 1u32..4)
         .prop_map(|(failures, open, probes)| breaker(failures, Span::millis(open), probes, Scope::Client).rule);
     let breakers = prop_oneof![consecutive, rate_breaker().prop_map(GateRule::RateBreaker)];
