@@ -280,11 +280,20 @@ fn gates() -> Vec<Entry> {
             "limiter.rate = { rate = \"10/s\", burst = 10, on_limit = \"wait\" }",
         ),
         gate(
+            "limiter.cubic",
+            "finds its rate from throttling answers",
+            "No limit until the first outcome in `throttled` (default 429 and 503). Then a token bucket, asked at sending, for whose next token an \
+             attempt waits; it holds one second's worth, at least 1. A throttling answer at rate w sets the rate to 0.7 w, any other outcome t seconds \
+             later to 0.4 (t - K)^3 + w with K = cbrt(0.3 w / 0.4): at most twice the measured rate of outcomes, at least min_rate (0.5/s).",
+            "The client rate limiter of the AWS SDKs' adaptive mode (botocore 1.44); CUBIC, RFC 9438.",
+            "limiter.cubic = { throttled = [\"429\", \"503\"], min_rate = \"0.5/s\" }",
+        ),
+        gate(
             "concurrency",
             "at most so many retries in flight at once",
             "Asked at sending. A retry is admitted while fewer than `retries` are in flight: sent, and neither answered nor given up by the client. \
-             First attempts always pass.",
-            "Envoy's circuit breaker for retries (max_retries, 3).",
+             First attempts always pass. With `share` instead, while fewer than max(share * attempts in flight, min) are.",
+            "Envoy's circuit breaker for retries (max_retries, 3) and its retry budget (20% of active requests, at least 3).",
             "concurrency = { retries = 3, scope = \"fleet\" }",
         ),
     ]

@@ -5,6 +5,7 @@ use rand::Rng;
 use super::breaker::{ConsecutiveBreaker, RateBreaker};
 use super::budget::{RatioBudget, TokenBudget};
 use super::concurrency::Concurrency;
+use super::cubic::CubicLimiter;
 use super::limiter::RateLimiter;
 use super::throttle::AdaptiveThrottle;
 use super::{Answer, Ask, Ended, Gate, GateConfig, GateRule, Hears, Moment, Permit, Scope};
@@ -95,6 +96,7 @@ enum Gates {
     ConsecutiveBreaker(Shared<ConsecutiveBreaker>),
     RateBreaker(Shared<RateBreaker>),
     Concurrency(Shared<Concurrency>),
+    CubicLimiter(Shared<CubicLimiter>),
 }
 
 impl Gates {
@@ -107,6 +109,7 @@ impl Gates {
             GateRule::ConsecutiveBreaker(config) => Gates::ConsecutiveBreaker(Shared::new(config, states)),
             GateRule::RateBreaker(config) => Gates::RateBreaker(Shared::new(config, states)),
             GateRule::Concurrency(config) => Gates::Concurrency(Shared::new(config, states)),
+            GateRule::CubicLimiter(config) => Gates::CubicLimiter(Shared::new(config, states)),
         }
     }
 
@@ -123,6 +126,7 @@ impl Gates {
             GateRule::ConsecutiveBreaker(config) => of::<ConsecutiveBreaker>(config),
             GateRule::RateBreaker(config) => of::<RateBreaker>(config),
             GateRule::Concurrency(config) => of::<Concurrency>(config),
+            GateRule::CubicLimiter(config) => of::<CubicLimiter>(config),
         }
     }
 }
@@ -138,6 +142,7 @@ macro_rules! with {
             Gates::ConsecutiveBreaker($shared) => $body,
             Gates::RateBreaker($shared) => $body,
             Gates::Concurrency($shared) => $body,
+            Gates::CubicLimiter($shared) => $body,
         }
     };
     ($gates:expr, $client:expr, |$gate:ident, $terms:ident| $body:expr) => {
@@ -462,7 +467,8 @@ mod tests {
         CircuitRules, ConsecutiveBreakerConfig, Judge, RateBreakerConfig, RateWindow, SlowCalls, Stale, Verdict,
     };
     use crate::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Rounding, TokenBudgetConfig, Tokens};
-    use crate::gate::concurrency::ConcurrencyConfig;
+    use crate::gate::concurrency::{ConcurrencyConfig, MostRetries};
+    use crate::gate::cubic::CubicLimiterConfig;
     use crate::gate::limiter::{OnLimit, RateLimiterConfig};
     use crate::gate::throttle::AdaptiveThrottleConfig;
     use crate::gate::{GateOutcome, OnRefusal};
@@ -484,7 +490,7 @@ mod tests {
     }
 
     fn concurrency() -> GateRule {
-        GateRule::Concurrency(ConcurrencyConfig { retries: 1 })
+        GateRule::Concurrency(ConcurrencyConfig::retries(1))
     }
 
     fn throttle() -> GateRule {
@@ -642,6 +648,7 @@ mod tests {
         let patient = GateRule::RateLimiter(RateLimiterConfig { rate: 1.0, burst: 2.0, on_limit: OnLimit::Wait });
         let throttle = GateRule::AdaptiveThrottle(AdaptiveThrottleConfig { k: 1.5, window: Span::secs(10) });
         let by_time = rate(RateWindow::time(Span::secs(5)));
+        let share = GateRule::Concurrency(ConcurrencyConfig { most: MostRetries::Share { share: 0.2, min: 1 } });
         let by_calls = rate(RateWindow::Calls(20));
         let ticking = GateRule::RateBreaker(RateBreakerConfig {
             judge: Judge::Tick(Span::millis(500)),
@@ -663,6 +670,8 @@ mod tests {
             ticking,
             breaker(),
             concurrency(),
+            share,
+            GateRule::CubicLimiter(CubicLimiterConfig::default()),
             throttle,
         ]
     }

@@ -1,23 +1,48 @@
 //! Retries in flight at once (`concurrency`): a semaphore for retries, asked when one is sent.
 //!
-//! Envoy's circuit breaker `max_retries` (3 unless configured), which bounds the retries to a cluster that are outstanding. A retry
-//! holds its place from its sending until the client has an answer or has stopped waiting; first attempts need none.
+//! Envoy's circuit breaker `max_retries` (3 unless configured), which bounds the retries to a cluster that are outstanding, and its retry
+//! budget, which lets there be a share of what is active, and never fewer than some (20% and 3). A retry holds its place from its sending
+//! until the client has an answer or has stopped waiting; first attempts need none. Envoy's hold it through the backoff too.
 
 use rand::Rng;
 
 use super::{Answer, Ask, Ended, Gate, Hears, Permit};
 
-/// `concurrency = { retries }`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ConcurrencyConfig {
-    /// Most retries in flight at once, at least 1.
-    pub retries: u32,
+/// Most retries at once.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum MostRetries {
+    /// So many, at least 1.
+    Number(u32),
+    /// This share of the attempts in flight, rounded down, and at least so many.
+    Share {
+        /// Of all attempts that are sent and neither answered nor given up, retries included, the one that asks left out.
+        share: f64,
+        /// However few there are.
+        min: u32,
+    },
 }
 
-/// The retries in flight.
+/// `concurrency = { retries }` or `{ share, min }`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConcurrencyConfig {
+    /// Most retries in flight at once.
+    pub most: MostRetries,
+}
+
+impl ConcurrencyConfig {
+    /// So many retries at once.
+    pub fn retries(retries: u32) -> ConcurrencyConfig {
+        ConcurrencyConfig { most: MostRetries::Number(retries) }
+    }
+}
+
+/// The attempts in flight.
 #[derive(Clone, Debug)]
 pub struct Concurrency {
-    in_flight: u32,
+    /// Of these, retries.
+    retries: u32,
+    /// All of them.
+    attempts: u32,
 }
 
 /// The permit of an attempt that holds a place.
@@ -25,8 +50,9 @@ const HOLDS_A_PLACE: Permit = Permit(1);
 
 impl Concurrency {
     fn leave(&mut self, permit: Permit) {
+        self.attempts -= 1;
         if permit == HOLDS_A_PLACE {
-            self.in_flight -= 1;
+            self.retries -= 1;
         }
     }
 }
@@ -44,18 +70,24 @@ impl Gate for Concurrency {
     }
 
     fn new(_terms: &ConcurrencyConfig) -> Concurrency {
-        Concurrency { in_flight: 0 }
+        Concurrency { retries: 0, attempts: 0 }
     }
 
     fn check(&mut self, ask: Ask, terms: &ConcurrencyConfig, _rng: &mut dyn Rng) -> Answer {
-        Answer::admit_if(ask.attempt == 1 || self.in_flight < terms.retries)
+        let most = match terms.most {
+            MostRetries::Number(most) => most,
+            // Rounded up by less than a billionth, so that a tenth of ten is one.
+            MostRetries::Share { share, min } => ((f64::from(self.attempts) * share + 1e-9) as u32).max(min),
+        };
+        Answer::admit_if(ask.attempt == 1 || self.retries < most)
     }
 
     fn on_admit(&mut self, ask: Ask, _terms: &ConcurrencyConfig) -> Permit {
+        self.attempts += 1;
         if ask.attempt == 1 {
             return Permit::default();
         }
-        self.in_flight += 1;
+        self.retries += 1;
         HOLDS_A_PLACE
     }
 
@@ -75,10 +107,10 @@ mod tests {
     use crate::rng::{KeyedRng, Purpose};
     use crate::units::SimTime;
 
-    /// A script for two retries at once: `f` sends a first attempt, `r` a retry; `o`/`a` end the oldest one open by outcome or abandon.
+    /// A script for so many retries at once: `f` sends a first attempt, `r` a retry; `o`/`a` end the oldest one open by outcome or abandon.
     /// Returns `1`/`0` for each that was asked for.
-    fn check(script: &str, expected: &str) {
-        let config = ConcurrencyConfig { retries: 2 };
+    fn play(most: MostRetries, script: &str, expected: &str) {
+        let config = ConcurrencyConfig { most };
         let mut rng = KeyedRng::new(1, Purpose::Gate, 0, 0);
         let (mut gate, mut open, mut got) = (Concurrency::new(&config), Vec::new(), String::new());
         let ended = Ended::at_once(SimTime::ZERO, GateOutcome::Failure);
@@ -96,11 +128,15 @@ mod tests {
                 }
             }
         }
-        assert_eq!(got, expected, "{script}");
+        assert!(got.ends_with(expected), "{script}: {got}, expected {expected} at the end");
     }
 
     #[test]
     fn scripts() {
+        let check = |script: &str, expected: &str| {
+            assert_eq!(expected.len(), script.chars().filter(|step| "fr".contains(*step)).count());
+            play(MostRetries::Number(2), script, expected);
+        };
         check("ffff", "1111");
         check("rrrfr", "11010");
         check("rrorr", "1110");
@@ -108,5 +144,20 @@ mod tests {
         // The end of a first attempt frees no place.
         check("frrorar", "11101");
         check("rrroorr", "11011");
+    }
+
+    /// Envoy's retry budget: of 100 active requests 20, of 10 or of none 3.
+    #[test]
+    fn published_vectors() {
+        let envoy = MostRetries::Share { share: 0.2, min: 3 };
+        // Retries are active too: with 81 first attempts the twentieth retry meets 100 that are, of which 20 may be retries, and is the last.
+        for (first, retries) in [(0, 3), (10, 3), (17, 4), (80, 19), (81, 20)] {
+            let script = "f".repeat(first) + &"r".repeat(retries + 1);
+            play(envoy, &script, &("1".repeat(retries) + "0"));
+        }
+        // Every end makes the share smaller.
+        play(envoy, &("f".repeat(20) + "rrr" + &"o".repeat(20) + "r"), "1110");
+        play(MostRetries::Share { share: 0.1, min: 0 }, &("f".repeat(9) + "r"), "0");
+        play(MostRetries::Share { share: 0.1, min: 0 }, &("f".repeat(10) + "rr"), "10");
     }
 }

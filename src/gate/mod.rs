@@ -9,6 +9,7 @@ pub mod breaker;
 pub mod budget;
 mod chain;
 pub mod concurrency;
+pub mod cubic;
 pub mod limiter;
 mod slots;
 pub mod throttle;
@@ -71,6 +72,8 @@ pub enum GateRule {
     AdaptiveThrottle(throttle::AdaptiveThrottleConfig),
     /// `limiter.rate`.
     RateLimiter(limiter::RateLimiterConfig),
+    /// `limiter.cubic`.
+    CubicLimiter(cubic::CubicLimiterConfig),
     /// `breaker.consecutive`.
     ConsecutiveBreaker(breaker::ConsecutiveBreakerConfig),
     /// `breaker.rate`.
@@ -86,6 +89,7 @@ impl GateRule {
             GateRule::TokenBudget(_) | GateRule::RatioBudget(_) => Moment::Retry,
             GateRule::AdaptiveThrottle(_)
             | GateRule::RateLimiter(_)
+            | GateRule::CubicLimiter(_)
             | GateRule::ConsecutiveBreaker(_)
             | GateRule::RateBreaker(_)
             | GateRule::Concurrency(_) => Moment::Send,
@@ -97,7 +101,7 @@ impl GateRule {
         match self {
             GateRule::TokenBudget(_) | GateRule::RatioBudget(_) => Refusal::Budget,
             GateRule::AdaptiveThrottle(_) => Refusal::Throttle,
-            GateRule::RateLimiter(_) => Refusal::Limiter,
+            GateRule::RateLimiter(_) | GateRule::CubicLimiter(_) => Refusal::Limiter,
             GateRule::ConsecutiveBreaker(_) | GateRule::RateBreaker(_) => Refusal::Breaker,
             GateRule::Concurrency(_) => Refusal::Concurrency,
         }

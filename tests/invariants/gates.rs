@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use simlab::gate::breaker::{CircuitRules, ConsecutiveBreakerConfig, Judge, Stale, Threshold, Verdict};
-use simlab::gate::concurrency::ConcurrencyConfig;
+use simlab::gate::concurrency::{ConcurrencyConfig, MostRetries};
 use simlab::gate::{
     Admission, Ask, Ended, GateChain, GateConfig, GateOutcome, GateRule, Moment, Permits, Refusal, Scope,
 };
@@ -211,11 +211,15 @@ proptest! {
 
     /// Never more retries in flight than allowed; and none is refused while there are fewer.
     #[test]
-    fn concurrency_binds(retries in 1u32..4, steps in steps()) {
-        let rule = GateRule::Concurrency(ConcurrencyConfig { retries });
+    fn concurrency_binds(most in worlds::most_retries(), steps in steps()) {
+        let rule = GateRule::Concurrency(ConcurrencyConfig { most });
         let mut stage = Stage::new(&[GateConfig::new(rule, Scope::Client)]);
         for step in steps {
             let before = stage.open.iter().filter(|open| open.retry).count();
+            let retries = match most {
+                MostRetries::Number(retries) => retries,
+                MostRetries::Share { share, min } => ((stage.open.len() as f64 * share) as u32).max(min),
+            };
             let (_, answer) = stage.step(step);
             if let (Step::Ask { retry }, Some(answer)) = (step, answer) {
                 let free = !retry || before < retries as usize;

@@ -8,7 +8,8 @@ use simlab::gate::breaker::{
     CircuitRules, ConsecutiveBreakerConfig, Judge, RateBreakerConfig, RateWindow, SlowCalls, Stale, Threshold, Verdict,
 };
 use simlab::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Rounding, TokenBudgetConfig, Tokens};
-use simlab::gate::concurrency::ConcurrencyConfig;
+use simlab::gate::concurrency::{ConcurrencyConfig, MostRetries};
+use simlab::gate::cubic::CubicLimiterConfig;
 use simlab::gate::limiter::{OnLimit, RateLimiterConfig};
 use simlab::gate::throttle::AdaptiveThrottleConfig;
 use simlab::gate::{GateConfig, GateRule, OnRefusal, Scope};
@@ -283,10 +284,13 @@ pub fn gates() -> impl Strategy<Value = Vec<GateConfig>> {
         let on_limit = if wait { OnLimit::Wait } else { OnLimit::Refuse };
         GateRule::RateLimiter(RateLimiterConfig { rate, burst, on_limit })
     });
+    let cubic = (0.2f64..2.0)
+        .prop_map(|min_rate| GateRule::CubicLimiter(CubicLimiterConfig { min_rate, ..CubicLimiterConfig::default() }));
+    let limiter = prop_oneof![limiter, cubic];
     let consecutive = (1u32..6, 1u64..8_000, 1u32..4)
         .prop_map(|(failures, open, probes)| breaker(failures, Span::millis(open), probes, Scope::Client).rule);
     let breakers = prop_oneof![consecutive, rate_breaker().prop_map(GateRule::RateBreaker)];
-    let concurrency = (1u32..4).prop_map(|retries| GateRule::Concurrency(ConcurrencyConfig { retries }));
+    let concurrency = most_retries().prop_map(|most| GateRule::Concurrency(ConcurrencyConfig { most }));
     let rules = (
         rare(budgets.boxed()),
         rare(throttle.boxed()),
@@ -299,6 +303,13 @@ pub fn gates() -> impl Strategy<Value = Vec<GateConfig>> {
         let rules = [budget, throttle, limiter, breaker, concurrency];
         rules.into_iter().flatten().map(|rule| GateConfig { rule, scope, on_refusal }).collect()
     })
+}
+
+pub fn most_retries() -> impl Strategy<Value = MostRetries> {
+    prop_oneof![
+        (1u32..4).prop_map(MostRetries::Number),
+        (0.0f64..1.0, 0u32..3).prop_map(|(share, min)| MostRetries::Share { share, min }),
+    ]
 }
 
 pub fn ratio() -> impl Strategy<Value = RatioBudgetConfig> {

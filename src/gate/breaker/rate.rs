@@ -260,23 +260,8 @@ impl Window {
     }
 
     /// One more outcome. True if that opens the breaker, as soon as somebody judges.
-    #[inline]
+    #[inline(always)]
     fn add(&mut self, now: SimTime, failed: bool, slow: bool, terms: &RateBreakerTerms) -> bool {
-        /// One more outcome in the current slot.
-        fn count<C: AsMut<[[u64; 3]]>>(
-            slots: &mut Slots<3, C>,
-            now: SimTime,
-            slot: Slot,
-            [failed, slow]: [bool; 2],
-        ) -> [u64; 3] {
-            slots.advance(now, slot);
-            for (kind, counts) in [(CALL, true), (FAILED, failed), (SLOW, slow)] {
-                if counts {
-                    slots.add(kind);
-                }
-            }
-            slots.sums()
-        }
         match (self, terms.window) {
             (Window::Calls(ring), TermsOfWindow::Calls(most)) => {
                 ring.add(failed, slow, most);
@@ -285,11 +270,29 @@ impl Window {
                 }
                 terms.opens(ring.sums())
             }
-            (Window::Time(slots), TermsOfWindow::Time(slot, _)) => terms.opens(count(slots, now, slot, [failed, slow])),
-            (Window::Slots(slots), TermsOfWindow::Time(slot, _)) => {
-                terms.opens(count(slots, now, slot, [failed, slow]))
-            }
+            (slots, TermsOfWindow::Time(slot, _)) => terms.opens(slots.add_to_slot(now, slot, failed, slow)),
             _ => unreachable!("a window is built from its own configuration"),
+        }
+    }
+
+    /// One more outcome in the current slot; what is in the window then.
+    #[inline(never)]
+    fn add_to_slot(&mut self, now: SimTime, slot: Slot, failed: bool, slow: bool) -> [u64; 3] {
+        fn add<C: AsMut<[[u64; 3]]>>(slots: &mut Slots<3, C>, now: SimTime, slot: Slot, kinds: [bool; 3]) -> [u64; 3] {
+            slots.advance(now, slot);
+            for (kind, counts) in kinds.into_iter().enumerate() {
+                if counts {
+                    slots.add(kind);
+                }
+            }
+            slots.sums()
+        }
+        let mut kinds = [false; 3];
+        (kinds[CALL], kinds[FAILED], kinds[SLOW]) = (true, failed, slow);
+        match self {
+            Window::Time(slots) => add(slots, now, slot, kinds),
+            Window::Slots(slots) => add(slots, now, slot, kinds),
+            Window::Calls(_) => unreachable!("a window is built from its own configuration"),
         }
     }
 

@@ -197,6 +197,9 @@ with.fault.f.until = "8s"
 breaker.rate = { threshold = "50%", calls = 100, open = "30s" }
 [policy.t]
 breaker.rate = { failures = 5, window = "30s", slots = 10, judge = "tick", tick = "1s", open = "30s", edge = "at", probes = 4, verdict = "all", stale = "drop", failures_are = ["5xx"] }
+attempts = 3
+concurrency = { share = "20%", min = 2 }
+limiter.cubic = { throttled = ["429"], min_rate = "1/s" }
 [policy.r]
 attempts = 3
 breaker.rate = { threshold = "50%", window = "30s", min_calls = 20, judge = "outcome", open = "30s", probes = 1, slow_call = "2s", slow_threshold = "80%" }
@@ -447,6 +450,11 @@ policy.t.breaker.rate.successes = 3
 policy.t.breaker.rate.stale = "apply"
 policy.t.breaker.rate.failures_are = ["any"]
 policy.t.breaker.rate.min_calls = 2
+policy.t.concurrency.share = "30%"
+policy.t.concurrency.min = 0
+policy.t.limiter.cubic.throttled = ["503"]
+policy.t.limiter.cubic.min_rate = "2/s"
+policy.t.limiter.cubic.scope = "fleet"
 "#;
 
 /// No key is read and then ignored: each changes the question, and what is printed of it.
@@ -456,9 +464,27 @@ fn every_key_counts() {
     let mut missing = leaves(&full.resolved_json, "");
     missing.retain(|path| !path.starts_with("server.other") && !path.starts_with("policy.q"));
     // Of `t`, what no other breaker has.
-    let of_t = ["failures", "slots", "tick", "edge", "verdict", "stale", "failures_are"];
-    missing
-        .retain(|path| !path.starts_with("policy.t") || of_t.iter().any(|key| path.ends_with(&format!("rate.{key}"))));
+    let of_t = [
+        "failures",
+        "slots",
+        "tick",
+        "edge",
+        "verdict",
+        "stale",
+        "failures_are",
+        "share",
+        "min",
+        "throttled",
+        "min_rate",
+    ];
+    missing.retain(|path| {
+        !path.starts_with("policy.t")
+            || of_t.iter().any(|key| {
+                path.ends_with(&format!("rate.{key}"))
+                    || path.ends_with(&format!("concurrency.{key}"))
+                    || path.ends_with(&format!("cubic.{key}"))
+            })
+    });
     // What `r` has that `p` has not.
     let of_r = |path: &str| path.starts_with("policy.r.b") && !path.contains("backoff") || path.ends_with("refusal");
     missing.retain(|path| !path.starts_with("policy.r") || of_r(path));

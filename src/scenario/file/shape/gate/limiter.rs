@@ -4,9 +4,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{RefusalName, ScopeName, gate};
+use crate::gate::cubic::CubicLimiterConfig;
 use crate::gate::limiter::{OnLimit, RateLimiterConfig};
 use crate::gate::{GateConfig, GateRule};
-use crate::scenario::file::leaf::PositiveRate;
+use crate::retry::OutcomeSet;
+use crate::scenario::file::leaf::{Outcomes, PositiveRate};
 
 /// A limiter.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -15,6 +17,36 @@ use crate::scenario::file::leaf::PositiveRate;
 pub enum LimiterChoice {
     /// A token bucket.
     Rate(RateLimiter),
+    /// A token bucket whose rate follows throttling answers, as in the adaptive mode of the AWS SDKs; none until the first of them.
+    Cubic(CubicLimiter),
+}
+
+/// A token bucket whose rate follows throttling answers; none until the first of them.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CubicLimiter {
+    /// Outcomes that say that the client was throttled. Default: `["429", "503"]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    throttled: Option<Outcomes>,
+    /// Attempts per time that are sent at least. Default: `"0.5/s"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_rate: Option<PositiveRate>,
+    /// One for each client (default) or one for the fleet.
+    #[serde(default)]
+    scope: ScopeName,
+}
+
+impl CubicLimiter {
+    fn build(&self) -> GateConfig {
+        let mut config = CubicLimiterConfig::default();
+        if let Some(words) = &self.throttled {
+            config.throttled = OutcomeSet::new(words.0.iter().map(|outcome| outcome.0).collect());
+        }
+        if let Some(rate) = &self.min_rate {
+            config.min_rate = rate.0.per_second;
+        }
+        gate(GateRule::CubicLimiter(config), self.scope, RefusalName::Fail)
+    }
 }
 
 /// A token bucket that starts full; every attempt takes a token.
@@ -85,7 +117,10 @@ impl From<RateLimiter> for RateLimiterKeys {
 impl LimiterChoice {
     /// As the engine knows it.
     pub fn build(&self) -> GateConfig {
-        let LimiterChoice::Rate(RateLimiter { keys, burst }) = self;
+        let RateLimiter { keys, burst } = match self {
+            LimiterChoice::Rate(limiter) => limiter,
+            LimiterChoice::Cubic(limiter) => return limiter.build(),
+        };
         let rule = GateRule::RateLimiter(RateLimiterConfig {
             rate: keys.rate.0.per_second,
             burst: *burst,
