@@ -67,6 +67,8 @@ const API_SDKS: &[Row] = &[
     row("aws-sdk-standard", UNAVAILABLE, &[below(0.05), below(0.1)]),
     row("aws-sdk-standard", TOO_MANY, &[below(1.0), below(2.0)]),
     row("aws-sdk-standard-2.0", UNAVAILABLE, &[below(1.0), below(2.0)]),
+    row("aws-sdk-adaptive", UNAVAILABLE, &[below(0.05), below(0.1)]),
+    row("aws-sdk-adaptive", TOO_MANY, &[below(1.0), below(2.0)]),
     row("aws-sdk-legacy", UNAVAILABLE, &[below(1.0), below(2.0), below(4.0), below(8.0)]),
     row(
         "google-api-core",
@@ -308,6 +310,7 @@ fn what_is_retried() {
         ("stripe-go", words("409 500 501 502 503 504 521 522 524 timeout refused reset")),
         ("stripe-go-as-built", words("timeout refused reset")),
         ("aws-sdk-standard", words("429 500 502 503 504 timeout refused reset")),
+        ("aws-sdk-adaptive", words("429 500 502 503 504 timeout refused reset")),
         ("aws-sdk-legacy", words("429 500 502 503 504 timeout refused reset")),
         ("grpc", words("503 refused reset")),
         ("envoy", words("500 501 502 503 504 521 522 524 refused reset")),

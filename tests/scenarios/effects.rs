@@ -145,3 +145,45 @@ fn shared_or_own_breaker() {
     close("one breaker", metric("shared-breaker", "success_rate"), 0.9 * 0.769, 0.04);
     assert!(metric("shared-budget", "success_rate") > metric("own-budget", "success_rate"));
 }
+
+#[test]
+fn retry_budget() {
+    let metric = |policy: &str, metric: &str| mean("retry-budget", policy, metric);
+    // Without a budget, or with one that gives each client ten retries a second, the service stays down.
+    for policy in ["no-budget", "twenty-per-cent"] {
+        assert!(metric(policy, "success_rate") < metric("no-retry", "success_rate") - 0.3, "{policy}");
+        assert!(metric(policy, "attempts_per_operation") > 1.5, "{policy}");
+    }
+    for policy in ["aws-quota", "grpc-throttle", "twenty-without-floor", "ten-per-cent", "envoy-budget"] {
+        close(policy, metric(policy, "success_rate"), metric("no-retry", "success_rate"), 0.01);
+        assert!(metric(policy, "budget_refused") + metric(policy, "concurrency_refused") > 0.0, "{policy}");
+    }
+    // A fifth, and a tenth, of the first attempts at most.
+    assert!(metric("twenty-without-floor", "attempts_per_operation") <= 1.2);
+    assert!(metric("ten-per-cent", "attempts_per_operation") <= 1.1);
+}
+
+#[test]
+fn sdk_shootout() {
+    let metric = |policy: &str, metric: &str| mean("sdk-shootout", policy, metric);
+    // Who gives up: a charge is a POST, which these do not repeat, or whose throttle is soon empty.
+    for policy in ["got", "axios-retry", "urllib3", "grpc"] {
+        close(policy, metric(policy, "success_rate"), metric("no-retry", "success_rate"), 0.002);
+    }
+    // Who charges twice: nobody who sends a key, or gives up.
+    for policy in policies("sdk-shootout") {
+        let twice = metric(policy, "duplicates");
+        match policy {
+            "no-retry" | "got" | "axios-retry" | "urllib3" | "undici" | "google-api-core" => {
+                assert_eq!(twice, 0.0, "{policy}")
+            }
+            _ if policy.starts_with("stripe") => assert_eq!(twice, 0.0, "{policy}"),
+            "grpc" | "envoy" => {}
+            _ => assert!(twice > 5.0, "{policy}: {twice}"),
+        }
+    }
+    // Who stampedes: whoever has no budget and many attempts, more than any with a budget.
+    for policy in ["aws-sdk-legacy", "google-api-core", "go-retryablehttp"] {
+        assert!(metric(policy, "peak_ratio") > 1.3 * metric("aws-sdk-standard", "peak_ratio"), "{policy}");
+    }
+}

@@ -45,7 +45,12 @@ fn entry(entry: &Entry, text: &mut String) {
 }
 
 fn preset(subject: &Subject, preset: &Preset, text: &mut String) {
-    let retried = words(&preset.resolved_json["retry_on"]);
+    let always = words(&preset.resolved_json["retry_on"]);
+    let retried = match words(&preset.resolved_json["retry_on_idempotent"]) {
+        safely if safely.is_empty() => always,
+        safely if always.is_empty() => format!("{safely}; of idempotent methods only"),
+        safely => format!("{always}; of idempotent methods also {safely}"),
+    };
     let gates = preset.gates();
     let gates = if gates.is_empty() { "none".to_owned() } else { gates.join(", ") };
     for (label, words) in [

@@ -7,6 +7,7 @@ use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::protocol::Method;
 use crate::retry::{OutcomeClass, OutcomeSet};
 use crate::units::{Span, check_probability, parse_probability, parse_rate};
 
@@ -461,6 +462,12 @@ impl Outcomes {
     /// Every failure.
     pub fn any() -> Outcomes {
         Outcomes(vec![Outcome(OutcomeClass::Any)])
+    }
+
+    /// As the engine knows them, with those of another list where the method is idempotent.
+    pub fn for_method(&self, idempotent: &Outcomes, method: Method) -> OutcomeSet {
+        let more = method.is_idempotent().then_some(&idempotent.0);
+        OutcomeSet::new(self.0.iter().chain(more.into_iter().flatten()).map(|outcome| outcome.0).collect())
     }
 
     /// As the engine knows them.

@@ -182,7 +182,7 @@ backoff_for.4xx.proportional-jitter = { base = "1s", factor = 2.0, cap = "8s", s
 retry_on = ["5xx"]
 retry_on_idempotent = ["409"]
 should_retry = "ignore"
-retry_after.honour = { max = "60s", over_max = "cap", formats = ["seconds"], on = ["any"], triggers = [], at_least_backoff = false, beyond_backoff = "5s", times_backoff = 2.0, jitter.multiply = { low = 1.0, high = 1.5 }, begins_anew = false }
+retry_after.honour = { max = "60s", over_max = "cap", formats = ["seconds"], on = ["any"], triggers = [], triggers_idempotent = [], at_least_backoff = false, beyond_backoff = "5s", times_backoff = 2.0, jitter.multiply = { low = 1.0, high = 1.5 }, begins_anew = false }
 key = "none"
 breaker.consecutive = { failures = 5, open = "30s", edge = "at", probes = 2, successes = 1, stale = "drop", failures_are = ["5xx"], scope = "client" }
 budget.tokens = { capacity = 10, initial = 9, cost = 1, cost_for = { timeout = 2, 5xx = 3 }, charge = "retry", above = 0.1, deposit = 0.1, deposit_on = "success", refund = "none", scope = "client" }
@@ -328,6 +328,7 @@ policy.p.retry_after.honour.over_max = "stop"
 policy.p.retry_after.honour.formats = ["date"]
 policy.p.retry_after.honour.on = ["429"]
 policy.p.retry_after.honour.triggers = ["413"]
+policy.p.retry_after.honour.triggers_idempotent = ["413"]
 policy.p.retry_after.honour.at_least_backoff = true
 policy.p.retry_after.honour.beyond_backoff = "none"
 policy.p.retry_after.honour.times_backoff = 3.0

@@ -38,6 +38,7 @@ presets! {
     "stripe-go-as-built"
     "aws-sdk-standard"
     "aws-sdk-standard-2.0"
+    "aws-sdk-adaptive"
     "aws-sdk-legacy"
     "google-api-core"
     "grpc"

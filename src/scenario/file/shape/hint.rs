@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::custom::MultiplyKeys;
 use super::server::HintFormatName;
+use crate::protocol::Method;
 use crate::retry::{Hints, OverMax, RetryAfter};
 use crate::scenario::file::leaf::{Duration, OrNone, Outcomes, PositiveDuration, PositiveNumber};
 
@@ -41,6 +42,9 @@ pub struct HonourKeys {
     /// Outcomes that are retried because they carry a hint. Default: none.
     #[serde(default = "Outcomes::none")]
     triggers: Outcomes,
+    /// Further outcomes that are, but only where the operation's method is idempotent. Default: none.
+    #[serde(default = "Outcomes::none")]
+    triggers_idempotent: Outcomes,
     /// Whether the wait is no shorter than the backoff. Default: false.
     #[serde(default)]
     at_least_backoff: bool,
@@ -70,6 +74,7 @@ impl Default for HonourKeys {
             formats: retry_after_header(),
             on: Outcomes::any(),
             triggers: Outcomes::none(),
+            triggers_idempotent: Outcomes::none(),
             at_least_backoff: false,
             beyond_backoff: OrNone(None),
             times_backoff: OrNone(None),
@@ -167,13 +172,13 @@ impl Serialize for RetryAfterChoice {
 }
 
 impl RetryAfterChoice {
-    /// As the engine knows it.
-    pub fn build(&self) -> RetryAfter {
+    /// As the engine knows it, for an operation with this method.
+    pub fn build(&self, method: Method) -> RetryAfter {
         let RetryAfterChoice::Honour(keys) = self else { return RetryAfter::Ignore };
         RetryAfter::Honour(Box::new(Hints {
             formats: keys.formats.iter().map(|format| format.format()).collect(),
             on: keys.on.set(),
-            triggers: keys.triggers.set(),
+            triggers: keys.triggers.for_method(&keys.triggers_idempotent, method),
             max: keys.max.0.map(PositiveDuration::span),
             over_max: match keys.over_max {
                 OverMaxName::Cap => OverMax::Cap,

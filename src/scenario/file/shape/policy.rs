@@ -14,7 +14,7 @@ use super::gate::{BreakerChoice, BudgetChoice, ConcurrencyTable, LimiterChoice, 
 use super::hint::RetryAfterChoice;
 use crate::gate::{GateConfig, OnRefusal};
 use crate::protocol::Method;
-use crate::retry::{AtDeadline, KeyMode, OutcomeClass, OutcomeSet, RetryPolicy};
+use crate::retry::{AtDeadline, KeyMode, OutcomeClass, RetryPolicy};
 use crate::scenario::PolicyConfig;
 use crate::scenario::file::leaf::{Factor, OrNone, OrUnlimited, Outcome, Outcomes, PositiveDuration};
 use crate::scenario::file::preset::PresetName;
@@ -263,8 +263,8 @@ impl PolicyTable {
             },
             backoff: self.backoff.clone().unwrap_or_default().build(),
             backoff_for,
-            retry_on: self.retried(method),
-            retry_after: self.retry_after.clone().unwrap_or_default().build(),
+            retry_on: self.retry_on.for_method(&self.retry_on_idempotent, method),
+            retry_after: self.retry_after.clone().unwrap_or_default().build(method),
             heeds_should_retry: self.should_retry == ShouldRetryName::Honour,
             key: match self.key {
                 KeyName::None => KeyMode::None,
@@ -272,13 +272,6 @@ impl PolicyTable {
                 KeyName::PerAttempt => KeyMode::PerAttempt,
             },
         }
-    }
-
-    /// What is retried of an operation with this method.
-    fn retried(&self, method: Method) -> OutcomeSet {
-        let idempotent = method.is_idempotent().then_some(&self.retry_on_idempotent.0);
-        let outcomes = self.retry_on.0.iter().chain(idempotent.into_iter().flatten());
-        OutcomeSet::new(outcomes.map(|outcome| outcome.0).collect())
     }
 
     /// In the order in which they are asked.
