@@ -2,14 +2,14 @@
 
 use simlab::distribution::Distribution;
 use simlab::gate::breaker::ConsecutiveBreakerConfig;
-use simlab::gate::budget::{DepositOn, TokenBudgetConfig, Tokens};
+use simlab::gate::budget::{Charge, DepositOn, TokenBudgetConfig, Tokens};
 use simlab::gate::throttle::AdaptiveThrottleConfig;
 use simlab::gate::{GateConfig, GateRule, Scope};
 use simlab::retry::RetryPolicy;
 use simlab::scenario::{Arrivals, Fates, RateLimit, Scenario, ServerConfig};
 use simlab::units::Span;
 
-use super::{check, check_values, compare, run, values};
+use super::{PolicyResult, check, check_values, compare, run, values};
 
 /// A server in no time of whose answers so many are errors.
 fn failing(share: f64) -> ServerConfig {
@@ -141,5 +141,49 @@ fn token_buckets_of_a_published_simulation() {
             check(&case, policy, "success_rate", success, 0.004);
             check(&case, policy, "attempts_per_operation", load, 0.004 * load);
         }
+    }
+}
+
+/// One client's calls at a server that fails so many at random, without any wait between attempts; with this budget of its own.
+fn budgeted(p: f64, attempts: u32, budget: TokenBudgetConfig) -> PolicyResult {
+    let scenario = Scenario { warmup: Span::secs(400), ..world(Arrivals::Poisson { rate: 100.0 }, 4_400, failing(p)) };
+    let policy = RetryPolicy { attempts: Some(attempts), ..RetryPolicy::default() };
+    run(&scenario.with_policy("budget", policy, &[GateConfig::new(GateRule::TokenBudget(budget), Scope::Client)]))
+}
+
+/// botocore's quota (`retries/quota.py`): 500 tokens, 5 for a retry, one back for a first try that succeeds and what the last retry took for a call that
+/// succeeds after retries; three attempts. As a fluid, where tokens are short a call has (1 − p)/(5p) retries, each of which succeeds with 1 − p: each
+/// failed retry costs 5, and each first success earns 1. Where they are not, it has p + p².
+#[test]
+fn the_quota_of_the_aws_sdks() {
+    let quota = || TokenBudgetConfig {
+        deposit_on: DepositOn::FirstTrySuccess,
+        refund: true,
+        ..TokenBudgetConfig::new(Tokens::new(500.0), Tokens::new(5.0), Tokens::new(1.0))
+    };
+    for (p, success, load) in
+        [(0.3, 0.973, 1.39), (0.5, 0.600_9, 1.200_5), (0.7, 0.326_6, 1.086), (0.9, 0.102_4, 1.022_5)]
+    {
+        let result = budgeted(p, 3, quota());
+        check(&format!("quota, p {p}"), &result, "success_rate", success, 0.006);
+        check(&format!("quota, p {p}"), &result, "attempts_per_operation", load, 0.006);
+    }
+}
+
+/// gRPC's retry throttling (proposal A6): 10 tokens, one less for each failure, a tenth more for each success, retries above 5 only; four attempts. Below
+/// p = 1/11 tokens come in faster than they go, and nearly all retries pass; beyond that cliff none do. The values are those of an independent simulation.
+#[test]
+fn the_cliff_of_grpc() {
+    let throttle = || TokenBudgetConfig {
+        charge: Charge::Failure,
+        above: 0.5,
+        ..TokenBudgetConfig::new(Tokens::new(10.0), Tokens::new(1.0), Tokens::new(0.1))
+    };
+    for (p, success, load) in
+        [(0.05, 0.999_45, 1.052_5), (0.08, 0.974, 1.059), (0.1, 0.917, 1.019), (0.2, 0.799_8, 1.0)]
+    {
+        let result = budgeted(p, 4, throttle());
+        check(&format!("throttle, p {p}"), &result, "success_rate", success, 0.004);
+        check(&format!("throttle, p {p}"), &result, "attempts_per_operation", load, 0.004);
     }
 }
