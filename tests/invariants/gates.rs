@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use simlab::gate::breaker::{CircuitRules, ConsecutiveBreakerConfig, Judge, Stale, Threshold, Verdict};
 use simlab::gate::budget::DepositOn;
-use simlab::gate::concurrency::{ConcurrencyConfig, MostRetries};
+use simlab::gate::concurrency::{ConcurrencyConfig, Hold, MostRetries};
 use simlab::gate::{
     Admission, Ask, Ended, GateChain, GateConfig, GateOutcome, GateRule, Moment, Permits, Refusal, Scope,
 };
@@ -67,6 +67,11 @@ impl Stage {
         let admission = self.chain.admit(Moment::Send, ask, 0, &mut permits, &mut rng);
         if admission == Admission::Admitted {
             let era = self.chain.counts().breaker_opened;
+            if retry {
+                self.chain.on_retry_sent(0);
+            } else {
+                self.chain.on_first_attempt(self.now, 0);
+            }
             self.open.push(Open { permits, sent: self.now, retry, era });
         }
         admission
@@ -86,7 +91,7 @@ impl Stage {
                 };
                 self.chain.on_outcome(0, &open.permits, ended);
             }
-            None => self.chain.on_abandon(0, &open.permits),
+            None => self.chain.on_abandon(0, &open.permits, if open.retry { 2 } else { 1 }),
         }
         Some(open)
     }
@@ -258,7 +263,7 @@ proptest! {
     /// Never more retries in flight than allowed; and none is refused while there are fewer.
     #[test]
     fn concurrency_binds(most in worlds::most_retries(), steps in steps()) {
-        let rule = GateRule::Concurrency(ConcurrencyConfig { most });
+        let rule = GateRule::Concurrency(ConcurrencyConfig { most, hold: Hold::Attempt });
         let mut stage = Stage::new(&[GateConfig::new(rule, Scope::Client)]);
         for step in steps {
             let before = stage.open.iter().filter(|open| open.retry).count();
