@@ -238,9 +238,16 @@ impl Call {
     /// The caller is gone: whatever is open ends without an outcome.
     pub fn abandon(&mut self, rules: &mut Rules) {
         match self.state {
-            State::Open => rules.gates.on_abandon(rules.client, &rules.held.permits),
-            State::Waiting(Next::SendReserved) => rules.gates.give_back(rules.client),
-            State::Waiting(_) | State::Done(_) | State::Abandoned => {}
+            State::Open => rules.gates.on_abandon(rules.client, &rules.held.permits, self.attempts()),
+            State::Waiting(next) => {
+                if next == Next::SendReserved {
+                    rules.gates.give_back(rules.client);
+                }
+                if next != Next::Retry {
+                    self.not_sent(rules);
+                }
+            }
+            State::Done(_) | State::Abandoned => {}
         }
         self.state = State::Abandoned;
     }
@@ -268,6 +275,7 @@ impl Call {
         match self.ask(Moment::Send, now, waited, rules, draws) {
             Admission::Admitted => {}
             Admission::NotBefore(until) if self.too_late(until) => {
+                self.not_sent(rules);
                 return self.finish(Verdict::Failed(GiveUp::Deadline));
             }
             Admission::NotBefore(until) => {
@@ -280,6 +288,8 @@ impl Call {
             rules.held.sent = now;
             if self.attempts() == 0 {
                 rules.gates.on_first_attempt(now, rules.client);
+            } else {
+                rules.gates.on_retry_sent(rules.client);
             }
         }
         let plan = rules.policy.attempt(&self.history);
@@ -293,15 +303,27 @@ impl Call {
     /// A gate refused: the call is over, or tries again after a wait. A budget that refused is asked again then; one that was charged is not.
     #[inline(never)]
     fn refused(&mut self, now: SimTime, gate: u8, next: Next, rules: &mut Rules, draws: &mut impl Draws) -> Action {
-        if rules.gates.config(gate).on_refusal == OnRefusal::Fail {
-            return self.finish(Verdict::Failed(GiveUp::Gate(gate)));
+        let gives_up = if rules.gates.config(gate).on_refusal == OnRefusal::Fail {
+            GiveUp::Gate(gate)
+        } else {
+            self.history.attempts = self.history.attempts.saturating_add(1);
+            self.history.refused = self.history.refused.saturating_add(1);
+            match rules.policy.on_refusal(&mut self.history, draws.gates()) {
+                Decision::GiveUp(reason) => reason,
+                Decision::RetryAfter(wait) if self.too_late(now + wait) => GiveUp::Deadline,
+                Decision::RetryAfter(wait) => return self.wait(now + wait, next),
+            }
+        };
+        if next == Next::Send {
+            self.not_sent(rules);
         }
-        self.history.attempts = self.history.attempts.saturating_add(1);
-        self.history.refused = self.history.refused.saturating_add(1);
-        match rules.policy.on_refusal(&mut self.history, draws.gates()) {
-            Decision::GiveUp(reason) => self.finish(Verdict::Failed(reason)),
-            Decision::RetryAfter(wait) if self.too_late(now + wait) => self.finish(Verdict::Failed(GiveUp::Deadline)),
-            Decision::RetryAfter(wait) => self.wait(now + wait, next),
+        self.finish(Verdict::Failed(gives_up))
+    }
+
+    /// What was to be sent now is not. If it was a retry, gates have let it pass when it was decided on.
+    fn not_sent(&self, rules: &mut Rules) {
+        if self.attempts() > 0 {
+            rules.gates.on_unsent(rules.client);
         }
     }
 
@@ -341,6 +363,7 @@ mod tests {
     use super::*;
     use crate::gate::breaker::ConsecutiveBreakerConfig;
     use crate::gate::budget::{TokenBudgetConfig, Tokens};
+    use crate::gate::concurrency::{ConcurrencyConfig, Hold, MostRetries};
     use crate::gate::limiter::{OnLimit, RateLimiterConfig};
     use crate::gate::{GateConfig, GateRule, Scope};
     use crate::retry::{AtDeadline, Backoff, RetryPolicy};
@@ -509,6 +532,61 @@ mod tests {
         let (mut third, action) = Call::start(at(1), &mut rules, &mut draws);
         assert_eq!(action, Action::WakeAt(at(3)), "the token of the one who left");
         assert!(matches!(third.on_wake(at(3), &mut rules, &mut draws), Action::Send { attempt: 1, .. }));
+    }
+
+    /// A place that is held from the decision to retry goes back, whether the retry ends or is not even sent.
+    #[test]
+    fn a_retry_that_is_not_sent_gives_its_place_back() {
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        enum Then {
+            Abandoned,
+            Woken,
+        }
+        use Then::{Abandoned, Woken};
+        let policy = policy();
+        let hurried = RetryPolicy { deadline: Some(Span::secs(3)), ..policy.clone() };
+        let place = GateRule::Concurrency(ConcurrencyConfig { most: MostRetries::Number(1), hold: Hold::Retry });
+        let place = GateConfig::new(place, Scope::Client);
+        let breaker = GateRule::ConsecutiveBreaker(ConsecutiveBreakerConfig::new(1, Span::secs(60), 1));
+        let breaker = GateConfig::new(breaker, Scope::Client);
+        for (name, policy, other, then, last) in [
+            ("it waits", &policy, None, vec![Abandoned], None),
+            ("it is open", &policy, None, vec![Woken, Abandoned], None),
+            ("it times out as the last", &policy, None, vec![Woken; 6], Some(GiveUp::AttemptsExhausted)),
+            ("a breaker refuses", &policy, Some(breaker.clone()), vec![Woken], Some(GiveUp::Gate(1))),
+            ("refused to the end", &policy, Some(retried(breaker)), vec![Woken; 3], Some(GiveUp::AttemptsExhausted)),
+            ("too late", &hurried, Some(limiter(3, OnLimit::Wait)), vec![Woken], Some(GiveUp::Deadline)),
+            ("it waits for a token", &policy, Some(limiter(3, OnLimit::Wait)), vec![Woken, Abandoned], None),
+        ] {
+            let configs: Vec<GateConfig> = [place.clone()].into_iter().chain(other).collect();
+            let mut gates = GateChain::new(&configs, 1);
+            let mut held = Held::default();
+            let mut draws = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
+            let is_free = |gates: &mut GateChain| {
+                let (ask, rng) =
+                    (Ask::retry(SimTime::ZERO, Outcome::Timeout), &mut KeyedRng::new(1, Purpose::Gate, 0, 0));
+                gates.clone().admit(Moment::Retry, ask, 0, &mut Permits::default(), rng) == Admission::Admitted
+            };
+            let mut rules = Rules { policy, gates: &mut gates, held: &mut held, client: 0 };
+            let (mut call, _) = Call::start(SimTime::ZERO, &mut rules, &mut draws);
+            assert!(is_free(rules.gates), "{name}: nothing is held by a first attempt");
+            let failure = Failure { outcome: Outcome::Status(503), retry_after: None };
+            let mut action = call.on_outcome(SimTime::ZERO, failure, &mut rules, &mut draws);
+            for then in then {
+                assert!(!is_free(rules.gates), "{name}: held until it ends");
+                match (then, action) {
+                    (Abandoned, _) => call.abandon(&mut rules),
+                    (Woken, Action::WakeAt(at) | Action::Send { due: at, .. }) => {
+                        action = call.on_wake(at, &mut rules, &mut draws);
+                    }
+                    (Woken, Action::Finish(_)) => panic!("{name}: over too early"),
+                }
+            }
+            if let Some(reason) = last {
+                assert_eq!(action, Action::Finish(Verdict::Failed(reason)), "{name}");
+            }
+            assert!(is_free(rules.gates), "{name}: for ever");
+        }
     }
 
     #[test]

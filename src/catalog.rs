@@ -292,7 +292,8 @@ fn gates() -> Vec<Entry> {
             "concurrency",
             "at most so many retries in flight at once",
             "Asked at sending. A retry is admitted while fewer than `retries` are in flight: sent, and neither answered nor given up by the client. \
-             First attempts always pass. With `share` instead, while fewer than max(share * attempts in flight, min) are.",
+             First attempts always pass. With `share` instead, while fewer than max(share * attempts in flight, min) are. With hold = \"retry\" \
+             asked before the wait, and a retry holds its place through it.",
             "Envoy's circuit breaker for retries (max_retries, 3) and its retry budget (20% of active requests, at least 3).",
             "concurrency = { retries = 3, scope = \"fleet\" }",
         ),

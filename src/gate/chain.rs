@@ -186,6 +186,7 @@ impl Iterator for Numbers {
 #[derive(Clone, Copy, Debug)]
 struct Listeners {
     first_attempts: Numbers,
+    retries: Numbers,
     ends: Numbers,
     successes: Numbers,
     waits: Numbers,
@@ -195,6 +196,7 @@ impl Listeners {
     fn of(gates: &[Gates], hears: impl Fn(&Gates) -> Hears) -> Listeners {
         Listeners {
             first_attempts: Numbers::of(gates, |gate| hears(gate).first_attempts),
+            retries: Numbers::of(gates, |gate| hears(gate).retries),
             ends: Numbers::of(gates, |gate| hears(gate).ends),
             successes: Numbers::of(gates, |gate| hears(gate).successes),
             waits: Numbers::of(gates, |gate| hears(gate).waits),
@@ -439,10 +441,25 @@ impl GateChain {
         }
     }
 
-    /// An admitted attempt was given up without an outcome.
-    pub fn on_abandon(&mut self, client: u32, permits: &Permits) {
+    /// A retry is sent.
+    #[inline]
+    pub fn on_retry_sent(&mut self, client: u32) {
+        for number in self.listeners.retries {
+            with!(&mut self.gates[number], client, |gate, terms| gate.on_retry_sent(terms));
+        }
+    }
+
+    /// A retry that was decided on is not sent after all.
+    pub fn on_unsent(&mut self, client: u32) {
+        for number in self.listeners.retries {
+            with!(&mut self.gates[number], client, |gate, terms| gate.on_unsent(terms));
+        }
+    }
+
+    /// An admitted attempt, with this number in its call, was given up without an outcome.
+    pub fn on_abandon(&mut self, client: u32, permits: &Permits, attempt: u32) {
         for number in self.listeners.ends {
-            with!(&mut self.gates[number], |shared| shared.of(client).0.on_abandon(permits[number]));
+            with!(&mut self.gates[number], |shared| shared.of(client).0.on_abandon(permits[number], attempt));
         }
     }
 
@@ -467,7 +484,7 @@ mod tests {
         CircuitRules, ConsecutiveBreakerConfig, Judge, RateBreakerConfig, RateWindow, SlowCalls, Stale, Verdict,
     };
     use crate::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Rounding, TokenBudgetConfig, Tokens};
-    use crate::gate::concurrency::{ConcurrencyConfig, MostRetries};
+    use crate::gate::concurrency::{ConcurrencyConfig, Hold, MostRetries};
     use crate::gate::cubic::CubicLimiterConfig;
     use crate::gate::limiter::{OnLimit, RateLimiterConfig};
     use crate::gate::throttle::AdaptiveThrottleConfig;
@@ -648,7 +665,14 @@ mod tests {
         let patient = GateRule::RateLimiter(RateLimiterConfig { rate: 1.0, burst: 2.0, on_limit: OnLimit::Wait });
         let throttle = GateRule::AdaptiveThrottle(AdaptiveThrottleConfig { k: 1.5, window: Span::secs(10) });
         let by_time = rate(RateWindow::time(Span::secs(5)));
-        let share = GateRule::Concurrency(ConcurrencyConfig { most: MostRetries::Share { share: 0.2, min: 1 } });
+        let share = GateRule::Concurrency(ConcurrencyConfig {
+            most: MostRetries::Share { share: 0.2, min: 1 },
+            hold: Hold::Attempt,
+        });
+        let held = GateRule::Concurrency(ConcurrencyConfig {
+            most: MostRetries::Share { share: 0.2, min: 9 },
+            hold: Hold::Retry,
+        });
         let by_calls = rate(RateWindow::Calls(20));
         let ticking = GateRule::RateBreaker(RateBreakerConfig {
             judge: Judge::Tick(Span::millis(500)),
@@ -671,6 +695,7 @@ mod tests {
             breaker(),
             concurrency(),
             share,
+            held,
             GateRule::CubicLimiter(CubicLimiterConfig::default()),
             throttle,
         ]
@@ -696,7 +721,7 @@ mod tests {
                     match answer {
                         Admission::Admitted if moment == Moment::Send => {
                             chain.on_first_attempt(now, client);
-                            open.push((client, permits));
+                            open.push((client, permits, attempt));
                         }
                         Admission::NotBefore(_) => chain.reserve(now, client),
                         _ => {}
@@ -704,11 +729,12 @@ mod tests {
                     answers.push(answer);
                 }
                 5 if !open.is_empty() => {
-                    let (client, permits) = open.remove(0);
-                    chain.on_abandon(client, &permits);
+                    let (client, permits, attempt) = open.remove(0);
+                    chain.on_abandon(client, &permits, attempt);
                 }
                 _ if !open.is_empty() => {
-                    let (client, permits) = open.remove(0);
+                    let (client, permits, attempt) = open.remove(0);
+                    let ended = Ended { attempt, ..ended };
                     chain.on_outcome(client, &permits, ended);
                     if ended.outcome == GateOutcome::Success {
                         chain.on_call_success(client, &permits, attempt);

@@ -2,11 +2,13 @@
 //!
 //! Envoy's circuit breaker `max_retries` (3 unless configured), which bounds the retries to a cluster that are outstanding, and its retry
 //! budget, which lets there be a share of what is active, and never fewer than some (20% and 3). A retry holds its place from its sending
-//! until the client has an answer or has stopped waiting; first attempts need none. Envoy's hold it through the backoff too.
+//! until the client has an answer or has stopped waiting; first attempts need none. Envoy's holds it from the decision on, and so through
+//! the backoff: then what waits is not active, and the share grows smaller just when attempts fail.
 
 use rand::Rng;
 
-use super::{Answer, Ask, Ended, Gate, Hears, Permit};
+use super::{Answer, Ask, Ended, Gate, Hears, Moment, Permit};
+use crate::units::SimTime;
 
 /// Most retries at once.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,36 +24,56 @@ pub enum MostRetries {
     },
 }
 
-/// `concurrency = { retries }` or `{ share, min }`.
+/// From when on a retry holds its place, always until it ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hold {
+    /// From its sending.
+    #[default]
+    Attempt,
+    /// From the decision to retry, through the backoff.
+    Retry,
+}
+
+impl Hold {
+    /// When a retry asks for its place.
+    pub fn moment(self) -> Moment {
+        match self {
+            Hold::Attempt => Moment::Send,
+            Hold::Retry => Moment::Retry,
+        }
+    }
+}
+
+/// `concurrency = { retries, hold }` or `{ share, min, hold }`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConcurrencyConfig {
-    /// Most retries in flight at once.
+    /// Most retries at once.
     pub most: MostRetries,
+    /// When one begins to count.
+    pub hold: Hold,
 }
 
 impl ConcurrencyConfig {
     /// So many retries at once.
     pub fn retries(retries: u32) -> ConcurrencyConfig {
-        ConcurrencyConfig { most: MostRetries::Number(retries) }
+        ConcurrencyConfig { most: MostRetries::Number(retries), hold: Hold::Attempt }
     }
 }
 
-/// The attempts in flight.
+/// The places taken, and the attempts in flight.
 #[derive(Clone, Debug)]
 pub struct Concurrency {
-    /// Of these, retries.
     retries: u32,
-    /// All of them.
     attempts: u32,
 }
 
-/// The permit of an attempt that holds a place.
+/// The permit of a retry that holds a place. That of a first attempt may be of an earlier call.
 const HOLDS_A_PLACE: Permit = Permit(1);
 
 impl Concurrency {
-    fn leave(&mut self, permit: Permit) {
+    fn leave(&mut self, permit: Permit, attempt: u32) {
         self.attempts -= 1;
-        if permit == HOLDS_A_PLACE {
+        if attempt > 1 && permit == HOLDS_A_PLACE {
             self.retries -= 1;
         }
     }
@@ -65,8 +87,9 @@ impl Gate for Concurrency {
         config.clone()
     }
 
-    fn hears(_terms: &ConcurrencyConfig) -> Hears {
-        Hears { ends: true, ..Hears::NOTHING }
+    fn hears(terms: &ConcurrencyConfig) -> Hears {
+        let sent = terms.hold == Hold::Retry;
+        Hears { first_attempts: sent, retries: sent, ends: true, ..Hears::NOTHING }
     }
 
     fn new(_terms: &ConcurrencyConfig) -> Concurrency {
@@ -82,8 +105,8 @@ impl Gate for Concurrency {
         Answer::admit_if(ask.attempt == 1 || self.retries < most)
     }
 
-    fn on_admit(&mut self, ask: Ask, _terms: &ConcurrencyConfig) -> Permit {
-        self.attempts += 1;
+    fn on_admit(&mut self, ask: Ask, terms: &ConcurrencyConfig) -> Permit {
+        self.attempts += u32::from(terms.hold == Hold::Attempt);
         if ask.attempt == 1 {
             return Permit::default();
         }
@@ -91,12 +114,24 @@ impl Gate for Concurrency {
         HOLDS_A_PLACE
     }
 
-    fn on_outcome(&mut self, permit: Permit, _ended: Ended, _terms: &ConcurrencyConfig) {
-        self.leave(permit);
+    fn on_first_attempt(&mut self, _now: SimTime, terms: &ConcurrencyConfig) {
+        self.attempts += u32::from(terms.hold == Hold::Retry);
     }
 
-    fn on_abandon(&mut self, permit: Permit) {
-        self.leave(permit);
+    fn on_retry_sent(&mut self, terms: &ConcurrencyConfig) {
+        self.attempts += u32::from(terms.hold == Hold::Retry);
+    }
+
+    fn on_unsent(&mut self, terms: &ConcurrencyConfig) {
+        self.retries -= u32::from(terms.hold == Hold::Retry);
+    }
+
+    fn on_outcome(&mut self, permit: Permit, ended: Ended, _terms: &ConcurrencyConfig) {
+        self.leave(permit, ended.attempt);
+    }
+
+    fn on_abandon(&mut self, permit: Permit, attempt: u32) {
+        self.leave(permit, attempt);
     }
 }
 
@@ -105,25 +140,30 @@ mod tests {
     use super::*;
     use crate::gate::GateOutcome;
     use crate::rng::{KeyedRng, Purpose};
-    use crate::units::SimTime;
 
     /// A script for so many retries at once: `f` sends a first attempt, `r` a retry; `o`/`a` end the oldest one open by outcome or abandon.
     /// Returns `1`/`0` for each that was asked for.
     fn play(most: MostRetries, script: &str, expected: &str) {
-        let config = ConcurrencyConfig { most };
+        let config = ConcurrencyConfig { most, hold: Hold::Attempt };
         let mut rng = KeyedRng::new(1, Purpose::Gate, 0, 0);
         let (mut gate, mut open, mut got) = (Concurrency::new(&config), Vec::new(), String::new());
         let ended = Ended::at_once(SimTime::ZERO, GateOutcome::Failure);
         for step in script.chars() {
             match step {
-                'o' => gate.on_outcome(open.remove(0), ended, &config),
-                'a' => gate.on_abandon(open.remove(0)),
+                'o' => {
+                    let (permit, attempt) = open.remove(0);
+                    gate.on_outcome(permit, Ended { attempt, ..ended }, &config);
+                }
+                'a' => {
+                    let (permit, attempt) = open.remove(0);
+                    gate.on_abandon(permit, attempt);
+                }
                 _ => {
                     let ask = Ask { attempt: if step == 'f' { 1 } else { 2 }, ..Ask::first(SimTime::ZERO) };
                     let admits = gate.check(ask, &config, &mut rng) == Answer::Admit;
                     got.push(if admits { '1' } else { '0' });
                     if admits {
-                        open.push(gate.on_admit(ask, &config));
+                        open.push((gate.on_admit(ask, &config), ask.attempt));
                     }
                 }
             }

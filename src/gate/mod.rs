@@ -91,8 +91,8 @@ impl GateRule {
             | GateRule::RateLimiter(_)
             | GateRule::CubicLimiter(_)
             | GateRule::ConsecutiveBreaker(_)
-            | GateRule::RateBreaker(_)
-            | GateRule::Concurrency(_) => Moment::Send,
+            | GateRule::RateBreaker(_) => Moment::Send,
+            GateRule::Concurrency(config) => config.hold.moment(),
         }
     }
 
@@ -236,6 +236,8 @@ impl Ended {
 pub struct Hears {
     /// [`Gate::on_first_attempt`].
     pub first_attempts: bool,
+    /// [`Gate::on_retry_sent`] and [`Gate::on_unsent`].
+    pub retries: bool,
     /// [`Gate::on_outcome`] and [`Gate::on_abandon`].
     pub ends: bool,
     /// [`Gate::on_call_success`].
@@ -246,9 +248,10 @@ pub struct Hears {
 
 impl Hears {
     /// Everything.
-    pub const ALL: Hears = Hears { first_attempts: true, ends: true, successes: true, waits: true };
+    pub const ALL: Hears = Hears { first_attempts: true, retries: true, ends: true, successes: true, waits: true };
     /// Nothing: it is only asked.
-    pub const NOTHING: Hears = Hears { first_attempts: false, ends: false, successes: false, waits: false };
+    pub const NOTHING: Hears =
+        Hears { first_attempts: false, retries: false, ends: false, successes: false, waits: false };
 }
 
 /// The state of one gate: of one client, or of the fleet.
@@ -300,11 +303,17 @@ pub trait Gate: Clone + fmt::Debug {
     /// The first attempt of a call is sent.
     fn on_first_attempt(&mut self, _now: SimTime, _terms: &Self::Terms) {}
 
+    /// A retry is sent.
+    fn on_retry_sent(&mut self, _terms: &Self::Terms) {}
+
+    /// A retry that was decided on, and admitted then, is not sent after all.
+    fn on_unsent(&mut self, _terms: &Self::Terms) {}
+
     /// An admitted attempt ended.
     fn on_outcome(&mut self, _permit: Permit, _ended: Ended, _terms: &Self::Terms) {}
 
-    /// An admitted attempt was given up without an outcome.
-    fn on_abandon(&mut self, _permit: Permit) {}
+    /// An admitted attempt, with this number in its call, was given up without an outcome.
+    fn on_abandon(&mut self, _permit: Permit, _attempt: u32) {}
 
     /// A call succeeded, after so many attempts. With the permit of its last retry, if it was retried.
     fn on_call_success(&mut self, _permit: Permit, _attempts: u32, _terms: &Self::Terms) {}

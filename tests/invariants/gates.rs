@@ -3,7 +3,8 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use simlab::gate::breaker::{CircuitRules, ConsecutiveBreakerConfig, Judge, Stale, Threshold, Verdict};
-use simlab::gate::concurrency::{ConcurrencyConfig, MostRetries};
+use simlab::gate::budget::DepositOn;
+use simlab::gate::concurrency::{ConcurrencyConfig, Hold, MostRetries};
 use simlab::gate::{
     Admission, Ask, Ended, GateChain, GateConfig, GateOutcome, GateRule, Moment, Permits, Refusal, Scope,
 };
@@ -66,6 +67,11 @@ impl Stage {
         let admission = self.chain.admit(Moment::Send, ask, 0, &mut permits, &mut rng);
         if admission == Admission::Admitted {
             let era = self.chain.counts().breaker_opened;
+            if retry {
+                self.chain.on_retry_sent(0);
+            } else {
+                self.chain.on_first_attempt(self.now, 0);
+            }
             self.open.push(Open { permits, sent: self.now, retry, era });
         }
         admission
@@ -85,7 +91,7 @@ impl Stage {
                 };
                 self.chain.on_outcome(0, &open.permits, ended);
             }
-            None => self.chain.on_abandon(0, &open.permits),
+            None => self.chain.on_abandon(0, &open.permits, if open.retry { 2 } else { 1 }),
         }
         Some(open)
     }
@@ -209,10 +215,55 @@ proptest! {
         prop_assert_eq!(stage.ask(false), Admission::Admitted, "wedged");
     }
 
+    /// What retries, or failures, took of a budget is never more than what there was at first, came in, and was given back: to the billionth.
+    /// Calls succeed or fail in turn, each with as many retries as it gets.
+    #[test]
+    fn budgets_are_exact(budget in worlds::budget(), calls in vec((0u32..5, any::<usize>(), any::<bool>()), 1..60)) {
+        let price = |outcome: Outcome| {
+            let mut special = budget.cost_for.clone();
+            special.sort_by_key(|(class, _)| class.breadth());
+            special.iter().find(|(class, _)| class.contains(outcome)).map_or(budget.cost, |(_, cost)| *cost).0
+        };
+        let gate = GateConfig::new(GateRule::TokenBudget(budget.clone()), Scope::Client);
+        let mut chain = GateChain::new(&[gate], 1);
+        let (mut taken, mut came_in) = (0, budget.initial.0);
+        for (failures, which, succeeds) in calls {
+            let mut permits = Permits::default();
+            let (mut attempt, mut last) = (1, 0);
+            chain.on_first_attempt(SimTime::ZERO, 0);
+            came_in += u64::from(budget.deposit_on == DepositOn::FirstAttempt) * budget.deposit.0;
+            let mut refused = false;
+            for number in 0..failures {
+                let outcome = reply(which.wrapping_add(number as usize), GateOutcome::Failure);
+                let ended = Ended { reply: outcome, attempt, ..Ended::at_once(SimTime::ZERO, GateOutcome::Failure) };
+                chain.on_outcome(0, &permits, ended);
+                let ask = Ask { attempt: attempt + 1, ..Ask::retry(SimTime::ZERO, outcome) };
+                let rng = &mut KeyedRng::new(1, Purpose::Gate, 0, 0);
+                refused = chain.admit(Moment::Retry, ask, 0, &mut permits, rng) != Admission::Admitted;
+                if refused {
+                    break;
+                }
+                // A failure that is followed by a retry has paid in full.
+                (taken, last, attempt) = (taken + price(outcome), price(outcome), attempt + 1);
+            }
+            if succeeds && !refused {
+                chain.on_outcome(0, &permits, Ended { attempt, ..Ended::at_once(SimTime::ZERO, GateOutcome::Success) });
+                chain.on_call_success(0, &permits, attempt);
+                came_in += match budget.deposit_on {
+                    DepositOn::Success => budget.deposit.0,
+                    DepositOn::FirstTrySuccess if attempt == 1 => budget.deposit.0,
+                    DepositOn::FirstTrySuccess | DepositOn::FirstAttempt => 0,
+                };
+                came_in += u64::from(budget.refund && attempt > 1) * last;
+            }
+            prop_assert!(taken <= came_in, "{} taken of {}", taken, came_in);
+        }
+    }
+
     /// Never more retries in flight than allowed; and none is refused while there are fewer.
     #[test]
     fn concurrency_binds(most in worlds::most_retries(), steps in steps()) {
-        let rule = GateRule::Concurrency(ConcurrencyConfig { most });
+        let rule = GateRule::Concurrency(ConcurrencyConfig { most, hold: Hold::Attempt });
         let mut stage = Stage::new(&[GateConfig::new(rule, Scope::Client)]);
         for step in steps {
             let before = stage.open.iter().filter(|open| open.retry).count();

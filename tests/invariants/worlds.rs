@@ -8,7 +8,7 @@ use simlab::gate::breaker::{
     CircuitRules, ConsecutiveBreakerConfig, Judge, RateBreakerConfig, RateWindow, SlowCalls, Stale, Threshold, Verdict,
 };
 use simlab::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Rounding, TokenBudgetConfig, Tokens};
-use simlab::gate::concurrency::{ConcurrencyConfig, MostRetries};
+use simlab::gate::concurrency::{ConcurrencyConfig, Hold, MostRetries};
 use simlab::gate::cubic::CubicLimiterConfig;
 use simlab::gate::limiter::{OnLimit, RateLimiterConfig};
 use simlab::gate::throttle::AdaptiveThrottleConfig;
@@ -290,7 +290,10 @@ pub fn gates() -> impl Strategy<Value = Vec<GateConfig>> {
     let consecutive = (1u32..6, 1u64..8_000, 1u32..4)
         .prop_map(|(failures, open, probes)| breaker(failures, Span::millis(open), probes, Scope::Client).rule);
     let breakers = prop_oneof![consecutive, rate_breaker().prop_map(GateRule::RateBreaker)];
-    let concurrency = most_retries().prop_map(|most| GateRule::Concurrency(ConcurrencyConfig { most }));
+    let concurrency = (most_retries(), any::<bool>()).prop_map(|(most, whole)| {
+        let hold = if whole { Hold::Retry } else { Hold::Attempt };
+        GateRule::Concurrency(ConcurrencyConfig { most, hold })
+    });
     let rules = (
         rare(budgets.boxed()),
         rare(throttle.boxed()),

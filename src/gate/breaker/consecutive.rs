@@ -84,7 +84,7 @@ impl Gate for ConsecutiveBreaker {
         }
     }
 
-    fn on_abandon(&mut self, permit: Permit) {
+    fn on_abandon(&mut self, permit: Permit, _attempt: u32) {
         self.circuit.on_abandon(permit);
     }
 

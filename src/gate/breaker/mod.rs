@@ -250,7 +250,7 @@ mod script {
                     breaker.pass_time(now, terms);
                     breaker.on_outcome(held.remove(0), ended, terms);
                 }
-                'A' => breaker.on_abandon(held.remove(0)),
+                'A' => breaker.on_abandon(held.remove(0), 1),
                 _ => {
                     let ask = Ask::first(now);
                     breaker.pass_time(now, terms);

@@ -457,7 +457,7 @@ impl Gate for RateBreaker {
         }
     }
 
-    fn on_abandon(&mut self, permit: Permit) {
+    fn on_abandon(&mut self, permit: Permit, _attempt: u32) {
         self.circuit.on_abandon(permit);
     }
 

@@ -198,7 +198,7 @@ breaker.rate = { threshold = "50%", calls = 100, open = "30s" }
 [policy.t]
 breaker.rate = { failures = 5, window = "30s", slots = 10, judge = "tick", tick = "1s", open = "30s", edge = "at", probes = 4, verdict = "all", stale = "drop", failures_are = ["5xx"] }
 attempts = 3
-concurrency = { share = "20%", min = 2 }
+concurrency = { share = "20%", min = 2, hold = "attempt" }
 limiter.cubic = { throttled = ["429"], min_rate = "1/s" }
 [policy.r]
 attempts = 3
@@ -453,6 +453,7 @@ policy.t.breaker.rate.failures_are = ["any"]
 policy.t.breaker.rate.min_calls = 2
 policy.t.concurrency.share = "30%"
 policy.t.concurrency.min = 0
+policy.t.concurrency.hold = "retry"
 policy.t.limiter.cubic.throttled = ["503"]
 policy.t.limiter.cubic.min_rate = "2/s"
 policy.t.limiter.cubic.scope = "fleet"
@@ -475,6 +476,7 @@ fn every_key_counts() {
         "failures_are",
         "share",
         "min",
+        "hold",
         "throttled",
         "min_rate",
     ];

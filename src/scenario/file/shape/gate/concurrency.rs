@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{RefusalName, ScopeName, gate};
-use crate::gate::concurrency::{ConcurrencyConfig, MostRetries};
+use crate::gate::concurrency::{ConcurrencyConfig, Hold, MostRetries};
 use crate::gate::{GateConfig, GateRule};
 use crate::scenario::file::leaf::{AtLeastOne, Count, PositiveProbability};
 
@@ -32,12 +32,25 @@ struct ConcurrencyKeys {
     /// Retries that may be in flight however few attempts there are; with `share`. Default: 3.
     #[serde(skip_serializing_if = "Option::is_none")]
     min: Option<Count<0, MOST_MIN>>,
+    /// From when on a retry counts. Default: `"attempt"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold: Option<HoldName>,
     /// One for each client (default) or one for the fleet.
     #[serde(default)]
     scope: ScopeName,
     /// What a refusal does to the call. Default: `"fail"`.
     #[serde(default)]
     on_refusal: RefusalName,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum HoldName {
+    /// From its sending.
+    #[default]
+    Attempt,
+    /// From the decision to retry, through the backoff.
+    Retry,
 }
 
 const MOST_MIN: u64 = 1_000_000;
@@ -71,7 +84,11 @@ impl From<ConcurrencyTable> for ConcurrencyKeys {
 impl ConcurrencyTable {
     /// As the engine knows it.
     pub fn build(&self) -> GateConfig {
-        let rule = GateRule::Concurrency(ConcurrencyConfig { most: self.most });
+        let hold = match self.keys.hold.unwrap_or_default() {
+            HoldName::Attempt => Hold::Attempt,
+            HoldName::Retry => Hold::Retry,
+        };
+        let rule = GateRule::Concurrency(ConcurrencyConfig { most: self.most, hold });
         gate(rule, self.keys.scope, self.keys.on_refusal)
     }
 }
