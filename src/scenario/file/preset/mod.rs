@@ -18,7 +18,7 @@ use super::source::Place;
 use super::tree::{self, Node};
 use crate::protocol::Method;
 use crate::retry::backoff::DelayRow;
-use crate::retry::{Backoff, RetryPolicy};
+use crate::retry::{AtDeadline, Backoff, RetryPolicy};
 
 macro_rules! presets {
     ($($name:literal)*) => {
@@ -34,18 +34,44 @@ presets! {
     "stripe-python"
     "aws-sdk-standard-2.0"
     "google-api-core"
+    "gapic"
+    "azure-python"
+    "azure-dotnet"
+    "azure-js"
+    "octokit"
+    "tower-default"
+    "linkerd-profile"
     "go-retryablehttp"
     "undici"
     "got"
+    "ky"
+    "gaxios"
+    "p-retry"
+    "httpx"
+    "tenacity"
     "backon"
     "backoff-rs"
+    "cenkalti"
+    "retry-go"
+    "k8s-default-backoff"
+    "hystrix"
+    "gobreaker"
+    "failsafe-breaker"
     "temporal-activity"
+    "celery-backoff"
+    "kafka-producer"
+    "k8s-workqueue"
+    "lambda-async"
     "svix-webhook"
+    "shopify-webhook"
+    "arch-full"
+    "arch-equal"
+    "arch-decorrelated"
 }
 
 /// What presets are of; each says which.
-pub const FAMILIES: [&str; 5] =
-    ["API SDKs", "RPC and proxies", "client libraries", "circuit breakers", "queues and webhooks"];
+pub const FAMILIES: [&str; 6] =
+    ["API SDKs", "RPC and proxies", "client libraries", "circuit breakers", "queues and webhooks", "blogs and papers"];
 
 /// The production defaults of one client.
 #[derive(Clone, Debug)]
@@ -131,6 +157,11 @@ impl Preset {
     /// Most retries of a call; `None`: no limit.
     pub fn retries(&self) -> Option<u32> {
         self.policy.attempts.map(|attempts| attempts - 1)
+    }
+
+    /// True if an attempt that is open at the deadline may still succeed.
+    pub fn finishes_after_deadline(&self) -> bool {
+        self.policy.at_deadline == AtDeadline::Finish
     }
 
     /// The names of its gates: `budget.tokens`, `concurrency`.
