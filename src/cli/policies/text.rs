@@ -45,19 +45,16 @@ fn entry(entry: &Entry, text: &mut String) {
 }
 
 fn preset(subject: &Subject, preset: &Preset, text: &mut String) {
-    let always = words(&preset.resolved_json["retry_on"]);
-    let retried = match words(&preset.resolved_json["retry_on_idempotent"]) {
-        safely if safely.is_empty() => always,
-        safely if always.is_empty() => format!("{safely}; of idempotent methods only"),
-        safely => format!("{always}; of idempotent methods also {safely}"),
-    };
+    let retried = retried(preset);
     let gates = preset.gates();
+    // What is not retried is still what a breaker counts.
+    let retried_or_counted = if preset.retries() == Some(0) && !gates.is_empty() { "counted" } else { "retried" };
     let gates = if gates.is_empty() { "none".to_owned() } else { gates.join(", ") };
     for (label, words) in [
         ("family", &preset.family),
         ("source", &preset.source),
         ("version", &preset.version),
-        ("retried", &retried),
+        (retried_or_counted, &retried),
         ("gates", &gates),
     ] {
         let _ = writeln!(text, "{}", wrapped(label, words));
@@ -73,6 +70,17 @@ fn preset(subject: &Subject, preset: &Preset, text: &mut String) {
         if !words.is_empty() {
             let _ = writeln!(text, "\n{}", paragraph(&format!("{label}. {words}")));
         }
+    }
+}
+
+/// What it retries, or counts as a failure.
+fn retried(preset: &Preset) -> String {
+    let always = words(&preset.resolved_json["retry_on"]);
+    let idempotent = words(&preset.resolved_json["retry_on_idempotent"]);
+    match (always.as_str(), idempotent.as_str()) {
+        (_, "") => always,
+        ("", _) => format!("{idempotent}; of GET, HEAD, PUT and DELETE only"),
+        _ => format!("{always}; of GET, HEAD, PUT and DELETE also {idempotent}"),
     }
 }
 
@@ -101,7 +109,11 @@ fn total(preset: &Preset) -> String {
         if preset.total_wait().is_none() {
             said = "Attempts are not limited.".to_owned();
         }
-        let _ = write!(said, " A call ends at its deadline, {deadline} after it began.");
+        let _ = if preset.finishes_after_deadline() {
+            write!(said, " No wait is begun that would last until its deadline, {deadline} after it began.")
+        } else {
+            write!(said, " A call ends at its deadline, {deadline} after it began.")
+        };
     }
     said
 }

@@ -18,7 +18,7 @@ use super::source::Place;
 use super::tree::{self, Node};
 use crate::protocol::Method;
 use crate::retry::backoff::DelayRow;
-use crate::retry::{Backoff, RetryPolicy};
+use crate::retry::{AtDeadline, Backoff, RetryPolicy};
 
 macro_rules! presets {
     ($($name:literal)*) => {
@@ -41,31 +41,57 @@ presets! {
     "aws-sdk-adaptive"
     "aws-sdk-legacy"
     "google-api-core"
+    "gapic"
+    "azure-python"
+    "azure-dotnet"
+    "azure-js"
+    "octokit"
     "grpc"
     "envoy"
     "finagle"
+    "tower-default"
+    "linkerd-profile"
     "go-retryablehttp"
     "undici"
     "got"
+    "ky"
     "axios-retry"
     "axios-retry-exponential"
+    "gaxios"
+    "p-retry"
     "urllib3"
     "urllib3-backoff"
+    "httpx"
+    "tenacity"
     "polly-v8"
     "polly-jitter"
     "dotnet-http-standard"
     "resilience4j-retry"
     "backon"
     "backoff-rs"
+    "cenkalti"
+    "retry-go"
+    "k8s-default-backoff"
+    "hystrix"
+    "gobreaker"
+    "failsafe-breaker"
     "resilience4j-breaker"
     "sidekiq"
     "temporal-activity"
+    "celery-backoff"
+    "kafka-producer"
+    "k8s-workqueue"
+    "lambda-async"
     "svix-webhook"
+    "shopify-webhook"
+    "arch-full"
+    "arch-equal"
+    "arch-decorrelated"
 }
 
 /// What presets are of; each says which.
-pub const FAMILIES: [&str; 5] =
-    ["API SDKs", "RPC and proxies", "client libraries", "circuit breakers", "queues and webhooks"];
+pub const FAMILIES: [&str; 6] =
+    ["API SDKs", "RPC and proxies", "client libraries", "circuit breakers", "queues and webhooks", "blogs and papers"];
 
 /// The production defaults of one client.
 #[derive(Clone, Debug)]
@@ -151,6 +177,11 @@ impl Preset {
     /// Most retries of a call; `None`: no limit.
     pub fn retries(&self) -> Option<u32> {
         self.policy.attempts.map(|attempts| attempts - 1)
+    }
+
+    /// True if an attempt that is open at the deadline may still succeed.
+    pub fn finishes_after_deadline(&self) -> bool {
+        self.policy.at_deadline == AtDeadline::Finish
     }
 
     /// The names of its gates: `budget.tokens`, `concurrency`.
