@@ -570,7 +570,7 @@ mod tests {
             let mut rules = Rules { policy, gates: &mut gates, held: &mut held, client: 0 };
             let (mut call, _) = Call::start(SimTime::ZERO, &mut rules, &mut draws);
             assert!(is_free(rules.gates), "{name}: nothing is held by a first attempt");
-            let failure = Failure { outcome: Outcome::Status(503), retry_after: None };
+            let failure = Failure::new(Outcome::Status(503));
             let mut action = call.on_outcome(SimTime::ZERO, failure, &mut rules, &mut draws);
             for then in then {
                 assert!(!is_free(rules.gates), "{name}: held until it ends");
