@@ -36,7 +36,7 @@ enum Format {
 /// Something that has a name here.
 enum Subject {
     /// A backoff or a gate.
-    Entry(Entry),
+    Entry(Box<Entry>),
     /// A production client's defaults.
     Preset(Box<Preset>),
 }
@@ -92,7 +92,8 @@ impl Subject {
 }
 
 pub fn main(args: &Args) -> Exit {
-    let mut subjects: Vec<Subject> = catalog::entries().into_iter().map(Subject::Entry).collect();
+    let mut subjects: Vec<Subject> =
+        catalog::entries().into_iter().map(|entry| Subject::Entry(Box::new(entry))).collect();
     subjects.extend(presets().into_iter().map(|preset| Subject::Preset(Box::new(preset))));
     let mut named = Vec::new();
     for name in &args.names {
