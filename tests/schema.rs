@@ -76,9 +76,10 @@ const BEYOND: [&str; 15] = [
     "limit-unit",
 ];
 /// Files whose only mistake is one between values of one table, in a file of values, or in the changed world of a row.
-const RELATIONS: [&str; 10] = [
+const RELATIONS: [&str; 11] = [
     "uniform-order",
     "lognormal-order",
+    "jitter-range",
     "profile-order",
     "duration-too-long",
     "recorded-values",
