@@ -58,7 +58,7 @@ fn every_scenario_is_valid() {
 }
 
 /// Codes of mistakes that no schema sees: names and sums across tables, orders of values, numbers that are too large for the simulator.
-const BEYOND: [&str; 14] = [
+const BEYOND: [&str; 15] = [
     "unknown-name",
     "which-server",
     "window-empty",
@@ -67,6 +67,7 @@ const BEYOND: [&str; 14] = [
     "shares-above-1",
     "faults-above-1",
     "no-retries",
+    "without-effect",
     "nothing-measured",
     "too-many-operations",
     "unknown-metric",
@@ -75,9 +76,10 @@ const BEYOND: [&str; 14] = [
     "limit-unit",
 ];
 /// Files whose only mistake is one between values of one table, in a file of values, or in the changed world of a row.
-const RELATIONS: [&str; 10] = [
+const RELATIONS: [&str; 11] = [
     "uniform-order",
     "lognormal-order",
+    "jitter-range",
     "profile-order",
     "duration-too-long",
     "recorded-values",
