@@ -95,7 +95,7 @@ defined!(Status, "Status", {
 defined!(Outcome, "Outcome", {
     "description": "How an attempt failed: a class, one status, or `any`.",
     "anyOf": [
-        { "enum": ["5xx", "4xx", "timeout", "connection", "any"] },
+        { "enum": ["5xx", "4xx", "timeout", "connection", "refused", "reset", "any"] },
         { "type": "integer", "minimum": 400, "maximum": 599 },
         { "type": "string", "pattern": STATUS },
     ],
@@ -103,7 +103,7 @@ defined!(Outcome, "Outcome", {
 });
 
 /// Tables by outcome take these keys.
-pub const OUTCOME_KEY: &str = "^(5xx|4xx|timeout|connection|any|[45][0-9]{2})$";
+pub const OUTCOME_KEY: &str = "^(5xx|4xx|timeout|connection|refused|reset|any|[45][0-9]{2})$";
 
 impl JsonSchema for Outcomes {
     fn inline_schema() -> bool {
