@@ -3,7 +3,7 @@
 
 import http from 'node:http';
 
-export const CALLS = 600;
+export const CALLS = 2000;
 export const STATUSES = [400, 404, 408, 409, 413, 425, 429, 500, 501, 502, 503, 504, 509, 521, 522, 524];
 
 // Packages draw from a generator of ours, so that results can be repeated.
@@ -56,30 +56,37 @@ export class Script {
     return all;
   }
 
-  /** For each method, which outcomes are retried. */
+  /** For each method, which outcomes are retried, and which statuses that come with a hint. */
   async retried(server, works) {
     const decisions = {};
     for (const [name, work] of Object.entries(works)) {
-      decisions[name] = {};
-      for (const outcome of [...STATUSES, 'reset']) {
-        server.outcome = outcome;
-        decisions[name][outcome] = (await this.call(work)).length > 0;
+      for (const [kind, outcomes, headers] of [
+        [name, [...STATUSES, 'reset'], {}],
+        [`${name} hinted`, STATUSES, { 'Retry-After': '3' }],
+      ]) {
+        decisions[kind] = {};
+        server.headers = headers;
+        for (const outcome of outcomes) {
+          server.outcome = outcome;
+          decisions[kind][outcome] = (await this.call(work)).length > 0;
+        }
       }
     }
+    server.headers = {};
     return decisions;
   }
 }
 
 /** Answers every request with `outcome`, or cuts the connection if that is "reset". */
 export async function serve(script) {
-  const server = { outcome: 503, heard: () => {} };
+  const server = { outcome: 503, headers: {}, heard: () => {} };
   const listener = http.createServer((request, response) => {
     script.attempt();
     server.heard(request);
     request.resume();
     request.on('end', () => {
       if (server.outcome === 'reset') return request.socket.destroy();
-      response.writeHead(server.outcome, { 'Content-Type': 'application/json' });
+      response.writeHead(server.outcome, { 'Content-Type': 'application/json', ...server.headers });
       response.end('{"error":{"message":"scripted"}}');
     });
   });

@@ -6,7 +6,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-CALLS = 600
+CALLS = 2000
 STATUSES = [400, 404, 408, 409, 413, 425, 429, 500, 501, 502, 503, 504, 509, 521, 522, 524]
 
 random.seed(20240229)  # the packages draw from here, so that results can be repeated

@@ -1,4 +1,4 @@
-"""stripe: the whole client, with a transport of requests that answers by itself."""
+"""stripe: through the module and through a client, over a transport of requests that answers by itself."""
 
 import io
 
@@ -31,25 +31,33 @@ keys = set()
 transport = Failing()
 session = requests.Session()
 session.mount("https://", transport)
-client = stripe.StripeClient("sk_test_scripted", http_client=stripe.RequestsClient(session=session))
+http_client = stripe.RequestsClient(session=session)
+stripe.api_key, stripe.default_http_client = "sk_test_scripted", http_client
 
 
-def post():
-    client.v1.customers.create({})
+def row(get, post, **more):
+    transport.outcome = 500
+    calls, retried, one_key = script.record(post, stripe.StripeError), {}, True
+    for name, work in (("GET", get), ("POST", post)):
+        for outcome in [*STATUSES, "refused", "timeout"]:
+            transport.outcome = outcome
+            keys.clear()
+            retried.setdefault(name, {})[str(outcome)] = bool(script.call(work, stripe.StripeError))
+            if work is post:
+                one_key = one_key and len(keys) == 1 and None not in keys
+    return {"preset": "stripe-python", "calls": calls, "retried": retried, "key": one_key, **more}
 
 
-def get():
-    client.v1.customers.retrieve("cus_1")
+def through(client, **more):
+    customers = client.v1.customers
+    return row(lambda: customers.retrieve("cus_1"), lambda: customers.create({}), **more)
 
 
-calls = script.record(post, stripe.StripeError)
-retried, one_key = {}, True
-for name, work in (("GET", get), ("POST", post)):
-    for outcome in [*STATUSES, "refused", "timeout"]:
-        transport.outcome = outcome
-        keys.clear()
-        retried.setdefault(name, {})[str(outcome)] = bool(script.call(work, stripe.StripeError))
-        if work is post:
-            one_key = one_key and len(keys) == 1 and None not in keys
-
-hand_over({"preset": "stripe-python", "calls": calls, "retried": retried, "key": one_key})
+hand_over(
+    row(lambda: stripe.Customer.retrieve("cus_1"), lambda: stripe.Customer.create()),
+    through(
+        stripe.StripeClient("sk_test_scripted", http_client=http_client, max_network_retries=2),
+        note="StripeClient(max_network_retries=2)",
+    ),
+    through(stripe.StripeClient("sk_test_scripted", http_client=http_client), variant="StripeClient without max_network_retries"),
+)

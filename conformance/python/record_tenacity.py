@@ -10,6 +10,6 @@ def failing():
     raise RuntimeError("scripted")
 
 
-retrying = tenacity.Retrying(wait=tenacity.wait_exponential_jitter(), stop=tenacity.stop_after_attempt(9))
+retrying = tenacity.Retrying(wait=tenacity.wait_exponential_jitter(), stop=tenacity.stop_after_attempt(11))
 calls = script.record(lambda: retrying(failing), tenacity.RetryError)
 hand_over({"preset": "tenacity", "calls": calls, "own_attempts": True})

@@ -31,7 +31,7 @@ def waits_of(pool, method, url):
     return script.call(work, urllib3.exceptions.HTTPError)
 
 
-def rows(preset, retries):
+def rows(preset, retries, **more):
     pool = urllib3.PoolManager(**retries)
     calls = [waits_of(pool, "GET", refusing) for _ in range(5)]
     retried = {}
@@ -43,10 +43,11 @@ def rows(preset, retries):
         for outcome in STATUSES:
             server.status, server.headers = outcome, {"Retry-After": "3"}
             retried.setdefault(f"{method} hinted", {})[str(outcome)] = bool(waits_of(pool, method, server.url))
-    return {"preset": preset, "calls": calls, "retried": retried}
+    return {"preset": preset, "calls": calls, "retried": retried, **more}
 
 
 hand_over(
-    rows("urllib3", {}),
-    rows("urllib3-backoff", {"retries": urllib3.Retry(10, backoff_factor=0.5)}),
+    rows("urllib3", {}, note="a PoolManager without options, whose default is Retry(3)"),
+    rows("urllib3", {"retries": urllib3.Retry()}, variant="Retry() given to it"),
+    rows("urllib3-backoff", {"retries": urllib3.Retry(backoff_factor=0.5)}),
 )
