@@ -54,7 +54,7 @@ def through(client, **more):
 
 
 hand_over(
-    row(lambda: stripe.Customer.retrieve("cus_1"), lambda: stripe.Customer.create()),
+    row(lambda: stripe.Customer.retrieve("cus_1"), lambda: stripe.Customer.create(), note="through the module"),
     through(
         stripe.StripeClient("sk_test_scripted", http_client=http_client, max_network_retries=2),
         note="StripeClient(max_network_retries=2)",
