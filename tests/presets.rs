@@ -330,7 +330,7 @@ fn what_is_retried() {
         ("stripe-python", words("409 500 501 502 503 504 521 522 524 timeout refused reset")),
         ("aws-sdk-standard-2.0", words("500 502 503 504 timeout refused reset")),
         ("google-api-core", words("429 500 503 refused reset")),
-        ("got", words("408 413 429 500 502 503 504 521 522 524 timeout refused reset")),
+        ("got", words("408 429 500 502 503 504 521 522 524 timeout refused reset")),
         ("polly-v8", all.clone()),
         ("polly-jitter", all.clone()),
         ("resilience4j-retry", all.clone()),

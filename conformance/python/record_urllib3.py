@@ -47,7 +47,7 @@ def rows(preset, retries, **more):
 
 
 hand_over(
-    rows("urllib3", {}, note="a PoolManager without options, whose default is Retry(3)"),
-    rows("urllib3", {"retries": urllib3.Retry()}, variant="Retry() given to it"),
+    rows("urllib3", {"retries": urllib3.Retry()}, note="Retry() given to a PoolManager"),
+    rows("urllib3", {}, variant="a PoolManager without options, whose default is Retry(3)"),
     rows("urllib3-backoff", {"retries": urllib3.Retry(backoff_factor=0.5)}),
 )
