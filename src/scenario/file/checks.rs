@@ -239,14 +239,14 @@ fn percent(share: f64) -> String {
 /// A policy that waits between attempts must say how many there are, and no key may mean nothing.
 fn policies(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
     for Named { name, table } in &parts.policies {
-        if let Some((key, missing)) = table.without_effect() {
+        if let Some((key, missing, of)) = table.without_effect() {
             let title = format!("policy `{name}` has a `{key}`, but no `{missing}`");
-            let place = tree::key_place(root, &["policy", name, key]);
+            let place = tree::key_place(root, &["policy", name, of]);
             errors.push(Diagnostic::error(
                 "without-effect",
                 title,
                 place,
-                format!("means nothing without `{missing}`"),
+                format!("`{key}` means nothing without `{missing}`"),
             ));
         }
     }

@@ -271,6 +271,17 @@ impl JitterChoice {
 }
 
 impl CustomBackoff {
+    /// A key that means nothing without another one that is missing, and that one.
+    pub fn without_effect(&self) -> Option<(&'static str, &'static str)> {
+        if self.inclusive && self.unit.0.is_none() {
+            Some(("inclusive", "unit"))
+        } else if !matches!(self.cap_at, CapName::Window) && self.cap.0.is_none() {
+            Some(("cap_at", "cap"))
+        } else {
+            None
+        }
+    }
+
     /// As the engine knows it.
     pub fn build(&self) -> Backoff {
         let cap_at = match self.cap_at {

@@ -172,6 +172,12 @@ impl Serialize for RetryAfterChoice {
 }
 
 impl RetryAfterChoice {
+    /// A key that means nothing without another one that is missing, and that one.
+    pub fn without_effect(&self) -> Option<(&'static str, &'static str)> {
+        let RetryAfterChoice::Honour(keys) = self else { return None };
+        (keys.over_max != OverMaxName::Cap && keys.max.0.is_none()).then_some(("over_max", "max"))
+    }
+
     /// As the engine knows it, for an operation with this method.
     pub fn build(&self, method: Method) -> RetryAfter {
         let RetryAfterChoice::Honour(keys) = self else { return RetryAfter::Ignore };

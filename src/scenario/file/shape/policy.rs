@@ -291,8 +291,21 @@ impl PolicyTable {
         self.should_retry == ShouldRetryName::Honour
     }
 
-    /// A key that means nothing without another one that is missing, and that one.
-    pub fn without_effect(&self) -> Option<(&'static str, &'static str)> {
+    /// A key that means nothing without another one that is missing, that one, and the policy's key that has it.
+    pub fn without_effect(&self) -> Option<(&'static str, &'static str, &'static str)> {
+        let of_backoff = match &self.backoff {
+            Some(BackoffChoice::Custom(custom)) => {
+                custom.without_effect().map(|(key, missing)| (key, missing, "backoff"))
+            }
+            _ => None,
+        };
+        let of_hints = self.retry_after.as_ref().and_then(RetryAfterChoice::without_effect);
+        let of_hints = of_hints.map(|(key, missing)| (key, missing, "retry_after"));
+        let own = self.without_effect_here().map(|(key, missing)| (key, missing, key));
+        own.or(of_backoff).or(of_hints)
+    }
+
+    fn without_effect_here(&self) -> Option<(&'static str, &'static str)> {
         let grows = self.timeout_factor != no_growth();
         if grows && self.timeout.0.is_none() {
             Some(("timeout_factor", "timeout"))
