@@ -94,6 +94,24 @@ const POLLY: Delays = &[
     (0.0, 4.155_829_2, 8.651_834_326_619_94),
 ];
 
+/// cenkalti/backoff's intervals, which its namesake in Rust has too: a factor of 1.5, capped, within half.
+const CENKALTI: Delays = &[
+    around(0.5, 0.5),
+    around(0.75, 0.5),
+    around(1.125, 0.5),
+    around(1.687_5, 0.5),
+    around(2.531_25, 0.5),
+    around(3.796_875, 0.5),
+    around(5.695_312_5, 0.5),
+    around(8.542_968_75, 0.5),
+    around(12.814_453_125, 0.5),
+    around(19.221_679_687_5, 0.5),
+    around(28.832_519_531_25, 0.5),
+    around(43.248_779_296_875, 0.5),
+    around(60.0, 0.5),
+    around(60.0, 0.5),
+];
+
 const CLIENT_LIBRARIES: &[Row] = &[
     row("axios-retry", Outcome::Reset, &[at(0.0); 3]),
     row("axios-retry-exponential", UNAVAILABLE, &[(0.2, 0.22, 0.24), (0.4, 0.44, 0.48), (0.8, 0.88, 0.96)]),
@@ -112,26 +130,7 @@ const CLIENT_LIBRARIES: &[Row] = &[
     row("got", UNAVAILABLE, &[(1.0, 1.05, 1.1), (2.0, 2.05, 2.1)]),
     row("got", Outcome::Timeout, &[(1.0, 1.05, 1.1), (2.0, 2.05, 2.1)]),
     row("backon", UNAVAILABLE, &[at(1.0), at(2.0), at(4.0)]),
-    row(
-        "backoff-rs",
-        UNAVAILABLE,
-        &[
-            around(0.5, 0.5),
-            around(0.75, 0.5),
-            around(1.125, 0.5),
-            around(1.687_5, 0.5),
-            around(2.531_25, 0.5),
-            around(3.796_875, 0.5),
-            around(5.695_312_5, 0.5),
-            around(8.542_968_75, 0.5),
-            around(12.814_453_125, 0.5),
-            around(19.221_679_687_5, 0.5),
-            around(28.832_519_531_25, 0.5),
-            around(43.248_779_296_875, 0.5),
-            around(60.0, 0.5),
-            around(60.0, 0.5),
-        ],
-    ),
+    row("backoff-rs", UNAVAILABLE, CENKALTI),
 ];
 
 /// Sidekiq's polynomial and its jitter, in whole seconds from 0 to 10k - 1.

@@ -213,12 +213,12 @@ impl RetryPolicy {
             Hinted::Backoff => self.wait(outcome, history, rng),
             Hinted::Wait(wait) => {
                 self.backoff.replaced(wait, &mut history.backoff);
+                if hints.begins_anew {
+                    history.backoff.begin_anew(history.attempts);
+                }
                 wait
             }
         };
-        if hints.begins_anew {
-            history.backoff.begin_anew(history.attempts);
-        }
         Decision::RetryAfter(wait)
     }
 
@@ -291,6 +291,7 @@ impl Policy for RetryPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::retry::hint::OverMax;
     use crate::rng::{KeyedRng, Purpose};
 
     fn check(policy: &RetryPolicy, attempts: u32, outcome: Outcome, hint: Option<u64>, expected: Decision) {
@@ -320,6 +321,19 @@ mod tests {
         check(&honours, 1, Outcome::Status(429), None, Wait(Span::secs(9)));
         let bounded = RetryPolicy { retry_after: RetryAfter::up_to(Some(Span::secs(20))), ..policy.clone() };
         check(&bounded, 1, Outcome::Status(429), Some(30), Wait(Span::secs(20)));
+        // A hint that is not followed is no reason to begin anew.
+        let hints =
+            Hints { max: Some(Span::secs(20)), over_max: OverMax::Backoff, begins_anew: true, ..Hints::default() };
+        let anew = RetryPolicy { retry_after: RetryAfter::Honour(Box::new(hints)), attempts: None, ..policy.clone() };
+        for (hint, next) in [(10, 1), (30, 4)] {
+            let mut history = History { attempts: 2, ..History::default() };
+            let mut rng = KeyedRng::new(1, Purpose::Jitter, 0, 0);
+            let hinted = Failure { retry_after: Some(Span::secs(hint)), ..Failure::new(Outcome::Status(503)) };
+            anew.on_failure(&hinted, &mut history, &mut rng);
+            history.attempts = 3;
+            let got = anew.on_failure(&Failure::new(Outcome::Status(503)), &mut history, &mut rng);
+            assert_eq!(got, Wait(Span::secs(next)), "after a hint of {hint} s");
+        }
         let mut history = History { attempts: 1, refused: 1, ..History::default() };
         let mut rng = KeyedRng::new(1, Purpose::Gate, 0, 0);
         let strict = RetryPolicy { retry_on: OutcomeSet::new(Vec::new()), ..policy.clone() };

@@ -43,6 +43,17 @@ impl Jitter {
         }
     }
 
+    /// The mean delay in ns before retry `k` for a window of `w` ns, where it is the delay at the middle of the draws, or the window by definition.
+    pub fn mean(&self, w: f64, k: u32, more: f64) -> Option<f64> {
+        match self {
+            Jitter::Memoryless => Some(w),
+            Jitter::None | Jitter::Multiply(_) | Jitter::Proportional(_) => Some(self.delay(w, k, more, || 0.5)),
+            // Unless some delays would be below zero.
+            Jitter::Additive(jitter) => (jitter.below.0 as f64 <= w).then(|| self.delay(w, k, more, || 0.5)),
+            Jitter::WholeSeconds(_) => None,
+        }
+    }
+
     /// Smallest delay in ns, and what no delay exceeds, before retry `k` for windows between `low` and `high`.
     pub fn bounds(&self, low: f64, high: f64, k: u32, more: f64) -> (f64, f64) {
         let largest = match self {

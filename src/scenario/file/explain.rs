@@ -103,6 +103,9 @@ fn unknown_key(name: &str, known: &[&str], above: &str, place: Place) -> Diagnos
     let diagnostic = Diagnostic::error("unknown-key", title, place.clone(), label);
     match nearest(name, known.iter().copied()) {
         Some(near) => diagnostic.fix("a key with a similar name exists", place, near),
+        None if name.bytes().all(|byte| byte.is_ascii_digit()) => {
+            diagnostic.help("what stands behind a dot is a key of the table before it: names have no dots")
+        }
         None => diagnostic.help(format!("the keys there are {}", known.join(", "))),
     }
 }

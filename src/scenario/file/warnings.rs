@@ -129,8 +129,12 @@ fn no_timeout(policy: &PolicyConfig, scenario: &Scenario, root: &DeTable<'_>) ->
     }
     let place = tree::key_place(root, &["policy", &policy.name]);
     let title = format!("policy `{}` may wait for ever", policy.name);
+    let label = match policy.policy.deadline() {
+        None => "has neither `timeout` nor `deadline`",
+        Some(_) => "has no `timeout`, and its `deadline` ends no attempt that is open",
+    };
     Some(
-        Diagnostic::warning("no-timeout", title, place, "has neither `timeout` nor `deadline`")
+        Diagnostic::warning("no-timeout", title, place, label)
             .note("some requests or replies are lost or hang; such a call stays open to the end of the run")
             .help("add `timeout = \"2s\"`"),
     )
