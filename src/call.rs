@@ -4,6 +4,8 @@
 //! and does what the returned [`Action`] says. Every admitted attempt ends exactly once, by [`Call::on_outcome`], by
 //! a [`Call::on_wake`] at its due time, or by [`Call::abandon`].
 
+pub mod hedged;
+
 use std::convert::Infallible;
 
 use rand::{Rng, TryRng};
@@ -51,7 +53,7 @@ pub struct Rules<'a> {
 }
 
 /// What gates hold for a call: what they gave its last attempt, when that was sent, and how the one before it ended.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
     permits: Permits,
     after: Outcome,
@@ -198,10 +200,29 @@ impl Call {
         if reply.outcome.is_success() {
             return self.finish(Verdict::Succeeded);
         }
+        self.failed(now, &reply, rules, draws)
+    }
+
+    /// The attempt that counted has failed, and gates know: is there another one, and when?
+    #[inline(always)]
+    pub(crate) fn failed(&mut self, now: SimTime, reply: &Failure, rules: &mut Rules, draws: &mut impl Draws) -> Action {
         if now >= self.deadline {
             return self.finish(Verdict::Failed(GiveUp::Deadline));
         }
-        let until = match rules.policy.on_failure(&reply, &mut self.history, draws.jitter()) {
+        let decision = rules.policy.on_failure(reply, &mut self.history, draws.jitter());
+        self.decided(now, decision, rules, draws)
+    }
+
+    /// The policy has decided; a retry asks gates before its wait.
+    #[inline(always)]
+    pub(crate) fn decided(
+        &mut self,
+        now: SimTime,
+        decision: Decision,
+        rules: &mut Rules,
+        draws: &mut impl Draws,
+    ) -> Action {
+        let until = match decision {
             Decision::GiveUp(reason) => return self.finish(Verdict::Failed(reason)),
             Decision::RetryAfter(wait) => now + wait,
         };
@@ -239,17 +260,20 @@ impl Call {
     pub fn abandon(&mut self, rules: &mut Rules) {
         match self.state {
             State::Open => rules.gates.on_abandon(rules.client, &rules.held.permits, self.attempts()),
-            State::Waiting(next) => {
-                if next == Next::SendReserved {
-                    rules.gates.give_back(rules.client);
-                }
-                if next != Next::Retry {
-                    self.not_sent(rules);
-                }
-            }
+            State::Waiting(next) => self.not_awaited(next, rules),
             State::Done(_) | State::Abandoned => {}
         }
         self.state = State::Abandoned;
+    }
+
+    /// The end of a wait does not matter any more.
+    fn not_awaited(&self, next: Next, rules: &mut Rules) {
+        if next == Next::SendReserved {
+            rules.gates.give_back(rules.client);
+        }
+        if next != Next::Retry {
+            self.not_sent(rules);
+        }
     }
 
     #[inline(always)]
