@@ -50,22 +50,25 @@ impl Run<'_> {
         self.act_hedged(row_id, deed);
     }
 
-    /// A server has answered, and its reply is there at the same instant. What the client makes of it may reach that server again, which has not
-    /// said all it has to say: the reply waits for its turn.
+    /// A reply reaches its client, who may have stopped waiting for it. `executed`: at the same instant. What the client makes of it may reach a
+    /// server that has not said all it has to say yet: then the reply waits for its turn, as an event of its own.
     #[inline(never)]
-    pub(super) fn reply_in_turn(&mut self, job: Job) {
-        let (row_id, attempt) = (job.row, job.attempt);
-        self.rows[row_id].in_flight += 1;
-        let job = self.jobs.insert(job);
-        hedging(&mut self.hedging).calls[row_id as usize].tag(attempt, job);
-        self.queue.push(self.now, Event::Reply { job });
-    }
-
-    /// A reply reaches its client, who may have stopped waiting for it.
-    #[inline(never)]
-    pub(super) fn reply_hedged(&mut self, job: &Job) {
+    pub(super) fn reply_hedged(&mut self, job_id: u32, executed: bool, in_turn: bool) {
+        let row_id = self.jobs[job_id].row;
+        let row = &mut self.rows[row_id];
+        row.executions += u32::from(executed);
+        if !in_turn {
+            self.queue.push(self.now, Event::Reply { job: job_id });
+            return;
+        }
+        row.in_flight -= 1;
+        let job = self.jobs.remove(job_id);
+        if job.abandoned {
+            self.release(row_id);
+            return;
+        }
         let reply = self.server.read(self.now, job.reply, job.retry_after());
-        let (row_id, attempt) = (job.row, job.attempt);
+        let attempt = job.attempt;
         let deed = self.ask_hedged(row_id, |now, hedged, parties, draws| {
             hedged.on_reply(now, attempt, reply, parties, draws)
         });
@@ -74,7 +77,7 @@ impl Run<'_> {
             self.release(row_id);
             return;
         };
-        self.recorder.reply_received(self.server.time_worked_on(job));
+        self.recorder.reply_received(self.server.time_worked_on(&job));
         let row = &self.rows[row_id];
         let measured = self.recorder.measured(row.start);
         self.recorder.attempt_ended(self.now, row.operation, attempt, reply.outcome, measured);

@@ -201,6 +201,9 @@ impl Run<'_> {
     /// A reply reaches its client, who may have stopped waiting. `executed`: at the same instant. `IN_TURN`: as an event of its own.
     #[inline(always)]
     pub(super) fn reply<const IN_TURN: bool>(&mut self, job_id: u32, executed: bool) {
+        if self.hedging.is_some() {
+            return self.reply_hedged(job_id, executed, IN_TURN);
+        }
         let job = self.jobs.remove(job_id);
         let row = &mut self.rows[job.row];
         row.in_flight -= 1;
@@ -208,9 +211,6 @@ impl Run<'_> {
         if job.abandoned {
             self.release(job.row);
             return;
-        }
-        if row.open_job == HEDGED {
-            return if IN_TURN { self.reply_hedged(&job) } else { self.reply_in_turn(job) };
         }
         self.recorder.reply_received(self.server.time_worked_on(&job));
         self.answered(job.row, job.attempt, self.server.read(self.now, job.reply, job.retry_after()));
