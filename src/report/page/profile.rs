@@ -41,6 +41,7 @@ impl Page<'_> {
             ("Latency", latency_in_words(result)),
             ("Load", Some(self.load_in_words(storm, policy))),
             ("Attempts", attempts_in_words(result)),
+            ("Hedges", hedges_in_words(result)),
             ("Gates", gates_in_words(result)),
             ("Effects", has_effects(self.input.comparison).then(|| effects_in_words(result)).flatten()),
             (
@@ -137,6 +138,7 @@ fn attempts_in_words(result: &PolicyResult) -> Option<String> {
                 "connection" => "with a broken connection".to_owned(),
                 "timeout" => "without a reply in time".to_owned(),
                 "open" => "with the run".to_owned(),
+                "cancelled" => "cancelled beside a better one".to_owned(),
                 status => format!("with {status}"),
             };
             (share >= LEAST_SHARE).then_some((share, end))
@@ -151,6 +153,23 @@ fn attempts_in_words(result: &PolicyResult) -> Option<String> {
     } else {
         format!("{of} Of {} per run ended {}.", N.count(attempts), list(&ends, "and"))
     })
+}
+
+/// How many attempts were sent beside others, and how many were not.
+fn hedges_in_words(result: &PolicyResult) -> Option<String> {
+    let mean = |name: &str| result.mean(name).unwrap_or(0.0);
+    let (hedges, refused) = (mean("hedges"), mean("hedges_refused"));
+    if hedges + refused <= 0.0 {
+        return None;
+    }
+    // A mean below one half would read as none.
+    let count = |n: f64| if n > 0.0 && n < 0.5 { "<1".to_owned() } else { N.count(n) };
+    let per_operation = N.ratio(hedges / mean("operations").max(1.0));
+    let mut text = format!("{} attempts per run were sent beside an open one, {per_operation} per operation.", count(hedges));
+    if refused > 0.0 {
+        text.push_str(&format!(" The budget for them refused {}.", count(refused)));
+    }
+    Some(text)
 }
 
 /// What gates refused, and what became of it.
@@ -170,8 +189,8 @@ fn gates_in_words(result: &PolicyResult) -> Option<String> {
             sentences.push(format!("Its {} {opened}refused {count} {} per run.", refusal.gate, refusal.what));
         }
     }
-    // Whoever made a first attempt made one more attempt than retries.
-    let (operations, tried) = (mean("operations"), mean("attempts") - mean("retries"));
+    // Whoever made a first attempt made one more attempt than retries and hedges.
+    let (operations, tried) = (mean("operations"), mean("attempts") - mean("retries") - mean("hedges"));
     let untried = (operations - tried) / operations;
     if !sentences.is_empty() && untried >= LEAST_SHARE {
         sentences.push(format!("{} of operations made no attempt at all.", N.percent(untried)));

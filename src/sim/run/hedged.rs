@@ -237,7 +237,8 @@ impl Run<'_> {
         let hedged = &mut hedging.calls[row_id as usize];
         let measured = self.recorder.measured(row.start);
         let (opened, refused) = (self.gates.counts().breaker_opened, hedging.hedger.refused());
-        let mut draws = StepDraws::of_hedge(&self.streams, row.operation, row.call.used(), hedged.sent());
+        let hedges = hedged.sent() - row.call.attempts();
+        let mut draws = StepDraws::of_hedge(&self.streams, row.operation, row.call.used(), hedges);
         let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held: &mut self.held[0], client: row.client };
         let mut parties = Parties { call: &mut row.call, rules: &mut rules, hedger: &mut hedging.hedger };
         let answer = ask(self.now, hedged, &mut parties, &mut draws);
