@@ -399,7 +399,7 @@ fn golden_digests() {
             &[0x58acd606dca32450, 0xe868d7b49586f715, 0x5843026412cfdd90, 0x6ff55820680e31ce],
         ),
         ("every distribution", mixture, &[0xb4f6ca46a1614384]),
-        ("hedges", hedges(), &[0, 0, 0]),
+        ("hedges", hedges(), &[0xfa117deba2db12c4, 0x4777ec41a4d92bc5, 0x36f506743f06c84e]),
     ] {
         let digests: Vec<u64> = run_all(&scenario).policies.iter().map(|policy| policy.digest).collect();
         assert!(digests == expected, "{name}: {digests:#018x?}, expected {expected:#018x?}");
