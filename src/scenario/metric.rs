@@ -20,7 +20,7 @@ pub enum Unit {
 }
 
 /// All metrics but those of single statuses, in the contract's order.
-pub const METRICS: [(&str, Unit); 49] = [
+pub const METRICS: [(&str, Unit); 55] = [
     ("operations", Unit::Count),
     ("succeeded", Unit::Count),
     ("failed", Unit::Count),
@@ -70,6 +70,12 @@ pub const METRICS: [(&str, Unit); 49] = [
     ("throttled", Unit::Count),
     ("limiter_refused", Unit::Count),
     ("concurrency_refused", Unit::Count),
+    ("failed_by_breaker", Unit::Count),
+    ("failed_by_budget", Unit::Count),
+    ("failed_by_throttle", Unit::Count),
+    ("failed_by_limiter", Unit::Count),
+    ("failed_by_concurrency", Unit::Count),
+    ("failed_without_attempt", Unit::Count),
 ];
 
 /// The unit of a metric; `None` if there is none of this name.

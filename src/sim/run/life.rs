@@ -49,7 +49,7 @@ impl Run<'_> {
             if measured {
                 self.recorder.breakers_opened(self.gates.counts().breaker_opened - opened);
             }
-            self.count_refusal(measured);
+            self.count_refusal(measured, action);
         }
         self.act(row_id, action);
     }
@@ -263,18 +263,19 @@ impl Run<'_> {
             if measured {
                 self.recorder.breakers_opened(self.gates.counts().breaker_opened - opened);
             }
-            if self.count_refusal(measured) {
+            if self.count_refusal(measured, action) {
                 self.at_once.attempt(self.now, row_id);
             }
         }
         action
     }
 
-    /// Counts the refusal of a gate, if one has just refused.
-    fn count_refusal(&mut self, measured: bool) -> bool {
+    /// Counts the refusal of a gate, if one has just refused. That was what the call did last: if it is over now, it is over with that.
+    fn count_refusal(&mut self, measured: bool, action: Action) -> bool {
         let refusal = self.gates.take_refusal();
         if let Some(gate) = refusal {
-            self.recorder.refused(self.gates.config(gate).rule.refusal(), measured);
+            let fatal = matches!(action, Action::Finish(_));
+            self.recorder.refused(self.gates.config(gate).rule.refusal(), measured, fatal);
         }
         refusal.is_some()
     }
