@@ -64,6 +64,8 @@ pub struct Hedged {
     after: Option<Outcome>,
     /// What gates gave the try that is being prepared.
     held: Held,
+    /// A gate has refused a hedge, which fails no call.
+    refused: bool,
 }
 
 /// The call, and those who are asked. Of [`Rules::held`] only one attempt at a time makes use.
@@ -103,6 +105,11 @@ impl Hedged {
         if let Some(open) = self.open.iter_mut().find(|open| open.attempt == attempt) {
             open.tag = tag;
         }
+    }
+
+    /// True if a gate has refused a hedge since this was asked before.
+    pub fn take_refused(&mut self) -> bool {
+        std::mem::take(&mut self.refused)
     }
 
     /// When [`Hedged::on_due`] is to be called, if nothing else happens before.
@@ -215,6 +222,7 @@ impl Hedged {
             let admission =
                 rules.gates.admit(Moment::Hedge, ask, rules.client, &mut held.permits, &mut ForGates(draws));
             if admission != Admission::Admitted {
+                self.refused = true;
                 return None;
             }
             rules.gates.on_retry_sent(rules.client);

@@ -12,7 +12,8 @@ use simlab::distribution::Distribution;
 use simlab::gate::GateConfig;
 use simlab::gate::OnRefusal;
 use simlab::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Rounding, Tokens};
-use simlab::gate::{GateRule, Scope};
+use simlab::gate::limiter::OnLimit;
+use simlab::gate::{GateRule, Refusal, Scope};
 use simlab::hedge::{HedgeConfig, OnFailure, Trigger};
 use simlab::metrics::RunResult;
 use simlab::metrics::recorder::REFUSALS;
@@ -80,6 +81,7 @@ proptest! {
             prop_assert!(of("attempts") + refused <= f64::from(limit) * of("operations"), "a refusal is an attempt");
         }
         let beside = case.hedge.as_ref().map_or(0, |hedge| hedge.extra);
+        check_refusals(&case, &result)?;
         if let Some(limit) = case.policy.attempts {
             prop_assert!(of("attempts") <= f64::from(limit * (1 + beside)) * of("operations"));
         }
@@ -304,6 +306,35 @@ fn check_effects(case: &Case, result: &RunResult) -> Result<(), TestCaseError> {
     if exactly_once && case.policy.key == KeyMode::PerOperation {
         prop_assert_eq!(duplicates, 0.0, "a stable key on a lock that outlasts the work");
         prop_assert!(executions <= of("operations"));
+    }
+    Ok(())
+}
+
+/// An operation fails with one refusal at most, and what fails with nothing sent has failed with a refusal, or waited for a limiter in vain.
+fn check_refusals(case: &Case, result: &RunResult) -> Result<(), TestCaseError> {
+    let of = |name| value(result, name);
+    for refusal in Refusal::ALL {
+        let (refused, cost) = (of(refusal.metric()), of(refusal.cost_metric()));
+        prop_assert!(cost <= refused, "{:?}", refusal);
+        if case.gates.iter().all(|gate| gate.on_refusal == OnRefusal::Fail) {
+            prop_assert_eq!(cost, refused, "{:?} ends the call", refusal);
+        }
+    }
+    prop_assert!(Refusal::ALL.map(|refusal| of(refusal.cost_metric())).iter().sum::<f64>() <= of("failed"));
+    let untried = of("failed_without_attempt");
+    let never_sent = of("operations") - (of("attempts") - of("retries"));
+    prop_assert!(
+        (never_sent - of("unresolved")..=never_sent).contains(&untried),
+        "who is open may have sent nothing yet"
+    );
+    let makes_wait = |gate: &GateConfig| match &gate.rule {
+        GateRule::RateLimiter(config) => config.on_limit == OnLimit::Wait,
+        rule => matches!(rule, GateRule::CubicLimiter(_)),
+    };
+    if case.policy.deadline.is_none() || !case.gates.iter().any(makes_wait) {
+        // Budgets and limits on retries let first attempts pass.
+        let at_first = [Refusal::Breaker, Refusal::Throttle, Refusal::Limiter];
+        prop_assert!(untried <= at_first.map(|refusal| of(refusal.cost_metric())).iter().sum());
     }
     Ok(())
 }

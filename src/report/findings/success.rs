@@ -6,7 +6,7 @@ use super::Facts;
 use crate::metrics::ending::Ending;
 use crate::report::column::Column;
 use crate::report::name::list;
-use crate::report::refusal::{REFUSALS, Refusal};
+use crate::report::refusal::{REFUSALS, Refusal, operations};
 
 impl Facts<'_> {
     pub(super) fn verdict(&self) -> Vec<String> {
@@ -233,14 +233,15 @@ impl Facts<'_> {
         (!text.is_empty()).then(|| text.to_owned())
     }
 
-    /// Gates as a cause: only if they refused at least as often as successes are missing.
+    /// Gates as a cause: only if at least as many operations failed with their refusals as successes are missing.
     fn refusals(&self, policy: usize) -> Option<String> {
         let baseline = self.baseline();
         let missing = self.metric(baseline, "succeeded") - self.metric(policy, "succeeded");
-        let causes = REFUSALS.into_iter().filter_map(|Refusal { metric, gate, what }| {
-            let refused = self.metric(policy, metric);
-            let count = || self.notation.count(refused);
-            (refused >= missing.max(1.0)).then(|| format!("its {gate} refused {} {what} per run", count()))
+        let causes = REFUSALS.into_iter().filter_map(|Refusal { cost, gate, what: [one, _], .. }| {
+            let failed = self.metric(policy, cost);
+            let count = || operations(failed, self.notation);
+            (failed >= missing.max(1.0))
+                .then(|| format!("{} per run failed because its {gate} refused them {one}", count()))
         });
         let causes: Vec<String> = causes.collect();
         (!causes.is_empty()).then(|| list(&causes, "and"))

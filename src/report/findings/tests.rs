@@ -232,13 +232,15 @@ fn recovery_and_two_groups() {
 
 #[test]
 fn causes_need_numbers() {
-    let breaker = |refused| exact("breaker", 0.65).all("succeeded", 6_500.0).all("breaker_refused", refused);
-    let rows = |refused| vec![never().all("succeeded", 7_220.0), breaker(refused), exact("other", 0.7)];
+    // Refusals that end nothing are no cause.
+    let refused = |row: Row, failed| row.all("breaker_refused", 5_000.0).all("failed_by_breaker", failed);
+    let breaker = |failed| refused(exact("breaker", 0.65).all("succeeded", 6_500.0), failed);
+    let rows = |failed| vec![never().all("succeeded", 7_220.0), breaker(failed), exact("other", 0.7)];
     check(
         rows(1_700.0),
         about(Topic::Worse),
         &["other succeeded 2.2 points less often than never. \
-         breaker succeeded 7.2 points less often than never: its breaker refused 1,700 attempts per run."],
+         breaker succeeded 7.2 points less often than never: 1,700 operations per run failed because its breaker refused them an attempt."],
     );
     check(rows(719.0), about(Topic::Worse), &["breaker succeeded 7.2 points less often than never, other 2.2 points."]);
 }

@@ -242,11 +242,12 @@ impl Run<'_> {
         let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held: &mut self.held[0], client: row.client };
         let mut parties = Parties { call: &mut row.call, rules: &mut rules, hedger: &mut hedging.hedger };
         let answer = ask(self.now, hedged, &mut parties, &mut draws);
+        let is_over = row.call.verdict().is_some() && !hedged.take_refused();
         if measured {
             self.recorder.breakers_opened(self.gates.counts().breaker_opened - opened);
             self.recorder.hedges_refused(hedging.hedger.refused() - refused);
         }
-        if self.count_refusal(measured) {
+        if self.count_refusal(measured, is_over) {
             self.at_once.attempt(self.now, row_id);
         }
         answer
