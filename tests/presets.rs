@@ -84,6 +84,7 @@ const RPC_AND_PROXIES: &[Row] = &[
     row("grpc", UNAVAILABLE, &[around(0.1, 0.2), around(0.2, 0.2), around(0.4, 0.2)]),
     // Whole milliseconds from 0 to 24.
     row("envoy", UNAVAILABLE, &[(0.0, 0.012, 0.024)]),
+    row("envoy-hedge", UNAVAILABLE, &[(0.0, 0.012, 0.024)]),
     row("finagle", Outcome::Refused, &[at(0.0); 8]),
 ];
 

@@ -316,13 +316,14 @@ fn check_refusals(case: &Case, result: &RunResult) -> Result<(), TestCaseError> 
     for refusal in Refusal::ALL {
         let (refused, cost) = (of(refusal.metric()), of(refusal.cost_metric()));
         prop_assert!(cost <= refused, "{:?}", refusal);
-        if case.gates.iter().all(|gate| gate.on_refusal == OnRefusal::Fail) {
+        // A hedge that is refused fails nothing.
+        if case.hedge.is_none() && case.gates.iter().all(|gate| gate.on_refusal == OnRefusal::Fail) {
             prop_assert_eq!(cost, refused, "{:?} ends the call", refusal);
         }
     }
     prop_assert!(Refusal::ALL.map(|refusal| of(refusal.cost_metric())).iter().sum::<f64>() <= of("failed"));
     let untried = of("failed_without_attempt");
-    let never_sent = of("operations") - (of("attempts") - of("retries"));
+    let never_sent = of("operations") - (of("attempts") - of("retries") - of("hedges"));
     prop_assert!(
         (never_sent - of("unresolved")..=never_sent).contains(&untried),
         "who is open may have sent nothing yet"
