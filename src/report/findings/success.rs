@@ -110,6 +110,26 @@ impl Facts<'_> {
         Some(text)
     }
 
+    /// Who succeeded within the `slo` more often than the baseline and than anybody else, if that is somebody.
+    pub(super) fn in_time(&self) -> Option<String> {
+        let slo = self.input.scenario.slo?;
+        let (column, baseline) = (Column::InTime, self.baseline());
+        let best = self.contrasts.extreme(column, &self.all, Ordering::Greater);
+        if best.contains(&baseline) {
+            return None;
+        }
+        // Whose mean is surpassed from outside has too wide an interval to be named.
+        let core = self.contrasts.unsurpassed(column, &self.all, &best, Ordering::Greater);
+        Some(format!(
+            "{} succeeded within {} most often: {} of operations, against {} with {}.",
+            list(&self.named(&core), "and"),
+            self.notation.length(slo.seconds()),
+            self.span(&core, column, "%"),
+            self.cell(baseline, column),
+            self.name(baseline)
+        ))
+    }
+
     /// Over success rates: whom the winner leads, or as much of the verdict.
     pub(super) fn success_heading(&self) -> Option<String> {
         let sentence = match self.top[..] {

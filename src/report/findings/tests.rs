@@ -50,6 +50,29 @@ fn the_wave_after_a_fault() {
     check(told, about(Topic::Wave), &[]);
 }
 
+/// What is in time is what counts where somebody said so, and success may not tell policies apart.
+#[test]
+fn who_is_in_time() {
+    let row = |name, in_time: f64| exact(name, 0.999).set("in_time_rate", &around(in_time, 0.001));
+    let check = |in_time: [f64; 3], slo: Option<u64>, expected: Option<&str>| {
+        let rows = ["plain", "early", "late"].into_iter().zip(in_time).map(|(name, rate)| row(name, rate)).collect();
+        let text = with_input(rows, |input| {
+            let mut scenario = input.scenario.clone();
+            scenario.slo = slo.map(crate::units::Span::millis);
+            let findings = Findings::new(&ReportInput { scenario: &scenario, ..*input }, Notation::TERMINAL);
+            findings.about(Topic::InTime).map(str::to_owned)
+        });
+        assert_eq!(text.as_deref(), expected);
+    };
+    let words = "early succeeded within 50 ms most often: 98.0% of operations, against 91.0% with plain.";
+    check([0.91, 0.98, 0.95], Some(50), Some(words));
+    check([0.91, 0.98, 0.95], None, None);
+    check([0.98, 0.91, 0.95], Some(50), None);
+    check([0.98, 0.98, 0.95], Some(50), None);
+    let both = "early and late succeeded within 50 ms most often: 98.0% of operations, against 91.0% with plain.";
+    check([0.91, 0.98, 0.98], Some(50), Some(both));
+}
+
 #[test]
 fn a_winner_that_the_intervals_separate() {
     let rows = || {

@@ -26,7 +26,9 @@ impl Hedging {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        let each = size_of::<Hedged>() + size_of::<SimTime>() + size_of::<Open>();
+        // A list begins with four places, and doubles.
+        let places = (self.hedger.config().extra as usize + 1).next_power_of_two().max(4);
+        let each = size_of::<Hedged>() + size_of::<SimTime>() + places * size_of::<Open>();
         self.hedger.bytes() + self.calls.capacity() * each
     }
 }
