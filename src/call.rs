@@ -54,14 +54,17 @@ pub struct Rules<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Held {
     permits: Permits,
-    after: Outcome,
+    /// `None`: the last attempt is to be sent once more. Gates have let it pass, and have not heard of its end.
+    after: Option<Outcome>,
     sent: SimTime,
 }
+
+const _: () = assert!(size_of::<Held>() == 32, "found by a shift");
 
 impl Default for Held {
     /// Nothing.
     fn default() -> Held {
-        Held { permits: Permits::default(), after: Outcome::Open, sent: SimTime::ZERO }
+        Held { permits: Permits::default(), after: Some(Outcome::Open), sent: SimTime::ZERO }
     }
 }
 
@@ -193,7 +196,7 @@ impl Call {
     pub fn on_outcome(&mut self, now: SimTime, reply: Failure, rules: &mut Rules, draws: &mut impl Draws) -> Action {
         assert!(self.state == State::Open, "an outcome needs an open attempt");
         if !rules.gates.is_empty() {
-            tell_gates(now, reply.outcome, self.attempts(), rules);
+            self.tell_gates(now, reply.outcome, rules);
         }
         if reply.outcome.is_success() {
             return self.finish(Verdict::Succeeded);
@@ -204,6 +207,7 @@ impl Call {
         let until = match rules.policy.on_failure(&reply, &mut self.history, draws.jitter()) {
             Decision::GiveUp(reason) => return self.finish(Verdict::Failed(reason)),
             Decision::RetryAfter(wait) => now + wait,
+            Decision::Again => return self.wait(now, Next::Send),
         };
         if self.too_late(until) {
             return self.finish(Verdict::Failed(GiveUp::Deadline));
@@ -238,7 +242,10 @@ impl Call {
     /// The caller is gone: whatever is open ends without an outcome.
     pub fn abandon(&mut self, rules: &mut Rules) {
         match self.state {
-            State::Open => rules.gates.on_abandon(rules.client, &rules.held.permits, self.attempts()),
+            State::Open => rules.gates.on_abandon(rules.client, &rules.held.permits, self.numbered()),
+            State::Waiting(_) if !rules.gates.is_empty() && rules.held.after.is_none() => {
+                rules.gates.on_abandon(rules.client, &rules.held.permits, self.numbered() + 1);
+            }
             State::Waiting(next) => {
                 if next == Next::SendReserved {
                     rules.gates.give_back(rules.client);
@@ -249,6 +256,7 @@ impl Call {
             }
             State::Done(_) | State::Abandoned => {}
         }
+        rules.held.after = Some(Outcome::Open);
         self.state = State::Abandoned;
     }
 
@@ -264,8 +272,9 @@ impl Call {
         if !rules.gates.asks(moment) {
             return Admission::Admitted;
         }
-        let sent = self.attempts();
-        let after = if sent == 0 { Outcome::Open } else { rules.held.after };
+        let Some(after) = rules.held.after else { return Admission::Admitted };
+        let sent = self.numbered();
+        let after = if sent == 0 { Outcome::Open } else { after };
         let ask = Ask { now, attempt: sent.saturating_add(1), waited, after };
         rules.gates.admit(moment, ask, rules.client, &mut rules.held.permits, &mut ForGates(draws))
     }
@@ -284,7 +293,7 @@ impl Call {
             }
             Admission::Refused(gate) => return self.refused(now, gate, Next::Send, rules, draws),
         }
-        if !rules.gates.is_empty() {
+        if !rules.gates.is_empty() && rules.held.after.is_some() {
             rules.held.sent = now;
             if self.attempts() == 0 {
                 rules.gates.on_first_attempt(now, rules.client);
@@ -310,6 +319,7 @@ impl Call {
             self.history.refused = self.history.refused.saturating_add(1);
             match rules.policy.on_refusal(&mut self.history, draws.gates()) {
                 Decision::GiveUp(reason) => reason,
+                Decision::Again => return self.wait(now, next),
                 Decision::RetryAfter(wait) if self.too_late(now + wait) => GiveUp::Deadline,
                 Decision::RetryAfter(wait) => return self.wait(now + wait, next),
             }
@@ -324,6 +334,31 @@ impl Call {
     fn not_sent(&self, rules: &mut Rules) {
         if self.attempts() > 0 {
             rules.gates.on_unsent(rules.client);
+        }
+    }
+
+    /// Attempts sent as gates count them: what is sent once more is the same attempt.
+    fn numbered(&self) -> u32 {
+        self.history.counted() - self.history.refused
+    }
+
+    /// An attempt has ended: the gates learn of it before anything is decided, unless it is sent once more.
+    #[inline(never)]
+    fn tell_gates(&self, now: SimTime, outcome: Outcome, rules: &mut Rules) {
+        if rules.policy.is_free(outcome, &self.history) && now < self.deadline {
+            rules.held.after = None;
+            return;
+        }
+        rules.held.after = Some(outcome);
+        let attempt = self.numbered();
+        if rules.gates.hears_ends() {
+            let failed = rules.policy.is_failure(outcome);
+            let seen = if failed { GateOutcome::Failure } else { GateOutcome::Success };
+            let ended = Ended { now, outcome: seen, reply: outcome, attempt, took: now.since(rules.held.sent) };
+            rules.gates.on_outcome(rules.client, &rules.held.permits, ended);
+        }
+        if outcome.is_success() {
+            rules.gates.on_call_success(rules.client, &rules.held.permits, attempt);
         }
     }
 
@@ -343,21 +378,6 @@ impl Call {
     }
 }
 
-/// An attempt has ended: the gates learn of it before anything is decided.
-#[inline(never)]
-fn tell_gates(now: SimTime, outcome: Outcome, attempt: u32, rules: &mut Rules) {
-    rules.held.after = outcome;
-    if rules.gates.hears_ends() {
-        let failed = rules.policy.is_failure(outcome);
-        let seen = if failed { GateOutcome::Failure } else { GateOutcome::Success };
-        let ended = Ended { now, outcome: seen, reply: outcome, attempt, took: now.since(rules.held.sent) };
-        rules.gates.on_outcome(rules.client, &rules.held.permits, ended);
-    }
-    if outcome.is_success() {
-        rules.gates.on_call_success(rules.client, &rules.held.permits, attempt);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -366,7 +386,7 @@ mod tests {
     use crate::gate::concurrency::{ConcurrencyConfig, Hold, MostRetries};
     use crate::gate::limiter::{OnLimit, RateLimiterConfig};
     use crate::gate::{GateConfig, GateRule, Scope};
-    use crate::retry::{AtDeadline, Backoff, RetryPolicy};
+    use crate::retry::{AtDeadline, Backoff, Free, Limits, OutcomeClass, OutcomeSet, RetryPolicy};
     use crate::rng::{KeyedRng, Purpose};
     use crate::units::Span;
 
@@ -450,6 +470,79 @@ mod tests {
         check(&patient, &[], &[(2, ERROR), (3, OK)], "1@0 2@3 Succeeded@6");
         check(&patient, &[], &[(2, ERROR), (3, ERROR)], "1@0 2@3 Failed(Deadline)@6");
         check(&patient, &[], &[(9, None)], "1@0 Failed(Deadline)@5");
+    }
+
+    /// Free retries are sent at once; of attempts, waits and gates they are no part.
+    #[test]
+    fn some_retries_do_not_count() {
+        let free = |retries, first_only| {
+            let on = OutcomeSet::new(vec![OutcomeClass::Refused]);
+            let limits = Limits { causes: Vec::new(), free: Some(Free { on, retries, first_only }) };
+            RetryPolicy {
+                backoff: Backoff::exponential(Span::secs(1), 2.0, None),
+                limits: Some(Box::new(limits)),
+                ..policy()
+            }
+        };
+        let refused = (0, Some(Outcome::Refused));
+        let all = "1@0 2@0 3@1 4@3 5@7 Failed(AttemptsExhausted)@7";
+        check(&free(1, true), &[], &[refused; 5], all);
+        check(&free(3, true), &[], &[refused; 7], "1@0 2@0 3@0 4@0 5@1 6@3 7@7 Failed(AttemptsExhausted)@7");
+        let late = [(0, ERROR), refused, (0, ERROR), (0, ERROR), (0, ERROR)];
+        check(&free(1, true), &[], &late[..4], "1@0 2@1 3@3 4@7 Failed(AttemptsExhausted)@7");
+        check(&free(1, false), &[], &late, "1@0 2@1 3@1 4@3 5@7 Failed(AttemptsExhausted)@7");
+        // A budget of one retry is not asked, a limiter of one token a minute neither, and a breaker that opens at the first failure hears of none.
+        check(&free(1, true), &[budget()], &[refused; 3], "1@0 2@0 3@1 Failed(Gate(0))@1");
+        let strict = RetryPolicy { attempts: Some(1), ..free(2, true) };
+        let once = ConsecutiveBreakerConfig::new(1, Span::secs(60), 1);
+        let once = GateConfig::new(GateRule::ConsecutiveBreaker(once), Scope::Client);
+        let ok = [refused, refused, (0, OK)];
+        check(&strict, &[limiter(60, OnLimit::Refuse), once.clone()], &ok, "1@0 2@0 3@0 Succeeded@0");
+        check(&free(1, true), &[once], &[refused; 2], "1@0 2@0 Failed(Gate(0))@1");
+        // The deadline holds for it too.
+        let hurried = RetryPolicy { deadline: Some(Span::secs(2)), ..free(9, true) };
+        check(&hurried, &[], &[(1, refused.1), (1, refused.1)], "1@0 2@1 Failed(Deadline)@2");
+        check(&hurried, &[limiter(60, OnLimit::Refuse)], &[(1, refused.1), (9, None)], "1@0 2@1 Failed(Deadline)@2");
+    }
+
+    /// What is sent once more is the same attempt for gates: it keeps its place, and its success is that of a first attempt.
+    #[test]
+    fn gates_see_one_attempt() {
+        let on = OutcomeSet::new(vec![OutcomeClass::Refused]);
+        let limits = Limits { causes: Vec::new(), free: Some(Free { on, retries: 1, first_only: false }) };
+        let policy = RetryPolicy { limits: Some(Box::new(limits)), ..policy() };
+        let breaker = GateConfig::new(
+            GateRule::ConsecutiveBreaker(ConsecutiveBreakerConfig::new(1, Span::secs(1), 1)),
+            Scope::Client,
+        );
+        let at = |seconds| SimTime::ZERO + Span::secs(seconds);
+        for abandoned_early in [true, false] {
+            let mut gates = GateChain::new(std::slice::from_ref(&breaker), 1);
+            let (mut held, mut other) = (Held::default(), Held::default());
+            let mut draws = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
+            let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut other, client: 0 };
+            let (mut first, _) = Call::start(at(0), &mut rules, &mut draws);
+            first.on_outcome(at(0), Failure::new(Outcome::Status(503)), &mut rules, &mut draws);
+            // The only probe of a breaker that has opened.
+            let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0 };
+            let (mut probe, action) = Call::start(at(2), &mut rules, &mut draws);
+            assert!(matches!(action, Action::Send { attempt: 1, .. }));
+            let action = probe.on_outcome(at(2), Failure::new(Outcome::Refused), &mut rules, &mut draws);
+            assert_eq!(action, Action::WakeAt(at(2)));
+            if !abandoned_early {
+                let action = probe.on_wake(at(2), &mut rules, &mut draws);
+                assert!(matches!(action, Action::Send { attempt: 2, .. }));
+                let (_, second) = {
+                    let (mut held, gates) = (Held::default(), &mut *rules.gates);
+                    let mut rules = Rules { policy: &policy, gates, held: &mut held, client: 0 };
+                    Call::start(at(2), &mut rules, &mut draws)
+                };
+                assert_eq!(second, Action::Finish(Verdict::Failed(GiveUp::Gate(0))), "the probe is still out");
+            }
+            probe.abandon(&mut rules);
+            let (_, next) = Call::start(at(2), &mut rules, &mut draws);
+            assert!(matches!(next, Action::Send { attempt: 1, .. }), "the probe came back: {next:?}");
+        }
     }
 
     #[test]

@@ -260,6 +260,7 @@ pub fn policy() -> impl Strategy<Value = RetryPolicy> {
             timeout: timeout.map(Span::millis),
             deadline: deadline.map(Span::millis),
             heeds_should_retry: true,
+            limits: None,
             timeout_factor: 1.0,
             timeout_cap: None,
             at_deadline: AtDeadline::Abandon,

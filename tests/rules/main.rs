@@ -4,6 +4,7 @@
 mod extremes;
 mod hints;
 mod keys;
+mod limits;
 mod measuring;
 mod patience;
 mod world;

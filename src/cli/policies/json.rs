@@ -43,7 +43,11 @@ fn one(subject: &Subject) -> Value {
             let total = preset
                 .total_wait()
                 .map(|total| json!({ "retries": total.retries, "mean": number(total.mean), "max": number(total.max) }));
+            let limits: Map<String, Value> =
+                preset.limits().into_iter().map(|(outcomes, retries)| (outcomes, json!(retries))).collect();
             json!({
+                "limits": limits,
+                "free_retries": preset.free_retries().map(|(outcomes, retries)| json!({ "after": outcomes, "retries": retries })),
                 "delays_after": after,
                 "total_wait": total,
                 "deadline": preset.policy.deadline.map(|deadline| number(deadline.seconds())),

@@ -105,6 +105,13 @@ fn total(preset: &Preset) -> String {
         }
         None => "Attempts are not limited, and neither is the total wait.".to_owned(),
     };
+    let times = |retries: u8| if retries == 1 { "1 retry".to_owned() } else { format!("{retries} retries") };
+    for (outcomes, retries) in preset.limits() {
+        let _ = write!(said, " No more than {} after {outcomes}.", times(retries));
+    }
+    if let Some((outcomes, retries)) = preset.free_retries() {
+        let _ = write!(said, " Another {} after {outcomes}, at once, that does not count.", times(retries));
+    }
     if let Some(deadline) = preset.policy.deadline {
         if preset.total_wait().is_none() {
             said = "Attempts are not limited.".to_owned();

@@ -254,6 +254,7 @@ fn policies(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
         let given = [
             ("backoff", table.backoff.is_some()),
             ("backoff_for", !table.backoff_for.is_empty()),
+            ("retries_for", !table.retries_for.is_empty()),
             ("budget", table.budget.is_some()),
             ("concurrency", table.concurrency.is_some()),
             ("retry_after", table.retry_after.is_some()),

@@ -10,6 +10,7 @@ pub mod expect;
 pub mod fault;
 pub mod gate;
 pub mod hint;
+pub mod limits;
 pub mod load;
 pub mod policy;
 pub mod server;

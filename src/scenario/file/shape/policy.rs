@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::backoff::BackoffChoice;
 use super::gate::{BreakerChoice, BudgetChoice, ConcurrencyTable, LimiterChoice, ThrottleChoice};
 use super::hint::RetryAfterChoice;
+use super::limits::{self, FreeRetries, RetriesFor};
 use crate::gate::{GateConfig, OnRefusal};
 use crate::protocol::Method;
 use crate::retry::{AtDeadline, KeyMode, OutcomeClass, RetryPolicy};
@@ -57,6 +58,12 @@ pub struct PolicyTable {
     /// Further outcomes that are retried only where the operation's method is idempotent: GET, HEAD, PUT, DELETE. Default: none.
     #[serde(default = "Outcomes::none")]
     retry_on_idempotent: Outcomes,
+    /// Most retries after some outcomes, joined by `+`, beside `attempts`; three limits at most. Default: none.
+    #[serde(default, skip_serializing_if = "RetriesFor::is_empty")]
+    pub retries_for: RetriesFor,
+    /// Retries that do not count: sent at once, and for gates the same attempt. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub free_retries: Option<FreeRetries>,
     /// Whether the server's word that a request should be tried again, or should not, goes before `retry_on`. Default: `"ignore"`.
     #[serde(default)]
     should_retry: ShouldRetryName,
@@ -264,6 +271,7 @@ impl PolicyTable {
             backoff: self.backoff.clone().unwrap_or_default().build(),
             backoff_for,
             retry_on: self.retry_on.for_method(&self.retry_on_idempotent, method),
+            limits: limits::build(&self.retries_for, self.free_retries.as_ref()),
             retry_after: self.retry_after.clone().unwrap_or_default().build(method),
             heeds_should_retry: self.should_retry == ShouldRetryName::Honour,
             key: match self.key {
