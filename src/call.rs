@@ -4,6 +4,8 @@
 //! and does what the returned [`Action`] says. Every admitted attempt ends exactly once, by [`Call::on_outcome`], by
 //! a [`Call::on_wake`] at its due time, or by [`Call::abandon`].
 
+pub mod hedged;
+
 use std::convert::Infallible;
 
 use rand::{Rng, TryRng};
@@ -51,7 +53,7 @@ pub struct Rules<'a> {
 }
 
 /// What gates hold for a call: what they gave its last attempt, when that was sent, and how the one before it ended.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
     permits: Permits,
     /// `None`: the last attempt is to be sent once more. Gates have let it pass, and have not heard of its end.
@@ -201,12 +203,39 @@ impl Call {
         if reply.outcome.is_success() {
             return self.finish(Verdict::Succeeded);
         }
+        self.failed(now, &reply, rules, draws)
+    }
+
+    /// The attempt that counted has failed, and gates know: is there another one, and when?
+    #[inline(always)]
+    pub(crate) fn failed(
+        &mut self,
+        now: SimTime,
+        reply: &Failure,
+        rules: &mut Rules,
+        draws: &mut impl Draws,
+    ) -> Action {
         if now >= self.deadline {
             return self.finish(Verdict::Failed(GiveUp::Deadline));
         }
-        let until = match rules.policy.on_failure(&reply, &mut self.history, draws.jitter()) {
+        let decision = rules.policy.on_failure(reply, &mut self.history, draws.jitter());
+        self.decided(now, decision, rules, draws)
+    }
+
+    /// The policy has decided; a retry asks gates before its wait.
+    #[inline(always)]
+    pub(crate) fn decided(
+        &mut self,
+        now: SimTime,
+        decision: Decision,
+        rules: &mut Rules,
+        draws: &mut impl Draws,
+    ) -> Action {
+        let until = match decision {
             Decision::GiveUp(reason) => return self.finish(Verdict::Failed(reason)),
             Decision::RetryAfter(wait) => now + wait,
+            // Gates that have heard of the failure, as beside hedges, are asked.
+            Decision::Again if !rules.gates.is_empty() && rules.held.after.is_some() => now,
             Decision::Again => return self.wait(now, Next::Send),
         };
         if self.too_late(until) {
@@ -246,18 +275,21 @@ impl Call {
             State::Waiting(_) if !rules.gates.is_empty() && rules.held.after.is_none() => {
                 rules.gates.on_abandon(rules.client, &rules.held.permits, self.numbered() + 1);
             }
-            State::Waiting(next) => {
-                if next == Next::SendReserved {
-                    rules.gates.give_back(rules.client);
-                }
-                if next != Next::Retry {
-                    self.not_sent(rules);
-                }
-            }
+            State::Waiting(next) => self.not_awaited(next, rules),
             State::Done(_) | State::Abandoned => {}
         }
         rules.held.after = Some(Outcome::Open);
         self.state = State::Abandoned;
+    }
+
+    /// The end of a wait does not matter any more.
+    fn not_awaited(&self, next: Next, rules: &mut Rules) {
+        if next == Next::SendReserved {
+            rules.gates.give_back(rules.client);
+        }
+        if next != Next::Retry {
+            self.not_sent(rules);
+        }
     }
 
     #[inline(always)]
@@ -273,7 +305,7 @@ impl Call {
             return Admission::Admitted;
         }
         let Some(after) = rules.held.after else { return Admission::Admitted };
-        let sent = self.numbered();
+        let sent = self.attempts();
         let after = if sent == 0 { Outcome::Open } else { after };
         let ask = Ask { now, attempt: sent.saturating_add(1), waited, after };
         rules.gates.admit(moment, ask, rules.client, &mut rules.held.permits, &mut ForGates(draws))
@@ -347,18 +379,8 @@ impl Call {
     fn tell_gates(&self, now: SimTime, outcome: Outcome, rules: &mut Rules) {
         if rules.policy.is_free(outcome, &self.history) && now < self.deadline {
             rules.held.after = None;
-            return;
-        }
-        rules.held.after = Some(outcome);
-        let attempt = self.numbered();
-        if rules.gates.hears_ends() {
-            let failed = rules.policy.is_failure(outcome);
-            let seen = if failed { GateOutcome::Failure } else { GateOutcome::Success };
-            let ended = Ended { now, outcome: seen, reply: outcome, attempt, took: now.since(rules.held.sent) };
-            rules.gates.on_outcome(rules.client, &rules.held.permits, ended);
-        }
-        if outcome.is_success() {
-            rules.gates.on_call_success(rules.client, &rules.held.permits, attempt);
+        } else {
+            tell_gates(now, outcome, self.numbered(), rules);
         }
     }
 
@@ -375,6 +397,20 @@ impl Call {
     fn finish(&mut self, verdict: Verdict) -> Action {
         self.state = State::Done(verdict);
         Action::Finish(verdict)
+    }
+}
+
+/// An attempt has ended, with this number for gates.
+fn tell_gates(now: SimTime, outcome: Outcome, attempt: u32, rules: &mut Rules) {
+    rules.held.after = Some(outcome);
+    if rules.gates.hears_ends() {
+        let failed = rules.policy.is_failure(outcome);
+        let seen = if failed { GateOutcome::Failure } else { GateOutcome::Success };
+        let ended = Ended { now, outcome: seen, reply: outcome, attempt, took: now.since(rules.held.sent) };
+        rules.gates.on_outcome(rules.client, &rules.held.permits, ended);
+    }
+    if outcome.is_success() {
+        rules.gates.on_call_success(rules.client, &rules.held.permits, attempt);
     }
 }
 

@@ -13,6 +13,7 @@ pub mod distribution;
 pub mod experiment;
 pub mod fault;
 pub mod gate;
+pub mod hedge;
 pub mod metrics;
 pub mod protocol;
 #[cfg(feature = "report")]
@@ -22,5 +23,6 @@ pub mod rng;
 pub mod scenario;
 pub mod server;
 pub mod sim;
+pub mod size_class;
 pub mod slab;
 pub mod units;

@@ -65,6 +65,8 @@ pub enum Outcome {
     Reset,
     /// The run ended first.
     Open,
+    /// The client gave it up for the sake of another attempt that won.
+    Cancelled,
 }
 
 impl Outcome {
@@ -85,6 +87,7 @@ impl fmt::Display for Outcome {
             Outcome::Timeout => f.write_str("timeout"),
             Outcome::Refused | Outcome::Reset => f.write_str("connection"),
             Outcome::Open => f.write_str("open"),
+            Outcome::Cancelled => f.write_str("cancelled"),
         }
     }
 }

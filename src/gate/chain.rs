@@ -240,8 +240,8 @@ fn hears(gates: &Gates) -> Hears {
 pub struct GateChain {
     gates: Vec<Gates>,
     configs: Vec<GateConfig>,
-    /// Those asked when a retry is decided on, and those asked when an attempt is sent.
-    asked: [Numbers; 2],
+    /// Those asked when a retry is decided on, those asked when an attempt is sent, and both.
+    asked: [Numbers; 3],
     listeners: Listeners,
     counts: GateCounts,
     refusal: Option<u8>,
@@ -258,7 +258,7 @@ impl GateChain {
             Numbers(configs.iter().enumerate().map(number).sum())
         };
         GateChain {
-            asked: [at(Moment::Retry), at(Moment::Send)],
+            asked: [at(Moment::Retry), at(Moment::Send), Numbers::of(&gates, |_| true)],
             listeners: Listeners::of(&gates, hears),
             gates,
             configs: configs.to_vec(),

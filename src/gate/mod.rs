@@ -147,6 +147,8 @@ pub enum Moment {
     Retry,
     /// An attempt is about to be sent.
     Send,
+    /// Another attempt is about to be sent beside one that is open: asks those of both other moments.
+    Hedge,
 }
 
 /// An attempt that asks a gate.

@@ -4,14 +4,16 @@ use crate::protocol::Outcome;
 use crate::rng::mix;
 use crate::units::SimTime;
 
-/// One number for an outcome: statuses have three digits, and the numbers 1 to 3 are free for what brought none.
+/// One number for an outcome: statuses have three digits, and the numbers 1 to 4 are free for what brought none.
 #[inline]
 pub fn code(outcome: Outcome) -> u16 {
     // Sums, as a table of four jumps would be harder to predict.
     match outcome {
         Outcome::Status(status) => status,
         other => {
-            1 + u16::from(matches!(other, Outcome::Refused | Outcome::Reset)) + 2 * u16::from(other == Outcome::Open)
+            1 + u16::from(matches!(other, Outcome::Refused | Outcome::Reset))
+                + 2 * u16::from(other == Outcome::Open)
+                + 3 * u16::from(other == Outcome::Cancelled)
         }
     }
 }
@@ -48,7 +50,7 @@ mod tests {
 
     #[test]
     fn outcomes_have_numbers_of_their_own() {
-        let outcomes = [Outcome::Timeout, Outcome::Refused, Outcome::Open, Outcome::Status(100), Outcome::Status(599)];
-        assert_eq!(outcomes.map(code), [1, 2, 3, 100, 599]);
+        let outcomes = [Outcome::Timeout, Outcome::Refused, Outcome::Open, Outcome::Cancelled, Outcome::Status(100)];
+        assert_eq!(outcomes.map(code), [1, 2, 3, 4, 100]);
     }
 }

@@ -84,6 +84,9 @@ pub struct Recorder {
     digest: Digest,
     /// Attempts by whether they are measured and whether they are retries.
     sent: [[u64; 2]; 2],
+    /// Hedges by whether they are measured.
+    hedges: [u64; 2],
+    hedges_refused: u64,
     /// Measured operations that succeeded, by attempts; the last is for so many and more.
     succeeded_after: [u64; 6],
     /// Measured operations that failed, likewise.
@@ -186,6 +189,8 @@ impl Recorder {
             window_length: window.length(),
             digest: Digest::default(),
             sent: [[0; 2]; 2],
+            hedges: [0; 2],
+            hedges_refused: 0,
             succeeded_after: [0; 6],
             failed_after: [0; 3],
             has_slo: scenario.slo.is_some(),
@@ -293,6 +298,16 @@ impl Recorder {
         self.sent[usize::from(measured)][usize::from(attempt > 1)] += 1;
     }
 
+    /// A hedge is sent.
+    pub fn hedge_sent(&mut self, measured: bool) {
+        self.hedges[usize::from(measured)] += 1;
+    }
+
+    /// The budget for hedges refused so many to measured operations.
+    pub fn hedges_refused(&mut self, refused: u64) {
+        self.hedges_refused += refused;
+    }
+
     /// So many attempts arrive at a server.
     #[inline]
     pub fn attempts_arrived(&mut self, attempts: u64) {
@@ -395,7 +410,7 @@ impl Recorder {
             });
         }
         let endings = self.endings();
-        let attempts = self.sent.as_flattened().iter().sum();
+        let attempts = self.sent.as_flattened().iter().chain(&self.hedges).sum();
         let metrics = self.metrics(servers, &endings);
         RunResult {
             metrics,
@@ -429,7 +444,8 @@ impl Recorder {
         let duplicates = effects - sum(|books| books.effective);
         let (operations, phantoms) = (self.within.operations, failed.effective);
         let [first_attempts, retries] = self.sent[1];
-        let attempts = first_attempts + retries;
+        let hedges = self.hedges[1];
+        let attempts = first_attempts + retries + hedges;
         assert_eq!(operations, sum(|books| books.operations), "every operation ends exactly once");
         let ended = (succeeded.operations, failed.operations);
         assert_eq!((self.latency.count(), self.failure_latency.count()), ended, "its user and the books agree");
@@ -491,9 +507,9 @@ impl Recorder {
             ("queue_max", count(u64::from(servers.queue_max))),
         ]);
         let mut metrics: Vec<(String, Option<f64>)> = rows.into_iter().map(|(name, v)| (name.to_owned(), v)).collect();
-        // Statuses are listed where they occur; the other three always.
+        // Statuses are listed where they occur; the other four always.
         let mut outcomes = self.outcomes;
-        let others = [Outcome::Timeout, Outcome::Refused, Outcome::Open];
+        let others = [Outcome::Timeout, Outcome::Refused, Outcome::Cancelled, Outcome::Open];
         let others = others.map(|outcome| (outcome, std::mem::take(&mut outcomes[usize::from(code(outcome))])));
         let statuses = (0..).zip(outcomes).filter(|(_, n)| *n > 0).map(|(status, n)| (Outcome::Status(status), n));
         metrics.extend(statuses.chain(others).map(|(outcome, n)| (format!("outcome_{outcome}"), count(n))));
@@ -501,6 +517,8 @@ impl Recorder {
         for (name, n) in REFUSALS.iter().zip(self.refusals) {
             metrics.push(((*name).to_owned(), count(n)));
         }
+        metrics.push(("hedges".to_owned(), count(hedges)));
+        metrics.push(("hedges_refused".to_owned(), count(self.hedges_refused)));
         metrics
     }
 }

@@ -51,7 +51,7 @@ impl OutcomeClass {
     /// True if `outcome` is of this class.
     pub fn contains(self, outcome: Outcome) -> bool {
         match (self, outcome) {
-            (_, Outcome::Open | Outcome::Status(200..=299)) => false,
+            (_, Outcome::Open | Outcome::Cancelled | Outcome::Status(200..=299)) => false,
             (OutcomeClass::Any, _) => true,
             (OutcomeClass::Status(wanted), Outcome::Status(status)) => wanted == status,
             (OutcomeClass::ClientErrors, Outcome::Status(status)) => (400..500).contains(&status),

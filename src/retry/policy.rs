@@ -93,6 +93,16 @@ pub trait Policy: fmt::Debug + Send + Sync {
         self.on_failure(&Failure::new(Outcome::Refused), history, rng)
     }
 
+    /// True if it would be retried after this failure, limits left aside.
+    fn is_retried(&self, failure: &Failure) -> bool {
+        self.is_failure(failure.outcome)
+    }
+
+    /// How long the server asks to wait, if that counts.
+    fn hint(&self, _failure: &Failure) -> Option<Span> {
+        None
+    }
+
     /// True if this outcome counts as a failure for gates.
     fn is_failure(&self, outcome: Outcome) -> bool;
 
@@ -206,16 +216,8 @@ impl RetryPolicy {
             history.used.take_free();
             return Decision::Again;
         }
-        let hint = match &self.retry_after {
-            RetryAfter::Ignore => None,
-            RetryAfter::Honour(hints) => hints.read(failure).map(|hint| (&**hints, hint)),
-        };
-        let triggered = hint.is_some_and(|(hints, _)| hints.triggers(failure.outcome));
-        let is_retried = match failure.should_retry {
-            Some(should) if self.heeds_should_retry => should,
-            _ => triggered || self.retry_on.contains(failure.outcome),
-        };
-        if !is_retried {
+        let hint = self.read(failure);
+        if !self.is_retried_after(failure, hint) {
             return Decision::GiveUp(GiveUp::NotRetryable);
         }
         let k = history.counted();
@@ -226,6 +228,25 @@ impl RetryPolicy {
         match hint {
             Some((hints, hint)) => self.after_hint(hints, hint, failure.outcome, history, rng),
             None => Decision::RetryAfter(self.wait(failure.outcome, k, history, rng)),
+        }
+    }
+
+    /// The server's hint, if it has one and hints are honoured.
+    fn read(&self, failure: &Failure) -> Option<(&Hints, Span)> {
+        match &self.retry_after {
+            RetryAfter::Ignore => None,
+            RetryAfter::Honour(hints) => hints.read(failure).map(|hint| (&**hints, hint)),
+        }
+    }
+
+    /// Is it retried after this failure, which has this hint?
+    fn is_retried_after(&self, failure: &Failure, hint: Option<(&Hints, Span)>) -> bool {
+        match failure.should_retry {
+            Some(should) if self.heeds_should_retry => should,
+            _ => {
+                hint.is_some_and(|(hints, _)| hints.triggers(failure.outcome))
+                    || self.retry_on.contains(failure.outcome)
+            }
         }
     }
 
@@ -306,6 +327,14 @@ impl Policy for RetryPolicy {
             return Decision::GiveUp(GiveUp::AttemptsExhausted);
         }
         Decision::RetryAfter(self.backoff.delay(k, &mut history.backoff, rng))
+    }
+
+    fn is_retried(&self, failure: &Failure) -> bool {
+        self.is_retried_after(failure, self.read(failure))
+    }
+
+    fn hint(&self, failure: &Failure) -> Option<Span> {
+        self.read(failure).map(|(_, hint)| hint)
     }
 
     fn is_failure(&self, outcome: Outcome) -> bool {

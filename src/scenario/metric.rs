@@ -20,7 +20,7 @@ pub enum Unit {
 }
 
 /// All metrics but those of single statuses, in the contract's order.
-pub const METRICS: [(&str, Unit); 49] = [
+pub const METRICS: [(&str, Unit); 52] = [
     ("operations", Unit::Count),
     ("succeeded", Unit::Count),
     ("failed", Unit::Count),
@@ -61,6 +61,7 @@ pub const METRICS: [(&str, Unit); 49] = [
     ("wasted_work", Unit::Share),
     ("utilisation", Unit::Ratio),
     ("queue_max", Unit::Count),
+    ("outcome_cancelled", Unit::Count),
     ("outcome_connection", Unit::Count),
     ("outcome_open", Unit::Count),
     ("outcome_timeout", Unit::Count),
@@ -70,6 +71,8 @@ pub const METRICS: [(&str, Unit); 49] = [
     ("throttled", Unit::Count),
     ("limiter_refused", Unit::Count),
     ("concurrency_refused", Unit::Count),
+    ("hedges", Unit::Count),
+    ("hedges_refused", Unit::Count),
 ];
 
 /// The unit of a metric; `None` if there is none of this name.

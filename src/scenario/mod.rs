@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use crate::distribution::Distribution;
 use crate::gate::GateConfig;
+use crate::hedge::HedgeConfig;
 use crate::protocol::{HintFormat, Method, Outcome};
 use crate::retry::Policy;
 use crate::units::{SimTime, Span};
@@ -325,6 +326,8 @@ pub struct PolicyConfig {
     pub policy: Arc<dyn Policy>,
     /// State that may refuse its attempts: at most one budget and one breaker.
     pub gates: Vec<GateConfig>,
+    /// What it sends beside an open attempt.
+    pub hedge: Option<HedgeConfig>,
     /// The world it runs in, if that is not the scenario's.
     pub world: Option<Arc<World>>,
 }
@@ -501,6 +504,7 @@ impl Scenario {
             name: name.to_owned(),
             policy: Arc::new(policy),
             gates: gates.to_vec(),
+            hedge: None,
             world: None,
         });
         self

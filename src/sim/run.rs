@@ -1,6 +1,7 @@
 //! One run: one policy, one replication, from the first operation until nothing is in flight. Here are its state, the event loop and the books
 //! at its end; what happens to an operation and its attempts stands in `run/life.rs`.
 
+mod hedged;
 mod life;
 
 use std::sync::atomic::Ordering;
@@ -17,6 +18,7 @@ use crate::call::{Action, Call, Held, Rules, Verdict};
 use crate::client::arrivals::{OpenLoop, Start};
 use crate::distribution::Distribution;
 use crate::gate::GateChain;
+use crate::hedge::Hedger;
 use crate::metrics::recorder::{Levels, ServerTotals};
 use crate::metrics::{Recorder, RunResult};
 use crate::protocol::{Failure, Outcome};
@@ -55,6 +57,8 @@ const _: () = assert!(Slab::<Row>::PLACE_BYTES == 64, "an operation fills one ca
 const NONE: u32 = u32::MAX;
 /// The open attempt was lost as it was sent, and nothing of it moves.
 const LOST: u32 = u32::MAX - 1;
+/// Several may be open, and stand in a table of their own.
+const HEDGED: u32 = u32::MAX - 2;
 
 /// The number of an operation of a closed loop.
 fn turn_of(client: u32, turn: u32) -> u64 {
@@ -87,6 +91,8 @@ struct Run<'a> {
     gates: GateChain,
     /// What the gates hold for each call, by the operation's place; one for all where there are no gates.
     held: Vec<Held>,
+    /// What hedging needs, where the policy hedges.
+    hedging: Option<hedged::Hedging>,
     demand: OpenLoop<'a>,
     next_start: Option<Start>,
     /// Operations that are still to start: the next of an open loop, or clients thinking.
@@ -108,10 +114,12 @@ pub fn initial_bytes(scenario: &Scenario, policy: usize) -> u64 {
     };
     let limiters = scenario.servers.iter().filter_map(|server| server.rate_limit.as_ref());
     let limiters: u64 = limiters.map(|limit| crate::server::limiter::Limiter::bytes_for(limit, clients)).sum();
-    let gates = GateChain::most_bytes(&scenario.policies[policy].gates, clients);
+    let policy = &scenario.policies[policy];
+    let gates = GateChain::most_bytes(&policy.gates, clients);
+    let hedging = policy.hedge.as_ref().map_or(0, |hedge| Hedger::initial_bytes(hedge, clients));
     let open = open_at_once(scenario);
     let open = [Slab::<Row>::bytes_for(open.operations), Slab::<Job>::bytes_for(open.attempts)];
-    [closed, limiters, gates].into_iter().chain(open).fold(0, u64::saturating_add)
+    [closed, limiters, gates, hedging].into_iter().chain(open).fold(0, u64::saturating_add)
 }
 
 /// Runs policy number `policy` of `scenario` once.
@@ -193,6 +201,7 @@ impl<'a> Run<'a> {
             faults,
             gates: GateChain::new(&config.gates, scenario.clients),
             held: vec![Held::default()],
+            hedging: config.hedge.as_ref().map(|hedge| hedged::Hedging::new(hedge, scenario.clients)),
             demand: OpenLoop::new(scenario, seed),
             next_start: None,
             to_start: 0,
@@ -220,7 +229,7 @@ impl<'a> Run<'a> {
             Event::PatienceEnds { job } => {
                 self.tell(|server, now, floor| server.lose_patience(now, job, floor));
             }
-            Event::Reply { job } => self.reply(job, false),
+            Event::Reply { job } => self.reply::<true>(job, false),
             Event::WakeUp { row } => self.timer(row),
             Event::TimeOut { row, setting } => {
                 if self.timers.popped(row, setting) {
@@ -332,6 +341,7 @@ impl<'a> Run<'a> {
             + self.timers.bytes()
             + self.gates.bytes()
             + self.held.capacity() * size_of::<Held>()
+            + self.hedging.as_ref().map_or(0, hedged::Hedging::bytes)
             + self.at_once.bytes()
             + self.queue.bytes()
             + self.servers().map(Server::bytes).sum::<usize>()
@@ -346,9 +356,13 @@ impl<'a> Run<'a> {
             let levels = self.levels();
             self.recorder.tick(SimTime(self.now.0.saturating_sub(1)), levels);
         }
-        for (_, row) in self.rows.iter() {
+        for (row_id, row) in self.rows.iter() {
             let measured = self.recorder.measured(row.start);
-            if row.open_job != NONE {
+            if row.open_job == HEDGED {
+                for open in self.hedging.iter().flat_map(|hedging| hedging.open(row_id)) {
+                    self.recorder.attempt_ended(self.now, row.operation, open.attempt, Outcome::Open, measured);
+                }
+            } else if row.open_job != NONE {
                 let attempt = row.call.attempts();
                 self.recorder.attempt_ended(self.now, row.operation, attempt, Outcome::Open, measured);
             }

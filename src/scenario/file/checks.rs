@@ -250,6 +250,14 @@ fn policies(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
             ));
         }
     }
+    for Named { name, .. } in parts.policies.iter().filter(|policy| policy.table.lingers_for_ever()) {
+        let title = format!("policy `{name}` keeps attempts open after their time-out, and nothing ends them");
+        let place = tree::key_place(root, &["policy", name, "hedge"]);
+        errors.push(
+            Diagnostic::error("lingers-for-ever", title, place, "a lost one would stay open to the end of the run")
+                .help("a deadline that ends attempts: `deadline = \"10s\"`"),
+        );
+    }
     for Named { name, table } in parts.policies.iter().filter(|policy| policy.table.attempts.is_none()) {
         let given = [
             ("backoff", table.backoff.is_some()),
@@ -259,6 +267,7 @@ fn policies(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
             ("concurrency", table.concurrency.is_some()),
             ("retry_after", table.retry_after.is_some()),
             ("should_retry", table.heeds_should_retry()),
+            ("hedge", table.hedges_on_timeout()),
         ];
         if let Some((key, _)) = given.iter().find(|(_, given)| *given) {
             let title = format!("policy `{name}` has a `{key}`, but makes one attempt only");

@@ -117,7 +117,7 @@ fn is_choice(path: &[&str]) -> bool {
             | ["load", "arrivals", "closed", "think"]
             | ["server", _, "service_time" | "network" | "max_wait" | "idempotency"]
             | ["fault", _, "added_latency"]
-            | ["policy", _, "backoff" | "breaker" | "budget" | "throttle" | "limiter" | "retry_after"]
+            | ["policy", _, "backoff" | "breaker" | "budget" | "throttle" | "limiter" | "retry_after" | "hedge"]
             | ["policy", _, "backoff_for", _]
     )
 }

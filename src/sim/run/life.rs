@@ -35,6 +35,9 @@ impl Run<'_> {
             executions: 0,
         });
         self.at_once.operation(self.now, row_id);
+        if self.hedging.is_some() {
+            return self.start_hedged(row_id);
+        }
         if !self.gates.is_empty() && self.held.len() <= row_id as usize {
             self.held.resize(row_id as usize + 1, Held::default());
         }
@@ -85,7 +88,7 @@ impl Run<'_> {
 
     /// An attempt leaves its client, and something of it moves from now on.
     #[inline(always)]
-    fn take_off(&mut self, row_id: u32, attempt: u32) -> u32 {
+    pub(super) fn take_off(&mut self, row_id: u32, attempt: u32) -> u32 {
         let row = &mut self.rows[row_id];
         let keyed = self.server.knows_keys() && self.policy.key() == KeyMode::PerOperation;
         let job = self.jobs.insert(Job::new(row.operation, attempt, row_id, row.client, keyed));
@@ -127,7 +130,7 @@ impl Run<'_> {
 
     /// One way over the network.
     #[inline(always)]
-    fn leg(&self, operation: u64, attempt: u32, own: Purpose, added: Purpose) -> Span {
+    pub(super) fn leg(&self, operation: u64, attempt: u32, own: Purpose, added: Purpose) -> Span {
         self.server.constant_leg().unwrap_or_else(|| self.random_leg(operation, attempt, own, added))
     }
 
@@ -169,7 +172,7 @@ impl Run<'_> {
                     let Job { operation, attempt, .. } = self.jobs[job];
                     let delay = self.leg(operation, attempt, Purpose::NetworkBack, Purpose::AddedBack);
                     if delay == Span::ZERO {
-                        self.reply(job, executed);
+                        self.reply::<false>(job, executed);
                     } else {
                         self.rows[self.jobs[job].row].executions += u32::from(executed);
                         self.queue.push(self.now + delay, Event::Reply { job });
@@ -195,9 +198,12 @@ impl Run<'_> {
         self.outputs.clear();
     }
 
-    /// A reply reaches its client, who may have stopped waiting. `executed`: at the same instant.
+    /// A reply reaches its client, who may have stopped waiting. `executed`: at the same instant. `IN_TURN`: as an event of its own.
     #[inline(always)]
-    pub(super) fn reply(&mut self, job_id: u32, executed: bool) {
+    pub(super) fn reply<const IN_TURN: bool>(&mut self, job_id: u32, executed: bool) {
+        if self.hedging.is_some() {
+            return self.reply_hedged(job_id, executed, IN_TURN);
+        }
         let job = self.jobs.remove(job_id);
         let row = &mut self.rows[job.row];
         row.in_flight -= 1;
@@ -233,6 +239,9 @@ impl Run<'_> {
         let row = &mut self.rows[row_id];
         let timed_out = row.open_job;
         if timed_out != NONE {
+            if timed_out == HEDGED {
+                return self.timer_hedged(row_id);
+            }
             row.open_job = NONE;
             let (attempt, measured) = (row.call.attempts(), self.recorder.measured(row.start));
             self.recorder.attempt_ended(self.now, row.operation, attempt, Outcome::Timeout, measured);
@@ -271,7 +280,7 @@ impl Run<'_> {
     }
 
     /// Counts the refusal of a gate, if one has just refused.
-    fn count_refusal(&mut self, measured: bool) -> bool {
+    pub(super) fn count_refusal(&mut self, measured: bool) -> bool {
         let refusal = self.gates.take_refusal();
         if let Some(gate) = refusal {
             self.recorder.refused(self.gates.config(gate).rule.refusal(), measured);
@@ -281,7 +290,7 @@ impl Run<'_> {
 
     /// An operation has ended for its client.
     #[inline(always)]
-    fn end(&mut self, row_id: u32, verdict: Verdict) {
+    pub(super) fn end(&mut self, row_id: u32, verdict: Verdict) {
         let row = &self.rows[row_id];
         let (client, operation, start) = (row.client, row.operation, row.start);
         let measured = self.recorder.measured(start);
@@ -294,7 +303,7 @@ impl Run<'_> {
 
     /// Takes the operation off the books once it has ended and nothing of it is in flight.
     #[inline(always)]
-    fn release(&mut self, row_id: u32) {
+    pub(super) fn release(&mut self, row_id: u32) {
         let row = &self.rows[row_id];
         let verdict = row.call.verdict();
         if verdict.is_none() || row.in_flight > 0 {

@@ -288,7 +288,7 @@ fn named<'a>(policy: &'a DeTable<'_>) -> Option<(&'a str, Place)> {
 }
 
 /// Gives each policy with a preset the keys that it does not have. They stand where the preset is named: what is wrong with them is wrong
-/// there. A preset that there is not is left to who reads the table. A gate that is `"none"` has kept the preset's away, and goes.
+/// there. A preset that there is not is left to who reads the table. A gate or a hedge that is `"none"` has kept the preset's away, and goes.
 pub fn fill(root: &mut DeTable<'_>) {
     let Some(DeValue::Table(policies)) = root.get_mut("policy").map(Spanned::get_mut) else { return };
     for (_, node) in policies.iter_mut() {
@@ -301,7 +301,7 @@ pub fn fill(root: &mut DeTable<'_>) {
             }
         }
         let absent = |key: &str| policy.get(key).is_some_and(|gate| gate.get_ref().as_str() == Some("none"));
-        let gone: Vec<&str> = GATES.into_iter().filter(|key| absent(key)).collect();
+        let gone: Vec<&str> = GATES.into_iter().chain(["hedge"]).filter(|key| absent(key)).collect();
         for key in gone {
             policy.remove(key);
         }

@@ -9,6 +9,7 @@ pub mod distribution;
 pub mod expect;
 pub mod fault;
 pub mod gate;
+pub mod hedge;
 pub mod hint;
 pub mod limits;
 pub mod load;

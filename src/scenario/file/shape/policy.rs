@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::backoff::BackoffChoice;
 use super::gate::{BreakerChoice, BudgetChoice, ConcurrencyTable, LimiterChoice, ThrottleChoice};
+use super::hedge::HedgeChoice;
 use super::hint::RetryAfterChoice;
 use super::limits::{self, FreeRetries, RetriesFor};
 use crate::gate::{GateConfig, OnRefusal};
@@ -93,6 +94,10 @@ pub struct PolicyTable {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<OrNone<ConcurrencyTable>>")]
     pub concurrency: Option<ConcurrencyTable>,
+    /// Another attempt beside one that is open, in case that one is slow. Default: `"none"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<OrNone<HedgeChoice>>")]
+    pub hedge: Option<HedgeChoice>,
     /// What is different in the world of this row: paths of `server`, `fault` and `load`. Default: nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub with: Option<With>,
@@ -250,7 +255,13 @@ impl PolicyTable {
     /// As the engine knows it. Call [`PolicyTable::resolve`] first.
     pub fn build(&self, name: &str, method: Method) -> PolicyConfig {
         let policy = Arc::new(self.retry_policy(method));
-        PolicyConfig { name: name.to_owned(), policy, gates: self.gates(), world: None }
+        PolicyConfig {
+            name: name.to_owned(),
+            policy,
+            gates: self.gates(),
+            hedge: self.hedge.as_ref().map(HedgeChoice::build),
+            world: None,
+        }
     }
 
     /// The same without gates.
@@ -294,6 +305,17 @@ impl PolicyTable {
         gates.into_iter().flatten().collect()
     }
 
+    /// True if an attempt stays open after its time-out, and nothing is there that ends it.
+    pub fn lingers_for_ever(&self) -> bool {
+        let ends = self.deadline.0.is_some() && self.at_deadline == AtDeadlineName::Abandon;
+        self.hedges_on_timeout() && !ends
+    }
+
+    /// True if a time-out is what sets a hedge off.
+    pub fn hedges_on_timeout(&self) -> bool {
+        self.hedge.as_ref().is_some_and(HedgeChoice::is_on_timeout)
+    }
+
     /// True if it heeds the server's word whether to try again.
     pub fn heeds_should_retry(&self) -> bool {
         self.should_retry == ShouldRetryName::Honour
@@ -321,6 +343,8 @@ impl PolicyTable {
             Some(("timeout_cap", "timeout_factor"))
         } else if self.at_deadline == AtDeadlineName::Finish && self.deadline.0.is_none() {
             Some(("at_deadline", "deadline"))
+        } else if self.hedges_on_timeout() && self.timeout.0.is_none() {
+            Some(("hedge", "timeout"))
         } else {
             None
         }

@@ -38,14 +38,20 @@ pub enum RefusalName {
     Retry,
 }
 
+impl ScopeName {
+    /// As the engine knows it.
+    pub fn build(self) -> Scope {
+        match self {
+            ScopeName::Client => Scope::Client,
+            ScopeName::Fleet => Scope::Fleet,
+        }
+    }
+}
+
 fn gate(rule: GateRule, scope: ScopeName, on_refusal: RefusalName) -> GateConfig {
-    let scope = match scope {
-        ScopeName::Client => Scope::Client,
-        ScopeName::Fleet => Scope::Fleet,
-    };
     let on_refusal = match on_refusal {
         RefusalName::Fail => OnRefusal::Fail,
         RefusalName::Retry => OnRefusal::Retry,
     };
-    GateConfig { rule, scope, on_refusal }
+    GateConfig { rule, scope: scope.build(), on_refusal }
 }

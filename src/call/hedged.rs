@@ -1,0 +1,676 @@
+//! A call of which several attempts may be open: what hedging adds to a [`Call`].
+//!
+//! A *try* is a first attempt or a retry with the hedges beside it. Only when a try has failed as a whole is the call asked whether there is
+//! another one. Where a time-out sets hedges off, it ends a try without ending its attempt, which lingers beside the next try.
+//!
+//! The first success wins, and so does the first failure that is not retried: whatever else is open is given up.
+
+use super::{Action, Call, Draws, ForGates, Held, Rules, State, Verdict, tell_gates};
+use crate::gate::{Admission, Ask, Moment};
+use crate::hedge::{Hedger, OnFailure, Trigger};
+use crate::protocol::{Failure, Outcome};
+use crate::retry::{GiveUp, History};
+use crate::units::SimTime;
+
+/// What the driver must do. After each but [`Deed::Over`] it asks for the next, with [`Hedged::on_hedge`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// Nothing for now.
+    Rest,
+    /// Send this attempt.
+    Send {
+        /// Its number, from 1.
+        attempt: u32,
+        /// It is a hedge.
+        hedge: bool,
+    },
+    /// This attempt has timed out; if there is a verdict, the call is over too.
+    TimedOut(Open, Option<Verdict>),
+    /// The call is over, and what is still open ([`Hedged::open`]) was given up.
+    Over(Verdict),
+}
+
+/// An attempt that is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// Its number, from 1.
+    pub attempt: u32,
+    /// For the driver.
+    pub tag: u32,
+    /// When the client stops waiting, or only begins to look for another one.
+    due: SimTime,
+    held: Held,
+    /// Its time-out has passed, and nobody counts on it any more.
+    lingers: bool,
+}
+
+/// What is remembered of a call beside the [`Call`].
+#[derive(Clone, Debug, Default)]
+pub struct Hedged {
+    /// In the order of their numbers.
+    open: Vec<Open>,
+    sent: u32,
+    /// Hedges of this try.
+    beside: u32,
+    /// When the next hedge is due, if one is.
+    next: Option<SimTime>,
+    /// When the wait before the next try is over, if there is one.
+    wake: Option<SimTime>,
+    /// The first of this try's failures, by the number of its attempt.
+    failure: Option<(u32, Failure)>,
+    /// There will be no further try.
+    gave_up: Option<GiveUp>,
+    /// How the last attempt to end did.
+    after: Option<Outcome>,
+    /// What gates gave the try that is being prepared.
+    held: Held,
+}
+
+/// The call, and those who are asked. Of [`Rules::held`] only one attempt at a time makes use.
+pub struct Parties<'a, 'b> {
+    /// The call.
+    pub call: &'a mut Call,
+    /// Policy and gates.
+    pub rules: &'a mut Rules<'b>,
+    /// The policy's hedging.
+    pub hedger: &'a mut Hedger,
+}
+
+impl Hedged {
+    /// What is open.
+    pub fn open(&self) -> &[Open] {
+        &self.open
+    }
+
+    /// Takes what is open away, for a call that is over.
+    pub fn take_open(&mut self) -> Vec<Open> {
+        std::mem::take(&mut self.open)
+    }
+
+    /// Gives the list back, whose room serves the next call.
+    pub fn put_back(&mut self, mut open: Vec<Open>) {
+        open.clear();
+        self.open = open;
+    }
+
+    /// Attempts sent so far.
+    pub fn sent(&self) -> u32 {
+        self.sent
+    }
+
+    /// Notes something about an open attempt, for [`Open::tag`].
+    pub fn tag(&mut self, attempt: u32, tag: u32) {
+        if let Some(open) = self.open.iter_mut().find(|open| open.attempt == attempt) {
+            open.tag = tag;
+        }
+    }
+
+    /// When [`Hedged::on_due`] is to be called, if nothing else happens before.
+    pub fn due(&self) -> SimTime {
+        let others = self.open.iter().map(|open| open.due);
+        others.chain(self.next).chain(self.wake).min().unwrap_or(SimTime::NEVER)
+    }
+
+    /// Begins the call, which is new.
+    pub fn begin(&mut self, now: SimTime, parties: &mut Parties, draws: &mut impl Draws) -> Deed {
+        let open = self.take_open();
+        *self = Hedged::default();
+        self.put_back(open);
+        *parties.rules.held = Held::default();
+        let action = parties.call.begin(now, parties.rules, draws);
+        self.act(now, action, parties)
+    }
+
+    /// An attempt was answered; `None` if it is not open any more.
+    pub fn on_reply(
+        &mut self,
+        now: SimTime,
+        attempt: u32,
+        reply: Failure,
+        parties: &mut Parties,
+        draws: &mut impl Draws,
+    ) -> Option<Deed> {
+        let place = self.open.iter().position(|open| open.attempt == attempt)?;
+        let open = self.open.remove(place);
+        let policy = parties.rules.policy;
+        self.end(now, &open, reply.outcome, parties);
+        if reply.outcome.is_success() {
+            return Some(self.over(now, Verdict::Succeeded, parties));
+        }
+        let retried = policy.is_retried(&reply);
+        if !retried && !policy.is_failure(reply.outcome) {
+            return Some(self.over(now, Verdict::Failed(GiveUp::NotRetryable), parties));
+        }
+        if open.lingers {
+            // A bad answer to an attempt that was given up on is nothing new.
+            return Some(self.nothing_left(now, parties).map_or(Deed::Rest, Deed::Over));
+        }
+        if !retried {
+            // The server forbids it.
+            self.no_more_hedges(parties);
+        }
+        Some(self.try_failed(now, attempt, reply, parties, draws).map_or(Deed::Rest, Deed::Over))
+    }
+
+    /// It is time for something: one time-out or hedge after the other, until there is nothing to do. A wait that was over when the
+    /// instant began ([`Hedged::wakes`]) comes after that, once: what begins to wait at this instant is a later event.
+    pub fn on_due(&mut self, now: SimTime, parties: &mut Parties, draws: &mut impl Draws) -> Deed {
+        match self.open.iter().position(|open| open.due <= now) {
+            Some(place) => self.on_timeout(now, place, parties, draws),
+            None => self.on_hedge(now, parties, draws),
+        }
+    }
+
+    /// True if a wait is over now.
+    pub fn wakes(&self, now: SimTime) -> bool {
+        self.wake.is_some_and(|wake| wake <= now)
+    }
+
+    /// The wait is over.
+    pub fn on_wake(&mut self, now: SimTime, parties: &mut Parties, draws: &mut impl Draws) -> Deed {
+        self.wake = None;
+        *parties.rules.held = self.held;
+        let action = parties.call.on_wake(now, parties.rules, draws);
+        self.act(now, action, parties)
+    }
+
+    /// Sends the next hedge if it is due.
+    pub fn on_hedge(&mut self, now: SimTime, parties: &mut Parties, draws: &mut impl Draws) -> Deed {
+        if !self.next.is_some_and(|next| next <= now) {
+            return Deed::Rest;
+        }
+        self.next = None;
+        if parties.call.too_late(now) {
+            return Deed::Rest;
+        }
+        let Some(due) = self.ask(now, parties, draws) else {
+            // Whoever says no to one hedge will say no to the next.
+            self.no_more_hedges(parties);
+            return self.tried_all(now, parties, draws).map_or(Deed::Rest, Deed::Over);
+        };
+        self.beside += 1;
+        self.sends(now, due, parties);
+        Deed::Send { attempt: self.sent, hedge: true }
+    }
+
+    /// The caller is gone: whatever is open ends without an outcome.
+    pub fn abandon(&mut self, parties: &mut Parties) {
+        self.release(parties);
+        if let State::Waiting(next) = parties.call.state {
+            parties.call.not_awaited(next, parties.rules);
+        }
+        parties.call.state = State::Abandoned;
+    }
+
+    /// May a hedge go out now, and until when is it waited for? Nothing is charged unless all agree. A hedge does not wait at a limiter.
+    fn ask(&mut self, now: SimTime, parties: &mut Parties, draws: &mut impl Draws) -> Option<SimTime> {
+        let Parties { call, rules, hedger } = parties;
+        let after = self.after.unwrap_or(Outcome::Open);
+        let ask = Ask { now, attempt: self.sent + 1, waited: false, after };
+        if !hedger.check(ask, rules.client, draws.gates()) {
+            return None;
+        }
+        *rules.held = Held { after: Some(after), ..Held::default() };
+        if !rules.gates.is_empty() {
+            let held = &mut *rules.held;
+            let admission =
+                rules.gates.admit(Moment::Hedge, ask, rules.client, &mut held.permits, &mut ForGates(draws));
+            if admission != Admission::Admitted {
+                return None;
+            }
+            rules.gates.on_retry_sent(rules.client);
+        }
+        hedger.charge(ask, rules.client);
+        rules.held.sent = now;
+        // As the try beside which it stands.
+        let of_try = History { attempts: call.history.attempts.saturating_sub(1), ..call.history };
+        let plan = rules.policy.attempt(&of_try);
+        let deadline = if plan.outlives_deadline { SimTime::NEVER } else { call.deadline };
+        Some(plan.timeout.map_or(SimTime::NEVER, |timeout| now + timeout).min(deadline))
+    }
+
+    /// Does what the call says.
+    fn act(&mut self, now: SimTime, action: Action, parties: &mut Parties) -> Deed {
+        self.held = *parties.rules.held;
+        match action {
+            Action::Send { due, .. } => {
+                (self.beside, self.failure) = (0, None);
+                if self.sent == 0 {
+                    parties.hedger.on_first_attempt(now, parties.rules.client);
+                }
+                self.held.sent = now;
+                *parties.rules.held = self.held;
+                self.sends(now, due, parties);
+                Deed::Send { attempt: self.sent, hedge: false }
+            }
+            Action::WakeAt(at) => {
+                self.wake = Some(at);
+                Deed::Rest
+            }
+            Action::Finish(verdict) => self.finish(now, verdict, parties).map_or(Deed::Rest, Deed::Over),
+        }
+    }
+
+    /// An attempt is sent: the next one beside it is due some time later.
+    fn sends(&mut self, now: SimTime, due: SimTime, parties: &mut Parties) {
+        self.sent = self.sent.saturating_add(1);
+        self.open.push(Open { attempt: self.sent, tag: 0, due, held: *parties.rules.held, lingers: false });
+        let delay = parties.hedger.delay(now, parties.rules.client);
+        let left = self.beside < parties.hedger.config().extra;
+        self.next = delay.filter(|_| left).map(|delay| now + delay);
+    }
+
+    /// An attempt has timed out, or only lingers from now on.
+    fn on_timeout(&mut self, now: SimTime, place: usize, parties: &mut Parties, draws: &mut impl Draws) -> Deed {
+        let lingers = parties.hedger.config().trigger == Trigger::Timeout && !parties.call.too_late(now);
+        if lingers {
+            let open = self.open[place];
+            self.end(now, &open, Outcome::Timeout, parties);
+            self.open[place] = Open { due: parties.call.deadline, lingers: true, ..open };
+            *parties.rules.held = self.held;
+            // Whatever is retried otherwise: the attempt has not failed.
+            let decision = parties.rules.policy.on_refusal(&mut parties.call.history, draws.jitter());
+            let action = parties.call.decided(now, decision, parties.rules, draws);
+            return self.act(now, action, parties);
+        }
+        let open = self.open.remove(place);
+        self.end(now, &open, Outcome::Timeout, parties);
+        let verdict = if open.lingers {
+            self.nothing_left(now, parties)
+        } else {
+            self.try_failed(now, open.attempt, Failure::new(Outcome::Timeout), parties, draws)
+        };
+        Deed::TimedOut(open, verdict)
+    }
+
+    /// An attempt that counted has failed: is there a hedge to come, or something open, or has the try failed with it?
+    fn try_failed(
+        &mut self,
+        now: SimTime,
+        attempt: u32,
+        reply: Failure,
+        parties: &mut Parties,
+        draws: &mut impl Draws,
+    ) -> Option<Verdict> {
+        if self.failure.is_none_or(|(first, _)| attempt < first) {
+            self.failure = Some((attempt, reply));
+        }
+        let config = parties.hedger.config();
+        if self.beside < config.extra {
+            match (parties.rules.policy.hint(&reply), config.on_failure) {
+                (Some(hint), _) => self.next = Some(now + hint),
+                (None, OnFailure::Next) => self.next = Some(now),
+                (None, OnFailure::Wait) => {}
+                (None, OnFailure::End) if self.counts() => {}
+                (None, OnFailure::End) => self.next = None,
+            }
+        }
+        // With time at its end there is no other attempt.
+        if parties.call.too_late(now) {
+            self.next = None;
+        }
+        self.tried_all(now, parties, draws)
+    }
+
+    /// If nothing of the try is open or to come, it has failed.
+    fn tried_all(&mut self, now: SimTime, parties: &mut Parties, draws: &mut impl Draws) -> Option<Verdict> {
+        if self.counts() || self.next.is_some() {
+            return None;
+        }
+        let (_, failure) = self.failure.take()?;
+        *parties.rules.held = self.held;
+        let action = parties.call.failed(now, &failure, parties.rules, draws);
+        match self.act(now, action, parties) {
+            Deed::Over(verdict) => Some(verdict),
+            _ => None,
+        }
+    }
+
+    /// True if an attempt is open on which somebody counts.
+    fn counts(&self) -> bool {
+        self.open.iter().any(|open| !open.lingers)
+    }
+
+    fn no_more_hedges(&mut self, parties: &mut Parties) {
+        (self.next, self.beside) = (None, parties.hedger.config().extra);
+    }
+
+    /// There will be no further try. What lingers may still win.
+    fn finish(&mut self, now: SimTime, verdict: Verdict, parties: &mut Parties) -> Option<Verdict> {
+        match verdict {
+            Verdict::Failed(reason) if !self.open.is_empty() => {
+                self.gave_up = Some(reason);
+                parties.call.state = State::Open;
+                None
+            }
+            verdict => {
+                self.over(now, verdict, parties);
+                Some(verdict)
+            }
+        }
+    }
+
+    /// If there will be no further try, and nothing lingers, the call has failed.
+    fn nothing_left(&mut self, now: SimTime, parties: &mut Parties) -> Option<Verdict> {
+        let reason = self.gave_up.filter(|_| self.open.is_empty())?;
+        self.over(now, Verdict::Failed(reason), parties);
+        Some(Verdict::Failed(reason))
+    }
+
+    /// The call is over.
+    fn over(&mut self, now: SimTime, verdict: Verdict, parties: &mut Parties) -> Deed {
+        for open in &self.open {
+            parties.hedger.saw(now, parties.rules.client, now.since(open.held.sent));
+        }
+        self.release(parties);
+        parties.call.over(verdict, parties.rules);
+        (self.next, self.wake) = (None, None);
+        Deed::Over(verdict)
+    }
+
+    /// Gates forget what is open.
+    fn release(&self, parties: &mut Parties) {
+        for open in self.open.iter().filter(|open| !open.lingers) {
+            parties.rules.gates.on_abandon(parties.rules.client, &open.held.permits, open.attempt);
+        }
+    }
+
+    /// An attempt has ended, or its time-out has passed: whoever listens is told, once.
+    fn end(&mut self, now: SimTime, open: &Open, outcome: Outcome, parties: &mut Parties) {
+        if outcome.is_success() || outcome == Outcome::Timeout {
+            parties.hedger.saw(now, parties.rules.client, now.since(open.held.sent));
+        }
+        if !open.lingers {
+            self.after = Some(outcome);
+            *parties.rules.held = open.held;
+            if !parties.rules.gates.is_empty() {
+                tell_gates(now, outcome, open.attempt, parties.rules);
+            }
+            self.held.after = Some(outcome);
+        }
+    }
+}
+
+impl Call {
+    /// The call is over, whatever it was waiting for.
+    fn over(&mut self, verdict: Verdict, rules: &mut Rules) {
+        if let State::Waiting(next) = self.state {
+            self.not_awaited(next, rules);
+        }
+        self.state = State::Done(verdict);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::breaker::ConsecutiveBreakerConfig;
+    use crate::gate::budget::{RatioBudgetConfig, TokenBudgetConfig, Tokens};
+    use crate::gate::concurrency::ConcurrencyConfig;
+    use crate::gate::limiter::{OnLimit, RateLimiterConfig};
+    use crate::gate::{GateChain, GateConfig, GateRule, Scope};
+    use crate::hedge::{HedgeConfig, Losers};
+    use crate::retry::{AtDeadline, Backoff, OutcomeClass, OutcomeSet, RetryAfter, RetryPolicy};
+    use crate::rng::{KeyedRng, Purpose};
+    use crate::units::Span;
+
+    const OK: Outcome = Outcome::OK;
+    const ERROR: Outcome = Outcome::Status(503);
+
+    /// One attempt with a hedge two seconds later.
+    fn hedge(extra: u32) -> HedgeConfig {
+        HedgeConfig {
+            trigger: Trigger::Fixed(Some(Span::secs(2))),
+            extra,
+            on_failure: OnFailure::Next,
+            losers: Losers::Cancel,
+            budget: None,
+            scope: Scope::Client,
+        }
+    }
+
+    fn policy(attempts: u32) -> RetryPolicy {
+        RetryPolicy { attempts: Some(attempts), backoff: Backoff::fixed(Span::secs(10)), ..RetryPolicy::default() }
+    }
+
+    /// Plays calls, each ten seconds after the one before is over, against replies, each so many seconds after its attempt was sent; an attempt without
+    /// one is never answered. Returns what was done, in words, with instants in seconds from the beginning of each call.
+    fn played(
+        policy: &RetryPolicy,
+        config: &HedgeConfig,
+        gates: &mut GateChain,
+        calls: &[&[(f64, Failure)]],
+    ) -> String {
+        let (mut hedger, mut held, mut hedged) = (Hedger::new(config, 1), Held::default(), Hedged::default());
+        let mut draws = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
+        let (mut now, mut said) = (SimTime::ZERO, Vec::new());
+        for replies in calls {
+            let start = now;
+            let at = |now: SimTime| format!("{}", now.since(start).seconds());
+            let mut rules = Rules { policy, gates: &mut *gates, held: &mut held, client: 0 };
+            let mut call = Call::new(now, policy);
+            let mut parties = Parties { call: &mut call, rules: &mut rules, hedger: &mut hedger };
+            let mut coming: Vec<(SimTime, u32, Failure)> = Vec::new();
+            let mut deed = hedged.begin(now, &mut parties, &mut draws);
+            let verdict = 'call: loop {
+                loop {
+                    match deed {
+                        Deed::Rest => break,
+                        Deed::Send { attempt, hedge } => {
+                            said.push(format!("{attempt}{}@{}", if hedge { "h" } else { "" }, at(now)));
+                            if let Some((after, reply)) = replies.get(attempt as usize - 1) {
+                                coming.push((now + Span::from_seconds(*after), attempt, *reply));
+                            }
+                        }
+                        Deed::TimedOut(open, verdict) => {
+                            said.push(format!("{}-@{}", open.attempt, at(now)));
+                            coming.retain(|(_, attempt, _)| *attempt != open.attempt);
+                            if let Some(verdict) = verdict {
+                                break 'call verdict;
+                            }
+                        }
+                        Deed::Over(verdict) => break 'call verdict,
+                    }
+                    deed = hedged.on_hedge(now, &mut parties, &mut draws);
+                }
+                coming.sort_by_key(|(at, attempt, _)| (*at, *attempt));
+                let due = hedged.due();
+                match coming.first().copied() {
+                    Some((at, attempt, reply)) if at <= due => {
+                        now = at;
+                        coming.remove(0);
+                        deed = hedged
+                            .on_reply(now, attempt, reply, &mut parties, &mut draws)
+                            .expect("a cancelled attempt is not answered");
+                    }
+                    _ => {
+                        assert!(due < SimTime::NEVER, "it waits for ever: {said:?}");
+                        now = due;
+                        let woken = hedged.wakes(now);
+                        deed = hedged.on_due(now, &mut parties, &mut draws);
+                        if deed == Deed::Rest && woken {
+                            deed = hedged.on_wake(now, &mut parties, &mut draws);
+                        }
+                    }
+                }
+            };
+            let ended = match verdict {
+                Verdict::Succeeded => "ok".to_owned(),
+                Verdict::Failed(reason) => format!("{reason:?}"),
+            };
+            said.push(format!("{ended}@{}", at(now)));
+            said.extend(hedged.open().iter().map(|open| format!("x{}", open.attempt)));
+            assert_eq!(call.verdict(), Some(verdict));
+            now = now + Span::secs(10);
+        }
+        said.join(" ")
+    }
+
+    fn check(policy: &RetryPolicy, config: &HedgeConfig, replies: &[(f64, Outcome)], expected: &str) {
+        let replies: Vec<_> = replies.iter().map(|(after, outcome)| (*after, Failure::new(*outcome))).collect();
+        let got = played(policy, config, &mut GateChain::new(&[], 1), &[&replies]);
+        assert_eq!(got, expected, "{config:?}");
+    }
+
+    #[test]
+    fn the_first_good_answer_wins() {
+        let never = (1e9, OK);
+        check(&policy(1), &hedge(1), &[(1.0, OK)], "1@0 ok@1");
+        check(&policy(1), &hedge(1), &[(9.0, OK), (1.0, OK)], "1@0 2h@2 ok@3 x1");
+        check(&policy(1), &hedge(1), &[(2.5, OK), (1.0, OK)], "1@0 2h@2 ok@2.5 x2");
+        check(&policy(1), &hedge(3), &[never, never, never, (1.0, OK)], "1@0 2h@2 3h@4 4h@6 ok@7 x1 x2 x3");
+        // All at once.
+        let at_once = HedgeConfig { trigger: Trigger::Fixed(Some(Span::ZERO)), ..hedge(2) };
+        check(&policy(1), &at_once, &[(3.0, OK), (2.0, OK), (5.0, OK)], "1@0 2h@0 3h@0 ok@2 x1 x3");
+        // A failure that is not retried is an answer like a good one.
+        let fatal = Outcome::Status(400);
+        check(&policy(3), &hedge(1), &[(9.0, OK), (1.0, fatal)], "1@0 2h@2 NotRetryable@3 x1");
+    }
+
+    #[test]
+    fn a_failure_sets_off_the_next() {
+        let only_then = HedgeConfig { trigger: Trigger::Fixed(None), ..hedge(2) };
+        let wait = HedgeConfig { on_failure: OnFailure::Wait, ..hedge(2) };
+        let end = HedgeConfig { on_failure: OnFailure::End, ..hedge(2) };
+        let replies = [(1.0, ERROR), (1.0, ERROR), (1.0, OK)];
+        check(&policy(1), &hedge(2), &replies, "1@0 2h@1 3h@2 ok@3");
+        check(&policy(1), &only_then, &replies, "1@0 2h@1 3h@2 ok@3");
+        check(&policy(1), &wait, &replies, "1@0 2h@2 3h@4 ok@5");
+        check(&policy(1), &end, &replies, "1@0 AttemptsExhausted@1");
+        // With another one open the try is not over, and the next comes in its time.
+        let replies = [(3.0, ERROR), (9.0, OK), (1.0, OK)];
+        check(&policy(1), &end, &replies, "1@0 2h@2 3h@4 ok@5 x2");
+        check(&policy(1), &hedge(2), &replies, "1@0 2h@2 3h@3 ok@4 x2");
+        // A hedge that is sent begins the spacing anew.
+        let never = (1e9, OK);
+        check(&policy(1), &hedge(2), &[(1.0, ERROR), never, (2.0, OK)], "1@0 2h@1 3h@3 ok@5 x2");
+    }
+
+    #[test]
+    fn a_try_fails_as_a_whole() {
+        let all = [(1.0, ERROR), (1.0, ERROR), (1.0, ERROR), (9.0, OK), (1.0, OK)];
+        check(&policy(1), &hedge(1), &all, "1@0 2h@1 AttemptsExhausted@2");
+        // Each try has its own hedges, and its wait begins when the last of them has failed.
+        check(&policy(2), &hedge(1), &all, "1@0 2h@1 3@12 4h@13 ok@22");
+        check(&policy(2), &hedge(2), &all, "1@0 2h@1 3h@2 4@13 5h@15 ok@16 x4");
+        // What came to the earliest of its attempts decides: here the backoff after a 429.
+        let special =
+            RetryPolicy { backoff_for: vec![(OutcomeClass::Status(429), Backoff::fixed(Span::secs(3)))], ..policy(2) };
+        let replies = [(9.0, Outcome::Status(429)), (1.0, ERROR), (1.0, OK)];
+        check(&special, &hedge(1), &replies, "1@0 2h@2 3@12 ok@13");
+    }
+
+    #[test]
+    fn each_attempt_has_its_timeout() {
+        let patient = RetryPolicy { timeout: Some(Span::secs(5)), ..policy(2) };
+        check(&patient, &hedge(1), &[], "1@0 2h@2 1-@5 2-@7 3@17 4h@19 3-@22 4-@24 AttemptsExhausted@24");
+        // A time-out is a failure, and sets off the next.
+        let late = HedgeConfig { trigger: Trigger::Fixed(Some(Span::secs(60))), ..hedge(1) };
+        check(
+            &RetryPolicy { attempts: Some(1), ..patient.clone() },
+            &late,
+            &[],
+            "1@0 1-@5 2h@5 2-@10 AttemptsExhausted@10",
+        );
+        // At the deadline everything ends, and nothing begins.
+        let short = RetryPolicy { deadline: Some(Span::secs(3)), ..patient.clone() };
+        check(&short, &hedge(9), &[], "1@0 2h@2 1-@3 2-@3 Deadline@3");
+        let exact = RetryPolicy { deadline: Some(Span::secs(2)), ..patient.clone() };
+        check(&exact, &hedge(9), &[], "1@0 1-@2 Deadline@2");
+        let finish = RetryPolicy { at_deadline: AtDeadline::Finish, ..exact };
+        check(&finish, &hedge(9), &[(4.0, ERROR)], "1@0 Deadline@4");
+    }
+
+    /// Envoy's `hedge_on_per_try_timeout`.
+    #[test]
+    fn a_timeout_may_leave_its_attempt_open() {
+        let config = HedgeConfig { trigger: Trigger::Timeout, extra: 0, ..hedge(0) };
+        let policy = RetryPolicy {
+            timeout: Some(Span::secs(1)),
+            deadline: Some(Span::secs(15)),
+            backoff: Backoff::fixed(Span::secs(2)),
+            // Time-outs are not among what is retried.
+            retry_on: OutcomeSet::new(vec![OutcomeClass::ServerErrors]),
+            ..policy(2)
+        };
+        check(&policy, &config, &[(0.5, OK)], "1@0 ok@0.5");
+        // While it waits, beside the next one, and after that has failed.
+        check(&policy, &config, &[(2.0, OK)], "1@0 ok@2");
+        check(&policy, &config, &[(3.5, OK), (9.0, OK)], "1@0 2@3 ok@3.5 x2");
+        check(&policy, &config, &[(9.0, OK), (0.5, ERROR)], "1@0 2@3 ok@9");
+        check(&policy, &config, &[(9.0, OK), (0.5, OK)], "1@0 2@3 ok@3.5 x1");
+        // A late bad answer is not retried again.
+        check(&policy, &config, &[(2.0, ERROR), (0.5, OK)], "1@0 2@3 ok@3.5");
+        check(&policy, &config, &[(5.0, ERROR), (0.5, ERROR)], "1@0 2@3 AttemptsExhausted@5");
+        check(&policy, &config, &[(0.5, ERROR), (9.0, OK)], "1@0 2@2.5 ok@11.5");
+        check(&policy, &config, &[], "1@0 2@3 1-@15 2-@15 AttemptsExhausted@15");
+        check(&RetryPolicy { attempts: Some(1), ..policy }, &config, &[(9.0, OK)], "1@0 ok@9");
+    }
+
+    #[test]
+    fn the_server_may_say_when_or_forbid() {
+        let policy = RetryPolicy { retry_after: RetryAfter::up_to(None), heeds_should_retry: true, ..policy(2) };
+        let says = |after: f64| Failure { retry_after: Some(Span::from_seconds(after)), ..Failure::new(ERROR) };
+        let forbids = Failure { should_retry: Some(false), ..Failure::new(ERROR) };
+        let good = Failure::new(OK);
+        for (replies, expected) in [
+            (vec![(1.0, says(0.5)), (1.0, good)], "1@0 2h@1.5 ok@2.5"),
+            (vec![(1.0, says(4.0)), (1.0, good)], "1@0 2h@5 ok@6"),
+            // Nothing more is sent, and what is open goes on.
+            (vec![(1.0, forbids)], "1@0 NotRetryable@1"),
+            (vec![(3.0, forbids), (4.0, good)], "1@0 2h@2 ok@6"),
+        ] {
+            let got = played(&policy, &hedge(3), &mut GateChain::new(&[], 1), &[&replies]);
+            assert_eq!(got.as_str(), expected);
+        }
+    }
+
+    /// Two calls under gates, of which the second may feel the first.
+    fn check_gates(gates: &[GateRule], config: &HedgeConfig, calls: &[&[(f64, Outcome)]], expected: &str) -> GateChain {
+        let gates: Vec<_> = gates.iter().map(|rule| GateConfig::new(rule.clone(), Scope::Client)).collect();
+        let mut gates = GateChain::new(&gates, 1);
+        let calls: Vec<Vec<(f64, Failure)>> = calls
+            .iter()
+            .map(|replies| replies.iter().map(|(after, outcome)| (*after, Failure::new(*outcome))).collect())
+            .collect();
+        let calls: Vec<&[(f64, Failure)]> = calls.iter().map(Vec::as_slice).collect();
+        assert_eq!(played(&policy(1), config, &mut gates, &calls), expected);
+        gates
+    }
+
+    #[test]
+    fn budgets_may_refuse_a_hedge_but_fail_no_call() {
+        let slow: &[(f64, Outcome)] = &[(5.0, OK), (9.0, OK)];
+        // One token: the second call's hedge is not sent.
+        let tokens = TokenBudgetConfig::new(Tokens::new(1.0), Tokens::new(1.0), Tokens::new(0.0));
+        check_gates(&[GateRule::TokenBudget(tokens)], &hedge(1), &[slow, slow], "1@0 2h@2 ok@5 x2 1@0 ok@5");
+        // Two calls earn one hedge.
+        let half = RatioBudgetConfig::new(Tokens::new(0.5), 0.0, Span::secs(100));
+        let config = HedgeConfig { budget: Some(half), ..hedge(1) };
+        check_gates(&[], &config, &[slow, slow, slow], "1@0 ok@5 1@0 2h@2 ok@5 x2 1@0 ok@5");
+        // A limiter that would have it wait.
+        let limiter = RateLimiterConfig { rate: 0.1, burst: 1.0, on_limit: OnLimit::Wait };
+        check_gates(&[GateRule::RateLimiter(limiter)], &hedge(1), &[slow], "1@0 ok@5");
+        // A failure of which no hedge comes ends the try.
+        let none = RatioBudgetConfig::new(Tokens::new(0.0), 0.0, Span::secs(100));
+        let config = HedgeConfig { budget: Some(none), ..hedge(1) };
+        check_gates(&[], &config, &[&[(1.0, ERROR)]], "1@0 AttemptsExhausted@1");
+    }
+
+    /// Every attempt that a gate admitted ends for it exactly once, those that lost included.
+    #[test]
+    fn losers_give_back_what_they_hold() {
+        let fails: &[(f64, Outcome)] = &[(1.0, ERROR), (1.0, ERROR)];
+        let (slow, quick): (&[_], &[_]) = (&[(500.0, OK), (1.0, OK)], &[(1.0, OK)]);
+        // Two failures open it, and two probes close it: one was lost, and the third call is the next.
+        let breaker = GateRule::ConsecutiveBreaker(ConsecutiveBreakerConfig::new(2, Span::secs(1), 2));
+        let calls = [fails, slow, quick, quick];
+        let expected = "1@0 2h@1 AttemptsExhausted@2 1@0 2h@2 ok@3 x1 1@0 ok@1 1@0 ok@1";
+        let gates = check_gates(&[breaker], &hedge(1), &calls, expected);
+        assert_eq!((gates.counts().breaker_opened, gates.counts().breakers_open), (1, 0));
+        // The only place for an attempt beside another.
+        let place = GateRule::Concurrency(ConcurrencyConfig::retries(1));
+        let slow: &[(f64, Outcome)] = &[(5.0, OK), (9.0, OK)];
+        check_gates(&[place], &hedge(2), &[slow, slow], "1@0 2h@2 ok@5 x2 1@0 2h@2 ok@5 x2");
+    }
+}

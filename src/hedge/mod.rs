@@ -1,0 +1,188 @@
+//! Hedging: another attempt beside one that is open, for the case that it is a slow one. Whichever answers first wins.
+//!
+//! Dean and Barroso, "The Tail at Scale" (CACM 2013), hedge at the 95th percentile and get rid of most of the tail for 5% more load;
+//! gRPC's `hedgingPolicy` (proposal A6), Polly's hedging strategy, Finagle's backup requests and Envoy's `hedge_on_per_try_timeout` are
+//! what is in production. They differ in what sets a hedge off, in what a failure does, and in whether somebody counts the cost.
+//!
+//! Here is what is configured, and what calls share: the latencies seen lately, and the budget. What happens in one call stands in
+//! `call/hedged.rs`.
+
+mod latency;
+
+use rand::Rng;
+
+use crate::gate::budget::{RatioBudget, RatioBudgetConfig};
+use crate::gate::{Answer, Ask, Gate, Scope};
+use crate::units::{SimTime, Span};
+
+use latency::Latencies;
+
+/// `hedge`: what a policy does beside an open attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HedgeConfig {
+    /// What sets it off.
+    pub trigger: Trigger,
+    /// Most hedges of one try, which is a first attempt or a retry. None where a time-out is the trigger: what is sent then is a retry.
+    pub extra: u32,
+    /// What a failure does while there are hedges left.
+    pub on_failure: OnFailure,
+    /// What becomes of those that do not win.
+    pub losers: Losers,
+    /// Hedges for each call, beyond which there are none.
+    pub budget: Option<RatioBudgetConfig>,
+    /// Whose latencies and whose budget.
+    pub scope: Scope,
+}
+
+/// What sets a hedge off.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Trigger {
+    /// So long after the last attempt was sent; without a time only a failure does. gRPC: `hedgingDelay`; Polly: `Delay`.
+    Fixed(Option<Span>),
+    /// So long after the last attempt was sent as this share of the attempts of the recent past took at most (Finagle: 1 - `maxExtraLoad`).
+    Percentile {
+        /// The share.
+        at: f64,
+        /// How long the past is: three slots, of which those count that are over.
+        window: Span,
+        /// No sooner than this (Finagle: 1 ms).
+        min: Span,
+    },
+    /// The attempt's time-out, which does not end it then: it stays open beside the retry that follows (Envoy).
+    Timeout,
+}
+
+/// What a failure that would be retried does while there are hedges left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The next hedge is sent at once (gRPC's specification, Polly).
+    #[default]
+    Next,
+    /// The next hedge is sent when it is due (grpc-java, as read).
+    Wait,
+    /// If nothing else is open, no hedge is sent any more: the try has failed (Finagle).
+    End,
+}
+
+/// What becomes of the attempts that do not win.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Losers {
+    /// The client cancels them. Whether the server notices is the server's business (`abandoned_work`).
+    #[default]
+    Cancel,
+    /// They run on, and their replies are thrown away.
+    Run,
+}
+
+/// The hedging of one policy, for all of its clients.
+#[derive(Clone, Debug)]
+pub struct Hedger {
+    config: HedgeConfig,
+    /// What each client has seen, or the fleet; none where nobody looks.
+    latencies: Vec<Latencies>,
+    /// Bytes that they take beside their own size.
+    heap: usize,
+    terms: Option<<RatioBudget as Gate>::Terms>,
+    budgets: Vec<RatioBudget>,
+    refused: u64,
+}
+
+/// The place of a client's state: one state serves the whole fleet.
+fn place(states: usize, client: u32) -> usize {
+    if states == 1 { 0 } else { client as usize }
+}
+
+impl Hedger {
+    /// Nothing has happened yet.
+    pub fn new(config: &HedgeConfig, clients: u32) -> Hedger {
+        let (seeing, counting) = states(config, clients);
+        let terms = config.budget.as_ref().map(RatioBudget::terms);
+        let budgets = terms.as_ref().map_or_else(Vec::new, |terms| vec![RatioBudget::new(terms); counting as usize]);
+        let latencies = vec![Latencies::default(); seeing as usize];
+        Hedger { config: config.clone(), latencies, heap: 0, terms, budgets, refused: 0 }
+    }
+
+    /// Bytes that it takes before anything has happened.
+    pub fn initial_bytes(config: &HedgeConfig, clients: u32) -> u64 {
+        let (seeing, counting) = states(config, clients);
+        u64::from(seeing) * size_of::<Latencies>() as u64 + u64::from(counting) * size_of::<RatioBudget>() as u64
+    }
+
+    /// Bytes that it takes now.
+    pub fn bytes(&self) -> usize {
+        let (latencies, budgets) = (self.latencies.capacity(), self.budgets.capacity());
+        latencies * size_of::<Latencies>() + self.heap + budgets * size_of::<RatioBudget>()
+    }
+
+    /// What is configured.
+    pub fn config(&self) -> &HedgeConfig {
+        &self.config
+    }
+
+    /// Hedges that the budget has refused so far.
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// How long after an attempt that is sent now the next hedge is due; `None`: not by itself.
+    pub fn delay(&mut self, now: SimTime, client: u32) -> Option<Span> {
+        match self.config.trigger {
+            Trigger::Fixed(delay) => delay,
+            Trigger::Percentile { at, window, min } => {
+                let quantile = self.watch(client, |latencies| latencies.quantile(now, window, at));
+                quantile.map(|took| took.max(min))
+            }
+            Trigger::Timeout => None,
+        }
+    }
+
+    /// The first attempt of a call is sent: that earns a share of a hedge.
+    pub fn on_first_attempt(&mut self, now: SimTime, client: u32) {
+        if let Some(terms) = &self.terms {
+            let place = place(self.budgets.len(), client);
+            self.budgets[place].on_first_attempt(now, terms);
+        }
+    }
+
+    /// An attempt was answered well, has timed out or was cancelled, so long after it was sent. Failures are left out: they are mostly fast, and
+    /// say nothing about how long an answer takes (Finagle, `BackupRequestFilter.shouldRecord`).
+    pub fn saw(&mut self, now: SimTime, client: u32, took: Span) {
+        if let Trigger::Percentile { window, .. } = self.config.trigger {
+            self.watch(client, |latencies| latencies.saw(now, window, took));
+        }
+    }
+
+    /// Does something with what a client has seen, and keeps count of the memory that takes.
+    fn watch<T>(&mut self, client: u32, what: impl FnOnce(&mut Latencies) -> T) -> T {
+        let place = place(self.latencies.len(), client);
+        let latencies = &mut self.latencies[place];
+        let had = latencies.bytes();
+        let result = what(latencies);
+        self.heap = self.heap + latencies.bytes() - had;
+        result
+    }
+
+    /// Is there a hedge left in the budget? Takes none.
+    pub fn check(&mut self, ask: Ask, client: u32, rng: &mut dyn Rng) -> bool {
+        let Some(terms) = &self.terms else { return true };
+        let place = place(self.budgets.len(), client);
+        let admits = self.budgets[place].check(ask, terms, rng) == Answer::Admit;
+        self.refused += u64::from(!admits);
+        admits
+    }
+
+    /// The hedge goes out.
+    pub fn charge(&mut self, ask: Ask, client: u32) {
+        if let Some(terms) = &self.terms {
+            let place = place(self.budgets.len(), client);
+            self.budgets[place].on_admit(ask, terms);
+        }
+    }
+}
+
+/// How many remember latencies, and how many budgets there are.
+fn states(config: &HedgeConfig, clients: u32) -> (u32, u32) {
+    let each = if config.scope == Scope::Fleet { 1 } else { clients };
+    let sees = matches!(config.trigger, Trigger::Percentile { .. });
+    (if sees { each } else { 0 }, if config.budget.is_some() { each } else { 0 })
+}
