@@ -12,7 +12,7 @@ use rand::{Rng, TryRng};
 
 use crate::gate::{Admission, Ask, Ended, GateChain, GateOutcome, Moment, OnRefusal, Permits};
 use crate::protocol::{Failure, Outcome};
-use crate::retry::{Decision, GiveUp, History, Policy};
+use crate::retry::{AtLimit, Decision, GiveUp, History, Policy};
 use crate::units::SimTime;
 
 /// What the driver must do next. There is always exactly one thing.
@@ -215,7 +215,7 @@ impl Call {
         rules: &mut Rules,
         draws: &mut impl Draws,
     ) -> Action {
-        if now >= self.deadline {
+        if now >= self.deadline && self.is_over(now, rules.policy) {
             return self.finish(Verdict::Failed(GiveUp::Deadline));
         }
         let decision = rules.policy.on_failure(reply, &mut self.history, draws.jitter());
@@ -238,9 +238,9 @@ impl Call {
             Decision::Again if !rules.gates.is_empty() && rules.held.after.is_some() => now,
             Decision::Again => return self.wait(now, Next::Send),
         };
-        if self.too_late(until) {
+        let Some(until) = self.allowed(until, rules.policy) else {
             return self.finish(Verdict::Failed(GiveUp::Deadline));
-        }
+        };
         match self.ask(Moment::Retry, now, false, rules, draws) {
             Admission::Refused(gate) => self.refused(now, gate, Next::Retry, rules, draws),
             // Nothing that is asked before the wait makes it longer.
@@ -315,7 +315,8 @@ impl Call {
     fn send(&mut self, now: SimTime, waited: bool, rules: &mut Rules, draws: &mut impl Draws) -> Action {
         match self.ask(Moment::Send, now, waited, rules, draws) {
             Admission::Admitted => {}
-            Admission::NotBefore(until) if self.too_late(until) => {
+            // This is no wait between attempts: a limit on retries leaves it alone.
+            Admission::NotBefore(until) if self.too_late(until) && self.is_end(until, rules.policy) => {
                 self.not_sent(rules);
                 return self.finish(Verdict::Failed(GiveUp::Deadline));
             }
@@ -335,8 +336,7 @@ impl Call {
         }
         let plan = rules.policy.attempt(&self.history);
         self.history.attempts = self.history.attempts.saturating_add(1);
-        let deadline = if plan.outlives_deadline { SimTime::NEVER } else { self.deadline };
-        let due = plan.timeout.map_or(SimTime::NEVER, |timeout| now + timeout).min(deadline);
+        let due = plan.timeout.map_or(SimTime::NEVER, |timeout| now + timeout).min(self.deadline + plan.beyond);
         self.state = State::Open;
         Action::Send { attempt: self.attempts(), due }
     }
@@ -352,8 +352,11 @@ impl Call {
             match rules.policy.on_refusal(&mut self.history, draws.gates()) {
                 Decision::GiveUp(reason) => reason,
                 Decision::Again => return self.wait(now, next),
-                Decision::RetryAfter(wait) if self.too_late(now + wait) => GiveUp::Deadline,
-                Decision::RetryAfter(wait) => return self.wait(now + wait, next),
+                Decision::RetryAfter(_) if now >= self.deadline && self.is_over(now, rules.policy) => GiveUp::Deadline,
+                Decision::RetryAfter(wait) => match self.allowed(now + wait, rules.policy) {
+                    Some(until) => return self.wait(until, next),
+                    None => GiveUp::Deadline,
+                },
             }
         };
         if next == Next::Send {
@@ -377,7 +380,8 @@ impl Call {
     /// An attempt has ended: the gates learn of it before anything is decided, unless it is sent once more.
     #[inline(never)]
     fn tell_gates(&self, now: SimTime, outcome: Outcome, rules: &mut Rules) {
-        if rules.policy.is_free(outcome, &self.history) && now < self.deadline {
+        let is_over = || now >= self.deadline && self.is_over(now, rules.policy);
+        if rules.policy.is_free(outcome, &self.history) && !is_over() {
             rules.held.after = None;
         } else {
             tell_gates(now, outcome, self.numbered(), rules);
@@ -387,6 +391,45 @@ impl Call {
     /// A wait that would end at the deadline or after it is not begun. Without a deadline, a wait may end beyond the end of time.
     fn too_late(&self, until: SimTime) -> bool {
         until >= self.deadline && self.deadline != SimTime::NEVER
+    }
+
+    /// When a wait ends that would end at `until`; `None`: it is not begun.
+    #[inline(always)]
+    fn allowed(&self, until: SimTime, policy: &dyn Policy) -> Option<SimTime> {
+        if self.too_late(until) { self.at_limit(until, policy) } else { Some(until) }
+    }
+
+    /// The same for one that would reach the deadline.
+    #[inline(never)]
+    fn at_limit(&self, until: SimTime, policy: &dyn Policy) -> Option<SimTime> {
+        let until = match policy.at_deadline().0 {
+            AtLimit::Deadline => None,
+            AtLimit::Fits => (until <= self.deadline).then_some(until),
+            AtLimit::Elapsed => Some(until),
+            AtLimit::Cut => Some(self.deadline),
+        };
+        until.filter(|until| !self.is_end(*until, policy))
+    }
+
+    /// True if there are no more retries now, when the deadline has come.
+    #[inline(never)]
+    fn is_over(&self, now: SimTime, policy: &dyn Policy) -> bool {
+        let is_over = match policy.at_deadline().0 {
+            AtLimit::Deadline | AtLimit::Elapsed | AtLimit::Cut => true,
+            AtLimit::Fits => now > self.deadline,
+        };
+        is_over || self.is_end(now, policy)
+    }
+
+    /// True if no attempt may be open any more at this instant.
+    fn is_end(&self, at: SimTime, policy: &dyn Policy) -> bool {
+        let end = self.end(policy);
+        at >= end && end != SimTime::NEVER
+    }
+
+    /// When an attempt that is open is ended.
+    fn end(&self, policy: &dyn Policy) -> SimTime {
+        self.deadline + policy.at_deadline().1
     }
 
     fn wait(&mut self, until: SimTime, next: Next) -> Action {
@@ -422,7 +465,7 @@ mod tests {
     use crate::gate::concurrency::{ConcurrencyConfig, Hold, MostRetries};
     use crate::gate::limiter::{OnLimit, RateLimiterConfig};
     use crate::gate::{GateConfig, GateRule, Scope};
-    use crate::retry::{AtDeadline, Backoff, Free, Limits, OutcomeClass, OutcomeSet, RetryPolicy};
+    use crate::retry::{AtLimit, Backoff, Free, Limits, OutcomeClass, OutcomeSet, RetryFor, RetryPolicy};
     use crate::rng::{KeyedRng, Purpose};
     use crate::units::Span;
 
@@ -499,13 +542,44 @@ mod tests {
         check(&with(4), &[], &[(2, ERROR), (2, OK)], "1@0 2@3 Failed(Deadline)@4");
     }
 
+    /// A limit on retries ends no attempt; its rules differ in what they do to the wait that reaches it.
     #[test]
-    fn a_deadline_may_be_for_waits_only() {
-        let patient = RetryPolicy { deadline: Some(Span::secs(4)), at_deadline: AtDeadline::Finish, ..policy() };
-        // Open at the deadline, an attempt goes on; then no wait is begun any more.
-        check(&patient, &[], &[(2, ERROR), (3, OK)], "1@0 2@3 Succeeded@6");
-        check(&patient, &[], &[(2, ERROR), (3, ERROR)], "1@0 2@3 Failed(Deadline)@6");
-        check(&patient, &[], &[(9, None)], "1@0 Failed(Deadline)@5");
+    fn retries_may_have_a_limit() {
+        let with = |rule| RetryPolicy {
+            attempts: None,
+            retry_for: Some(RetryFor { limit: Span::secs(4), rule }),
+            backoff: Backoff::fixed(Span::secs(3)),
+            ..policy()
+        };
+        let [fits, elapsed, cut] = [AtLimit::Fits, AtLimit::Elapsed, AtLimit::Cut].map(with);
+        let failures = |spans: &[u64]| spans.iter().map(|after| (*after, ERROR)).collect::<Vec<_>>();
+        // The first wait would end at 5 s, one too late, or is cut to end at 4 s.
+        check(&fits, &[], &failures(&[2]), "1@0 Failed(Deadline)@2");
+        check(&elapsed, &[], &failures(&[2, 1]), "1@0 2@5 Failed(Deadline)@6");
+        check(&cut, &[], &failures(&[2, 1]), "1@0 2@4 Failed(Deadline)@5");
+        // One that ends at the limit is begun; then the attempt goes on, and may succeed.
+        for policy in [&fits, &elapsed, &cut] {
+            check(policy, &[], &[(1, ERROR), (3, OK)], "1@0 2@4 Succeeded@7");
+            check(policy, &[], &[(1, ERROR), (9, None)], "1@0 2@4 Failed(Deadline)@9");
+        }
+        // At the limit itself, a wait of no time fits.
+        let at_once = |policy: &RetryPolicy| RetryPolicy { backoff: Backoff::none(), ..policy.clone() };
+        check(&at_once(&fits), &[], &failures(&[4, 1]), "1@0 2@4 Failed(Deadline)@5");
+        check(&at_once(&elapsed), &[], &failures(&[4]), "1@0 Failed(Deadline)@4");
+        check(&cut, &[], &failures(&[4]), "1@0 Failed(Deadline)@4");
+        // A deadline beside it is one for attempts and all waits.
+        let both =
+            |policy: &RetryPolicy, deadline| RetryPolicy { deadline: Some(Span::secs(deadline)), ..policy.clone() };
+        check(&both(&elapsed, 5), &[], &failures(&[2]), "1@0 Failed(Deadline)@2");
+        check(&both(&elapsed, 6), &[], &[(2, ERROR), (9, None)], "1@0 2@5 Failed(Deadline)@6");
+        check(&both(&cut, 6), &[], &[(2, ERROR), (9, None)], "1@0 2@4 Failed(Deadline)@6");
+        check(&both(&cut, 4), &[], &failures(&[2]), "1@0 Failed(Deadline)@2");
+        check(&both(&fits, 3), &[], &[(9, None)], "1@0 Failed(Deadline)@3");
+        // Waiting for a limiter's token is no wait between attempts; a refusal's is.
+        check(&fits, &[limiter(6, OnLimit::Wait)], &[(1, ERROR), (0, OK)], "1@0 2@6 Succeeded@6");
+        check(&both(&fits, 6), &[limiter(6, OnLimit::Wait)], &[(1, ERROR)], "1@0 Failed(Deadline)@4");
+        let refused = |policy| check(policy, &[retried(breaker(60))], &failures(&[0, 0]), "1@0 2@3 Failed(Deadline)@6");
+        refused(&elapsed.clone());
     }
 
     /// Free retries are sent at once; of attempts, waits and gates they are no part.

@@ -225,8 +225,7 @@ impl Hedged {
         // As the try beside which it stands.
         let of_try = History { attempts: call.history.attempts.saturating_sub(1), ..call.history };
         let plan = rules.policy.attempt(&of_try);
-        let deadline = if plan.outlives_deadline { SimTime::NEVER } else { call.deadline };
-        Some(plan.timeout.map_or(SimTime::NEVER, |timeout| now + timeout).min(deadline))
+        Some(plan.timeout.map_or(SimTime::NEVER, |timeout| now + timeout).min(call.deadline + plan.beyond))
     }
 
     /// Does what the call says.
@@ -266,7 +265,7 @@ impl Hedged {
         if lingers {
             let open = self.open[place];
             self.end(now, &open, Outcome::Timeout, parties);
-            self.open[place] = Open { due: parties.call.deadline, lingers: true, ..open };
+            self.open[place] = Open { due: parties.call.end(parties.rules.policy), lingers: true, ..open };
             *parties.rules.held = self.held;
             // Whatever is retried otherwise: the attempt has not failed.
             let decision = parties.rules.policy.on_refusal(&mut parties.call.history, draws.jitter());
@@ -410,7 +409,7 @@ mod tests {
     use crate::gate::limiter::{OnLimit, RateLimiterConfig};
     use crate::gate::{GateChain, GateConfig, GateRule, Scope};
     use crate::hedge::{HedgeConfig, Losers};
-    use crate::retry::{AtDeadline, Backoff, OutcomeClass, OutcomeSet, RetryAfter, RetryPolicy};
+    use crate::retry::{AtLimit, Backoff, OutcomeClass, OutcomeSet, RetryAfter, RetryFor, RetryPolicy};
     use crate::rng::{KeyedRng, Purpose};
     use crate::units::Span;
 
@@ -577,7 +576,8 @@ mod tests {
         check(&short, &hedge(9), &[], "1@0 2h@2 1-@3 2-@3 Deadline@3");
         let exact = RetryPolicy { deadline: Some(Span::secs(2)), ..patient.clone() };
         check(&exact, &hedge(9), &[], "1@0 1-@2 Deadline@2");
-        let finish = RetryPolicy { at_deadline: AtDeadline::Finish, ..exact };
+        let retry_for = RetryFor { limit: Span::secs(2), rule: AtLimit::Fits };
+        let finish = RetryPolicy { deadline: None, retry_for: Some(retry_for), ..exact };
         check(&finish, &hedge(9), &[(4.0, ERROR)], "1@0 Deadline@4");
     }
 

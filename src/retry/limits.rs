@@ -1,8 +1,9 @@
-//! Limits beside the number of attempts: most retries after some outcomes, and retries that do not count.
+//! Limits beside the number of attempts: most retries after some outcomes, retries that do not count, and the time in which there are retries.
 
 use super::classify::OutcomeSet;
 use super::policy::History;
 use crate::protocol::Outcome;
+use crate::units::Span;
 
 /// Most causes that can have a limit of their own: what a call remembers of them is in its cache line.
 pub const MOST_CAUSES: usize = 3;
@@ -34,6 +35,29 @@ pub struct Free {
     pub retries: u8,
     /// Only while no retry that counts has been sent.
     pub first_only: bool,
+}
+
+/// A limit on the time in which a call is retried. It ends no attempt that is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryFor {
+    /// From the start of the call.
+    pub limit: Span,
+    /// What becomes of a wait that would last longer.
+    pub rule: AtLimit,
+}
+
+/// What a limit on time does to waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AtLimit {
+    /// A deadline: none is begun that would end then or later.
+    Deadline,
+    /// None is begun that would end later (google-api-core, cenkalti/backoff).
+    #[default]
+    Fits,
+    /// One that begins before lasts as long as it lasts; none begins then or later (tenacity).
+    Elapsed,
+    /// One that would end later ends then; none begins then or later (Failsafe, p-retry).
+    Cut,
 }
 
 /// What a call has used of them.

@@ -16,5 +16,5 @@ pub use classify::{OutcomeClass, OutcomeSet};
 pub use curve::Curve;
 pub use hint::{Hints, OverMax, RetryAfter};
 pub use jitter::Jitter;
-pub use limits::{Cause, Free, Limits};
-pub use policy::{AtDeadline, AttemptPlan, Decision, GiveUp, History, KeyMode, Policy, RetryPolicy};
+pub use limits::{AtLimit, Cause, Free, Limits, RetryFor};
+pub use policy::{AttemptPlan, Decision, GiveUp, History, KeyMode, Policy, RetryPolicy};

@@ -8,7 +8,7 @@ use super::backoff::{Backoff, Memory};
 use super::classify::{OutcomeClass, OutcomeSet};
 use super::curve::exponential::Exponential;
 use super::hint::{Hinted, Hints, RetryAfter};
-use super::limits::{Limits, Used};
+use super::limits::{AtLimit, Limits, RetryFor, Used};
 use crate::protocol::{Failure, Outcome};
 use crate::units::Span;
 
@@ -38,8 +38,8 @@ impl History {
 pub struct AttemptPlan {
     /// The client stops waiting after this long; `None`: never.
     pub timeout: Option<Span>,
-    /// The call's deadline does not end it: it only says that no more waits are begun.
-    pub outlives_deadline: bool,
+    /// So long after the call's deadline it is ended; [`Span::MAX`]: never, the deadline only says that there are no more retries.
+    pub beyond: Span,
 }
 
 /// What to do after a failed attempt.
@@ -61,7 +61,7 @@ pub enum GiveUp {
     NotRetryable,
     /// All attempts are used up, or all retries after outcomes like the last.
     AttemptsExhausted,
-    /// The deadline passed, or the next wait would end at or after it.
+    /// The deadline passed, or that of its retries, or the next wait would last too long for it.
     Deadline,
     /// The gate with this number in the chain refused.
     Gate(u8),
@@ -112,9 +112,14 @@ pub trait Policy: fmt::Debug + Send + Sync {
         false
     }
 
-    /// The call is given up this long after its start; `None`: never.
+    /// This long after its start a call is given up, but for an attempt whose plan goes beyond; `None`: never.
     fn deadline(&self) -> Option<Span> {
         None
+    }
+
+    /// What the deadline does to waits, and how long attempts may outlast it: what their plans say too.
+    fn at_deadline(&self) -> (AtLimit, Span) {
+        (AtLimit::Deadline, Span::ZERO)
     }
 
     /// The idempotency key of its requests.
@@ -125,18 +130,8 @@ pub trait Policy: fmt::Debug + Send + Sync {
     /// True if some attempt may wait for ever: no time-out, and no deadline that ends it.
     fn may_wait_for_ever(&self) -> bool {
         let plan = self.attempt(&History::default());
-        plan.timeout.is_none() && (plan.outlives_deadline || self.deadline().is_none())
+        plan.timeout.is_none() && (plan.beyond == Span::MAX || self.deadline().is_none())
     }
-}
-
-/// What a call's deadline does to an attempt that is open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AtDeadline {
-    /// It is abandoned.
-    #[default]
-    Abandon,
-    /// It goes on: the deadline only limits waits, as in google-api-core and cenkalti/backoff.
-    Finish,
 }
 
 /// The policy that scenario files describe.
@@ -152,8 +147,8 @@ pub struct RetryPolicy {
     pub timeout_cap: Option<Span>,
     /// Per call, from its start.
     pub deadline: Option<Span>,
-    /// What the deadline does to an attempt that is open.
-    pub at_deadline: AtDeadline,
+    /// A limit on retries only.
+    pub retry_for: Option<RetryFor>,
     /// The wait before a retry.
     pub backoff: Backoff,
     /// Other waits after some outcomes, the most specific first.
@@ -179,7 +174,7 @@ impl Default for RetryPolicy {
             timeout_factor: 1.0,
             timeout_cap: None,
             deadline: None,
-            at_deadline: AtDeadline::Abandon,
+            retry_for: None,
             backoff: Backoff::none(),
             backoff_for: Vec::new(),
             retry_on: OutcomeSet::default(),
@@ -205,7 +200,27 @@ impl RetryPolicy {
             let curve = Exponential { base, factor: self.timeout_factor, whole: Span::ZERO };
             Span::from_nanos_f64(curve.window(sent.into())).min(self.timeout_cap.unwrap_or(Span::MAX))
         };
-        AttemptPlan { timeout: self.timeout.map(grown), outlives_deadline: self.at_deadline == AtDeadline::Finish }
+        AttemptPlan { timeout: self.timeout.map(grown), beyond: self.beyond() }
+    }
+
+    /// The limit on retries, if it comes before the deadline.
+    fn retry_limit(&self) -> Option<RetryFor> {
+        self.retry_for.filter(|retry_for| self.deadline.is_none_or(|deadline| retry_for.limit < deadline))
+    }
+
+    /// How long an attempt may outlast the first of the two limits.
+    #[inline(always)]
+    fn beyond(&self) -> Span {
+        if self.retry_for.is_none() { Span::ZERO } else { self.beyond_retries() }
+    }
+
+    #[inline(never)]
+    fn beyond_retries(&self) -> Span {
+        match (self.retry_limit(), self.deadline) {
+            (None, _) => Span::ZERO,
+            (Some(_), None) => Span::MAX,
+            (Some(first), Some(deadline)) => deadline - first.limit,
+        }
     }
 
     /// There is more to it than a status and a number of attempts. What is free goes first; then the server's word whether to try again, if it counts;
@@ -300,7 +315,7 @@ impl Policy for RetryPolicy {
         if self.timeout_factor != 1.0 {
             return self.later_attempt(history);
         }
-        AttemptPlan { timeout: self.timeout, outlives_deadline: self.at_deadline == AtDeadline::Finish }
+        AttemptPlan { timeout: self.timeout, beyond: self.beyond() }
     }
 
     fn on_failure(&self, failure: &Failure, history: &mut History, rng: &mut dyn Rng) -> Decision {
@@ -346,7 +361,11 @@ impl Policy for RetryPolicy {
     }
 
     fn deadline(&self) -> Option<Span> {
-        self.deadline
+        self.retry_limit().map(|retry_for| retry_for.limit).or(self.deadline)
+    }
+
+    fn at_deadline(&self) -> (AtLimit, Span) {
+        (self.retry_limit().map_or(AtLimit::Deadline, |retry_for| retry_for.rule), self.beyond())
     }
 
     fn key(&self) -> KeyMode {

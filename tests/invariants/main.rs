@@ -16,7 +16,7 @@ use simlab::gate::{GateRule, Scope};
 use simlab::metrics::RunResult;
 use simlab::metrics::recorder::REFUSALS;
 use simlab::protocol::{Failure, Method, Outcome};
-use simlab::retry::{AttemptPlan, Decision, History, KeyMode, Policy, RetryPolicy};
+use simlab::retry::{AtLimit, AttemptPlan, Decision, History, KeyMode, Policy, RetryPolicy};
 use simlab::scenario::{Fault, Flapping, Idempotency, PolicyConfig, Scenario, ServerConfig};
 use simlab::sim::{self, Limits};
 use simlab::units::{SimTime, Span};
@@ -73,10 +73,10 @@ proptest! {
         let refused: f64 = REFUSALS.iter().map(|metric| of(metric)).sum();
         if case.gates.iter().all(|gate| gate.on_refusal == OnRefusal::Fail) {
             prop_assert!(refused <= of("failed"), "a refusal ends the call");
-        } else if let Some(limit) = case.policy.attempts {
+        } else if let Some(limit) = case.most_attempts() {
             prop_assert!(of("attempts") + refused <= f64::from(limit) * of("operations"), "a refusal is an attempt");
         }
-        if let Some(limit) = case.policy.attempts {
+        if let Some(limit) = case.most_attempts() {
             prop_assert!(of("attempts") <= f64::from(limit) * of("operations"));
         }
         for name in ["success_rate", "first_attempt_success_rate", "wasted_work", "waited"] {
@@ -136,7 +136,7 @@ proptest! {
     #[test]
     fn budgets_bind(case in worlds::case(), budget in worlds::budget(), scope in worlds::scope()) {
         let rule = GateRule::TokenBudget(budget.clone());
-        let case = Case { warmup: Span::ZERO, gates: vec![GateConfig::new(rule, scope)], ..case };
+        let case = Case { warmup: Span::ZERO, gates: vec![GateConfig::new(rule, scope)], ..case.all_counted() };
         let result = run(&case.scenario());
         let of = |name| value(&result, name);
         let at_once = maybe(&result, "first_attempt_success_rate").map_or(0.0, |rate| (rate * of("operations")).round());
@@ -161,7 +161,7 @@ proptest! {
     ) {
         let config = RatioBudgetConfig { min_rate, window: Span::secs(1_000), ..kind };
         let rule = GateRule::RatioBudget(config.clone());
-        let case = Case { warmup: Span::ZERO, gates: vec![GateConfig::new(rule, scope)], ..case };
+        let case = Case { warmup: Span::ZERO, gates: vec![GateConfig::new(rule, scope)], ..case.all_counted() };
         let result = run(&case.scenario());
         let of = |name| value(&result, name);
         let budgets = if scope == Scope::Client { f64::from(case.clients) } else { 1.0 };
@@ -185,6 +185,7 @@ proptest! {
     #[test]
     fn open_breakers_admit_nothing(case in worlds::case(), failures in 1u32..6) {
         let seen = Arc::new(Mutex::new(Vec::new()));
+        let case = case.all_counted();
         let gates = vec![worlds::breaker(failures, Span::MAX, 1, Scope::Fleet)];
         let mut scenario = Case { gates, ..case.clone() }.scenario();
         let policy: Arc<dyn Policy> = Arc::new(Watched { policy: case.policy.clone(), seen: seen.clone() });
@@ -318,8 +319,16 @@ impl Policy for Watched {
         failed
     }
 
+    fn is_free(&self, outcome: Outcome, history: &History) -> bool {
+        self.policy.is_free(outcome, history)
+    }
+
     fn deadline(&self) -> Option<Span> {
         self.policy.deadline()
+    }
+
+    fn at_deadline(&self) -> (AtLimit, Span) {
+        self.policy.at_deadline()
     }
 
     fn key(&self) -> KeyMode {

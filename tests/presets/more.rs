@@ -2,6 +2,7 @@
 //! tables of `presets.rs`.
 
 use simlab::protocol::HintFormat;
+use simlab::retry::AtLimit;
 
 use super::*;
 
@@ -354,21 +355,26 @@ fn waits_after_hints() {
     check("svix-webhook", "POST", 429, Seconds, 4_000, Some((96.0, 144.0)));
 }
 
-/// A deadline that only limits waits, and one that gives up an attempt that is open.
+/// A limit on retries, and one that gives up an attempt that is open.
 #[test]
 fn deadlines() {
-    for (preset, seconds, is_outlived) in [
+    for (preset, seconds, for_retries) in [
         ("google-api-core", Some(120.0), true),
         ("gapic", Some(600.0), true),
         ("backoff-rs", Some(900.0), true),
         ("cenkalti", Some(900.0), true),
-        ("azure-python", Some(604_800.0), true),
+        ("azure-python", Some(604_800.0), false),
         ("kafka-producer", Some(120.0), false),
         ("ky", None, false),
     ] {
         let policy = named(preset).policy;
-        assert_eq!(policy.deadline.map(Span::seconds), seconds, "{preset}");
-        assert_eq!(policy.attempt(&History::default()).outlives_deadline, is_outlived, "{preset}");
+        assert_eq!(policy.deadline().map(Span::seconds), seconds, "{preset}");
+        assert_eq!(policy.retry_for.is_some_and(|limit| limit.rule == AtLimit::Fits), for_retries, "{preset}");
+        assert_eq!(
+            policy.attempt(&History::default()).beyond,
+            if for_retries { Span::MAX } else { Span::ZERO },
+            "{preset}"
+        );
     }
 }
 

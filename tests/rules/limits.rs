@@ -2,7 +2,7 @@
 
 use simlab::gate::budget::{TokenBudgetConfig, Tokens};
 use simlab::gate::{GateConfig, GateRule, Scope};
-use simlab::retry::{Backoff, Cause, Free, Limits, OutcomeClass, OutcomeSet, RetryPolicy};
+use simlab::retry::{AtLimit, Backoff, Cause, Free, Limits, OutcomeClass, OutcomeSet, RetryFor, RetryPolicy};
 use simlab::scenario::{Fates, Fault, ServerConfig};
 
 use super::{MS, burst, check, fault, one_worker, run, tries, try_run};
@@ -35,6 +35,23 @@ fn each_cause_has_its_own() {
     // Only the first is used up.
     let result = run(&burst(1, refuses()), policy);
     check("one", &result, &[("outcome_connection", 4.0), ("failure_latency_p50", 0.3)]);
+}
+
+/// An attempt takes 100 ms to fail, and waits are 200 ms long: the second wait, from 400 to 600 ms, is not begun, ends late, or ends at 500 ms.
+#[test]
+fn rules_of_a_limit_on_time() {
+    let failing = ServerConfig { fates: Fates { failures: vec![(503, 1.0)], ..Fates::default() }, ..one_worker() };
+    for (rule, attempts, failed_at) in
+        [(AtLimit::Fits, 2.0, 0.4), (AtLimit::Elapsed, 3.0, 0.7), (AtLimit::Cut, 3.0, 0.6)]
+    {
+        let retry_for = Some(RetryFor { limit: MS(500), rule });
+        let policy = RetryPolicy { retry_for, backoff: Backoff::fixed(MS(200)), ..tries(9) };
+        let result = run(&burst(1, failing.clone()), policy);
+        check(&format!("{rule:?}"), &result, &[("attempts", attempts), ("failure_latency_p50", failed_at)]);
+    }
+    // Attempts are not ended by it.
+    let policy = RetryPolicy { retry_for: Some(RetryFor { limit: MS(50), rule: AtLimit::Fits }), ..tries(9) };
+    check("open", &run(&burst(1, one_worker()), policy), &[("succeeded", 1.0), ("latency_max", 0.1)]);
 }
 
 /// One retry at once, before those that count and wait; a budget without any tokens lets it pass.

@@ -51,6 +51,7 @@ fn one(subject: &Subject) -> Value {
                 "delays_after": after,
                 "total_wait": total,
                 "deadline": preset.policy.deadline.map(|deadline| number(deadline.seconds())),
+                "retry_for": preset.policy.retry_for.map(|retry_for| number(retry_for.limit.seconds())),
                 "retry_on": preset.resolved_json["retry_on"],
                 "gates": preset.gates(),
                 "policy": preset.resolved_json,

@@ -175,7 +175,7 @@ timeout = "1s"
 timeout_factor = 1.5
 timeout_cap = "5s"
 deadline = "9s"
-at_deadline = "abandon"
+retry_for = { limit = "7s", rule = "elapsed" }
 backoff.additive-jitter = { base = "1s", factor = 2.0, cap = "8s", jitter = "1s", cap_before = false }
 backoff_for.429.exponential = { base = "1s", factor = 2.0, cap = "8s" }
 backoff_for.4xx.proportional-jitter = { base = "1s", factor = 2.0, cap = "8s", spread = 0.1 }
@@ -309,7 +309,10 @@ policy.p.timeout = "2s"
 policy.p.timeout_factor = 2.0
 policy.p.timeout_cap = "none"
 policy.p.deadline = "8s"
-policy.p.at_deadline = "finish"
+policy.p.retry_for.limit = "6s"
+policy.p.retry_for.rule = "cut-wait"
+policy.p.retry_for = "7s"
+policy.p.retry_for = "none"
 policy.p.backoff.additive-jitter.base = "2s"
 policy.p.backoff.additive-jitter.factor = 3.0
 policy.p.backoff.additive-jitter.cap = "9s"

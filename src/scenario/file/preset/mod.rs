@@ -18,7 +18,7 @@ use super::source::Place;
 use super::tree::{self, Node};
 use crate::protocol::Method;
 use crate::retry::backoff::DelayRow;
-use crate::retry::{AtDeadline, Backoff, OutcomeSet, RetryPolicy};
+use crate::retry::{Backoff, OutcomeSet, RetryPolicy};
 
 macro_rules! presets {
     ($($name:literal)*) => {
@@ -197,11 +197,6 @@ impl Preset {
     pub fn free_retries(&self) -> Option<(String, u8)> {
         let free = self.policy.limits.as_ref()?.free.as_ref()?;
         Some((in_words(&free.on), free.retries))
-    }
-
-    /// True if an attempt that is open at the deadline may still succeed.
-    pub fn finishes_after_deadline(&self) -> bool {
-        self.policy.at_deadline == AtDeadline::Finish
     }
 
     /// The names of its gates: `budget.tokens`, `concurrency`.

@@ -1,16 +1,17 @@
-//! `retries_for` and `free_retries`: limits beside `attempts`.
+//! `retries_for`, `free_retries` and `retry_for`: limits beside `attempts`.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{Error, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::retry::limits::MOST_CAUSES;
-use crate::retry::{Cause, Free, Limits, OutcomeClass, OutcomeSet};
-use crate::scenario::file::leaf::{Count, Outcomes};
+use crate::retry::{AtLimit, Cause, Free, Limits, OutcomeClass, OutcomeSet, RetryFor};
+use crate::scenario::file::leaf::{Count, OrNone, Outcomes, PositiveDuration};
 use crate::scenario::file::schema::{OUTCOMES_KEY, by_key};
 
 /// So many as a call can count.
@@ -125,6 +126,94 @@ pub struct FreeRetries {
 
 fn one() -> Retries {
     Count(1)
+}
+
+/// `retry_for`: `"none"`, a duration, or one with its rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RetryForChoice(Option<RetryForKeys>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "limit": "10s", "rule": "cut-wait" }]))]
+struct RetryForKeys {
+    /// From the start of the call.
+    limit: PositiveDuration,
+    /// What becomes of a wait that would last longer. Default: `"wait-fits"`.
+    #[serde(default)]
+    rule: RuleName,
+}
+
+/// What becomes of a wait that would last longer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum RuleName {
+    /// It is not begun.
+    #[default]
+    WaitFits,
+    /// It lasts as long as it lasts: only the time that has passed before it counts.
+    Elapsed,
+    /// It ends at the limit.
+    CutWait,
+}
+
+impl RetryForChoice {
+    /// As the engine knows it.
+    pub fn build(self) -> Option<RetryFor> {
+        self.0.map(|keys| RetryFor {
+            limit: keys.limit.span(),
+            rule: match keys.rule {
+                RuleName::WaitFits => AtLimit::Fits,
+                RuleName::Elapsed => AtLimit::Elapsed,
+                RuleName::CutWait => AtLimit::Cut,
+            },
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for RetryForChoice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RetryForChoice, D::Error> {
+        struct WordOrTable;
+        impl<'de> Visitor<'de> for WordOrTable {
+            type Value = RetryForChoice;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("\"none\", a duration such as \"2m\", or { limit = \"2m\", rule = \"elapsed\" }")
+            }
+            fn visit_str<E: Error>(self, word: &str) -> Result<RetryForChoice, E> {
+                let value = OrNone::<PositiveDuration>::deserialize(StrDeserializer::new(word))?;
+                Ok(RetryForChoice(value.0.map(|limit| RetryForKeys { limit, rule: RuleName::default() })))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RetryForChoice, A::Error> {
+                RetryForKeys::deserialize(MapAccessDeserializer::new(map)).map(|keys| RetryForChoice(Some(keys)))
+            }
+        }
+        deserializer.deserialize_any(WordOrTable)
+    }
+}
+
+impl JsonSchema for RetryForChoice {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "RetryFor".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [
+                generator.subschema_for::<OrNone<PositiveDuration>>(),
+                generator.subschema_for::<RetryForKeys>(),
+            ]
+        })
+    }
+}
+
+impl Serialize for RetryForChoice {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Some(keys) if keys.rule != RuleName::default() => keys.serialize(serializer),
+            keys => OrNone(keys.map(|keys| keys.limit)).serialize(serializer),
+        }
+    }
 }
 
 /// Both as the engine knows them; `None` if there are none.

@@ -13,10 +13,10 @@ use super::backoff::BackoffChoice;
 use super::gate::{BreakerChoice, BudgetChoice, ConcurrencyTable, LimiterChoice, ThrottleChoice};
 use super::hedge::HedgeChoice;
 use super::hint::RetryAfterChoice;
-use super::limits::{self, FreeRetries, RetriesFor};
+use super::limits::{self, FreeRetries, RetriesFor, RetryForChoice};
 use crate::gate::{GateConfig, OnRefusal};
 use crate::protocol::Method;
-use crate::retry::{AtDeadline, KeyMode, OutcomeClass, RetryPolicy};
+use crate::retry::{KeyMode, OutcomeClass, RetryPolicy};
 use crate::scenario::PolicyConfig;
 use crate::scenario::file::leaf::{Factor, OrNone, OrUnlimited, Outcome, Outcomes, PositiveDuration};
 use crate::scenario::file::preset::PresetName;
@@ -43,9 +43,9 @@ pub struct PolicyTable {
     /// Longest time of a call, from its start, waits included. Default: `"none"`.
     #[serde(default)]
     pub deadline: OrNone<PositiveDuration>,
-    /// What the deadline does to an attempt that is open. Default: `"abandon"`.
+    /// How long after its start a call is retried; attempts are not ended by it. Default: `"none"`.
     #[serde(default)]
-    at_deadline: AtDeadlineName,
+    pub retry_for: RetryForChoice,
     /// The wait before each retry. Default: `"none"`, no wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backoff: Option<BackoffChoice>,
@@ -208,17 +208,6 @@ fn no_growth() -> Factor {
     Factor(1.0)
 }
 
-/// `at_deadline`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum AtDeadlineName {
-    /// It is given up.
-    #[default]
-    Abandon,
-    /// It goes on; only no more waits are begun.
-    Finish,
-}
-
 /// `should_retry`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -275,10 +264,7 @@ impl PolicyTable {
             timeout_factor: self.timeout_factor.0,
             timeout_cap: self.timeout_cap.0.map(PositiveDuration::span),
             deadline: self.deadline.0.map(PositiveDuration::span),
-            at_deadline: match self.at_deadline {
-                AtDeadlineName::Abandon => AtDeadline::Abandon,
-                AtDeadlineName::Finish => AtDeadline::Finish,
-            },
+            retry_for: self.retry_for.build(),
             backoff: self.backoff.clone().unwrap_or_default().build(),
             backoff_for,
             retry_on: self.retry_on.for_method(&self.retry_on_idempotent, method),
@@ -307,8 +293,7 @@ impl PolicyTable {
 
     /// True if an attempt stays open after its time-out, and nothing is there that ends it.
     pub fn lingers_for_ever(&self) -> bool {
-        let ends = self.deadline.0.is_some() && self.at_deadline == AtDeadlineName::Abandon;
-        self.hedges_on_timeout() && !ends
+        self.hedges_on_timeout() && self.deadline.0.is_none()
     }
 
     /// True if a time-out is what sets a hedge off.
@@ -341,8 +326,6 @@ impl PolicyTable {
             Some(("timeout_factor", "timeout"))
         } else if self.timeout_cap.0.is_some() && !grows {
             Some(("timeout_cap", "timeout_factor"))
-        } else if self.at_deadline == AtDeadlineName::Finish && self.deadline.0.is_none() {
-            Some(("at_deadline", "deadline"))
         } else if self.hedges_on_timeout() && self.timeout.0.is_none() {
             Some(("hedge", "timeout"))
         } else {
