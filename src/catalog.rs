@@ -15,6 +15,8 @@ pub enum Family {
     Backoff,
     /// State that may refuse an attempt.
     Gate,
+    /// Another attempt beside one that is open.
+    Hedge,
 }
 
 impl Family {
@@ -23,6 +25,7 @@ impl Family {
         match self {
             Family::Backoff => "backoffs",
             Family::Gate => "gates",
+            Family::Hedge => "hedging",
         }
     }
 }
@@ -55,11 +58,12 @@ impl Entry {
 
 const MS: fn(u64) -> Span = Span::millis;
 
-/// Every entry, backoffs first.
+/// Every entry: backoffs, gates, hedging.
 pub fn entries() -> Vec<Entry> {
     let mut entries = plain_backoffs();
     entries.extend(jittered_backoffs());
     entries.extend(gates());
+    entries.extend(hedges());
     entries
 }
 
@@ -72,6 +76,17 @@ fn backoff(
     value: Backoff,
 ) -> Entry {
     Entry { name, family: Family::Backoff, summary, rule, source, example, backoff: Some(value) }
+}
+
+fn without_delays(
+    family: Family,
+    name: &'static str,
+    summary: &'static str,
+    rule: &'static str,
+    source: &'static str,
+    example: &'static str,
+) -> Entry {
+    Entry { name, family, summary, rule, source, example, backoff: None }
 }
 
 fn plain_backoffs() -> Vec<Entry> {
@@ -208,15 +223,8 @@ fn jittered_backoffs() -> Vec<Entry> {
 }
 
 fn gates() -> Vec<Entry> {
-    let gate = |name, summary, rule, source, example| Entry {
-        name,
-        family: Family::Gate,
-        summary,
-        rule,
-        source,
-        example,
-        backoff: None,
-    };
+    let gate =
+        |name, summary, rule, source, example| without_delays(Family::Gate, name, summary, rule, source, example);
     vec![
         gate(
             "breaker.consecutive",
@@ -296,6 +304,41 @@ fn gates() -> Vec<Entry> {
              asked before the wait, and a retry holds its place through it.",
             "Envoy's circuit breaker for retries (max_retries, 3) and its retry budget (20% of active requests, at least 3).",
             "concurrency = { retries = 3, scope = \"fleet\" }",
+        ),
+    ]
+}
+
+fn hedges() -> Vec<Entry> {
+    let hedge =
+        |name, summary, rule, source, example| without_delays(Family::Hedge, name, summary, rule, source, example);
+    vec![
+        hedge(
+            "hedge.fixed",
+            "another attempt beside one that is slow, after a time",
+            "While the attempts of a first try or a retry are open, the next hedge is sent `delay` after the last of them (\"none\": not by itself), up \
+             to `extra` of them. A failure in retry_on sends the next at once, with on_failure = \"wait\" when it is due, and with \"end\" none unless \
+             something is open; only when all have failed, and none is to come, is there a retry. The first success wins, and so does the first \
+             failure that is not in retry_on; the others are cancelled, or run on with losers = \"run\". Hedges ask budget, throttle, limiter, \
+             breaker and concurrency as retries do, and budget = { ratio, min_rate, window } of their own; a refusal means that there is no more hedge.",
+            "Dean and Barroso, \"The Tail at Scale\" (CACM 2013); gRPC proposal A6 (hedgingPolicy); Polly's hedging strategy.",
+            "hedge.fixed = { delay = \"50ms\", extra = 1, budget = { ratio = \"5%\" } }",
+        ),
+        hedge(
+            "hedge.percentile",
+            "the same, when most would have been answered",
+            "As hedge.fixed, with a delay that is the quantile `at` of what attempts took in the last three thirds of `window` (default 30 s) that are over, \
+             and `min` (1 ms) at least; no hedge before the first third is over. Successes, time-outs and cancelled attempts are seen, other failures not.",
+            "Finagle's backup requests (4feb34c): 1 - at is their maxExtraLoad, which is also the ratio of their budget.",
+            "hedge.percentile = { at = \"99%\", budget = { ratio = \"1%\" }, scope = \"fleet\" }",
+        ),
+        hedge(
+            "hedge.timeout",
+            "leaves an attempt open when it times out",
+            "An attempt's time-out does not end it: the retry follows whatever retry_on says, within attempts, after the backoff and if gates allow, and the \
+             first success wins. Gates hear of the time-out. A late failure is not retried again. If there is no retry left, what is open is waited \
+             for until the deadline, which is needed.",
+            "Envoy's hedge_on_per_try_timeout.",
+            "hedge.timeout = {}",
         ),
     ]
 }

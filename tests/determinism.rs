@@ -8,8 +8,9 @@ use rand::Rng;
 use simlab::distribution::Distribution;
 use simlab::experiment::{self, Comparison, Estimate, Options, PolicyResult};
 use simlab::gate::breaker::ConsecutiveBreakerConfig;
-use simlab::gate::budget::{DepositOn, TokenBudgetConfig, Tokens};
+use simlab::gate::budget::{DepositOn, RatioBudgetConfig, TokenBudgetConfig, Tokens};
 use simlab::gate::{GateConfig, GateRule, Scope};
+use simlab::hedge::{HedgeConfig, Losers, Trigger};
 use simlab::protocol::{Failure, Outcome};
 use simlab::retry::{AttemptPlan, Backoff, Decision, History, KeyMode, Policy, RetryAfter, RetryPolicy};
 use simlab::scenario::{
@@ -129,6 +130,29 @@ fn world(arrivals: Arrivals) -> Scenario {
     );
     scenario.baseline = 0;
     scenario
+}
+
+/// Every way to hedge, under gates.
+fn hedges() -> Scenario {
+    let policy = RetryPolicy {
+        attempts: Some(2),
+        deadline: Some(Span::secs(3)),
+        ..retry(Backoff::full_jitter(Span::millis(50), 2.0, None), KeyMode::None)
+    };
+    let after = HedgeConfig { extra: 2, ..HedgeConfig::after(Span::millis(100)) };
+    let budget = Some(RatioBudgetConfig::new(Tokens::new(0.2), 0.0, Span::secs(10)));
+    let percentile = Trigger::Percentile { at: 0.8, window: Span::secs(6), min: Span::millis(1) };
+    let lately = HedgeConfig { trigger: percentile, losers: Losers::Run, budget, ..after.clone() };
+    let timeout = HedgeConfig { trigger: Trigger::Timeout, extra: 0, ..after.clone() };
+    let mut scenario = world(Arrivals::Poisson { rate: 50.0 });
+    scenario.policies.clear();
+    scenario
+        .with_policy("after", policy.clone(), &[breaker()])
+        .hedged(after)
+        .with_policy("lately", policy.clone(), &[])
+        .hedged(lately)
+        .with_policy("timeout", policy, &[])
+        .hedged(timeout)
 }
 
 fn open_loop() -> Scenario {
@@ -381,6 +405,7 @@ fn golden_digests() {
             &[0x58acd606dca32450, 0xe868d7b49586f715, 0x5843026412cfdd90, 0x6ff55820680e31ce],
         ),
         ("every distribution", mixture, &[0xb4f6ca46a1614384]),
+        ("hedges", hedges(), &[0xfa117deba2db12c4, 0x4777ec41a4d92bc5, 0x36f506743f06c84e]),
     ] {
         let digests: Vec<u64> = run_all(&scenario).policies.iter().map(|policy| policy.digest).collect();
         assert!(digests == expected, "{name}: {digests:#018x?}, expected {expected:#018x?}");

@@ -84,6 +84,7 @@ const RPC_AND_PROXIES: &[Row] = &[
     row("grpc", UNAVAILABLE, &[around(0.1, 0.2), around(0.2, 0.2), around(0.4, 0.2)]),
     // Whole milliseconds from 0 to 24.
     row("envoy", UNAVAILABLE, &[(0.0, 0.012, 0.024)]),
+    row("envoy-hedge", UNAVAILABLE, &[(0.0, 0.012, 0.024)]),
     row("finagle", Outcome::Refused, &[at(0.0); 8]),
 ];
 
@@ -320,8 +321,11 @@ fn what_is_retried() {
         ("aws-sdk-adaptive", words("429 500 502 503 504 timeout refused reset")),
         ("aws-sdk-legacy", words("429 500 502 503 504 timeout refused reset")),
         ("grpc", words("503 refused reset")),
+        ("grpc-hedging", words("503 refused reset")),
         ("envoy", words("500 501 502 503 504 521 522 524 refused reset")),
+        ("envoy-hedge", words("500 501 502 503 504 521 522 524 refused reset")),
         ("finagle", words("refused")),
+        ("finagle-backup", words("refused")),
         ("axios-retry", words("429 500 501 502 503 504 521 522 524 refused reset")),
         ("axios-retry-exponential", words("429 500 501 502 503 504 521 522 524 refused reset")),
         ("urllib3-backoff", words("timeout refused reset")),
@@ -333,6 +337,7 @@ fn what_is_retried() {
         ("got", words("408 429 500 502 503 504 521 522 524 timeout refused reset")),
         ("polly-v8", all.clone()),
         ("polly-jitter", all.clone()),
+        ("polly-hedging", all.clone()),
         ("resilience4j-retry", all.clone()),
         ("sidekiq", all.clone()),
         ("resilience4j-breaker", words("429 500 501 502 503 504 521 522 524 timeout refused reset")),

@@ -58,7 +58,7 @@ fn every_scenario_is_valid() {
 }
 
 /// Codes of mistakes that no schema sees: names and sums across tables, orders of values, numbers that are too large for the simulator.
-const BEYOND: [&str; 15] = [
+const BEYOND: [&str; 16] = [
     "unknown-name",
     "which-server",
     "window-empty",
@@ -68,6 +68,7 @@ const BEYOND: [&str; 15] = [
     "faults-above-1",
     "no-retries",
     "without-effect",
+    "lingers-for-ever",
     "nothing-measured",
     "too-many-operations",
     "unknown-metric",
@@ -75,8 +76,9 @@ const BEYOND: [&str; 15] = [
     "two-limits",
     "limit-unit",
 ];
-/// Files whose only mistake is one between values of one table, in a file of values, or in the changed world of a row.
-const RELATIONS: [&str; 11] = [
+/// Files whose only mistake is one between values of one table, in the number that a text says, in a file of values, or in the changed world of
+/// a row.
+const RELATIONS: [&str; 14] = [
     "uniform-order",
     "lognormal-order",
     "jitter-range",
@@ -88,6 +90,9 @@ const RELATIONS: [&str; 11] = [
     "with-value",
     "breaker-never-opens",
     "limiter-never-refuses",
+    "hedge-never",
+    "hedge-scope",
+    "hedge-percentile-100",
 ];
 
 /// Every misshapen file is invalid by the schema, and what only the reader can see is not.

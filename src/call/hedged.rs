@@ -21,7 +21,7 @@ pub enum Deed {
     Send {
         /// Its number, from 1.
         attempt: u32,
-        /// It is a hedge.
+        /// It is a hedge: sent beside an open one.
         hedge: bool,
     },
     /// This attempt has timed out; if there is a verdict, the call is over too.
@@ -64,6 +64,8 @@ pub struct Hedged {
     after: Option<Outcome>,
     /// What gates gave the try that is being prepared.
     held: Held,
+    /// A gate has refused a hedge, which fails no call.
+    refused: bool,
 }
 
 /// The call, and those who are asked. Of [`Rules::held`] only one attempt at a time makes use.
@@ -87,10 +89,10 @@ impl Hedged {
         std::mem::take(&mut self.open)
     }
 
-    /// Gives the list back, whose room serves the next call.
+    /// Gives the list back, whose room serves the next call, and forgets the rest of this one.
     pub fn put_back(&mut self, mut open: Vec<Open>) {
         open.clear();
-        self.open = open;
+        *self = Hedged { open, ..Hedged::default() };
     }
 
     /// Attempts sent so far.
@@ -105,6 +107,11 @@ impl Hedged {
         }
     }
 
+    /// True if a gate has refused a hedge since this was asked before.
+    pub fn take_refused(&mut self) -> bool {
+        std::mem::take(&mut self.refused)
+    }
+
     /// When [`Hedged::on_due`] is to be called, if nothing else happens before.
     pub fn due(&self) -> SimTime {
         let others = self.open.iter().map(|open| open.due);
@@ -114,7 +121,6 @@ impl Hedged {
     /// Begins the call, which is new.
     pub fn begin(&mut self, now: SimTime, parties: &mut Parties, draws: &mut impl Draws) -> Deed {
         let open = self.take_open();
-        *self = Hedged::default();
         self.put_back(open);
         *parties.rules.held = Held::default();
         let action = parties.call.begin(now, parties.rules, draws);
@@ -216,6 +222,7 @@ impl Hedged {
             let admission =
                 rules.gates.admit(Moment::Hedge, ask, rules.client, &mut held.permits, &mut ForGates(draws));
             if admission != Admission::Admitted {
+                self.refused = true;
                 return None;
             }
             rules.gates.on_retry_sent(rules.client);
@@ -239,8 +246,10 @@ impl Hedged {
                 }
                 self.held.sent = now;
                 *parties.rules.held = self.held;
+                // A retry beside an attempt that lingers.
+                let hedge = !self.open.is_empty();
                 self.sends(now, due, parties);
-                Deed::Send { attempt: self.sent, hedge: false }
+                Deed::Send { attempt: self.sent, hedge }
             }
             Action::WakeAt(at) => {
                 self.wake = Some(at);
@@ -296,12 +305,15 @@ impl Hedged {
         }
         let config = parties.hedger.config();
         if self.beside < config.extra {
-            match (parties.rules.policy.hint(&reply), config.on_failure) {
-                (Some(hint), _) => self.next = Some(now + hint),
-                (None, OnFailure::Next) => self.next = Some(now),
-                (None, OnFailure::Wait) => {}
-                (None, OnFailure::End) if self.counts() => {}
-                (None, OnFailure::End) => self.next = None,
+            match config.on_failure {
+                OnFailure::End if self.counts() => {}
+                OnFailure::End => self.next = None,
+                // The server says when (gRPC: pushback).
+                other => match parties.rules.policy.hint(&reply) {
+                    Some(hint) => self.next = Some(now + hint),
+                    None if other == OnFailure::Next => self.next = Some(now),
+                    None => {}
+                },
             }
         }
         // With time at its end there is no other attempt.
@@ -408,7 +420,7 @@ mod tests {
     use crate::gate::concurrency::ConcurrencyConfig;
     use crate::gate::limiter::{OnLimit, RateLimiterConfig};
     use crate::gate::{GateChain, GateConfig, GateRule, Scope};
-    use crate::hedge::{HedgeConfig, Losers};
+    use crate::hedge::HedgeConfig;
     use crate::retry::{AtLimit, Backoff, OutcomeClass, OutcomeSet, RetryAfter, RetryFor, RetryPolicy};
     use crate::rng::{KeyedRng, Purpose};
     use crate::units::Span;
@@ -418,14 +430,7 @@ mod tests {
 
     /// One attempt with a hedge two seconds later.
     fn hedge(extra: u32) -> HedgeConfig {
-        HedgeConfig {
-            trigger: Trigger::Fixed(Some(Span::secs(2))),
-            extra,
-            on_failure: OnFailure::Next,
-            losers: Losers::Cancel,
-            budget: None,
-            scope: Scope::Client,
-        }
+        HedgeConfig { extra, ..HedgeConfig::after(Span::secs(2)) }
     }
 
     fn policy(attempts: u32) -> RetryPolicy {
@@ -596,14 +601,14 @@ mod tests {
         check(&policy, &config, &[(0.5, OK)], "1@0 ok@0.5");
         // While it waits, beside the next one, and after that has failed.
         check(&policy, &config, &[(2.0, OK)], "1@0 ok@2");
-        check(&policy, &config, &[(3.5, OK), (9.0, OK)], "1@0 2@3 ok@3.5 x2");
-        check(&policy, &config, &[(9.0, OK), (0.5, ERROR)], "1@0 2@3 ok@9");
-        check(&policy, &config, &[(9.0, OK), (0.5, OK)], "1@0 2@3 ok@3.5 x1");
+        check(&policy, &config, &[(3.5, OK), (9.0, OK)], "1@0 2h@3 ok@3.5 x2");
+        check(&policy, &config, &[(9.0, OK), (0.5, ERROR)], "1@0 2h@3 ok@9");
+        check(&policy, &config, &[(9.0, OK), (0.5, OK)], "1@0 2h@3 ok@3.5 x1");
         // A late bad answer is not retried again.
         check(&policy, &config, &[(2.0, ERROR), (0.5, OK)], "1@0 2@3 ok@3.5");
-        check(&policy, &config, &[(5.0, ERROR), (0.5, ERROR)], "1@0 2@3 AttemptsExhausted@5");
+        check(&policy, &config, &[(5.0, ERROR), (0.5, ERROR)], "1@0 2h@3 AttemptsExhausted@5");
         check(&policy, &config, &[(0.5, ERROR), (9.0, OK)], "1@0 2@2.5 ok@11.5");
-        check(&policy, &config, &[], "1@0 2@3 1-@15 2-@15 AttemptsExhausted@15");
+        check(&policy, &config, &[], "1@0 2h@3 1-@15 2-@15 AttemptsExhausted@15");
         check(&RetryPolicy { attempts: Some(1), ..policy }, &config, &[(9.0, OK)], "1@0 ok@9");
     }
 

@@ -35,7 +35,7 @@ enum Format {
 
 /// Something that has a name here.
 enum Subject {
-    /// A backoff or a gate.
+    /// A backoff, a gate or a way to hedge.
     Entry(Box<Entry>),
     /// A production client's defaults.
     Preset(Box<Preset>),
@@ -68,7 +68,7 @@ impl Subject {
         }
     }
 
-    /// The delays before retries; of a preset also those after outcomes that have their own. None of a gate.
+    /// The delays before retries; of a preset also those after outcomes that have their own. None of the others.
     fn delays(&self) -> Vec<(Option<String>, Vec<DelayRow>)> {
         match self {
             Subject::Entry(entry) => vec![(None, entry.delays(RETRIES))],
@@ -112,7 +112,7 @@ pub fn main(args: &Args) -> Exit {
 }
 
 fn unknown(name: &str, subjects: &[Subject]) -> Exit {
-    eprintln!("error: there is no backoff, gate or preset `{name}`");
+    eprintln!("error: there is no backoff, gate, hedge or preset `{name}`");
     if let Some(near) = nearest::nearest(name, subjects.iter().map(Subject::name)) {
         eprintln!("help: there is `{near}`");
     }

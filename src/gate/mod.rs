@@ -138,6 +138,17 @@ impl Refusal {
             Refusal::Concurrency => "concurrency_refused",
         }
     }
+
+    /// The metric that counts the operations that failed with one of these.
+    pub const fn cost_metric(self) -> &'static str {
+        match self {
+            Refusal::Breaker => "failed_by_breaker",
+            Refusal::Budget => "failed_by_budget",
+            Refusal::Throttle => "failed_by_throttle",
+            Refusal::Limiter => "failed_by_limiter",
+            Refusal::Concurrency => "failed_by_concurrency",
+        }
+    }
 }
 
 /// When a gate is asked.

@@ -34,6 +34,20 @@ pub struct HedgeConfig {
     pub scope: Scope,
 }
 
+impl HedgeConfig {
+    /// One hedge so long after an attempt was sent, or at once after a failure; losers are cancelled, and nobody counts the cost.
+    pub fn after(delay: Span) -> HedgeConfig {
+        HedgeConfig {
+            trigger: Trigger::Fixed(Some(delay)),
+            extra: 1,
+            on_failure: OnFailure::Next,
+            losers: Losers::Cancel,
+            budget: None,
+            scope: Scope::Client,
+        }
+    }
+}
+
 /// What sets a hedge off.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Trigger {

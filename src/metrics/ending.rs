@@ -17,7 +17,7 @@ pub enum Ending {
     AfterRetries,
     /// Failed after one attempt.
     AfterOne,
-    /// Failed without an attempt: a gate refused the first one.
+    /// Failed without an attempt: a gate refused the first one, or made it wait for longer than there was time.
     Refused,
     /// The run ended first.
     Unresolved,

@@ -103,6 +103,8 @@ pub struct Recorder {
     /// Measured attempts by [`code`].
     outcomes: [u64; STATUSES],
     refusals: [u64; REFUSALS.len()],
+    /// Those with which an operation failed.
+    fatal_refusals: [u64; REFUSALS.len()],
     breakers_opened: u64,
     latency: Histogram,
     failure_latency: Histogram,
@@ -202,6 +204,7 @@ impl Recorder {
             useful_work: 0,
             outcomes: [0; STATUSES],
             refusals: [0; REFUSALS.len()],
+            fatal_refusals: [0; REFUSALS.len()],
             breakers_opened: 0,
             latency: Histogram::default(),
             failure_latency: Histogram::default(),
@@ -339,11 +342,12 @@ impl Recorder {
         }
     }
 
-    /// A gate refused.
+    /// A gate refused. `fatal`: with that the operation fails, at once or because nothing is left to try again.
     #[inline]
-    pub fn refused(&mut self, by: Refusal, measured: bool) {
+    pub fn refused(&mut self, by: Refusal, measured: bool, fatal: bool) {
         self.totals.refusals += 1;
         self.refusals[by as usize] += u64::from(measured);
+        self.fatal_refusals[by as usize] += u64::from(measured && fatal);
     }
 
     /// The end of a measured operation's attempt opened so many breakers.
@@ -455,6 +459,7 @@ impl Recorder {
         assert_eq!(attempts, self.outcomes.iter().sum::<u64>(), "every attempt ends exactly once");
         assert!(effects <= executions, "an effect needs an execution");
         assert!(duplicates <= effects && phantoms <= failed.operations, "books of effects");
+        assert!(self.fatal_refusals.iter().sum::<u64>() <= failed.operations, "an operation fails with one refusal");
         assert!(self.useful_work <= servers.busy, "useful work is a part of all work");
         let (in_time, waits) = (self.has_slo.then_some(self.in_time), self.waits.count());
         let seconds = self.window_length.seconds();
@@ -517,6 +522,10 @@ impl Recorder {
         for (name, n) in REFUSALS.iter().zip(self.refusals) {
             metrics.push(((*name).to_owned(), count(n)));
         }
+        for (refusal, n) in Refusal::ALL.into_iter().zip(self.fatal_refusals) {
+            metrics.push((refusal.cost_metric().to_owned(), count(n)));
+        }
+        metrics.push(("failed_without_attempt".to_owned(), count(endings[Ending::Refused])));
         metrics.push(("hedges".to_owned(), count(hedges)));
         metrics.push(("hedges_refused".to_owned(), count(self.hedges_refused)));
         metrics
@@ -583,6 +592,44 @@ mod tests {
             }
         }
         recorder.finish(ServerTotals { busy: u128::MAX, ..ServerTotals::default() }, 0, 0)
+    }
+
+    /// A refusal is counted by its gate, and once more if it was the end of its operation; but only where operations are measured.
+    #[test]
+    fn refusals_and_what_they_cost() {
+        let mut scenario = Scenario::new(Span(100), Arrivals::Constant { rate: 1.0 }, ServerConfig::named("s"));
+        scenario.warmup = Span(10);
+        let mut recorder = Recorder::new(&scenario);
+        // Start, attempts, and refusals: the last of them was the end.
+        let operations: [(u64, u32, &[Refusal]); 5] = [
+            (0, 0, &[Refusal::Breaker]),
+            (20, 0, &[Refusal::Breaker, Refusal::Breaker]),
+            (30, 1, &[Refusal::Breaker, Refusal::Budget]),
+            (40, 2, &[Refusal::Limiter, Refusal::Concurrency]),
+            (50, 0, &[Refusal::Throttle]),
+        ];
+        let verdict = Verdict::Failed(GiveUp::AttemptsExhausted);
+        for (start, attempts, refusals) in operations {
+            let start = SimTime(start);
+            recorder.tick(start, Levels::default());
+            let measured = recorder.measures();
+            recorder.operation_started();
+            for attempt in 1..=attempts {
+                recorder.attempt_sent(measured, attempt);
+                recorder.attempt_ended(start, start.0, attempt, Outcome::Timeout, measured);
+            }
+            for (index, by) in refusals.iter().enumerate() {
+                recorder.refused(*by, measured, index + 1 == refusals.len());
+            }
+            recorder.operation_ended(start, start, attempts, verdict, measured);
+            recorder.operation_released(measured, Some(verdict), 0);
+        }
+        let result = recorder.finish(ServerTotals::default(), 0, 0);
+        let metric = |name: &str| result.metrics.iter().find(|(own, _)| own == name).and_then(|(_, value)| *value);
+        let by_kind = |name: fn(Refusal) -> &'static str| Refusal::ALL.map(|refusal| metric(name(refusal)));
+        assert_eq!(by_kind(Refusal::metric), [3.0, 1.0, 1.0, 1.0, 1.0].map(Some));
+        assert_eq!(by_kind(Refusal::cost_metric), [1.0, 1.0, 1.0, 0.0, 1.0].map(Some));
+        assert_eq!((metric("failed"), metric("failed_without_attempt")), (Some(4.0), Some(2.0)));
     }
 
     /// When something happened in a life.

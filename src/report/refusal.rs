@@ -1,32 +1,122 @@
-//! What gates said no to: the metrics that count it, and the words for it.
+//! What gates said no to and what that cost: the metrics that count it, and the words for it.
+
+use super::number::Notation;
+use crate::experiment::PolicyResult;
 
 /// Refusals of one kind of gate.
 #[derive(Clone, Copy, Debug)]
 pub struct Refusal {
     /// The metric that counts them.
     pub metric: &'static str,
+    /// The metric that counts the operations that failed with one.
+    pub cost: &'static str,
     /// The gate.
     pub gate: &'static str,
-    /// What it refuses.
-    pub what: &'static str,
+    /// What it refuses, one of them and all.
+    pub what: [&'static str; 2],
 }
+
+/// Smaller shares would be written as 0.0%.
+const LEAST_SHARE: f64 = 0.0005;
+
+const ATTEMPTS: [&str; 2] = ["an attempt", "attempts"];
+const RETRIES: [&str; 2] = ["a retry", "retries"];
 
 /// Every kind of gate that refuses.
 pub const REFUSALS: [Refusal; 5] = [
-    Refusal { metric: "breaker_refused", gate: "breaker", what: "attempts" },
-    Refusal { metric: "budget_refused", gate: "budget", what: "retries" },
-    Refusal { metric: "throttled", gate: "throttle", what: "attempts" },
-    Refusal { metric: "limiter_refused", gate: "limiter", what: "attempts" },
-    Refusal { metric: "concurrency_refused", gate: "limit on concurrent retries", what: "retries" },
+    Refusal { metric: "breaker_refused", cost: "failed_by_breaker", gate: "breaker", what: ATTEMPTS },
+    Refusal { metric: "budget_refused", cost: "failed_by_budget", gate: "budget", what: RETRIES },
+    Refusal { metric: "throttled", cost: "failed_by_throttle", gate: "throttle", what: ATTEMPTS },
+    Refusal { metric: "limiter_refused", cost: "failed_by_limiter", gate: "limiter", what: ATTEMPTS },
+    Refusal {
+        metric: "concurrency_refused",
+        cost: "failed_by_concurrency",
+        gate: "limit on concurrent retries",
+        what: RETRIES,
+    },
 ];
+
+impl Refusal {
+    /// How many there were and what they cost, as what the gate did; `None` without any.
+    pub fn in_words(self, result: &PolicyResult, notation: Notation) -> Option<String> {
+        let refused = result.mean(self.metric).filter(|mean| *mean > 0.0)?;
+        let cost = result.mean(self.cost).unwrap_or(0.0);
+        let (count, [_, what]) = (some(refused, notation), self.what);
+        Some(if cost == 0.0 {
+            format!("refused {count} {what} per run, which ended no operation")
+        } else if cost == refused {
+            format!("refused {count} {what} per run, and as many operations failed because of it")
+        } else {
+            format!("refused {count} {what} per run, and {} failed because of it", operations(cost, notation))
+        })
+    }
+}
+
+/// Who failed with nothing sent, as a sentence. Gates are not all there is to blame: a limiter can make wait for longer than there is time.
+pub fn untried_in_words(result: &PolicyResult, notation: Notation) -> Option<String> {
+    let untried = result.mean("failed_without_attempt").filter(|mean| *mean > 0.0)?;
+    let share = result.mean("operations").map(|operations| untried / operations);
+    let who = match share.filter(|share| *share >= LEAST_SHARE) {
+        Some(share) => format!("{} of operations", notation.percent(share)),
+        None => operations(untried, notation),
+    };
+    Some(format!("{who} failed without an attempt."))
+}
+
+/// A mean number of operations.
+pub fn operations(mean: f64, notation: Notation) -> String {
+    let count = some(mean, notation);
+    let noun = if count == "1" { "operation" } else { "operations" };
+    format!("{count} {noun}")
+}
+
+/// A mean below one half would read as none.
+fn some(mean: f64, notation: Notation) -> String {
+    if mean < 0.5 { "<1".to_owned() } else { notation.count(mean) }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::recorder;
+    use crate::gate;
+    use crate::report::fixture::{row, with_input};
 
     #[test]
     fn no_refusal_is_passed_over() {
-        assert_eq!(REFUSALS.map(|refusal| refusal.metric), recorder::REFUSALS);
+        assert_eq!(REFUSALS.map(|refusal| refusal.metric), gate::Refusal::ALL.map(gate::Refusal::metric));
+        assert_eq!(REFUSALS.map(|refusal| refusal.cost), gate::Refusal::ALL.map(gate::Refusal::cost_metric));
+    }
+
+    fn check(refused: f64, cost: f64, expected: Option<&str>) {
+        let row = row("p", &[0.9, 0.8]).all("breaker_refused", refused).all("failed_by_breaker", cost);
+        with_input(vec![row], |input| {
+            let words = REFUSALS[0].in_words(&input.comparison.policies[0], Notation::PAGE);
+            assert_eq!(words.as_deref(), expected, "{refused} refused, {cost} failed");
+        });
+    }
+
+    #[test]
+    fn refusals_and_what_they_cost() {
+        check(0.0, 0.0, None);
+        check(16_742.4, 0.0, Some("refused 16,742 attempts per run, which ended no operation"));
+        check(16_742.4, 16_742.4, Some("refused 16,742 attempts per run, and as many operations failed because of it"));
+        check(16_742.4, 9_310.0, Some("refused 16,742 attempts per run, and 9,310 operations failed because of it"));
+        check(3.0, 0.2, Some("refused 3 attempts per run, and <1 operations failed because of it"));
+        check(3.0, 1.0, Some("refused 3 attempts per run, and 1 operation failed because of it"));
+    }
+
+    #[test]
+    fn what_failed_untried() {
+        for (untried, expected) in [
+            (0.0, None),
+            (0.3, Some("<1 operations failed without an attempt.")),
+            (1.0, Some("1 operation failed without an attempt.")),
+            (4_000.0, Some("40.0% of operations failed without an attempt.")),
+        ] {
+            with_input(vec![row("p", &[0.9, 0.8]).all("failed_without_attempt", untried)], |input| {
+                let words = untried_in_words(&input.comparison.policies[0], Notation::PAGE);
+                assert_eq!(words.as_deref(), expected, "{untried}");
+            });
+        }
     }
 }

@@ -20,7 +20,7 @@ pub enum Unit {
 }
 
 /// All metrics but those of single statuses, in the contract's order.
-pub const METRICS: [(&str, Unit); 52] = [
+pub const METRICS: [(&str, Unit); 58] = [
     ("operations", Unit::Count),
     ("succeeded", Unit::Count),
     ("failed", Unit::Count),
@@ -71,6 +71,12 @@ pub const METRICS: [(&str, Unit); 52] = [
     ("throttled", Unit::Count),
     ("limiter_refused", Unit::Count),
     ("concurrency_refused", Unit::Count),
+    ("failed_by_breaker", Unit::Count),
+    ("failed_by_budget", Unit::Count),
+    ("failed_by_throttle", Unit::Count),
+    ("failed_by_limiter", Unit::Count),
+    ("failed_by_concurrency", Unit::Count),
+    ("failed_without_attempt", Unit::Count),
     ("hedges", Unit::Count),
     ("hedges_refused", Unit::Count),
 ];

@@ -498,6 +498,14 @@ impl Scenario {
         }
     }
 
+    /// The same with hedging in its last row.
+    pub fn hedged(mut self, hedge: HedgeConfig) -> Scenario {
+        if let Some(policy) = self.policies.last_mut() {
+            policy.hedge = Some(hedge);
+        }
+        self
+    }
+
     /// Adds a row to the comparison.
     pub fn with_policy(mut self, name: &str, policy: impl Policy + 'static, gates: &[GateConfig]) -> Scenario {
         self.policies.push(PolicyConfig {

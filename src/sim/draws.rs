@@ -11,8 +11,8 @@ pub struct StepDraws<'a> {
     operation: u64,
     /// Attempts that the call has used up.
     used: u32,
-    /// Attempts that it has sent, where hedges make that another number.
-    sent: u32,
+    /// Hedges that it has sent.
+    hedges: u32,
     jitter: Option<KeyedRng>,
     gates: Option<KeyedRng>,
 }
@@ -21,12 +21,12 @@ impl<'a> StepDraws<'a> {
     /// Of the step that follows so many attempts of an operation.
     #[inline(always)]
     pub fn new(streams: &'a Streams, operation: u64, used: u32) -> StepDraws<'a> {
-        StepDraws { streams, operation, used, sent: 0, jitter: None, gates: None }
+        StepDraws { streams, operation, used, hedges: 0, jitter: None, gates: None }
     }
 
     /// Of a step of a call that may hedge: gates are asked about hedges too.
-    pub fn of_hedge(streams: &'a Streams, operation: u64, used: u32, sent: u32) -> StepDraws<'a> {
-        StepDraws { sent, ..StepDraws::new(streams, operation, used) }
+    pub fn of_hedge(streams: &'a Streams, operation: u64, used: u32, hedges: u32) -> StepDraws<'a> {
+        StepDraws { hedges, ..StepDraws::new(streams, operation, used) }
     }
 }
 
@@ -37,7 +37,7 @@ impl Draws for StepDraws<'_> {
 
     fn gates(&mut self) -> &mut dyn Rng {
         self.gates.get_or_insert_with(|| {
-            self.streams.at(Purpose::Gate, self.operation, u64::from(self.sent) << 32 | u64::from(self.used))
+            self.streams.at(Purpose::Gate, self.operation, u64::from(self.hedges) << 32 | u64::from(self.used))
         })
     }
 }

@@ -7,6 +7,7 @@ mod bursts;
 mod closed_loop;
 mod faults;
 mod gates;
+mod hedging;
 mod impatience;
 mod instants;
 mod measurement;

@@ -11,8 +11,10 @@ use proptest::test_runner::RngSeed;
 use simlab::distribution::Distribution;
 use simlab::gate::GateConfig;
 use simlab::gate::OnRefusal;
-use simlab::gate::budget::{DepositOn, EarnOn, RatioBudgetConfig, Rounding};
-use simlab::gate::{GateRule, Scope};
+use simlab::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Rounding, Tokens};
+use simlab::gate::limiter::OnLimit;
+use simlab::gate::{GateRule, Refusal, Scope};
+use simlab::hedge::{HedgeConfig, OnFailure, Trigger};
 use simlab::metrics::RunResult;
 use simlab::metrics::recorder::REFUSALS;
 use simlab::protocol::{Failure, Method, Outcome};
@@ -64,21 +66,26 @@ proptest! {
         prop_assert_eq!(of("operations"), of("succeeded") + of("failed") + of("unresolved"));
         let outcomes = result.metrics.iter().filter(|(name, _)| name.starts_with("outcome_"));
         prop_assert_eq!(of("attempts"), outcomes.map(|(_, n)| n.unwrap()).sum::<f64>());
-        prop_assert!(of("outcome_open") <= of("unresolved"));
-        let first = of("attempts") - of("retries");
+        prop_assert!(case.hedge.is_some() || of("outcome_open") <= of("unresolved"));
+        let first = of("attempts") - of("retries") - of("hedges");
         if case.gates.is_empty() {
             prop_assert_eq!(first, of("operations"), "every operation sends a first attempt, unless a gate refuses");
         }
         prop_assert!(first <= of("operations"));
         let refused: f64 = REFUSALS.iter().map(|metric| of(metric)).sum();
-        if case.gates.iter().all(|gate| gate.on_refusal == OnRefusal::Fail) {
+        if case.hedge.is_some() {
+            prop_assert!(of("outcome_cancelled") <= of("attempts") - first, "somebody wins");
+        } else if case.gates.iter().all(|gate| gate.on_refusal == OnRefusal::Fail) {
             prop_assert!(refused <= of("failed"), "a refusal ends the call");
         } else if let Some(limit) = case.most_attempts() {
             prop_assert!(of("attempts") + refused <= f64::from(limit) * of("operations"), "a refusal is an attempt");
         }
+        let beside = case.hedge.as_ref().map_or(0, |hedge| hedge.extra);
+        check_refusals(&case, &result)?;
         if let Some(limit) = case.most_attempts() {
-            prop_assert!(of("attempts") <= f64::from(limit) * of("operations"));
+            prop_assert!(of("attempts") <= f64::from(limit * (1 + beside)) * of("operations"));
         }
+        prop_assert!(case.hedge.is_some() || of("hedges") + of("hedges_refused") + of("outcome_cancelled") == 0.0);
         for name in ["success_rate", "first_attempt_success_rate", "wasted_work", "waited"] {
             prop_assert!(maybe(&result, name).is_none_or(|share| (0.0..=1.0).contains(&share)), "{}", name);
         }
@@ -123,7 +130,7 @@ proptest! {
         // A freeze makes even them wait for each other, and so does the loss of all workers.
         let faults = case.faults.iter().map(|fault| Fault { freeze: false, capacity: 1.0, ..fault.clone() }).collect();
         let policy = RetryPolicy { deadline: None, ..case.policy.clone() };
-        let many = Case { arrivals, server, faults, policy, gates: Vec::new(), ..case };
+        let many = Case { arrivals, server, faults, policy, gates: Vec::new(), hedge: None, ..case };
         let once = Case { policy: RetryPolicy { attempts: Some(1), ..many.policy.clone() }, ..many.clone() };
         let (many, once) = (run(&many.scenario()), run(&once.scenario()));
         for name in ["operations", "first_attempt_success_rate"] {
@@ -139,18 +146,23 @@ proptest! {
         let case = Case { warmup: Span::ZERO, gates: vec![GateConfig::new(rule, scope)], ..case.all_counted() };
         let result = run(&case.scenario());
         let of = |name| value(&result, name);
+        // Hedges pay as retries do, but where only failures pay.
+        let free = if budget.charge == Charge::Failure { of("hedges") } else { 0.0 };
+        let beyond = of("retries") + of("hedges") - free;
         let at_once = maybe(&result, "first_attempt_success_rate").map_or(0.0, |rate| (rate * of("operations")).round());
         let deposits = match budget.deposit_on {
             DepositOn::Success => of("succeeded"),
-            DepositOn::FirstAttempt => of("attempts") - of("retries"),
+            DepositOn::FirstAttempt => of("attempts") - beyond - free,
             DepositOn::FirstTrySuccess => at_once,
         };
         let buckets = if scope == Scope::Client { f64::from(case.clients) } else { 1.0 };
         let costs = budget.cost_for.iter().map(|(_, cost)| cost.amount()).chain([budget.cost.amount()]);
         let (least, most) = (costs.clone().fold(f64::INFINITY, f64::min), costs.fold(0.0, f64::max));
-        let refunds = if budget.refund { (of("succeeded") - at_once) * most } else { 0.0 };
+        // A hedge that wins is paid back too, although nothing was retried.
+        let not_repaid = if case.hedge.is_some() { 0.0 } else { at_once };
+        let refunds = if budget.refund { (of("succeeded") - not_repaid) * most } else { 0.0 };
         let tokens = buckets * budget.initial.amount() + deposits * budget.deposit.amount() + refunds;
-        prop_assert!(of("retries") * least <= tokens + 1e-6, "{} retries for {} tokens", of("retries"), tokens);
+        prop_assert!(beyond * least <= tokens + 1e-6, "{} retries for {} tokens", beyond, tokens);
     }
 
     /// A budget in proportion is exact: with a window that outlasts the run, retries are bounded by what was earned. Whole numbers grant more
@@ -164,9 +176,10 @@ proptest! {
         let case = Case { warmup: Span::ZERO, gates: vec![GateConfig::new(rule, scope)], ..case.all_counted() };
         let result = run(&case.scenario());
         let of = |name| value(&result, name);
+        let beyond = of("retries") + of("hedges");
         let budgets = if scope == Scope::Client { f64::from(case.clients) } else { 1.0 };
         let earning = match config.deposit_on {
-            EarnOn::FirstAttempt => of("attempts") - of("retries"),
+            EarnOn::FirstAttempt => of("attempts") - beyond,
             EarnOn::Success => of("succeeded"),
             EarnOn::NotRetried => of("attempts"),
         };
@@ -178,7 +191,43 @@ proptest! {
         };
         prop_assert!(ratio <= granted && granted <= 2.0 * ratio);
         let most = granted * earning + budgets * min_rate * config.window.seconds();
-        prop_assert!(of("retries") <= most + 1e-6, "{} retries, {} allowed", of("retries"), most);
+        prop_assert!(beyond <= most + 1e-6, "{} retries, {} allowed", beyond, most);
+    }
+
+    /// So is the budget for hedges.
+    #[test]
+    fn budgets_for_hedges_bind(case in worlds::case(), hedge in worlds::hedge(), ratio in 0.0f64..1.0) {
+        let budget = RatioBudgetConfig::new(Tokens::new(ratio), 0.0, Span::secs(1_000));
+        let trigger = match hedge.trigger {
+            // Has no budget.
+            Trigger::Timeout => Trigger::Fixed(Some(Span::millis(50))),
+            other => other,
+        };
+        let hedge = Some(HedgeConfig { trigger, extra: hedge.extra.max(1), budget: Some(budget), ..hedge });
+        let result = run(&Case { warmup: Span::ZERO, hedge, ..case }.scenario());
+        let of = |name| value(&result, name);
+        let first = of("attempts") - of("retries") - of("hedges");
+        prop_assert!(of("hedges") <= ratio * first + 1e-6, "{} hedges of {} calls", of("hedges"), first);
+    }
+
+    /// The general model and the plain one are the same: a hedge that never comes changes nothing, to the last attempt. Where nothing else
+    /// happens at the same instant, that is, since a reply takes its turn among what does.
+    #[test]
+    fn a_hedge_that_never_comes_changes_nothing(case in worlds::case(), arrivals in worlds::open_loop()) {
+        let random = |mean| Distribution::Exponential { mean: Span::millis(mean) };
+        let server = ServerConfig {
+            network: random(20),
+            service_time: random(150),
+            max_wait: None,
+            ..case.server.clone()
+        };
+        let faults = case.faults.iter().map(|fault| Fault { added_latency: Distribution::ZERO, ..fault.clone() }).collect();
+        let plain = Case { arrivals, server, faults, hedge: None, ..case };
+        let never = HedgeConfig { on_failure: OnFailure::End, ..HedgeConfig::after(Span::MAX) };
+        let hedged = Case { hedge: Some(never), ..plain.clone() };
+        let (plain, hedged) = (run(&plain.scenario()), run(&hedged.scenario()));
+        prop_assert_eq!(&plain.metrics, &hedged.metrics);
+        prop_assert_eq!(plain.digest, hedged.digest);
     }
 
     /// An open breaker admits nothing: once it has seen its failures in a row and stays open, nobody sends.
@@ -187,7 +236,7 @@ proptest! {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let case = case.all_counted();
         let gates = vec![worlds::breaker(failures, Span::MAX, 1, Scope::Fleet)];
-        let mut scenario = Case { gates, ..case.clone() }.scenario();
+        let mut scenario = Case { gates, hedge: None, ..case.clone() }.scenario();
         let policy: Arc<dyn Policy> = Arc::new(Watched { policy: case.policy.clone(), seen: seen.clone() });
         scenario.policies[0] = PolicyConfig { policy, ..scenario.policies[0].clone() };
         run(&scenario);
@@ -205,7 +254,7 @@ proptest! {
     /// Little's law, exactly: the integral of the number of attempts at the server is the sum of their times there.
     #[test]
     fn little(case in worlds::case()) {
-        let mut case = Case { warmup: Span::ZERO, gates: Vec::new(), policy: RetryPolicy::default(), ..case };
+        let mut case = Case { warmup: Span::ZERO, gates: Vec::new(), policy: RetryPolicy::default(), hedge: None, ..case };
         case.server = ServerConfig {
             network: Distribution::ZERO,
             rate_limit: None,
@@ -258,6 +307,36 @@ fn check_effects(case: &Case, result: &RunResult) -> Result<(), TestCaseError> {
     if exactly_once && case.policy.key == KeyMode::PerOperation {
         prop_assert_eq!(duplicates, 0.0, "a stable key on a lock that outlasts the work");
         prop_assert!(executions <= of("operations"));
+    }
+    Ok(())
+}
+
+/// An operation fails with one refusal at most, and what fails with nothing sent has failed with a refusal, or waited for a limiter in vain.
+fn check_refusals(case: &Case, result: &RunResult) -> Result<(), TestCaseError> {
+    let of = |name| value(result, name);
+    for refusal in Refusal::ALL {
+        let (refused, cost) = (of(refusal.metric()), of(refusal.cost_metric()));
+        prop_assert!(cost <= refused, "{:?}", refusal);
+        // A hedge that is refused fails nothing.
+        if case.hedge.is_none() && case.gates.iter().all(|gate| gate.on_refusal == OnRefusal::Fail) {
+            prop_assert_eq!(cost, refused, "{:?} ends the call", refusal);
+        }
+    }
+    prop_assert!(Refusal::ALL.map(|refusal| of(refusal.cost_metric())).iter().sum::<f64>() <= of("failed"));
+    let untried = of("failed_without_attempt");
+    let never_sent = of("operations") - (of("attempts") - of("retries") - of("hedges"));
+    prop_assert!(
+        (never_sent - of("unresolved")..=never_sent).contains(&untried),
+        "who is open may have sent nothing yet"
+    );
+    let makes_wait = |gate: &GateConfig| match &gate.rule {
+        GateRule::RateLimiter(config) => config.on_limit == OnLimit::Wait,
+        rule => matches!(rule, GateRule::CubicLimiter(_)),
+    };
+    if case.policy.deadline.is_none() || !case.gates.iter().any(makes_wait) {
+        // Budgets and limits on retries let first attempts pass.
+        let at_first = [Refusal::Breaker, Refusal::Throttle, Refusal::Limiter];
+        prop_assert!(untried <= at_first.map(|refusal| of(refusal.cost_metric())).iter().sum());
     }
     Ok(())
 }

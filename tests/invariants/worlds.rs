@@ -13,6 +13,7 @@ use simlab::gate::cubic::CubicLimiterConfig;
 use simlab::gate::limiter::{OnLimit, RateLimiterConfig};
 use simlab::gate::throttle::AdaptiveThrottleConfig;
 use simlab::gate::{GateConfig, GateRule, OnRefusal, Scope};
+use simlab::hedge::{HedgeConfig, Losers, OnFailure, Trigger};
 use simlab::protocol::{Method, Outcome};
 use simlab::retry::{
     AtLimit, Backoff, Cause, Free, Hints, KeyMode, Limits, OutcomeClass, OutcomeSet, RetryAfter, RetryFor, RetryPolicy,
@@ -39,6 +40,7 @@ pub struct Case {
     pub faults: Vec<Fault>,
     pub policy: RetryPolicy,
     pub gates: Vec<GateConfig>,
+    pub hedge: Option<HedgeConfig>,
 }
 
 impl Case {
@@ -57,7 +59,7 @@ impl Case {
     }
 
     pub fn scenario(&self) -> Scenario {
-        Scenario {
+        let mut scenario = Scenario {
             seed: self.seed,
             clients: self.clients,
             warmup: self.warmup,
@@ -66,7 +68,9 @@ impl Case {
             faults: self.faults.clone(),
             ..Scenario::new(Span::secs(SECONDS), self.arrivals.clone(), self.server.clone())
         }
-        .with_policy("p", self.policy.clone(), &self.gates)
+        .with_policy("p", self.policy.clone(), &self.gates);
+        scenario.policies[0].hedge = self.hedge.clone();
+        scenario
     }
 }
 
@@ -74,13 +78,16 @@ pub fn case() -> impl Strategy<Value = Case> {
     let demand =
         (0u64..1_000, 1u32..5, prop_oneof![Just(0), Just(7_300)], prop_oneof![Just(0), Just(20_000)], arrivals());
     let world = (proptest::sample::select(Method::ALL.to_vec()), server(), vec(fault(), 0..3));
-    let client = (policy(), gates());
+    let client = (policy(), gates(), option::weighted(0.4, hedge()));
     (demand, world, client).prop_map(|(demand, world, client)| {
         let (seed, clients, warmup, drain, arrivals) = demand;
         let (method, server, faults) = world;
-        let (policy, gates) = client;
+        let (policy, gates, hedge) = client;
+        // What lingers after its time-out has a deadline at which it ends.
+        let ends = policy.timeout.is_some() && policy.deadline.is_some();
+        let hedge = hedge.filter(|hedge: &HedgeConfig| hedge.trigger != Trigger::Timeout || ends);
         let (warmup, drain) = (Span::millis(warmup), Span::millis(drain));
-        Case { seed, clients, warmup, drain, arrivals, method, server, faults, policy, gates }
+        Case { seed, clients, warmup, drain, arrivals, method, server, faults, policy, gates, hedge }
     })
 }
 
@@ -307,6 +314,30 @@ pub fn policy() -> impl Strategy<Value = RetryPolicy> {
 
 pub fn scope() -> impl Strategy<Value = Scope> {
     prop_oneof![Just(Scope::Client), Just(Scope::Fleet)]
+}
+
+/// Hedging of any kind.
+pub fn hedge() -> impl Strategy<Value = HedgeConfig> {
+    let percentile = (0.01f64..0.99, 100u64..20_000).prop_map(|(at, ms)| Trigger::Percentile {
+        at,
+        window: Span::millis(ms),
+        min: Span::millis(1),
+    });
+    let trigger = prop_oneof![
+        4 => option::weighted(0.8, 0u64..1_500).prop_map(|ms| Trigger::Fixed(ms.map(Span::millis))),
+        2 => percentile,
+        1 => Just(Trigger::Timeout),
+    ];
+    let on_failure = proptest::sample::select(vec![OnFailure::Next, OnFailure::Wait, OnFailure::End]);
+    let losers = proptest::sample::select(vec![Losers::Cancel, Losers::Run]);
+    (trigger, 1u32..4, on_failure, losers, option::weighted(0.3, ratio()), scope()).prop_map(
+        |(trigger, extra, on_failure, losers, budget, scope)| {
+            let extra = if trigger == Trigger::Timeout { 0 } else { extra };
+            // Nobody earns by an outcome.
+            let budget = budget.map(|budget| RatioBudgetConfig { deposit_on: EarnOn::FirstAttempt, ..budget });
+            HedgeConfig { trigger, extra, on_failure, losers, budget, scope }
+        },
+    )
 }
 
 /// At most one of each kind, in the order of scenario files.

@@ -2,6 +2,7 @@
 //! behind, what is counted where. Everything in here is exact: no statistics.
 
 mod extremes;
+mod hedges;
 mod hints;
 mod keys;
 mod limits;

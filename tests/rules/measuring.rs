@@ -2,7 +2,8 @@
 
 use simlab::gate::breaker::ConsecutiveBreakerConfig;
 use simlab::gate::budget::{DepositOn, TokenBudgetConfig, Tokens};
-use simlab::gate::{GateChain, GateConfig, GateRule, Scope};
+use simlab::gate::limiter::{OnLimit, RateLimiterConfig};
+use simlab::gate::{GateChain, GateConfig, GateRule, OnRefusal, Scope};
 use simlab::retry::{Backoff, RetryPolicy};
 use simlab::scenario::{Arrivals, Fates, Fault, Flapping, RateLimit, Scenario, ServerConfig};
 use simlab::units::{SimTime, Span};
@@ -145,6 +146,63 @@ fn a_refusal_is_no_attempt() {
     let warm = Scenario { warmup: MS(500), ..scenario };
     let result = try_run(&warm, tries(1), &[breaker(2, MS(250))]).unwrap();
     check("warm-up", &result, &[("operations", 5.0), ("breaker_opened", 1.0), ("breaker_refused", 4.0)]);
+}
+
+/// What refusals cost: the operations that one of them was the end of, by gate, and those that failed with nothing sent.
+#[test]
+fn what_a_refusal_costs() {
+    let retrying = |gate: GateConfig| GateConfig { on_refusal: OnRefusal::Retry, ..gate };
+    // One operation tells the breaker; to the nine others it is shut.
+    let scenario = every(100, 1, refuses());
+    let shut = || breaker(1, Span::secs(60));
+    let result = try_run(&scenario, tries(1), &[shut()]).unwrap();
+    check(
+        "breaker",
+        &result,
+        &[("failed_by_breaker", 9.0), ("failed_without_attempt", 9.0), ("failed_by_budget", 0.0)],
+    );
+    let warm = Scenario { warmup: MS(500), ..scenario.clone() };
+    let result = try_run(&warm, tries(1), &[shut()]).unwrap();
+    check("warm-up", &result, &[("failed_by_breaker", 5.0), ("failed_without_attempt", 5.0)]);
+    // All ten have three attempts. The first sends one of them, and is refused the others; the last refusal is the end of each.
+    let result = try_run(&scenario, tries(3), &[retrying(shut())]).unwrap();
+    check("used up", &result, &[("attempts", 1.0), ("breaker_refused", 29.0)]);
+    check("used up", &result, &[("failed_by_breaker", 10.0), ("failed_without_attempt", 9.0)]);
+    // Those that are refused 20 ms before their deadline have no time for another wait of 50 ms.
+    let policy = RetryPolicy { backoff: Backoff::fixed(MS(50)), deadline: Some(MS(70)), ..tries(9) };
+    let result = try_run(&scenario, policy, &[retrying(shut())]).unwrap();
+    check(
+        "too late",
+        &result,
+        &[("breaker_refused", 19.0), ("failed_by_breaker", 10.0), ("failed_without_attempt", 9.0)],
+    );
+    // Half-open again after 30 ms: the refusals before that, at 10 and 20 ms, cost nobody anything.
+    let policy = RetryPolicy { backoff: Backoff::fixed(MS(10)), ..tries(4) };
+    let down = Fault { fates: Fates { refused: 1.0, ..Fates::default() }, ..fault(0, 5) };
+    let for_long = Scenario { faults: vec![down], ..every(100, 1, ServerConfig::named("s")) };
+    let result = try_run(&for_long, policy, &[retrying(breaker(1, MS(30)))]).unwrap();
+    check("in between", &result, &[("succeeded", 10.0), ("breaker_refused", 2.0), ("failed_by_breaker", 0.0)]);
+
+    // A budget without a token: each operation has sent its first attempt.
+    let config = TokenBudgetConfig {
+        initial: Tokens::new(0.0),
+        ..TokenBudgetConfig::new(Tokens::new(2.0), Tokens::new(1.0), Tokens::new(0.5))
+    };
+    let budget = GateConfig::new(GateRule::TokenBudget(config), Scope::Fleet);
+    let result = try_run(&burst(7, refuses()), tries(3), &[budget]).unwrap();
+    check("budget", &result, &[("failed", 7.0), ("failed_by_budget", 7.0), ("failed_without_attempt", 0.0)]);
+
+    // A token every second. The first operation has one; the others are refused, or know at once that theirs comes too late.
+    let limiter = |on_limit| {
+        let config = RateLimiterConfig { rate: 1.0, burst: 1.0, on_limit };
+        GateConfig::new(GateRule::RateLimiter(config), Scope::Fleet)
+    };
+    let policy = RetryPolicy { deadline: Some(MS(500)), ..tries(1) };
+    for (on_limit, refused) in [(OnLimit::Refuse, 4.0), (OnLimit::Wait, 0.0)] {
+        let result = try_run(&burst(5, ServerConfig::named("s")), policy.clone(), &[limiter(on_limit)]).unwrap();
+        check("limiter", &result, &[("failed", 4.0), ("limiter_refused", refused), ("failed_by_limiter", refused)]);
+        check("limiter", &result, &[("failed_without_attempt", 4.0)]);
+    }
 }
 
 /// A budget is charged before the wait; when it refuses, the call fails at once, without the wait.

@@ -187,3 +187,28 @@ fn sdk_shootout() {
         assert!(metric(policy, "peak_ratio") > 1.3 * metric("aws-sdk-standard", "peak_ratio"), "{policy}");
     }
 }
+
+/// The closed form of min(X, 30 ms + Y), what it costs, and what becomes of it when the server is busy.
+#[test]
+fn hedging_tail() {
+    let metric = |policy: &str, metric: &str| mean("hedging-tail", policy, metric);
+    let hedges = |policy: &str| metric(policy, "hedges") / metric(policy, "operations");
+    for (policy, expected, p999) in [("no-hedge", 0.00995, 1.15129), ("hedge-30ms", 0.0053048, 0.0416577)] {
+        close(policy, metric(policy, "latency_mean"), expected, 0.01 * expected);
+        close(policy, metric(policy, "latency_p999"), p999, 0.03 * p999);
+    }
+    close("hedges", hedges("hedge-30ms"), 0.0118716, 0.0004);
+    close("twice", metric("hedge-30ms", "duplicate_rate"), 0.0118716, 0.0004);
+    close("p95", hedges("hedge-p95"), 0.05, 0.004);
+    close("p99", hedges("hedge-p99"), 0.01, 0.001);
+    assert!(metric("hedge-p95", "latency_p999") < metric("hedge-30ms", "latency_p999"), "sooner, and more of them");
+    // A key on a lock: nothing twice, and nothing gained, to the last nanosecond.
+    assert_eq!(metric("hedge-with-key", "duplicates"), 0.0);
+    assert_eq!(metric("hedge-with-key", "latency_max"), metric("no-hedge", "latency_max"));
+    // Twice 1,000 requests a second, of which the workers can do 1,206.
+    assert!(metric("busy-plain", "success_rate") > 0.9999);
+    assert!(metric("busy-hedge", "success_rate") < 0.001);
+    assert!(hedges("busy-hedge") > 0.999);
+    assert!(metric("busy-budget", "success_rate") > 0.9999);
+    assert!(hedges("busy-budget") <= 0.0201);
+}

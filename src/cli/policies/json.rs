@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Subject;
-use crate::catalog::DelayRow;
+use crate::catalog::{DelayRow, Family};
 use crate::metrics::statistics::nine_digits;
 
 /// A list of them.
@@ -17,7 +17,11 @@ fn one(subject: &Subject) -> Value {
     let delays = tables.next().map_or_else(Vec::new, |(_, rows)| rows);
     let (kind, source, version, attempts) = match subject {
         Subject::Entry(entry) => {
-            let kind = if entry.backoff.is_some() { "backoff" } else { "gate" };
+            let kind = match entry.family {
+                Family::Backoff => "backoff",
+                Family::Gate => "gate",
+                Family::Hedge => "hedge",
+            };
             (kind, entry.source, Value::Null, Value::Null)
         }
         Subject::Preset(preset) => {
@@ -54,6 +58,7 @@ fn one(subject: &Subject) -> Value {
                 "retry_for": preset.policy.retry_for.map(|retry_for| number(retry_for.limit.seconds())),
                 "retry_on": preset.resolved_json["retry_on"],
                 "gates": preset.gates(),
+                "hedge": preset.hedge(),
                 "policy": preset.resolved_json,
                 "surprises": preset.surprises,
                 "not_modelled": preset.not_modelled,

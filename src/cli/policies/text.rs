@@ -49,15 +49,23 @@ fn preset(subject: &Subject, preset: &Preset, text: &mut String) {
     let retried = retried(preset);
     let gates = preset.gates();
     // What is not retried is still what a breaker counts.
-    let retried_or_counted = if preset.retries() == Some(0) && !gates.is_empty() { "counted" } else { "retried" };
+    let retried_or_counted = if preset.retries() == Some(0) && !(gates.is_empty() && preset.hedge().is_none()) {
+        "counted"
+    } else {
+        "retried"
+    };
     let gates = if gates.is_empty() { "none".to_owned() } else { gates.join(", ") };
+    let hedge = preset.hedge();
     for (label, words) in [
         ("family", &preset.family),
         ("source", &preset.source),
         ("version", &preset.version),
         (retried_or_counted, &retried),
         ("gates", &gates),
-    ] {
+    ]
+    .into_iter()
+    .chain(hedge.as_ref().map(|hedge| ("hedge", hedge)))
+    {
         let _ = writeln!(text, "{}", wrapped(label, words));
     }
     let keys: Vec<String> = preset.resolved.lines().map(|line| format!("  {line}\n")).collect();
@@ -94,6 +102,9 @@ fn words(list: &serde_json::Value) -> String {
 /// How long a call waits in all.
 fn total(preset: &Preset) -> String {
     let mut said = match preset.total_wait() {
+        Some(total) if total.retries == 0 && preset.hedge().is_some() => {
+            "It retries nothing; what it sends beside a first attempt are hedges.".to_owned()
+        }
         Some(total) if total.retries == 0 => "It makes one attempt, and waits for none.".to_owned(),
         Some(total) => {
             let retries = if total.retries == 1 { "1 retry".to_owned() } else { format!("{} retries", total.retries) };

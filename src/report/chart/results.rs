@@ -60,7 +60,7 @@ pub fn label(ending: Ending) -> &'static str {
         Ending::Later => "5+",
         Ending::AfterRetries => "after retries",
         Ending::AfterOne => "after 1 attempt",
-        Ending::Refused => "refused by a gate",
+        Ending::Refused => "without an attempt",
         Ending::Unresolved => "still open at the end",
     }
 }

@@ -38,7 +38,7 @@ pub enum Colour {
     Goodput,
     /// Operations that succeeded at attempt 1, 2, 3, 4, 5 or later: 0 to 4.
     Tried(usize),
-    /// Operations that failed: refused by a gate, after one attempt, after retries: 0 to 2.
+    /// Operations that failed: without an attempt, after one, after retries: 0 to 2.
     Failed(usize),
     /// Text on a light area of either kind.
     OnLight,

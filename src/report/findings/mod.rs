@@ -26,6 +26,8 @@ use crate::experiment::Comparison;
 pub enum Topic {
     /// Who succeeded most often.
     Success,
+    /// Who succeeded in time most often.
+    InTime,
     /// Who made duplicates and phantom successes.
     Duplicates,
     /// Who did not come back after the fault.
@@ -45,6 +47,7 @@ impl Topic {
     pub fn label(self) -> &'static str {
         match self {
             Topic::Success => "Success",
+            Topic::InTime => "In time",
             Topic::Duplicates => "Duplicates",
             Topic::Recovery => "Recovery",
             Topic::Groups => "Two groups",
@@ -126,6 +129,7 @@ impl Findings {
         let mut add = |topic: Topic, text: Option<String>| found.extend(text.map(|text| Finding { topic, text }));
         if judged {
             add(Topic::Success, facts.success());
+            add(Topic::InTime, facts.in_time());
             add(Topic::Worse, facts.worse());
         }
         add(Topic::Recovery, facts.recovery());

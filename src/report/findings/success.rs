@@ -6,7 +6,7 @@ use super::Facts;
 use crate::metrics::ending::Ending;
 use crate::report::column::Column;
 use crate::report::name::list;
-use crate::report::refusal::{REFUSALS, Refusal};
+use crate::report::refusal::{REFUSALS, Refusal, operations};
 
 impl Facts<'_> {
     pub(super) fn verdict(&self) -> Vec<String> {
@@ -108,6 +108,26 @@ impl Facts<'_> {
         let mut text = format!("{winner_name} leads {rival_name}{which} by {by}, paired over {n} replications.");
         text.extend(self.attempts_differ(winner, rival));
         Some(text)
+    }
+
+    /// Who succeeded within the `slo` more often than the baseline and than anybody else, if that is somebody.
+    pub(super) fn in_time(&self) -> Option<String> {
+        let slo = self.input.scenario.slo?;
+        let (column, baseline) = (Column::InTime, self.baseline());
+        let best = self.contrasts.extreme(column, &self.all, Ordering::Greater);
+        if best.contains(&baseline) {
+            return None;
+        }
+        // Whose mean is surpassed from outside has too wide an interval to be named.
+        let core = self.contrasts.unsurpassed(column, &self.all, &best, Ordering::Greater);
+        Some(format!(
+            "{} succeeded within {} most often: {} of operations, against {} with {}.",
+            list(&self.named(&core), "and"),
+            self.notation.length(slo.seconds()),
+            self.span(&core, column, "%"),
+            self.cell(baseline, column),
+            self.name(baseline)
+        ))
     }
 
     /// Over success rates: whom the winner leads, or as much of the verdict.
@@ -233,14 +253,15 @@ impl Facts<'_> {
         (!text.is_empty()).then(|| text.to_owned())
     }
 
-    /// Gates as a cause: only if they refused at least as often as successes are missing.
+    /// Gates as a cause: only if at least as many operations failed with their refusals as successes are missing.
     fn refusals(&self, policy: usize) -> Option<String> {
         let baseline = self.baseline();
         let missing = self.metric(baseline, "succeeded") - self.metric(policy, "succeeded");
-        let causes = REFUSALS.into_iter().filter_map(|Refusal { metric, gate, what }| {
-            let refused = self.metric(policy, metric);
-            let count = || self.notation.count(refused);
-            (refused >= missing.max(1.0)).then(|| format!("its {gate} refused {} {what} per run", count()))
+        let causes = REFUSALS.into_iter().filter_map(|Refusal { cost, gate, what: [one, _], .. }| {
+            let failed = self.metric(policy, cost);
+            let count = || operations(failed, self.notation);
+            (failed >= missing.max(1.0))
+                .then(|| format!("{} per run failed because its {gate} refused them {one}", count()))
         });
         let causes: Vec<String> = causes.collect();
         (!causes.is_empty()).then(|| list(&causes, "and"))

@@ -50,6 +50,29 @@ fn the_wave_after_a_fault() {
     check(told, about(Topic::Wave), &[]);
 }
 
+/// What is in time is what counts where somebody said so, and success may not tell policies apart.
+#[test]
+fn who_is_in_time() {
+    let row = |name, in_time: f64| exact(name, 0.999).set("in_time_rate", &around(in_time, 0.001));
+    let check = |in_time: [f64; 3], slo: Option<u64>, expected: Option<&str>| {
+        let rows = ["plain", "early", "late"].into_iter().zip(in_time).map(|(name, rate)| row(name, rate)).collect();
+        let text = with_input(rows, |input| {
+            let mut scenario = input.scenario.clone();
+            scenario.slo = slo.map(crate::units::Span::millis);
+            let findings = Findings::new(&ReportInput { scenario: &scenario, ..*input }, Notation::TERMINAL);
+            findings.about(Topic::InTime).map(str::to_owned)
+        });
+        assert_eq!(text.as_deref(), expected);
+    };
+    let words = "early succeeded within 50 ms most often: 98.0% of operations, against 91.0% with plain.";
+    check([0.91, 0.98, 0.95], Some(50), Some(words));
+    check([0.91, 0.98, 0.95], None, None);
+    check([0.98, 0.91, 0.95], Some(50), None);
+    check([0.98, 0.98, 0.95], Some(50), None);
+    let both = "early and late succeeded within 50 ms most often: 98.0% of operations, against 91.0% with plain.";
+    check([0.91, 0.98, 0.98], Some(50), Some(both));
+}
+
 #[test]
 fn a_winner_that_the_intervals_separate() {
     let rows = || {
@@ -232,13 +255,15 @@ fn recovery_and_two_groups() {
 
 #[test]
 fn causes_need_numbers() {
-    let breaker = |refused| exact("breaker", 0.65).all("succeeded", 6_500.0).all("breaker_refused", refused);
-    let rows = |refused| vec![never().all("succeeded", 7_220.0), breaker(refused), exact("other", 0.7)];
+    // Refusals that end nothing are no cause.
+    let refused = |row: Row, failed| row.all("breaker_refused", 5_000.0).all("failed_by_breaker", failed);
+    let breaker = |failed| refused(exact("breaker", 0.65).all("succeeded", 6_500.0), failed);
+    let rows = |failed| vec![never().all("succeeded", 7_220.0), breaker(failed), exact("other", 0.7)];
     check(
         rows(1_700.0),
         about(Topic::Worse),
         &["other succeeded 2.2 points less often than never. \
-         breaker succeeded 7.2 points less often than never: its breaker refused 1,700 attempts per run."],
+         breaker succeeded 7.2 points less often than never: 1,700 operations per run failed because its breaker refused them an attempt."],
     );
     check(rows(719.0), about(Topic::Worse), &["breaker succeeded 7.2 points less often than never, other 2.2 points."]);
 }

@@ -126,6 +126,7 @@ fn figure(topic: Topic) -> &'static str {
     match topic {
         Topic::Success | Topic::Groups | Topic::Worse => "fig-success",
         Topic::Duplicates => "fig-duplicates",
+        Topic::InTime => "fig-latency",
         Topic::Recovery | Topic::Load | Topic::Wave => "fig-storm",
     }
 }

@@ -13,7 +13,7 @@ use crate::report::escape::escape;
 use crate::report::name::{harmless, list};
 use crate::report::number::{LatencyUnit, difference_decimals};
 use crate::report::recovery::last_fault;
-use crate::report::refusal::REFUSALS;
+use crate::report::refusal::{REFUSALS, untried_in_words};
 
 /// Outcomes with a smaller share of the attempts would be written as 0.0%.
 const LEAST_SHARE: f64 = 0.0005;
@@ -41,6 +41,7 @@ impl Page<'_> {
             ("Latency", latency_in_words(result)),
             ("Load", Some(self.load_in_words(storm, policy))),
             ("Attempts", attempts_in_words(result)),
+            ("Hedges", hedges_in_words(result)),
             ("Gates", gates_in_words(result)),
             ("Effects", has_effects(self.input.comparison).then(|| effects_in_words(result)).flatten()),
             (
@@ -137,6 +138,7 @@ fn attempts_in_words(result: &PolicyResult) -> Option<String> {
                 "connection" => "with a broken connection".to_owned(),
                 "timeout" => "without a reply in time".to_owned(),
                 "open" => "with the run".to_owned(),
+                "cancelled" => "cancelled beside a better one".to_owned(),
                 status => format!("with {status}"),
             };
             (share >= LEAST_SHARE).then_some((share, end))
@@ -153,29 +155,39 @@ fn attempts_in_words(result: &PolicyResult) -> Option<String> {
     })
 }
 
+/// How many attempts were sent beside others, and how many were not.
+fn hedges_in_words(result: &PolicyResult) -> Option<String> {
+    let mean = |name: &str| result.mean(name).unwrap_or(0.0);
+    let (hedges, refused) = (mean("hedges"), mean("hedges_refused"));
+    if hedges + refused <= 0.0 {
+        return None;
+    }
+    // A mean below one half would read as none.
+    let count = |n: f64| if n > 0.0 && n < 0.5 { "<1".to_owned() } else { N.count(n) };
+    let per_operation = N.ratio(hedges / mean("operations").max(1.0));
+    let mut text =
+        format!("{} attempts per run were sent beside an open one, {per_operation} per operation.", count(hedges));
+    if refused > 0.0 {
+        text.push_str(&format!(" The budget for them refused {}.", count(refused)));
+    }
+    Some(text)
+}
+
 /// What gates refused, and what became of it.
 fn gates_in_words(result: &PolicyResult) -> Option<String> {
     let mean = |name: &str| result.mean(name).unwrap_or(0.0);
     let mut sentences = Vec::new();
     for refusal in REFUSALS {
-        let refused = mean(refusal.metric);
-        if refused > 0.0 {
-            // A mean below one half would read as none.
-            let count = if refused < 0.5 { "<1".to_owned() } else { N.count(refused) };
+        if let Some(refused) = refusal.in_words(result, N) {
             let opened = if refusal.gate == "breaker" {
                 format!("opened {} times and ", N.count(mean("breaker_opened")))
             } else {
                 String::new()
             };
-            sentences.push(format!("Its {} {opened}refused {count} {} per run.", refusal.gate, refusal.what));
+            sentences.push(format!("Its {} {opened}{refused}.", refusal.gate));
         }
     }
-    // Whoever made a first attempt made one more attempt than retries.
-    let (operations, tried) = (mean("operations"), mean("attempts") - mean("retries"));
-    let untried = (operations - tried) / operations;
-    if !sentences.is_empty() && untried >= LEAST_SHARE {
-        sentences.push(format!("{} of operations made no attempt at all.", N.percent(untried)));
-    }
+    sentences.extend(untried_in_words(result, N));
     (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
@@ -278,16 +290,25 @@ mod tests {
 
     #[test]
     fn what_gates_refused_and_what_that_left_untried() {
-        let sent = |attempts: f64| p(0.8).all("attempts", attempts).all("retries", 2_000.0);
         check(
-            sent(8_000.0).all("breaker_refused", 5_000.0).all("breaker_opened", 40.0),
+            p(0.8)
+                .all("breaker_refused", 5_000.0)
+                .all("failed_by_breaker", 4_200.0)
+                .all("failed_without_attempt", 4_000.0)
+                .all("breaker_opened", 40.0),
             "Gates",
             Some(
-                "Its breaker opened 40 times and refused 5,000 attempts per run. 40.0% of operations made no attempt at all.",
+                "Its breaker opened 40 times and refused 5,000 attempts per run, and 4,200 operations failed because of it. 40.0% \
+                 of operations failed without an attempt.",
             ),
         );
-        check(sent(12_000.0).all("budget_refused", 0.2), "Gates", Some("Its budget refused <1 retries per run."));
-        check(sent(8_000.0), "Gates", None);
+        check(
+            p(0.8).all("budget_refused", 0.2),
+            "Gates",
+            Some("Its budget refused <1 retries per run, which ended no operation."),
+        );
+        check(p(0.8).all("failed_without_attempt", 1.0), "Gates", Some("1 operation failed without an attempt."));
+        check(p(0.8).all("failed_without_attempt", 0.0), "Gates", None);
     }
 
     #[test]

@@ -152,6 +152,7 @@ fn prose(input: &ReportInput, findings: &Findings, width: usize) -> Vec<String> 
     let paragraphs = [
         (if judged { "Best success" } else { "Result" }, best.join(" ")),
         ("It costs", findings.costs.as_ref().map(|costs| format!("{costs}.")).unwrap_or_default()),
+        ("In time", findings.about(Topic::InTime).unwrap_or_default().to_owned()),
         ("Worse", findings.about(Topic::Worse).unwrap_or_default().to_owned()),
         ("Wave", findings.about(Topic::Wave).unwrap_or_default().to_owned()),
         ("Careful", careful.join(" ")),

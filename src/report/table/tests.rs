@@ -19,6 +19,7 @@ fn rows() -> Vec<Row> {
         row("breaker", &around(0.649, 0.002))
             .all("attempts_per_operation", 0.68)
             .all("breaker_refused", 16_742.0)
+            .all("failed_by_breaker", 16_742.0)
             .all("peak_ratio", 2.0)
             .all("duplicate_rate", 0.000_003),
         row("full-jitter-key", &around(0.835, 0.001))
@@ -135,7 +136,8 @@ Best success   immediate has the highest mean success (85.2%), against 72.2%
 It costs       a peak of 11.4x demand (5.2x capacity), 1,341 duplicates per
                10,000 operations.
 Worse          breaker succeeded 7.3 points (7.2 to 7.4) less often than
-               no-retry: its breaker refused 16,742 attempts per run.
+               no-retry: 16,742 operations per run failed because its breaker
+               refused them an attempt.
 Careful        exponential stayed down after outage in 4 of 10 runs. All others
                came back at once. The runs of exponential fall into two groups
                (4 near 12.0%, 6 near 80.5%); the mean describes no single run.
@@ -164,8 +166,8 @@ Best success   immediate has the highest mean success (85.2%), against 72.2% wit
                the best of 6. full-jitter-key reached 83.5% without duplicates. 2 policies beat
                no-retry, 1 loses, 2 are not separable.
 It costs       a peak of 11.4x demand (5.2x capacity), 1,341 duplicates per 10,000 operations.
-Worse          breaker succeeded 7.3 points (7.2 to 7.4) less often than no-retry: its breaker
-               refused 16,742 attempts per run.
+Worse          breaker succeeded 7.3 points (7.2 to 7.4) less often than no-retry: 16,742 operations
+               per run failed because its breaker refused them an attempt.
 Careful        exponential stayed down after outage in 4 of 10 runs. All others came back at once.
                The runs of exponential fall into two groups (4 near 12.0%, 6 near 80.5%); the mean
                describes no single run.

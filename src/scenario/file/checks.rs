@@ -276,10 +276,11 @@ fn policies(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
             ("backoff_for", !table.backoff_for.is_empty()),
             ("retries_for", !table.retries_for.is_empty()),
             ("retry_for", table.retry_for.build().is_some()),
-            ("budget", table.budget.is_some()),
-            ("concurrency", table.concurrency.is_some()),
-            ("retry_after", table.retry_after.is_some()),
-            ("should_retry", table.heeds_should_retry()),
+            // Hedges ask these too.
+            ("budget", table.budget.is_some() && table.hedge.is_none()),
+            ("concurrency", table.concurrency.is_some() && table.hedge.is_none()),
+            ("retry_after", table.retry_after.is_some() && table.hedge.is_none()),
+            ("should_retry", table.heeds_should_retry() && table.hedge.is_none()),
             ("hedge", table.hedges_on_timeout()),
         ];
         if let Some((key, _)) = given.iter().find(|(_, given)| *given) {

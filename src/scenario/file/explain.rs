@@ -140,7 +140,7 @@ fn missing_key(name: &str, path: &str, place: Place) -> Diagnostic {
         path => format!("`{name}` is missing in `{path}`"),
     };
     let diagnostic = Diagnostic::error("missing-key", title, place, format!("needs `{name}`"));
-    match example_of(path.rsplit('.').next().unwrap_or_default()) {
+    match example_of(path) {
         Some(example) => diagnostic.help(format!("for example `{example}`")),
         None => diagnostic,
     }
@@ -176,7 +176,7 @@ fn parameters_missing(root: &DeTable<'_>, path: &str, place: Place) -> Diagnosti
         "needs a table of parameters",
     );
     let key = keys.last().copied().unwrap_or_default();
-    match example_of(&name) {
+    match example_of(&format!("{key}.{name}")) {
         Some(example) => diagnostic.help(format!("for example `{example}`")),
         None => diagnostic.help(format!("write `{key}.{name} = {{ … }}`")),
     }
@@ -196,11 +196,13 @@ fn kind_of(path: &str) -> String {
     }
 }
 
-fn example_of(name: &str) -> Option<&'static str> {
-    catalog::entries()
-        .into_iter()
-        .find(|entry| entry.name == name || entry.name.rsplit('.').next() == Some(name))
-        .map(|entry| entry.example)
+/// An example of the choice at the end of a path: `hedge.fixed`, or, since backoffs go by their last name, `fixed`.
+fn example_of(path: &str) -> Option<&'static str> {
+    let name = path.rsplit('.').next();
+    let entries = catalog::entries();
+    let exact = entries.iter().find(|entry| path == entry.name || path.ends_with(&format!(".{}", entry.name)));
+    let entry = exact.or_else(|| entries.iter().find(|entry| entry.name.rsplit('.').next() == name));
+    entry.map(|entry| entry.example)
 }
 
 /// The dotted path of what an error points at, within a table.

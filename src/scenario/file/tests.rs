@@ -15,7 +15,8 @@ fn read(text: &str, set: &[(&str, &str)]) -> Result<Loaded, LoadError> {
 #[test]
 fn examples_mean_what_they_say() {
     for entry in entries() {
-        let text = format!("{WORLD}[policy.p]\nattempts = 5\n{}\n", entry.example);
+        let limits = "attempts = 5\ntimeout = \"2s\"\ndeadline = \"30s\"";
+        let text = format!("{WORLD}[policy.p]\n{limits}\n{}\n", entry.example);
         let loaded = read(&text, &[]).unwrap_or_else(|error| panic!("{}: {}", entry.name, error.render(false)));
         let policy = &loaded.scenario.policies[0];
         match entry.family {
@@ -25,6 +26,7 @@ fn examples_mean_what_they_say() {
                 assert!(got.contains(&expected), "{}: {got}, expected {expected}", entry.name);
             }
             Family::Gate => assert_eq!(policy.gates.len(), 1, "{}", entry.name),
+            Family::Hedge => assert!(policy.hedge.is_some(), "{}", entry.name),
         }
     }
 }
@@ -191,6 +193,7 @@ budget.tokens = { capacity = 10, initial = 9, cost = 1, cost_for = { timeout = 2
 throttle.adaptive = { k = 2.0, window = "2m", scope = "client" }
 limiter.rate = { rate = "10/s", burst = 5, on_limit = "wait", scope = "client" }
 concurrency = { retries = 3, scope = "client" }
+hedge.fixed = { delay = "1s", extra = 2, on_failure = "next", losers = "cancel", budget = { ratio = "5%", min_rate = "1/s", window = "10s" }, scope = "client" }
 with.load.clients = 5
 with.server.s.queue = 7
 with.server.s.errors = { 503 = 0.5 }
@@ -231,6 +234,13 @@ inclusive = false
 509.telescoping-jitter = { base = "1s", cap = "9s" }
 [policy.u]
 preset = "got"
+[policy.h]
+hedge.percentile = { at = "90%", window = "30s", min = "2ms", extra = 1, on_failure = "next", losers = "cancel", budget = { ratio = "10%", min_rate = "1/s", window = "10s" }, scope = "client" }
+[policy.i]
+attempts = 2
+timeout = "1s"
+deadline = "9s"
+hedge.timeout = { losers = "cancel" }
 [[expect]]
 policy = "p"
 metric = "success_rate"
@@ -467,6 +477,27 @@ policy.t.concurrency.hold = "retry"
 policy.t.limiter.cubic.throttled = ["503"]
 policy.t.limiter.cubic.min_rate = "2/s"
 policy.t.limiter.cubic.scope = "fleet"
+policy.p.hedge.fixed.delay = "2s"
+policy.p.hedge.fixed.extra = 3
+policy.p.hedge.fixed.on_failure = "wait"
+policy.p.hedge.fixed.on_failure = "end"
+policy.p.hedge.fixed.losers = "run"
+policy.p.hedge.fixed.budget.ratio = "6%"
+policy.p.hedge.fixed.budget.min_rate = "2/s"
+policy.p.hedge.fixed.budget.window = "11s"
+policy.p.hedge.fixed.scope = "fleet"
+policy.p.hedge = "none"
+policy.h.hedge.percentile.at = "91%"
+policy.h.hedge.percentile.window = "31s"
+policy.h.hedge.percentile.min = "3ms"
+policy.h.hedge.percentile.extra = 2
+policy.h.hedge.percentile.on_failure = "end"
+policy.h.hedge.percentile.losers = "run"
+policy.h.hedge.percentile.budget.ratio = "11%"
+policy.h.hedge.percentile.budget.min_rate = "2/s"
+policy.h.hedge.percentile.budget.window = "11s"
+policy.h.hedge.percentile.scope = "fleet"
+policy.i.hedge.timeout.losers = "run"
 "#;
 
 /// No key is read and then ignored: each changes the question, and what is printed of it.
@@ -504,6 +535,8 @@ fn every_key_counts() {
     // A backoff put together is the same wherever it stands.
     let of_c = |path: &str| path.contains("backoff.custom") || path.contains(".curve.") || path.contains(".jitter.");
     missing.retain(|path| !path.starts_with("policy.c") || of_c(path));
+    // Of `h` and `i`, how they hedge.
+    missing.retain(|path| !(path.starts_with("policy.h.") || path.starts_with("policy.i.")) || path.contains("hedge"));
     // What the preset of `u` gives it.
     missing.retain(|path| !path.starts_with("policy.u") || path == "policy.u.preset");
     for line in OTHERS.lines().filter(|line| !line.is_empty()) {

@@ -26,7 +26,9 @@ impl Hedging {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        let each = size_of::<Hedged>() + size_of::<SimTime>() + size_of::<Open>();
+        // A list begins with four places, and doubles.
+        let places = (self.hedger.config().extra as usize + 1).next_power_of_two().max(4);
+        let each = size_of::<Hedged>() + size_of::<SimTime>() + places * size_of::<Open>();
         self.hedger.bytes() + self.calls.capacity() * each
     }
 }
@@ -236,16 +238,18 @@ impl Run<'_> {
         let hedged = &mut hedging.calls[row_id as usize];
         let measured = self.recorder.measured(row.start);
         let (opened, refused) = (self.gates.counts().breaker_opened, hedging.hedger.refused());
-        let mut draws = StepDraws::of_hedge(&self.streams, row.operation, row.call.used(), hedged.sent());
+        let hedges = hedged.sent() - row.call.attempts();
+        let mut draws = StepDraws::of_hedge(&self.streams, row.operation, row.call.used(), hedges);
         let mut rules =
             Rules { policy: self.policy, gates: &mut self.gates, held: &mut self.held[0], client: row.client };
         let mut parties = Parties { call: &mut row.call, rules: &mut rules, hedger: &mut hedging.hedger };
         let answer = ask(self.now, hedged, &mut parties, &mut draws);
+        let is_over = row.call.verdict().is_some() && !hedged.take_refused();
         if measured {
             self.recorder.breakers_opened(self.gates.counts().breaker_opened - opened);
             self.recorder.hedges_refused(hedging.hedger.refused() - refused);
         }
-        if self.count_refusal(measured) {
+        if self.count_refusal(measured, is_over) {
             self.at_once.attempt(self.now, row_id);
         }
         answer

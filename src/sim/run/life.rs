@@ -52,7 +52,7 @@ impl Run<'_> {
             if measured {
                 self.recorder.breakers_opened(self.gates.counts().breaker_opened - opened);
             }
-            self.count_refusal(measured);
+            self.count_refusal(measured, matches!(action, Action::Finish(_)));
         }
         self.act(row_id, action);
     }
@@ -272,18 +272,18 @@ impl Run<'_> {
             if measured {
                 self.recorder.breakers_opened(self.gates.counts().breaker_opened - opened);
             }
-            if self.count_refusal(measured) {
+            if self.count_refusal(measured, matches!(action, Action::Finish(_))) {
                 self.at_once.attempt(self.now, row_id);
             }
         }
         action
     }
 
-    /// Counts the refusal of a gate, if one has just refused.
-    pub(super) fn count_refusal(&mut self, measured: bool) -> bool {
+    /// Counts the refusal of a gate, if one has just refused. That was what the call did last: if it is over now, it is over with that.
+    pub(super) fn count_refusal(&mut self, measured: bool, is_over: bool) -> bool {
         let refusal = self.gates.take_refusal();
         if let Some(gate) = refusal {
-            self.recorder.refused(self.gates.config(gate).rule.refusal(), measured);
+            self.recorder.refused(self.gates.config(gate).rule.refusal(), measured, is_over);
         }
         refusal.is_some()
     }

@@ -8,7 +8,7 @@ use crate::report::column::Column;
 use crate::report::name::harmless;
 use crate::report::number::Notation;
 use crate::report::recovery::{Recovered, last_fault};
-use crate::report::refusal::{REFUSALS, Refusal};
+use crate::report::refusal::{REFUSALS, Refusal, untried_in_words};
 
 /// What happened to a policy: its peak and when, how it recovered, what its gates refused, its duplicates.
 pub fn words(input: &ReportInput, policy: usize, recovered: Option<Recovered>) -> String {
@@ -16,7 +16,11 @@ pub fn words(input: &ReportInput, policy: usize, recovered: Option<Recovered>) -
     let recovery = recovered.zip(last_fault(input)).map(|(r, fault)| recovery_in_words(r, &harmless(fault)));
     let refusals = REFUSALS.into_iter().map(|refusal| refusal_in_words(result, refusal));
     let sentences = [Some(peak_in_words(input, policy)), recovery].into_iter().chain(refusals);
-    sentences.chain([duplicates_in_words(result)]).flatten().collect::<Vec<_>>().join(" ")
+    sentences
+        .chain([untried_in_words(result, Notation::PAGE), duplicates_in_words(result)])
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// What the panel shows, for who cannot see it.
@@ -66,11 +70,8 @@ pub fn recovery_in_words(recovered: Recovered, fault: &str) -> String {
 }
 
 fn refusal_in_words(result: &PolicyResult, refusal: Refusal) -> Option<String> {
-    let Refusal { metric, gate, what } = refusal;
-    let refused = result.mean(metric).filter(|mean| *mean > 0.0)?;
-    // A mean below one half would read as none.
-    let refused = if refused < 0.5 { "<1".to_owned() } else { Notation::PAGE.count(refused) };
-    Some(format!("Its {gate} refused {refused} {what} per run."))
+    let refused = refusal.in_words(result, Notation::PAGE)?;
+    Some(format!("Its {} {refused}.", refusal.gate))
 }
 
 /// Nothing where nothing had an effect.
@@ -103,10 +104,16 @@ mod tests {
         check(p().all("peak_ratio", 1.6), None, "Peak 1.6× demand, at no particular time. No duplicates.");
         check(p().all("peak_load", 0.0), None, "No attempts. No duplicates.");
         check(
-            p().all("breaker_refused", 16_742.4).all("budget_refused", 0.2).all("duplicate_rate", 0.1341),
+            p().all("breaker_refused", 16_742.4)
+                .all("failed_by_breaker", 9_310.0)
+                .all("failed_without_attempt", 8_900.0)
+                .all("budget_refused", 0.2)
+                .all("failed_by_budget", 0.2)
+                .all("duplicate_rate", 0.1341),
             recovered(2, 2, Some(20.0)),
-            "Peak 3.0× demand at 5:01. Normal again within 20 s after outage. Its breaker refused 16,742 attempts per run. \
-             Its budget refused <1 retries per run. 1,341 duplicates per 10,000.",
+            "Peak 3.0× demand at 5:01. Normal again within 20 s after outage. Its breaker refused 16,742 attempts per run, and 9,310 \
+             operations failed because of it. Its budget refused <1 retries per run, and as many operations failed because of it. \
+             89.0% of operations failed without an attempt. 1,341 duplicates per 10,000.",
         );
     }
 

@@ -47,8 +47,11 @@ presets! {
     "azure-js"
     "octokit"
     "grpc"
+    "grpc-hedging"
     "envoy"
+    "envoy-hedge"
     "finagle"
+    "finagle-backup"
     "tower-default"
     "linkerd-profile"
     "go-retryablehttp"
@@ -65,6 +68,7 @@ presets! {
     "tenacity"
     "polly-v8"
     "polly-jitter"
+    "polly-hedging"
     "dotnet-http-standard"
     "resilience4j-retry"
     "backon"
@@ -208,6 +212,12 @@ impl Preset {
             Some(alternative.map_or_else(|| key.to_owned(), |(alternative, _)| format!("{key}.{alternative}")))
         };
         GATES.into_iter().filter_map(name).collect()
+    }
+
+    /// The name of its hedge: `hedge.fixed`.
+    pub fn hedge(&self) -> Option<String> {
+        let hedge = self.resolved_json.get("hedge")?.as_object()?;
+        hedge.keys().next().map(|alternative| format!("hedge.{alternative}"))
     }
 
     /// The delays before its retries, first those that its backoff makes, then those after outcomes that have their own.

@@ -316,7 +316,8 @@ impl PolicyTable {
         };
         let of_hints = self.retry_after.as_ref().and_then(RetryAfterChoice::without_effect);
         let of_hints = of_hints.map(|(key, missing)| (key, missing, "retry_after"));
-        let own = self.without_effect_here().map(|(key, missing)| (key, missing, key));
+        let first = |key: &'static str| key.split_once('.').map_or(key, |(first, _)| first);
+        let own = self.without_effect_here().map(|(key, missing)| (key, missing, first(key)));
         own.or(of_backoff).or(of_hints)
     }
 
@@ -327,7 +328,7 @@ impl PolicyTable {
         } else if self.timeout_cap.0.is_some() && !grows {
             Some(("timeout_cap", "timeout_factor"))
         } else if self.hedges_on_timeout() && self.timeout.0.is_none() {
-            Some(("hedge", "timeout"))
+            Some(("hedge.timeout", "timeout"))
         } else {
             None
         }
