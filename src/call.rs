@@ -12,7 +12,7 @@ use rand::{Rng, TryRng};
 
 use crate::gate::{Admission, Ask, Ended, GateChain, GateOutcome, Moment, OnRefusal, Permits};
 use crate::protocol::{Failure, Outcome};
-use crate::retry::{Decision, GiveUp, History, Policy};
+use crate::retry::{AtLimit, Decision, GiveUp, History, Policy};
 use crate::units::SimTime;
 
 /// What the driver must do next. There is always exactly one thing.
@@ -56,14 +56,17 @@ pub struct Rules<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
     permits: Permits,
-    after: Outcome,
+    /// `None`: the last attempt is to be sent once more. Gates have let it pass, and have not heard of its end.
+    after: Option<Outcome>,
     sent: SimTime,
 }
+
+const _: () = assert!(size_of::<Held>() == 32, "found by a shift");
 
 impl Default for Held {
     /// Nothing.
     fn default() -> Held {
-        Held { permits: Permits::default(), after: Outcome::Open, sent: SimTime::ZERO }
+        Held { permits: Permits::default(), after: Some(Outcome::Open), sent: SimTime::ZERO }
     }
 }
 
@@ -195,7 +198,7 @@ impl Call {
     pub fn on_outcome(&mut self, now: SimTime, reply: Failure, rules: &mut Rules, draws: &mut impl Draws) -> Action {
         assert!(self.state == State::Open, "an outcome needs an open attempt");
         if !rules.gates.is_empty() {
-            tell_gates(now, reply.outcome, self.attempts(), rules);
+            self.tell_gates(now, reply.outcome, rules);
         }
         if reply.outcome.is_success() {
             return self.finish(Verdict::Succeeded);
@@ -205,8 +208,14 @@ impl Call {
 
     /// The attempt that counted has failed, and gates know: is there another one, and when?
     #[inline(always)]
-    pub(crate) fn failed(&mut self, now: SimTime, reply: &Failure, rules: &mut Rules, draws: &mut impl Draws) -> Action {
-        if now >= self.deadline {
+    pub(crate) fn failed(
+        &mut self,
+        now: SimTime,
+        reply: &Failure,
+        rules: &mut Rules,
+        draws: &mut impl Draws,
+    ) -> Action {
+        if now >= self.deadline && self.is_over(now, rules.policy) {
             return self.finish(Verdict::Failed(GiveUp::Deadline));
         }
         let decision = rules.policy.on_failure(reply, &mut self.history, draws.jitter());
@@ -225,10 +234,13 @@ impl Call {
         let until = match decision {
             Decision::GiveUp(reason) => return self.finish(Verdict::Failed(reason)),
             Decision::RetryAfter(wait) => now + wait,
+            // Gates that have heard of the failure, as beside hedges, are asked.
+            Decision::Again if !rules.gates.is_empty() && rules.held.after.is_some() => now,
+            Decision::Again => return self.wait(now, Next::Send),
         };
-        if self.too_late(until) {
+        let Some(until) = self.allowed(until, rules.policy) else {
             return self.finish(Verdict::Failed(GiveUp::Deadline));
-        }
+        };
         match self.ask(Moment::Retry, now, false, rules, draws) {
             Admission::Refused(gate) => self.refused(now, gate, Next::Retry, rules, draws),
             // Nothing that is asked before the wait makes it longer.
@@ -259,10 +271,14 @@ impl Call {
     /// The caller is gone: whatever is open ends without an outcome.
     pub fn abandon(&mut self, rules: &mut Rules) {
         match self.state {
-            State::Open => rules.gates.on_abandon(rules.client, &rules.held.permits, self.attempts()),
+            State::Open => rules.gates.on_abandon(rules.client, &rules.held.permits, self.numbered()),
+            State::Waiting(_) if !rules.gates.is_empty() && rules.held.after.is_none() => {
+                rules.gates.on_abandon(rules.client, &rules.held.permits, self.numbered() + 1);
+            }
             State::Waiting(next) => self.not_awaited(next, rules),
             State::Done(_) | State::Abandoned => {}
         }
+        rules.held.after = Some(Outcome::Open);
         self.state = State::Abandoned;
     }
 
@@ -288,8 +304,9 @@ impl Call {
         if !rules.gates.asks(moment) {
             return Admission::Admitted;
         }
+        let Some(after) = rules.held.after else { return Admission::Admitted };
         let sent = self.attempts();
-        let after = if sent == 0 { Outcome::Open } else { rules.held.after };
+        let after = if sent == 0 { Outcome::Open } else { after };
         let ask = Ask { now, attempt: sent.saturating_add(1), waited, after };
         rules.gates.admit(moment, ask, rules.client, &mut rules.held.permits, &mut ForGates(draws))
     }
@@ -298,7 +315,8 @@ impl Call {
     fn send(&mut self, now: SimTime, waited: bool, rules: &mut Rules, draws: &mut impl Draws) -> Action {
         match self.ask(Moment::Send, now, waited, rules, draws) {
             Admission::Admitted => {}
-            Admission::NotBefore(until) if self.too_late(until) => {
+            // This is no wait between attempts: a limit on retries leaves it alone.
+            Admission::NotBefore(until) if self.too_late(until) && self.is_end(until, rules.policy) => {
                 self.not_sent(rules);
                 return self.finish(Verdict::Failed(GiveUp::Deadline));
             }
@@ -308,7 +326,7 @@ impl Call {
             }
             Admission::Refused(gate) => return self.refused(now, gate, Next::Send, rules, draws),
         }
-        if !rules.gates.is_empty() {
+        if !rules.gates.is_empty() && rules.held.after.is_some() {
             rules.held.sent = now;
             if self.attempts() == 0 {
                 rules.gates.on_first_attempt(now, rules.client);
@@ -318,8 +336,7 @@ impl Call {
         }
         let plan = rules.policy.attempt(&self.history);
         self.history.attempts = self.history.attempts.saturating_add(1);
-        let deadline = if plan.outlives_deadline { SimTime::NEVER } else { self.deadline };
-        let due = plan.timeout.map_or(SimTime::NEVER, |timeout| now + timeout).min(deadline);
+        let due = plan.timeout.map_or(SimTime::NEVER, |timeout| now + timeout).min(self.deadline + plan.beyond);
         self.state = State::Open;
         Action::Send { attempt: self.attempts(), due }
     }
@@ -334,8 +351,12 @@ impl Call {
             self.history.refused = self.history.refused.saturating_add(1);
             match rules.policy.on_refusal(&mut self.history, draws.gates()) {
                 Decision::GiveUp(reason) => reason,
-                Decision::RetryAfter(wait) if self.too_late(now + wait) => GiveUp::Deadline,
-                Decision::RetryAfter(wait) => return self.wait(now + wait, next),
+                Decision::Again => return self.wait(now, next),
+                Decision::RetryAfter(_) if now >= self.deadline && self.is_over(now, rules.policy) => GiveUp::Deadline,
+                Decision::RetryAfter(wait) => match self.allowed(now + wait, rules.policy) {
+                    Some(until) => return self.wait(until, next),
+                    None => GiveUp::Deadline,
+                },
             }
         };
         if next == Next::Send {
@@ -351,9 +372,64 @@ impl Call {
         }
     }
 
+    /// Attempts sent as gates count them: what is sent once more is the same attempt.
+    fn numbered(&self) -> u32 {
+        self.history.counted() - self.history.refused
+    }
+
+    /// An attempt has ended: the gates learn of it before anything is decided, unless it is sent once more.
+    #[inline(never)]
+    fn tell_gates(&self, now: SimTime, outcome: Outcome, rules: &mut Rules) {
+        let is_over = || now >= self.deadline && self.is_over(now, rules.policy);
+        if rules.policy.is_free(outcome, &self.history) && !is_over() {
+            rules.held.after = None;
+        } else {
+            tell_gates(now, outcome, self.numbered(), rules);
+        }
+    }
+
     /// A wait that would end at the deadline or after it is not begun. Without a deadline, a wait may end beyond the end of time.
     fn too_late(&self, until: SimTime) -> bool {
         until >= self.deadline && self.deadline != SimTime::NEVER
+    }
+
+    /// When a wait ends that would end at `until`; `None`: it is not begun.
+    #[inline(always)]
+    fn allowed(&self, until: SimTime, policy: &dyn Policy) -> Option<SimTime> {
+        if self.too_late(until) { self.at_limit(until, policy) } else { Some(until) }
+    }
+
+    /// The same for one that would reach the deadline.
+    #[inline(never)]
+    fn at_limit(&self, until: SimTime, policy: &dyn Policy) -> Option<SimTime> {
+        let until = match policy.at_deadline().0 {
+            AtLimit::Deadline => None,
+            AtLimit::Fits => (until <= self.deadline).then_some(until),
+            AtLimit::Elapsed => Some(until),
+            AtLimit::Cut => Some(self.deadline),
+        };
+        until.filter(|until| !self.is_end(*until, policy))
+    }
+
+    /// True if there are no more retries now, when the deadline has come.
+    #[inline(never)]
+    fn is_over(&self, now: SimTime, policy: &dyn Policy) -> bool {
+        let is_over = match policy.at_deadline().0 {
+            AtLimit::Deadline | AtLimit::Elapsed | AtLimit::Cut => true,
+            AtLimit::Fits => now > self.deadline,
+        };
+        is_over || self.is_end(now, policy)
+    }
+
+    /// True if no attempt may be open any more at this instant.
+    fn is_end(&self, at: SimTime, policy: &dyn Policy) -> bool {
+        let end = self.end(policy);
+        at >= end && end != SimTime::NEVER
+    }
+
+    /// When an attempt that is open is ended.
+    fn end(&self, policy: &dyn Policy) -> SimTime {
+        self.deadline + policy.at_deadline().1
     }
 
     fn wait(&mut self, until: SimTime, next: Next) -> Action {
@@ -367,10 +443,9 @@ impl Call {
     }
 }
 
-/// An attempt has ended: the gates learn of it before anything is decided.
-#[inline(never)]
+/// An attempt has ended, with this number for gates.
 fn tell_gates(now: SimTime, outcome: Outcome, attempt: u32, rules: &mut Rules) {
-    rules.held.after = outcome;
+    rules.held.after = Some(outcome);
     if rules.gates.hears_ends() {
         let failed = rules.policy.is_failure(outcome);
         let seen = if failed { GateOutcome::Failure } else { GateOutcome::Success };
@@ -390,7 +465,7 @@ mod tests {
     use crate::gate::concurrency::{ConcurrencyConfig, Hold, MostRetries};
     use crate::gate::limiter::{OnLimit, RateLimiterConfig};
     use crate::gate::{GateConfig, GateRule, Scope};
-    use crate::retry::{AtDeadline, Backoff, RetryPolicy};
+    use crate::retry::{AtLimit, Backoff, Free, Limits, OutcomeClass, OutcomeSet, RetryFor, RetryPolicy};
     use crate::rng::{KeyedRng, Purpose};
     use crate::units::Span;
 
@@ -467,13 +542,117 @@ mod tests {
         check(&with(4), &[], &[(2, ERROR), (2, OK)], "1@0 2@3 Failed(Deadline)@4");
     }
 
+    /// A limit on retries ends no attempt; its rules differ in what they do to the wait that reaches it.
     #[test]
-    fn a_deadline_may_be_for_waits_only() {
-        let patient = RetryPolicy { deadline: Some(Span::secs(4)), at_deadline: AtDeadline::Finish, ..policy() };
-        // Open at the deadline, an attempt goes on; then no wait is begun any more.
-        check(&patient, &[], &[(2, ERROR), (3, OK)], "1@0 2@3 Succeeded@6");
-        check(&patient, &[], &[(2, ERROR), (3, ERROR)], "1@0 2@3 Failed(Deadline)@6");
-        check(&patient, &[], &[(9, None)], "1@0 Failed(Deadline)@5");
+    fn retries_may_have_a_limit() {
+        let with = |rule| RetryPolicy {
+            attempts: None,
+            retry_for: Some(RetryFor { limit: Span::secs(4), rule }),
+            backoff: Backoff::fixed(Span::secs(3)),
+            ..policy()
+        };
+        let [fits, elapsed, cut] = [AtLimit::Fits, AtLimit::Elapsed, AtLimit::Cut].map(with);
+        let failures = |spans: &[u64]| spans.iter().map(|after| (*after, ERROR)).collect::<Vec<_>>();
+        // The first wait would end at 5 s, one too late, or is cut to end at 4 s.
+        check(&fits, &[], &failures(&[2]), "1@0 Failed(Deadline)@2");
+        check(&elapsed, &[], &failures(&[2, 1]), "1@0 2@5 Failed(Deadline)@6");
+        check(&cut, &[], &failures(&[2, 1]), "1@0 2@4 Failed(Deadline)@5");
+        // One that ends at the limit is begun; then the attempt goes on, and may succeed.
+        for policy in [&fits, &elapsed, &cut] {
+            check(policy, &[], &[(1, ERROR), (3, OK)], "1@0 2@4 Succeeded@7");
+            check(policy, &[], &[(1, ERROR), (9, None)], "1@0 2@4 Failed(Deadline)@9");
+        }
+        // At the limit itself, a wait of no time fits.
+        let at_once = |policy: &RetryPolicy| RetryPolicy { backoff: Backoff::none(), ..policy.clone() };
+        check(&at_once(&fits), &[], &failures(&[4, 1]), "1@0 2@4 Failed(Deadline)@5");
+        check(&at_once(&elapsed), &[], &failures(&[4]), "1@0 Failed(Deadline)@4");
+        check(&cut, &[], &failures(&[4]), "1@0 Failed(Deadline)@4");
+        // A deadline beside it is one for attempts and all waits.
+        let both =
+            |policy: &RetryPolicy, deadline| RetryPolicy { deadline: Some(Span::secs(deadline)), ..policy.clone() };
+        check(&both(&elapsed, 5), &[], &failures(&[2]), "1@0 Failed(Deadline)@2");
+        check(&both(&elapsed, 6), &[], &[(2, ERROR), (9, None)], "1@0 2@5 Failed(Deadline)@6");
+        check(&both(&cut, 6), &[], &[(2, ERROR), (9, None)], "1@0 2@4 Failed(Deadline)@6");
+        check(&both(&cut, 4), &[], &failures(&[2]), "1@0 Failed(Deadline)@2");
+        check(&both(&fits, 3), &[], &[(9, None)], "1@0 Failed(Deadline)@3");
+        // Waiting for a limiter's token is no wait between attempts; a refusal's is.
+        check(&fits, &[limiter(6, OnLimit::Wait)], &[(1, ERROR), (0, OK)], "1@0 2@6 Succeeded@6");
+        check(&both(&fits, 6), &[limiter(6, OnLimit::Wait)], &[(1, ERROR)], "1@0 Failed(Deadline)@4");
+        let refused = |policy| check(policy, &[retried(breaker(60))], &failures(&[0, 0]), "1@0 2@3 Failed(Deadline)@6");
+        refused(&elapsed.clone());
+    }
+
+    /// Free retries are sent at once; of attempts, waits and gates they are no part.
+    #[test]
+    fn some_retries_do_not_count() {
+        let free = |retries, first_only| {
+            let on = OutcomeSet::new(vec![OutcomeClass::Refused]);
+            let limits = Limits { causes: Vec::new(), free: Some(Free { on, retries, first_only }) };
+            RetryPolicy {
+                backoff: Backoff::exponential(Span::secs(1), 2.0, None),
+                limits: Some(Box::new(limits)),
+                ..policy()
+            }
+        };
+        let refused = (0, Some(Outcome::Refused));
+        let all = "1@0 2@0 3@1 4@3 5@7 Failed(AttemptsExhausted)@7";
+        check(&free(1, true), &[], &[refused; 5], all);
+        check(&free(3, true), &[], &[refused; 7], "1@0 2@0 3@0 4@0 5@1 6@3 7@7 Failed(AttemptsExhausted)@7");
+        let late = [(0, ERROR), refused, (0, ERROR), (0, ERROR), (0, ERROR)];
+        check(&free(1, true), &[], &late[..4], "1@0 2@1 3@3 4@7 Failed(AttemptsExhausted)@7");
+        check(&free(1, false), &[], &late, "1@0 2@1 3@1 4@3 5@7 Failed(AttemptsExhausted)@7");
+        // A budget of one retry is not asked, a limiter of one token a minute neither, and a breaker that opens at the first failure hears of none.
+        check(&free(1, true), &[budget()], &[refused; 3], "1@0 2@0 3@1 Failed(Gate(0))@1");
+        let strict = RetryPolicy { attempts: Some(1), ..free(2, true) };
+        let once = ConsecutiveBreakerConfig::new(1, Span::secs(60), 1);
+        let once = GateConfig::new(GateRule::ConsecutiveBreaker(once), Scope::Client);
+        let ok = [refused, refused, (0, OK)];
+        check(&strict, &[limiter(60, OnLimit::Refuse), once.clone()], &ok, "1@0 2@0 3@0 Succeeded@0");
+        check(&free(1, true), &[once], &[refused; 2], "1@0 2@0 Failed(Gate(0))@1");
+        // The deadline holds for it too.
+        let hurried = RetryPolicy { deadline: Some(Span::secs(2)), ..free(9, true) };
+        check(&hurried, &[], &[(1, refused.1), (1, refused.1)], "1@0 2@1 Failed(Deadline)@2");
+        check(&hurried, &[limiter(60, OnLimit::Refuse)], &[(1, refused.1), (9, None)], "1@0 2@1 Failed(Deadline)@2");
+    }
+
+    /// What is sent once more is the same attempt for gates: it keeps its place, and its success is that of a first attempt.
+    #[test]
+    fn gates_see_one_attempt() {
+        let on = OutcomeSet::new(vec![OutcomeClass::Refused]);
+        let limits = Limits { causes: Vec::new(), free: Some(Free { on, retries: 1, first_only: false }) };
+        let policy = RetryPolicy { limits: Some(Box::new(limits)), ..policy() };
+        let breaker = GateConfig::new(
+            GateRule::ConsecutiveBreaker(ConsecutiveBreakerConfig::new(1, Span::secs(1), 1)),
+            Scope::Client,
+        );
+        let at = |seconds| SimTime::ZERO + Span::secs(seconds);
+        for abandoned_early in [true, false] {
+            let mut gates = GateChain::new(std::slice::from_ref(&breaker), 1);
+            let (mut held, mut other) = (Held::default(), Held::default());
+            let mut draws = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
+            let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut other, client: 0 };
+            let (mut first, _) = Call::start(at(0), &mut rules, &mut draws);
+            first.on_outcome(at(0), Failure::new(Outcome::Status(503)), &mut rules, &mut draws);
+            // The only probe of a breaker that has opened.
+            let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0 };
+            let (mut probe, action) = Call::start(at(2), &mut rules, &mut draws);
+            assert!(matches!(action, Action::Send { attempt: 1, .. }));
+            let action = probe.on_outcome(at(2), Failure::new(Outcome::Refused), &mut rules, &mut draws);
+            assert_eq!(action, Action::WakeAt(at(2)));
+            if !abandoned_early {
+                let action = probe.on_wake(at(2), &mut rules, &mut draws);
+                assert!(matches!(action, Action::Send { attempt: 2, .. }));
+                let (_, second) = {
+                    let (mut held, gates) = (Held::default(), &mut *rules.gates);
+                    let mut rules = Rules { policy: &policy, gates, held: &mut held, client: 0 };
+                    Call::start(at(2), &mut rules, &mut draws)
+                };
+                assert_eq!(second, Action::Finish(Verdict::Failed(GiveUp::Gate(0))), "the probe is still out");
+            }
+            probe.abandon(&mut rules);
+            let (_, next) = Call::start(at(2), &mut rules, &mut draws);
+            assert!(matches!(next, Action::Send { attempt: 1, .. }), "the probe came back: {next:?}");
+        }
     }
 
     #[test]

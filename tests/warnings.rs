@@ -93,10 +93,9 @@ fn timeouts() {
     check(&["policy.retry.timeout = 120ms", "server.api.network.constant = 3ms"], &["timeout-below-p99"]);
     check(&["policy.retry.timeout = none"], &[]);
     check(&["policy.retry.timeout = none", "server.api.hangs = 1%"], &["no-timeout"]);
-    let finish = "policy.retry.at_deadline = finish";
-    for (deadline, expected) in [("abandon", &[][..]), ("finish", &["no-timeout"])] {
-        let rule = finish.replace("finish", deadline);
-        check(&["policy.retry.timeout = none", "server.api.hangs = 1%", "policy.retry.deadline = 9s", &rule], expected);
+    for (limit, expected) in [("deadline", &[][..]), ("retry_for", &["no-timeout"])] {
+        let limit = format!("policy.retry.{limit} = 9s");
+        check(&["policy.retry.timeout = none", "server.api.hangs = 1%", &limit], expected);
     }
     check(&["policy.retry.timeout = none", "policy.retry.deadline = 3s", "server.api.hangs = 1%"], &[]);
 }

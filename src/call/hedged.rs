@@ -216,7 +216,7 @@ impl Hedged {
         if !hedger.check(ask, rules.client, draws.gates()) {
             return None;
         }
-        *rules.held = Held { after, ..Held::default() };
+        *rules.held = Held { after: Some(after), ..Held::default() };
         if !rules.gates.is_empty() {
             let held = &mut *rules.held;
             let admission =
@@ -232,8 +232,7 @@ impl Hedged {
         // As the try beside which it stands.
         let of_try = History { attempts: call.history.attempts.saturating_sub(1), ..call.history };
         let plan = rules.policy.attempt(&of_try);
-        let deadline = if plan.outlives_deadline { SimTime::NEVER } else { call.deadline };
-        Some(plan.timeout.map_or(SimTime::NEVER, |timeout| now + timeout).min(deadline))
+        Some(plan.timeout.map_or(SimTime::NEVER, |timeout| now + timeout).min(call.deadline + plan.beyond))
     }
 
     /// Does what the call says.
@@ -275,7 +274,7 @@ impl Hedged {
         if lingers {
             let open = self.open[place];
             self.end(now, &open, Outcome::Timeout, parties);
-            self.open[place] = Open { due: parties.call.deadline, lingers: true, ..open };
+            self.open[place] = Open { due: parties.call.end(parties.rules.policy), lingers: true, ..open };
             *parties.rules.held = self.held;
             // Whatever is retried otherwise: the attempt has not failed.
             let decision = parties.rules.policy.on_refusal(&mut parties.call.history, draws.jitter());
@@ -398,7 +397,7 @@ impl Hedged {
             if !parties.rules.gates.is_empty() {
                 tell_gates(now, outcome, open.attempt, parties.rules);
             }
-            self.held.after = outcome;
+            self.held.after = Some(outcome);
         }
     }
 }
@@ -422,7 +421,7 @@ mod tests {
     use crate::gate::limiter::{OnLimit, RateLimiterConfig};
     use crate::gate::{GateChain, GateConfig, GateRule, Scope};
     use crate::hedge::HedgeConfig;
-    use crate::retry::{AtDeadline, Backoff, OutcomeClass, OutcomeSet, RetryAfter, RetryPolicy};
+    use crate::retry::{AtLimit, Backoff, OutcomeClass, OutcomeSet, RetryAfter, RetryFor, RetryPolicy};
     use crate::rng::{KeyedRng, Purpose};
     use crate::units::Span;
 
@@ -440,7 +439,12 @@ mod tests {
 
     /// Plays calls, each ten seconds after the one before is over, against replies, each so many seconds after its attempt was sent; an attempt without
     /// one is never answered. Returns what was done, in words, with instants in seconds from the beginning of each call.
-    fn played(policy: &RetryPolicy, config: &HedgeConfig, gates: &mut GateChain, calls: &[&[(f64, Failure)]]) -> String {
+    fn played(
+        policy: &RetryPolicy,
+        config: &HedgeConfig,
+        gates: &mut GateChain,
+        calls: &[&[(f64, Failure)]],
+    ) -> String {
         let (mut hedger, mut held, mut hedged) = (Hedger::new(config, 1), Held::default(), Hedged::default());
         let mut draws = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
         let (mut now, mut said) = (SimTime::ZERO, Vec::new());
@@ -554,10 +558,8 @@ mod tests {
         check(&policy(2), &hedge(1), &all, "1@0 2h@1 3@12 4h@13 ok@22");
         check(&policy(2), &hedge(2), &all, "1@0 2h@1 3h@2 4@13 5h@15 ok@16 x4");
         // What came to the earliest of its attempts decides: here the backoff after a 429.
-        let special = RetryPolicy {
-            backoff_for: vec![(OutcomeClass::Status(429), Backoff::fixed(Span::secs(3)))],
-            ..policy(2)
-        };
+        let special =
+            RetryPolicy { backoff_for: vec![(OutcomeClass::Status(429), Backoff::fixed(Span::secs(3)))], ..policy(2) };
         let replies = [(9.0, Outcome::Status(429)), (1.0, ERROR), (1.0, OK)];
         check(&special, &hedge(1), &replies, "1@0 2h@2 3@12 ok@13");
     }
@@ -568,13 +570,19 @@ mod tests {
         check(&patient, &hedge(1), &[], "1@0 2h@2 1-@5 2-@7 3@17 4h@19 3-@22 4-@24 AttemptsExhausted@24");
         // A time-out is a failure, and sets off the next.
         let late = HedgeConfig { trigger: Trigger::Fixed(Some(Span::secs(60))), ..hedge(1) };
-        check(&RetryPolicy { attempts: Some(1), ..patient.clone() }, &late, &[], "1@0 1-@5 2h@5 2-@10 AttemptsExhausted@10");
+        check(
+            &RetryPolicy { attempts: Some(1), ..patient.clone() },
+            &late,
+            &[],
+            "1@0 1-@5 2h@5 2-@10 AttemptsExhausted@10",
+        );
         // At the deadline everything ends, and nothing begins.
         let short = RetryPolicy { deadline: Some(Span::secs(3)), ..patient.clone() };
         check(&short, &hedge(9), &[], "1@0 2h@2 1-@3 2-@3 Deadline@3");
         let exact = RetryPolicy { deadline: Some(Span::secs(2)), ..patient.clone() };
         check(&exact, &hedge(9), &[], "1@0 1-@2 Deadline@2");
-        let finish = RetryPolicy { at_deadline: AtDeadline::Finish, ..exact };
+        let retry_for = RetryFor { limit: Span::secs(2), rule: AtLimit::Fits };
+        let finish = RetryPolicy { deadline: None, retry_for: Some(retry_for), ..exact };
         check(&finish, &hedge(9), &[(4.0, ERROR)], "1@0 Deadline@4");
     }
 

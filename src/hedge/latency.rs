@@ -121,7 +121,8 @@ mod tests {
     #[test]
     fn quantiles_are_nearest_rank() {
         let all: Vec<(u64, u64)> = (1..=100).map(|ms| (ms % 10, ms * 10)).collect();
-        let in_order: Vec<(u64, u64)> = (0..10).flat_map(|second| all.iter().filter(move |seen| seen.0 == second).copied()).collect();
+        let in_order: Vec<(u64, u64)> =
+            (0..10).flat_map(|second| all.iter().filter(move |seen| seen.0 == second).copied()).collect();
         for (at, expected) in [(0.001, 10), (0.5, 500), (0.501, 510), (0.95, 950), (0.99, 990), (1.0, 1_000)] {
             check(&in_order, at, 10, Some(expected));
         }

@@ -51,7 +51,9 @@ pub struct Backoff {
 }
 
 /// What a call remembers for its backoff, in one number: how far a curve that walks has come, in ns, or after how many attempts curves began anew.
+/// Packed, so that what a call remembers of other things fits beside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(Rust, packed(4))]
 pub struct Memory(u64);
 
 /// The bit that says which.

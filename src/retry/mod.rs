@@ -8,6 +8,7 @@ pub mod classify;
 pub mod curve;
 pub mod hint;
 pub mod jitter;
+pub mod limits;
 mod policy;
 
 pub use backoff::{Backoff, CapAt, Memory};
@@ -15,4 +16,5 @@ pub use classify::{OutcomeClass, OutcomeSet};
 pub use curve::Curve;
 pub use hint::{Hints, OverMax, RetryAfter};
 pub use jitter::Jitter;
-pub use policy::{AtDeadline, AttemptPlan, Decision, GiveUp, History, KeyMode, Policy, RetryPolicy};
+pub use limits::{AtLimit, Cause, Free, Limits, RetryFor};
+pub use policy::{AttemptPlan, Decision, GiveUp, History, KeyMode, Policy, RetryPolicy};

@@ -8,6 +8,7 @@ use super::backoff::{Backoff, Memory};
 use super::classify::{OutcomeClass, OutcomeSet};
 use super::curve::exponential::Exponential;
 use super::hint::{Hinted, Hints, RetryAfter};
+use super::limits::{AtLimit, Limits, RetryFor, Used};
 use crate::protocol::{Failure, Outcome};
 use crate::units::Span;
 
@@ -20,6 +21,16 @@ pub struct History {
     pub refused: u32,
     /// What its backoff remembers.
     pub backoff: Memory,
+    /// What it has used of its policy's limits.
+    pub used: Used,
+}
+
+impl History {
+    /// Attempts used up that count: without retries that are free.
+    #[inline(always)]
+    pub fn counted(&self) -> u32 {
+        self.attempts - self.used.free()
+    }
 }
 
 /// How to send an attempt.
@@ -27,8 +38,8 @@ pub struct History {
 pub struct AttemptPlan {
     /// The client stops waiting after this long; `None`: never.
     pub timeout: Option<Span>,
-    /// The call's deadline does not end it: it only says that no more waits are begun.
-    pub outlives_deadline: bool,
+    /// So long after the call's deadline it is ended; [`Span::MAX`]: never, the deadline only says that there are no more retries.
+    pub beyond: Span,
 }
 
 /// What to do after a failed attempt.
@@ -36,6 +47,9 @@ pub struct AttemptPlan {
 pub enum Decision {
     /// Send another attempt after this wait, if deadline and gates allow.
     RetryAfter(Span),
+    /// Send the same attempt once more, at once: a retry that is free ([`Policy::is_free`]). The policy has counted it with
+    /// [`Used::take_free`].
+    Again,
     /// The call has failed.
     GiveUp(GiveUp),
 }
@@ -45,9 +59,9 @@ pub enum Decision {
 pub enum GiveUp {
     /// The outcome is not one that is retried.
     NotRetryable,
-    /// All attempts are used up.
+    /// All attempts are used up, or all retries after outcomes like the last.
     AttemptsExhausted,
-    /// The deadline passed, or the next wait would end at or after it.
+    /// The deadline passed, or that of its retries, or the next wait would last too long for it.
     Deadline,
     /// The gate with this number in the chain refused.
     Gate(u8),
@@ -92,9 +106,20 @@ pub trait Policy: fmt::Debug + Send + Sync {
     /// True if this outcome counts as a failure for gates.
     fn is_failure(&self, outcome: Outcome) -> bool;
 
-    /// The call is given up this long after its start; `None`: never.
+    /// True if an attempt that ended so is sent once more without counting: [`Policy::on_failure`] says [`Decision::Again`]. For gates both are
+    /// one attempt, of which they hear how the last one ended.
+    fn is_free(&self, _outcome: Outcome, _history: &History) -> bool {
+        false
+    }
+
+    /// This long after its start a call is given up, but for an attempt whose plan goes beyond; `None`: never.
     fn deadline(&self) -> Option<Span> {
         None
+    }
+
+    /// What the deadline does to waits, and how long attempts may outlast it: what their plans say too.
+    fn at_deadline(&self) -> (AtLimit, Span) {
+        (AtLimit::Deadline, Span::ZERO)
     }
 
     /// The idempotency key of its requests.
@@ -105,18 +130,8 @@ pub trait Policy: fmt::Debug + Send + Sync {
     /// True if some attempt may wait for ever: no time-out, and no deadline that ends it.
     fn may_wait_for_ever(&self) -> bool {
         let plan = self.attempt(&History::default());
-        plan.timeout.is_none() && (plan.outlives_deadline || self.deadline().is_none())
+        plan.timeout.is_none() && (plan.beyond == Span::MAX || self.deadline().is_none())
     }
-}
-
-/// What a call's deadline does to an attempt that is open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AtDeadline {
-    /// It is abandoned.
-    #[default]
-    Abandon,
-    /// It goes on: the deadline only limits waits, as in google-api-core and cenkalti/backoff.
-    Finish,
 }
 
 /// The policy that scenario files describe.
@@ -132,14 +147,16 @@ pub struct RetryPolicy {
     pub timeout_cap: Option<Span>,
     /// Per call, from its start.
     pub deadline: Option<Span>,
-    /// What the deadline does to an attempt that is open.
-    pub at_deadline: AtDeadline,
+    /// A limit on retries only.
+    pub retry_for: Option<RetryFor>,
     /// The wait before a retry.
     pub backoff: Backoff,
     /// Other waits after some outcomes, the most specific first.
     pub backoff_for: Vec<(OutcomeClass, Backoff)>,
     /// Outcomes that are retried.
     pub retry_on: OutcomeSet,
+    /// Most retries after some outcomes, and retries that do not count; `None`: there is only the number of attempts.
+    pub limits: Option<Box<Limits>>,
     /// What to do with the server's hint.
     pub retry_after: RetryAfter,
     /// Whether the server's word that a request should be tried again, or should not, goes before `retry_on`.
@@ -157,10 +174,11 @@ impl Default for RetryPolicy {
             timeout_factor: 1.0,
             timeout_cap: None,
             deadline: None,
-            at_deadline: AtDeadline::Abandon,
+            retry_for: None,
             backoff: Backoff::none(),
             backoff_for: Vec::new(),
             retry_on: OutcomeSet::default(),
+            limits: None,
             retry_after: RetryAfter::Ignore,
             heeds_should_retry: false,
             key: KeyMode::None,
@@ -169,35 +187,62 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    fn exhausted(&self, history: &History) -> bool {
-        self.attempts.is_some_and(|limit| history.attempts >= limit)
+    #[inline(always)]
+    fn exhausted(&self, counted: u32) -> bool {
+        self.attempts.is_some_and(|limit| counted >= limit)
     }
 
     /// An attempt whose time-out has grown.
     #[inline(never)]
     fn later_attempt(&self, history: &History) -> AttemptPlan {
-        let sent = history.attempts - history.refused;
+        let sent = history.counted() - history.refused;
         let grown = |base| {
             let curve = Exponential { base, factor: self.timeout_factor, whole: Span::ZERO };
             Span::from_nanos_f64(curve.window(sent.into())).min(self.timeout_cap.unwrap_or(Span::MAX))
         };
-        AttemptPlan { timeout: self.timeout.map(grown), outlives_deadline: self.at_deadline == AtDeadline::Finish }
+        AttemptPlan { timeout: self.timeout.map(grown), beyond: self.beyond() }
     }
 
-    /// The server has said more than a status. Its word whether to try again goes first, if it counts; then what is retried, and what is retried
-    /// because the server said when.
+    /// The limit on retries, if it comes before the deadline.
+    fn retry_limit(&self) -> Option<RetryFor> {
+        self.retry_for.filter(|retry_for| self.deadline.is_none_or(|deadline| retry_for.limit < deadline))
+    }
+
+    /// How long an attempt may outlast the first of the two limits.
+    #[inline(always)]
+    fn beyond(&self) -> Span {
+        if self.retry_for.is_none() { Span::ZERO } else { self.beyond_retries() }
+    }
+
     #[inline(never)]
-    fn on_word(&self, failure: &Failure, history: &mut History, rng: &mut dyn Rng) -> Decision {
+    fn beyond_retries(&self) -> Span {
+        match (self.retry_limit(), self.deadline) {
+            (None, _) => Span::ZERO,
+            (Some(_), None) => Span::MAX,
+            (Some(first), Some(deadline)) => deadline - first.limit,
+        }
+    }
+
+    /// There is more to it than a status and a number of attempts. What is free goes first; then the server's word whether to try again, if it counts;
+    /// then what is retried, and what is retried because the server said when; then all limits.
+    #[inline(never)]
+    fn in_full(&self, failure: &Failure, history: &mut History, rng: &mut dyn Rng) -> Decision {
+        if self.is_free(failure.outcome, history) {
+            history.used.take_free();
+            return Decision::Again;
+        }
         let hint = self.read(failure);
         if !self.is_retried_after(failure, hint) {
             return Decision::GiveUp(GiveUp::NotRetryable);
         }
-        if self.exhausted(history) {
+        let k = history.counted();
+        let takes_none = |limits: &Limits| !limits.take(failure.outcome, &mut history.used);
+        if self.exhausted(k) || self.limits.as_deref().is_some_and(takes_none) {
             return Decision::GiveUp(GiveUp::AttemptsExhausted);
         }
         match hint {
             Some((hints, hint)) => self.after_hint(hints, hint, failure.outcome, history, rng),
-            None => Decision::RetryAfter(self.wait(failure.outcome, history, rng)),
+            None => Decision::RetryAfter(self.wait(failure.outcome, k, history, rng)),
         }
     }
 
@@ -229,13 +274,14 @@ impl RetryPolicy {
         history: &mut History,
         rng: &mut dyn Rng,
     ) -> Decision {
-        let wait = match hints.wait(hint, |rng| self.wait(outcome, history, rng), rng) {
+        let k = history.counted();
+        let wait = match hints.wait(hint, |rng| self.wait(outcome, k, history, rng), rng) {
             Hinted::Stop => return Decision::GiveUp(GiveUp::NotRetryable),
-            Hinted::Backoff => self.wait(outcome, history, rng),
+            Hinted::Backoff => self.wait(outcome, k, history, rng),
             Hinted::Wait(wait) => {
                 self.backoff.replaced(wait, &mut history.backoff);
                 if hints.begins_anew {
-                    history.backoff.begin_anew(history.attempts);
+                    history.backoff.begin_anew(k);
                 }
                 wait
             }
@@ -243,22 +289,22 @@ impl RetryPolicy {
         Decision::RetryAfter(wait)
     }
 
-    /// The backoff after `outcome`.
+    /// The backoff after `outcome`, the `k`-th attempt that counts.
     #[inline(always)]
-    fn wait(&self, outcome: Outcome, history: &mut History, rng: &mut dyn Rng) -> Span {
+    fn wait(&self, outcome: Outcome, k: u32, history: &mut History, rng: &mut dyn Rng) -> Span {
         if self.backoff_for.is_empty() {
-            self.backoff.delay(history.attempts, &mut history.backoff, rng)
+            self.backoff.delay(k, &mut history.backoff, rng)
         } else {
-            self.special_wait(outcome, history, rng)
+            self.special_wait(outcome, k, history, rng)
         }
     }
 
     /// The wait after `outcome`, where some outcomes have a backoff of their own.
     #[inline(never)]
-    fn special_wait(&self, outcome: Outcome, history: &mut History, rng: &mut dyn Rng) -> Span {
+    fn special_wait(&self, outcome: Outcome, k: u32, history: &mut History, rng: &mut dyn Rng) -> Span {
         let special = self.backoff_for.iter().find(|(class, _)| class.contains(outcome));
         let backoff = special.map_or(&self.backoff, |(_, backoff)| backoff);
-        let wait = backoff.delay(history.attempts, &mut history.backoff, rng);
+        let wait = backoff.delay(k, &mut history.backoff, rng);
         self.backoff.replaced(wait, &mut history.backoff);
         wait
     }
@@ -269,31 +315,33 @@ impl Policy for RetryPolicy {
         if self.timeout_factor != 1.0 {
             return self.later_attempt(history);
         }
-        AttemptPlan { timeout: self.timeout, outlives_deadline: self.at_deadline == AtDeadline::Finish }
+        AttemptPlan { timeout: self.timeout, beyond: self.beyond() }
     }
 
     fn on_failure(&self, failure: &Failure, history: &mut History, rng: &mut dyn Rng) -> Decision {
-        // Most servers say no more than a status, and most clients read no more.
+        // Most servers say no more than a status, most clients read no more, and most policies limit no more than attempts.
         if failure.should_retry.is_some()
+            || self.limits.is_some()
             || (failure.retry_after.is_some() && matches!(self.retry_after, RetryAfter::Honour(_)))
         {
-            return self.on_word(failure, history, rng);
+            return self.in_full(failure, history, rng);
         }
         if !self.retry_on.contains(failure.outcome) {
             return Decision::GiveUp(GiveUp::NotRetryable);
         }
-        if self.exhausted(history) {
+        if self.exhausted(history.attempts) {
             return Decision::GiveUp(GiveUp::AttemptsExhausted);
         }
-        Decision::RetryAfter(self.wait(failure.outcome, history, rng))
+        Decision::RetryAfter(self.wait(failure.outcome, history.attempts, history, rng))
     }
 
     /// The backoff, whatever is retried: nothing has come back that could be classified.
     fn on_refusal(&self, history: &mut History, rng: &mut dyn Rng) -> Decision {
-        if self.exhausted(history) {
+        let k = history.counted();
+        if self.exhausted(k) {
             return Decision::GiveUp(GiveUp::AttemptsExhausted);
         }
-        Decision::RetryAfter(self.backoff.delay(history.attempts, &mut history.backoff, rng))
+        Decision::RetryAfter(self.backoff.delay(k, &mut history.backoff, rng))
     }
 
     fn is_retried(&self, failure: &Failure) -> bool {
@@ -308,8 +356,16 @@ impl Policy for RetryPolicy {
         self.retry_on.contains(outcome)
     }
 
+    fn is_free(&self, outcome: Outcome, history: &History) -> bool {
+        self.limits.as_deref().is_some_and(|limits| limits.is_free(outcome, history))
+    }
+
     fn deadline(&self) -> Option<Span> {
-        self.deadline
+        self.retry_limit().map(|retry_for| retry_for.limit).or(self.deadline)
+    }
+
+    fn at_deadline(&self) -> (AtLimit, Span) {
+        (self.retry_limit().map_or(AtLimit::Deadline, |retry_for| retry_for.rule), self.beyond())
     }
 
     fn key(&self) -> KeyMode {
@@ -321,6 +377,7 @@ impl Policy for RetryPolicy {
 mod tests {
     use super::*;
     use crate::retry::hint::OverMax;
+    use crate::retry::limits::Cause;
     use crate::rng::{KeyedRng, Purpose};
 
     fn check(policy: &RetryPolicy, attempts: u32, outcome: Outcome, hint: Option<u64>, expected: Decision) {
@@ -363,6 +420,18 @@ mod tests {
             let got = anew.on_failure(&Failure::new(Outcome::Status(503)), &mut history, &mut rng);
             assert_eq!(got, Wait(Span::secs(next)), "after a hint of {hint} s");
         }
+        // The waits of a cause that has its limit are those of any other.
+        let causes = vec![Cause { on: OutcomeSet::new(vec![OutcomeClass::Timeout]), retries: 1 }];
+        let limited =
+            RetryPolicy { attempts: Some(9), limits: Some(Box::new(Limits { causes, free: None })), ..policy.clone() };
+        let (mut history, mut rng) = (History::default(), KeyedRng::new(1, Purpose::Jitter, 0, 0));
+        let mut after = |outcome| {
+            history.attempts += 1;
+            limited.on_failure(&Failure::new(outcome), &mut history, &mut rng)
+        };
+        assert_eq!(after(Outcome::Timeout), Wait(Span::secs(1)));
+        assert_eq!(after(Outcome::Reset), Wait(Span::secs(2)));
+        assert_eq!(after(Outcome::Timeout), Stop(GiveUp::AttemptsExhausted));
         let mut history = History { attempts: 1, refused: 1, ..History::default() };
         let mut rng = KeyedRng::new(1, Purpose::Gate, 0, 0);
         let strict = RetryPolicy { retry_on: OutcomeSet::new(Vec::new()), ..policy.clone() };

@@ -63,7 +63,7 @@ impl AtOnce {
     }
 
     /// An attempt of the operation at `row` is sent, or refused and will be tried again.
-    #[inline]
+    #[inline(always)]
     pub fn attempt(&mut self, now: SimTime, row: u32) {
         self.begin(now);
         self.alone = if self.last == row && self.alone == self.attempts {

@@ -21,6 +21,7 @@ pub struct Timers {
 
 impl Timers {
     /// Sets the timer of `row`, which is not set.
+    #[inline(always)]
     pub fn set(&mut self, row: u32, due: SimTime, queue: &mut Queue) {
         if self.settings.len() <= row as usize {
             self.settings.resize(row as usize + 1, 0);

@@ -18,7 +18,7 @@ use simlab::hedge::{HedgeConfig, OnFailure, Trigger};
 use simlab::metrics::RunResult;
 use simlab::metrics::recorder::REFUSALS;
 use simlab::protocol::{Failure, Method, Outcome};
-use simlab::retry::{AttemptPlan, Decision, History, KeyMode, Policy, RetryPolicy};
+use simlab::retry::{AtLimit, AttemptPlan, Decision, History, KeyMode, Policy, RetryPolicy};
 use simlab::scenario::{Fault, Flapping, Idempotency, PolicyConfig, Scenario, ServerConfig};
 use simlab::sim::{self, Limits};
 use simlab::units::{SimTime, Span};
@@ -77,12 +77,12 @@ proptest! {
             prop_assert!(of("outcome_cancelled") <= of("attempts") - first, "somebody wins");
         } else if case.gates.iter().all(|gate| gate.on_refusal == OnRefusal::Fail) {
             prop_assert!(refused <= of("failed"), "a refusal ends the call");
-        } else if let Some(limit) = case.policy.attempts {
+        } else if let Some(limit) = case.most_attempts() {
             prop_assert!(of("attempts") + refused <= f64::from(limit) * of("operations"), "a refusal is an attempt");
         }
         let beside = case.hedge.as_ref().map_or(0, |hedge| hedge.extra);
         check_refusals(&case, &result)?;
-        if let Some(limit) = case.policy.attempts {
+        if let Some(limit) = case.most_attempts() {
             prop_assert!(of("attempts") <= f64::from(limit * (1 + beside)) * of("operations"));
         }
         prop_assert!(case.hedge.is_some() || of("hedges") + of("hedges_refused") + of("outcome_cancelled") == 0.0);
@@ -143,7 +143,7 @@ proptest! {
     #[test]
     fn budgets_bind(case in worlds::case(), budget in worlds::budget(), scope in worlds::scope()) {
         let rule = GateRule::TokenBudget(budget.clone());
-        let case = Case { warmup: Span::ZERO, gates: vec![GateConfig::new(rule, scope)], ..case };
+        let case = Case { warmup: Span::ZERO, gates: vec![GateConfig::new(rule, scope)], ..case.all_counted() };
         let result = run(&case.scenario());
         let of = |name| value(&result, name);
         // Hedges pay as retries do, but where only failures pay.
@@ -173,7 +173,7 @@ proptest! {
     ) {
         let config = RatioBudgetConfig { min_rate, window: Span::secs(1_000), ..kind };
         let rule = GateRule::RatioBudget(config.clone());
-        let case = Case { warmup: Span::ZERO, gates: vec![GateConfig::new(rule, scope)], ..case };
+        let case = Case { warmup: Span::ZERO, gates: vec![GateConfig::new(rule, scope)], ..case.all_counted() };
         let result = run(&case.scenario());
         let of = |name| value(&result, name);
         let beyond = of("retries") + of("hedges");
@@ -234,6 +234,7 @@ proptest! {
     #[test]
     fn open_breakers_admit_nothing(case in worlds::case(), failures in 1u32..6) {
         let seen = Arc::new(Mutex::new(Vec::new()));
+        let case = case.all_counted();
         let gates = vec![worlds::breaker(failures, Span::MAX, 1, Scope::Fleet)];
         let mut scenario = Case { gates, hedge: None, ..case.clone() }.scenario();
         let policy: Arc<dyn Policy> = Arc::new(Watched { policy: case.policy.clone(), seen: seen.clone() });
@@ -397,8 +398,16 @@ impl Policy for Watched {
         failed
     }
 
+    fn is_free(&self, outcome: Outcome, history: &History) -> bool {
+        self.policy.is_free(outcome, history)
+    }
+
     fn deadline(&self) -> Option<Span> {
         self.policy.deadline()
+    }
+
+    fn at_deadline(&self) -> (AtLimit, Span) {
+        self.policy.at_deadline()
     }
 
     fn key(&self) -> KeyMode {

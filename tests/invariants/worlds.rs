@@ -16,7 +16,9 @@ use simlab::gate::throttle::AdaptiveThrottleConfig;
 use simlab::gate::{GateConfig, GateRule, OnRefusal, Scope};
 use simlab::hedge::{HedgeConfig, Losers, OnFailure, Trigger};
 use simlab::protocol::{Method, Outcome};
-use simlab::retry::{AtDeadline, Backoff, Hints, KeyMode, OutcomeClass, OutcomeSet, RetryAfter, RetryPolicy};
+use simlab::retry::{
+    AtLimit, Backoff, Cause, Free, Hints, KeyMode, Limits, OutcomeClass, OutcomeSet, RetryAfter, RetryFor, RetryPolicy,
+};
 use simlab::scenario::{
     AbandonedWork, Arrivals, Discipline, Fates, Fault, Flapping, Idempotency, Operation, ProfilePoint, RateLimit,
     Scenario, ServerConfig,
@@ -43,6 +45,20 @@ pub struct Case {
 }
 
 impl Case {
+    /// The same without retries that do not count.
+    pub fn all_counted(mut self) -> Case {
+        if let Some(limits) = &mut self.policy.limits {
+            limits.free = None;
+        }
+        self
+    }
+
+    /// Most attempts of a call, free ones included.
+    pub fn most_attempts(&self) -> Option<u32> {
+        let free = self.policy.limits.as_ref().and_then(|limits| limits.free.as_ref());
+        self.policy.attempts.map(|attempts| attempts + free.map_or(0, |free| u32::from(free.retries)))
+    }
+
     pub fn scenario(&self) -> Scenario {
         let mut scenario = Scenario {
             seed: self.seed,
@@ -236,6 +252,23 @@ fn backoff() -> impl Strategy<Value = Backoff> {
     })
 }
 
+/// Limits beside the number of attempts.
+fn beside_attempts() -> impl Strategy<Value = (Option<Box<Limits>>, Option<RetryFor>)> {
+    let causes = [OutcomeClass::ServerErrors, OutcomeClass::Refused, OutcomeClass::Any];
+    let cause = (proptest::sample::select(causes.to_vec()), 0u8..4)
+        .prop_map(|(class, retries)| Cause { on: OutcomeSet::new(vec![class]), retries });
+    let free = (0u8..4, any::<bool>()).prop_map(|(retries, first_only)| Free {
+        on: OutcomeSet::default(),
+        retries,
+        first_only,
+    });
+    let limits = (proptest::collection::vec(cause, 0..4), option::weighted(0.5, free))
+        .prop_map(|(causes, free)| Box::new(Limits { causes, free }));
+    let rule = proptest::sample::select(vec![AtLimit::Fits, AtLimit::Elapsed, AtLimit::Cut]);
+    let retry_for = (1u64..9_000, rule).prop_map(|(ms, rule)| RetryFor { limit: Span::millis(ms), rule });
+    (option::weighted(0.2, limits), option::weighted(0.2, retry_for))
+}
+
 pub fn policy() -> impl Strategy<Value = RetryPolicy> {
     let limits =
         (option::weighted(0.8, 1u32..6), option::weighted(0.8, 1u64..2_000), option::weighted(0.3, 1u64..9_000));
@@ -254,25 +287,28 @@ pub fn policy() -> impl Strategy<Value = RetryPolicy> {
         })),
     ]);
     let key = proptest::sample::select(vec![KeyMode::None, KeyMode::PerOperation, KeyMode::PerAttempt]);
-    (limits, backoff(), option::weighted(0.2, backoff()), retry_on, retry_after, key).prop_map(
-        |((attempts, timeout, deadline), backoff, special, retry_on, retry_after, key)| RetryPolicy {
-            // Without a limit, a wait that is always some time keeps the run finite.
-            backoff: if attempts.is_none() { Backoff::fixed(Span::millis(300)) } else { backoff },
-            backoff_for: special
-                .filter(|_| attempts.is_some())
-                .map(|backoff| (OutcomeClass::Timeout, backoff))
-                .into_iter()
-                .collect(),
-            retry_after: if attempts.is_none() { RetryAfter::Ignore } else { retry_after },
-            attempts,
-            timeout: timeout.map(Span::millis),
-            deadline: deadline.map(Span::millis),
-            heeds_should_retry: true,
-            timeout_factor: 1.0,
-            timeout_cap: None,
-            at_deadline: AtDeadline::Abandon,
-            retry_on,
-            key,
+    (limits, backoff(), option::weighted(0.2, backoff()), retry_on, retry_after, key, beside_attempts()).prop_map(
+        |((attempts, timeout, deadline), backoff, special, retry_on, retry_after, key, (limits, retry_for))| {
+            RetryPolicy {
+                // Without a limit, a wait that is always some time keeps the run finite.
+                backoff: if attempts.is_none() { Backoff::fixed(Span::millis(300)) } else { backoff },
+                backoff_for: special
+                    .filter(|_| attempts.is_some())
+                    .map(|backoff| (OutcomeClass::Timeout, backoff))
+                    .into_iter()
+                    .collect(),
+                retry_after: if attempts.is_none() { RetryAfter::Ignore } else { retry_after },
+                attempts,
+                timeout: timeout.map(Span::millis),
+                deadline: deadline.map(Span::millis),
+                heeds_should_retry: true,
+                limits,
+                timeout_factor: 1.0,
+                timeout_cap: None,
+                retry_for,
+                retry_on,
+                key,
+            }
         },
     )
 }

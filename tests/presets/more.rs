@@ -2,6 +2,7 @@
 //! tables of `presets.rs`.
 
 use simlab::protocol::HintFormat;
+use simlab::retry::AtLimit;
 
 use super::*;
 
@@ -38,7 +39,11 @@ pub const ROWS: &[Row] = &[
             below(0.627_485_17),
         ],
     ),
-    row("azure-python", UNAVAILABLE, &[at(0.0), at(1.6), at(3.2)]),
+    row(
+        "azure-python",
+        UNAVAILABLE,
+        &[at(0.0), at(1.6), at(3.2), at(6.4), at(12.8), at(25.6), at(51.2), at(102.4), at(120.0)],
+    ),
     row("azure-dotnet", UNAVAILABLE, &[around(0.8, 0.2), around(1.6, 0.2), around(3.2, 0.2)]),
     row("azure-js", UNAVAILABLE, &[upper_half(1.0), upper_half(2.0), upper_half(4.0)]),
     row("octokit", UNAVAILABLE, &[at(1.0), at(4.0), at(9.0)]),
@@ -367,22 +372,67 @@ fn waits_after_hints() {
     check("svix-webhook", "POST", 429, Seconds, 4_000, Some((96.0, 144.0)));
 }
 
-/// A deadline that only limits waits, and one that gives up an attempt that is open.
+/// A limit on retries, and one that gives up an attempt that is open.
 #[test]
 fn deadlines() {
-    for (preset, seconds, is_outlived) in [
+    for (preset, seconds, for_retries) in [
         ("google-api-core", Some(120.0), true),
         ("gapic", Some(600.0), true),
         ("backoff-rs", Some(900.0), true),
         ("cenkalti", Some(900.0), true),
-        ("azure-python", Some(604_800.0), true),
+        ("azure-python", Some(604_800.0), false),
         ("kafka-producer", Some(120.0), false),
         ("ky", None, false),
     ] {
         let policy = named(preset).policy;
-        assert_eq!(policy.deadline.map(Span::seconds), seconds, "{preset}");
-        assert_eq!(policy.attempt(&History::default()).outlives_deadline, is_outlived, "{preset}");
+        assert_eq!(policy.deadline().map(Span::seconds), seconds, "{preset}");
+        assert_eq!(policy.retry_for.is_some_and(|limit| limit.rule == AtLimit::Fits), for_retries, "{preset}");
+        assert_eq!(
+            policy.attempt(&History::default()).beyond,
+            if for_retries { Span::MAX } else { Span::ZERO },
+            "{preset}"
+        );
     }
+}
+
+/// Most retries after one outcome, after several in turn, and how many of them are free.
+#[test]
+fn limits_by_cause() {
+    use Outcome::{Refused, Reset, Timeout};
+    let bad = Outcome::Status(500);
+    for (preset, outcomes, retries, free) in [
+        ("azure-python", &[Refused][..], 3, 0),
+        ("azure-python", &[Timeout], 3, 0),
+        ("azure-python", &[Timeout, Reset], 3, 0),
+        ("azure-python", &[bad], 3, 0),
+        ("azure-python", &[UNAVAILABLE, Outcome::Status(408)], 3, 0),
+        ("azure-python", &[Refused, Refused, Refused, Reset, Timeout, Reset, bad, bad, bad, bad], 9, 0),
+        ("azure-python", &[Refused, bad, bad, bad, bad], 4, 0),
+        ("gaxios", &[Refused], 2, 0),
+        ("gaxios", &[Refused, Timeout, Reset], 2, 0),
+        ("gaxios", &[bad], 3, 0),
+        ("gaxios", &[Timeout, bad, Reset, bad], 3, 0),
+        ("grpc", &[UNAVAILABLE], 3, 0),
+        ("grpc", &[Refused], 4, 1),
+        ("grpc", &[UNAVAILABLE, Refused, Refused, Refused], 3, 0),
+        ("grpc", &[Refused, UNAVAILABLE, Refused, UNAVAILABLE, UNAVAILABLE], 4, 1),
+        ("stripe-node", &[Reset], 2, 0),
+        ("urllib3", &[Refused], 10, 0),
+    ] {
+        let policy = named(preset).policy;
+        let mut history = History::default();
+        let (mut got, mut got_free) = (0, 0);
+        for (attempt, outcome) in (1..).zip(outcomes.iter().cycle()) {
+            match super::decision(&policy, &Failure::new(*outcome), &mut history, 0, attempt) {
+                Decision::RetryAfter(_) => got += 1,
+                Decision::Again => (got, got_free) = (got + 1, got_free + 1),
+                Decision::GiveUp(_) => break,
+            }
+        }
+        assert_eq!((got, got_free), (retries, free), "{preset} after {outcomes:?}");
+    }
+    assert_eq!(named("azure-python").retries(), Some(9), "three of each");
+    assert_eq!(named("gaxios").retries(), Some(3));
 }
 
 /// What gates presets have, with the numbers that their documentation has.

@@ -5,6 +5,7 @@ mod extremes;
 mod hedges;
 mod hints;
 mod keys;
+mod limits;
 mod measuring;
 mod patience;
 mod world;

@@ -47,10 +47,15 @@ fn one(subject: &Subject) -> Value {
             let total = preset
                 .total_wait()
                 .map(|total| json!({ "retries": total.retries, "mean": number(total.mean), "max": number(total.max) }));
+            let limits: Map<String, Value> =
+                preset.limits().into_iter().map(|(outcomes, retries)| (outcomes, json!(retries))).collect();
             json!({
+                "limits": limits,
+                "free_retries": preset.free_retries().map(|(outcomes, retries)| json!({ "after": outcomes, "retries": retries })),
                 "delays_after": after,
                 "total_wait": total,
                 "deadline": preset.policy.deadline.map(|deadline| number(deadline.seconds())),
+                "retry_for": preset.policy.retry_for.map(|retry_for| number(retry_for.limit.seconds())),
                 "retry_on": preset.resolved_json["retry_on"],
                 "gates": preset.gates(),
                 "hedge": preset.hedge(),

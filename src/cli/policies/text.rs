@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::Subject;
 use crate::catalog::{DelayRow, Entry};
+use crate::retry::{AtLimit, RetryFor};
 use crate::scenario::file::preset::Preset;
 
 /// All of them with a line each, by family.
@@ -48,7 +49,11 @@ fn preset(subject: &Subject, preset: &Preset, text: &mut String) {
     let retried = retried(preset);
     let gates = preset.gates();
     // What is not retried is still what a breaker counts.
-    let retried_or_counted = if preset.retries() == Some(0) && !(gates.is_empty() && preset.hedge().is_none()) { "counted" } else { "retried" };
+    let retried_or_counted = if preset.retries() == Some(0) && !(gates.is_empty() && preset.hedge().is_none()) {
+        "counted"
+    } else {
+        "retried"
+    };
     let gates = if gates.is_empty() { "none".to_owned() } else { gates.join(", ") };
     let hedge = preset.hedge();
     for (label, words) in [
@@ -112,15 +117,30 @@ fn total(preset: &Preset) -> String {
         }
         None => "Attempts are not limited, and neither is the total wait.".to_owned(),
     };
-    if let Some(deadline) = preset.policy.deadline {
-        if preset.total_wait().is_none() {
-            said = "Attempts are not limited.".to_owned();
-        }
-        let _ = if preset.finishes_after_deadline() {
-            write!(said, " No wait is begun that would last until its deadline, {deadline} after it began.")
-        } else {
-            write!(said, " A call ends at its deadline, {deadline} after it began.")
+    let times = |retries: u8| if retries == 1 { "1 retry".to_owned() } else { format!("{retries} retries") };
+    let limits: Vec<String> =
+        preset.limits().iter().map(|(outcomes, retries)| format!("{} after {outcomes}", times(*retries))).collect();
+    if !limits.is_empty() {
+        let _ = write!(said, " At most {}.", limits.join(", "));
+    }
+    if let Some((outcomes, retries)) = preset.free_retries() {
+        let _ = write!(said, " Another {} after {outcomes}, at once, that does not count.", times(retries));
+    }
+    let policy = &preset.policy;
+    if preset.total_wait().is_none() && (policy.deadline.is_some() || policy.retry_for.is_some()) {
+        said = "Attempts are not limited.".to_owned();
+    }
+    if let Some(RetryFor { limit, rule }) = policy.retry_for {
+        let _ = match rule {
+            AtLimit::Deadline | AtLimit::Fits => {
+                write!(said, " No wait is begun that would end more than {limit} after the call began.")
+            }
+            AtLimit::Elapsed => write!(said, " Nothing is retried once {limit} have passed since the call began."),
+            AtLimit::Cut => write!(said, " Waits end {limit} after the call began at the latest."),
         };
+    }
+    if let Some(deadline) = policy.deadline {
+        let _ = write!(said, " A call ends at its deadline, {deadline} after it began.");
     }
     said
 }

@@ -251,6 +251,18 @@ fn policies(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
             ));
         }
     }
+    for Named { name, table } in &parts.policies {
+        let (deadline, retry_for) = (table.deadline.0.map(|deadline| deadline.span()), table.retry_for.build());
+        if let (Some(deadline), Some(retry_for)) = (deadline, retry_for)
+            && retry_for.limit >= deadline
+        {
+            let title =
+                format!("policy `{name}` is retried for {}, but has a `deadline` of {deadline}", retry_for.limit);
+            let place = tree::key_place(root, &["policy", name, "retry_for"]);
+            let label = "`retry_for` means nothing where the deadline comes first";
+            errors.push(Diagnostic::error("without-effect", title, place, label.to_owned()));
+        }
+    }
     for Named { name, .. } in parts.policies.iter().filter(|policy| policy.table.lingers_for_ever()) {
         let title = format!("policy `{name}` keeps attempts open after their time-out, and nothing ends them");
         let place = tree::key_place(root, &["policy", name, "hedge"]);
@@ -263,6 +275,8 @@ fn policies(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
         let given = [
             ("backoff", table.backoff.is_some()),
             ("backoff_for", !table.backoff_for.is_empty()),
+            ("retries_for", !table.retries_for.is_empty()),
+            ("retry_for", table.retry_for.build().is_some()),
             // Hedges ask these too.
             ("budget", table.budget.is_some() && table.hedge.is_none()),
             ("concurrency", table.concurrency.is_some() && table.hedge.is_none()),

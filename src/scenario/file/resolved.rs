@@ -97,6 +97,11 @@ fn line(text: &mut String, key: &str, value: &Value) {
         Value::Object(table) if key == "backoff_for" => {
             table.iter().for_each(|(outcome, backoff)| line(text, &format!("backoff_for.{outcome}"), backoff));
         }
+        // And so does each limit; what joins outcomes needs quotes.
+        Value::Object(table) if key == "retries_for" => {
+            let key = |outcomes: &str| if outcomes.contains('+') { quoted(outcomes) } else { outcomes.to_owned() };
+            table.iter().for_each(|(outcomes, most)| line(text, &format!("retries_for.{}", key(outcomes)), most));
+        }
         Value::Object(world) if key == "with" => with(text, key, world),
         Value::Object(table) if is_choice(table) => {
             for (alternative, inner) in table {

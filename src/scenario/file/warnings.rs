@@ -131,7 +131,7 @@ fn no_timeout(policy: &PolicyConfig, scenario: &Scenario, root: &DeTable<'_>) ->
     let title = format!("policy `{}` may wait for ever", policy.name);
     let label = match policy.policy.deadline() {
         None => "has neither `timeout` nor `deadline`",
-        Some(_) => "has no `timeout`, and its `deadline` ends no attempt that is open",
+        Some(_) => "has neither `timeout` nor `deadline`, and `retry_for` ends no attempt that is open",
     };
     Some(
         Diagnostic::warning("no-timeout", title, place, label)

@@ -315,6 +315,7 @@ impl Queue {
 
     /// Shows what is scheduled for the next few buckets, in no particular order, and each once: who knows what will happen can have at hand what
     /// it happens to. Nothing depends on it, and what is scheduled there later is not shown.
+    #[inline(always)]
     pub fn look_ahead(&mut self, mut show: impl FnMut(Event)) {
         self.news = false;
         let Some(rung) = self.rungs.last_mut() else { return };

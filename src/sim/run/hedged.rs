@@ -71,9 +71,8 @@ impl Run<'_> {
         }
         let reply = self.server.read(self.now, job.reply, job.retry_after());
         let attempt = job.attempt;
-        let deed = self.ask_hedged(row_id, |now, hedged, parties, draws| {
-            hedged.on_reply(now, attempt, reply, parties, draws)
-        });
+        let deed =
+            self.ask_hedged(row_id, |now, hedged, parties, draws| hedged.on_reply(now, attempt, reply, parties, draws));
         let Some(deed) = deed else {
             // It lost, and ran on.
             self.release(row_id);
@@ -241,7 +240,8 @@ impl Run<'_> {
         let (opened, refused) = (self.gates.counts().breaker_opened, hedging.hedger.refused());
         let hedges = hedged.sent() - row.call.attempts();
         let mut draws = StepDraws::of_hedge(&self.streams, row.operation, row.call.used(), hedges);
-        let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held: &mut self.held[0], client: row.client };
+        let mut rules =
+            Rules { policy: self.policy, gates: &mut self.gates, held: &mut self.held[0], client: row.client };
         let mut parties = Parties { call: &mut row.call, rules: &mut rules, hedger: &mut hedging.hedger };
         let answer = ask(self.now, hedged, &mut parties, &mut draws);
         let is_over = row.call.verdict().is_some() && !hedged.take_refused();

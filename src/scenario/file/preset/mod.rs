@@ -18,7 +18,7 @@ use super::source::Place;
 use super::tree::{self, Node};
 use crate::protocol::Method;
 use crate::retry::backoff::DelayRow;
-use crate::retry::{AtDeadline, Backoff, RetryPolicy};
+use crate::retry::{Backoff, OutcomeSet, RetryPolicy};
 
 macro_rules! presets {
     ($($name:literal)*) => {
@@ -180,15 +180,30 @@ pub struct TotalWait {
     pub max: f64,
 }
 
+/// Outcomes, one or the other.
+fn in_words(outcomes: &OutcomeSet) -> String {
+    let words: Vec<String> = outcomes.classes().iter().map(ToString::to_string).collect();
+    words.join(" or ")
+}
+
 impl Preset {
-    /// Most retries of a call; `None`: no limit.
+    /// Most retries of a call that count, whatever it fails of; `None`: no limit.
     pub fn retries(&self) -> Option<u32> {
-        self.policy.attempts.map(|attempts| attempts - 1)
+        let of_causes = self.policy.limits.as_deref().and_then(|limits| limits.most_retries(&self.policy.retry_on));
+        let of_call = self.policy.attempts.map(|attempts| attempts - 1);
+        of_call.into_iter().chain(of_causes).min()
     }
 
-    /// True if an attempt that is open at the deadline may still succeed.
-    pub fn finishes_after_deadline(&self) -> bool {
-        self.policy.at_deadline == AtDeadline::Finish
+    /// Most retries after some outcomes, which stand first.
+    pub fn limits(&self) -> Vec<(String, u8)> {
+        let causes = self.policy.limits.iter().flat_map(|limits| &limits.causes);
+        causes.map(|cause| (in_words(&cause.on), cause.retries)).collect()
+    }
+
+    /// Retries that do not count: after which outcomes, and how many.
+    pub fn free_retries(&self) -> Option<(String, u8)> {
+        let free = self.policy.limits.as_ref()?.free.as_ref()?;
+        Some((in_words(&free.on), free.retries))
     }
 
     /// The names of its gates: `budget.tokens`, `concurrency`.

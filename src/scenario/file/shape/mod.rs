@@ -11,6 +11,7 @@ pub mod fault;
 pub mod gate;
 pub mod hedge;
 pub mod hint;
+pub mod limits;
 pub mod load;
 pub mod policy;
 pub mod server;

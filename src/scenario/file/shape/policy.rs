@@ -13,9 +13,10 @@ use super::backoff::BackoffChoice;
 use super::gate::{BreakerChoice, BudgetChoice, ConcurrencyTable, LimiterChoice, ThrottleChoice};
 use super::hedge::HedgeChoice;
 use super::hint::RetryAfterChoice;
+use super::limits::{self, FreeRetries, RetriesFor, RetryForChoice};
 use crate::gate::{GateConfig, OnRefusal};
 use crate::protocol::Method;
-use crate::retry::{AtDeadline, KeyMode, OutcomeClass, RetryPolicy};
+use crate::retry::{KeyMode, OutcomeClass, RetryPolicy};
 use crate::scenario::PolicyConfig;
 use crate::scenario::file::leaf::{Factor, OrNone, OrUnlimited, Outcome, Outcomes, PositiveDuration};
 use crate::scenario::file::preset::PresetName;
@@ -42,9 +43,9 @@ pub struct PolicyTable {
     /// Longest time of a call, from its start, waits included. Default: `"none"`.
     #[serde(default)]
     pub deadline: OrNone<PositiveDuration>,
-    /// What the deadline does to an attempt that is open. Default: `"abandon"`.
+    /// How long after its start a call is retried; attempts are not ended by it. Default: `"none"`.
     #[serde(default)]
-    at_deadline: AtDeadlineName,
+    pub retry_for: RetryForChoice,
     /// The wait before each retry. Default: `"none"`, no wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backoff: Option<BackoffChoice>,
@@ -58,6 +59,12 @@ pub struct PolicyTable {
     /// Further outcomes that are retried only where the operation's method is idempotent: GET, HEAD, PUT, DELETE. Default: none.
     #[serde(default = "Outcomes::none")]
     retry_on_idempotent: Outcomes,
+    /// Most retries after some outcomes, joined by `+`, beside `attempts`; three limits at most. Default: none.
+    #[serde(default, skip_serializing_if = "RetriesFor::is_empty")]
+    pub retries_for: RetriesFor,
+    /// Retries that do not count: sent at once, and for gates the same attempt. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub free_retries: Option<FreeRetries>,
     /// Whether the server's word that a request should be tried again, or should not, goes before `retry_on`. Default: `"ignore"`.
     #[serde(default)]
     should_retry: ShouldRetryName,
@@ -201,17 +208,6 @@ fn no_growth() -> Factor {
     Factor(1.0)
 }
 
-/// `at_deadline`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum AtDeadlineName {
-    /// It is given up.
-    #[default]
-    Abandon,
-    /// It goes on; only no more waits are begun.
-    Finish,
-}
-
 /// `should_retry`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -248,7 +244,13 @@ impl PolicyTable {
     /// As the engine knows it. Call [`PolicyTable::resolve`] first.
     pub fn build(&self, name: &str, method: Method) -> PolicyConfig {
         let policy = Arc::new(self.retry_policy(method));
-        PolicyConfig { name: name.to_owned(), policy, gates: self.gates(), hedge: self.hedge.as_ref().map(HedgeChoice::build), world: None }
+        PolicyConfig {
+            name: name.to_owned(),
+            policy,
+            gates: self.gates(),
+            hedge: self.hedge.as_ref().map(HedgeChoice::build),
+            world: None,
+        }
     }
 
     /// The same without gates.
@@ -262,13 +264,11 @@ impl PolicyTable {
             timeout_factor: self.timeout_factor.0,
             timeout_cap: self.timeout_cap.0.map(PositiveDuration::span),
             deadline: self.deadline.0.map(PositiveDuration::span),
-            at_deadline: match self.at_deadline {
-                AtDeadlineName::Abandon => AtDeadline::Abandon,
-                AtDeadlineName::Finish => AtDeadline::Finish,
-            },
+            retry_for: self.retry_for.build(),
             backoff: self.backoff.clone().unwrap_or_default().build(),
             backoff_for,
             retry_on: self.retry_on.for_method(&self.retry_on_idempotent, method),
+            limits: limits::build(&self.retries_for, self.free_retries.as_ref()),
             retry_after: self.retry_after.clone().unwrap_or_default().build(method),
             heeds_should_retry: self.should_retry == ShouldRetryName::Honour,
             key: match self.key {
@@ -293,8 +293,7 @@ impl PolicyTable {
 
     /// True if an attempt stays open after its time-out, and nothing is there that ends it.
     pub fn lingers_for_ever(&self) -> bool {
-        let ends = self.deadline.0.is_some() && self.at_deadline == AtDeadlineName::Abandon;
-        self.hedges_on_timeout() && !ends
+        self.hedges_on_timeout() && self.deadline.0.is_none()
     }
 
     /// True if a time-out is what sets a hedge off.
@@ -333,8 +332,6 @@ impl PolicyTable {
             Some(("timeout_factor", "timeout"))
         } else if self.timeout_cap.0.is_some() && !grows {
             Some(("timeout_cap", "timeout_factor"))
-        } else if self.at_deadline == AtDeadlineName::Finish && self.deadline.0.is_none() {
-            Some(("at_deadline", "deadline"))
         } else if self.hedges_on_timeout() && self.timeout.0.is_none() {
             Some(("hedge.timeout", "timeout"))
         } else {
