@@ -231,9 +231,11 @@ fn gates() -> Vec<Entry> {
             "opens after failures in a row, asks again with probes",
             "Closed: the failures-th failure in a row opens it. Open: refuses every attempt, for `open`. Half-open: admits `probes` attempts; \
              the first failure reopens, that many successes close (with `successes` that many of the probes, or it reopens). A failure is an \
-             outcome in failures_are, by default retry_on. Outcomes of attempts admitted in an earlier state do not count, unless stale = \"apply\". \
-             A refusal ends the call, unless on_refusal = \"retry\".",
-            "Nygard, \"Release It!\" (2007); the rule of sony/gobreaker 2.4; Failsafe (successes of probes).",
+             outcome in failures_are, by default retry_on; one in `ignore` is neither and not counted. `open` can be a backoff: then it is open for its \
+             waits in turn, from opening to opening until it closes. Outcomes of attempts admitted in an earlier state do not count, unless \
+             stale = \"apply\". A refusal ends the call, unless on_refusal = \"retry\".",
+            "Nygard, \"Release It!\" (2007); the rule of sony/gobreaker 2.4; Failsafe (successes of probes); Finagle's failure \
+             accrual and Linkerd (`open` as a backoff).",
             "breaker.consecutive = { failures = 5, open = \"30s\", probes = 1, scope = \"client\" }",
         ),
         gate(

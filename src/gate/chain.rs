@@ -2,7 +2,7 @@
 
 use rand::Rng;
 
-use super::breaker::{ConsecutiveBreaker, RateBreaker};
+use super::breaker::{ConsecutiveBreaker, GrowingTime, RateBreaker};
 use super::budget::{RatioBudget, TokenBudget};
 use super::concurrency::Concurrency;
 use super::cubic::CubicLimiter;
@@ -95,6 +95,8 @@ enum Gates {
     RateLimiter(Shared<RateLimiter>),
     ConsecutiveBreaker(Shared<ConsecutiveBreaker>),
     RateBreaker(Shared<RateBreaker>),
+    GrowingConsecutiveBreaker(Shared<ConsecutiveBreaker<GrowingTime>>),
+    GrowingRateBreaker(Shared<RateBreaker<GrowingTime>>),
     Concurrency(Shared<Concurrency>),
     CubicLimiter(Shared<CubicLimiter>),
 }
@@ -106,6 +108,12 @@ impl Gates {
             GateRule::RatioBudget(config) => Gates::RatioBudget(Shared::new(config, states)),
             GateRule::AdaptiveThrottle(config) => Gates::AdaptiveThrottle(Shared::new(config, states)),
             GateRule::RateLimiter(config) => Gates::RateLimiter(Shared::new(config, states)),
+            GateRule::ConsecutiveBreaker(config) if config.open.grows() => {
+                Gates::GrowingConsecutiveBreaker(Shared::new(config, states))
+            }
+            GateRule::RateBreaker(config) if config.open.grows() => {
+                Gates::GrowingRateBreaker(Shared::new(config, states))
+            }
             GateRule::ConsecutiveBreaker(config) => Gates::ConsecutiveBreaker(Shared::new(config, states)),
             GateRule::RateBreaker(config) => Gates::RateBreaker(Shared::new(config, states)),
             GateRule::Concurrency(config) => Gates::Concurrency(Shared::new(config, states)),
@@ -123,6 +131,10 @@ impl Gates {
             GateRule::RatioBudget(config) => of::<RatioBudget>(config),
             GateRule::AdaptiveThrottle(config) => of::<AdaptiveThrottle>(config),
             GateRule::RateLimiter(config) => of::<RateLimiter>(config),
+            GateRule::ConsecutiveBreaker(config) if config.open.grows() => {
+                of::<ConsecutiveBreaker<GrowingTime>>(config)
+            }
+            GateRule::RateBreaker(config) if config.open.grows() => of::<RateBreaker<GrowingTime>>(config),
             GateRule::ConsecutiveBreaker(config) => of::<ConsecutiveBreaker>(config),
             GateRule::RateBreaker(config) => of::<RateBreaker>(config),
             GateRule::Concurrency(config) => of::<Concurrency>(config),
@@ -141,6 +153,8 @@ macro_rules! with {
             Gates::RateLimiter($shared) => $body,
             Gates::ConsecutiveBreaker($shared) => $body,
             Gates::RateBreaker($shared) => $body,
+            Gates::GrowingConsecutiveBreaker($shared) => $body,
+            Gates::GrowingRateBreaker($shared) => $body,
             Gates::Concurrency($shared) => $body,
             Gates::CubicLimiter($shared) => $body,
         }
@@ -490,7 +504,7 @@ mod tests {
     use crate::gate::throttle::AdaptiveThrottleConfig;
     use crate::gate::{GateOutcome, OnRefusal};
     use crate::protocol::Outcome;
-    use crate::retry::OutcomeClass;
+    use crate::retry::{Backoff, OutcomeClass};
     use crate::rng::{KeyedRng, Purpose};
     use crate::units::Span;
 
@@ -679,7 +693,15 @@ mod tests {
             rules: CircuitRules { verdict: Verdict::Threshold, stale: Stale::Apply, ..CircuitRules::default() },
             ..RateBreakerConfig::new(0.6, RateWindow::Time(Span::secs(3), 7), 3, Span::secs(1), 2)
         });
+        let open = Backoff::decorrelated_jitter(Span::millis(300), Some(Span::secs(3)));
+        let growing_rate = GateRule::RateBreaker(RateBreakerConfig {
+            judge: Judge::Tick(Span::millis(300)),
+            ..RateBreakerConfig::new(0.6, RateWindow::Calls(5), 3, open.clone(), 2)
+        });
+        let growing = GateRule::ConsecutiveBreaker(ConsecutiveBreakerConfig::new(2, open, 2));
         vec![
+            growing,
+            growing_rate,
             budget(1.0),
             first,
             failures,

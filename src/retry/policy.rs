@@ -192,9 +192,9 @@ impl RetryPolicy {
         self.attempts.is_some_and(|limit| counted >= limit)
     }
 
-    /// An attempt whose time-out has grown.
+    /// An attempt whose time-out may have grown, or that may outlast the limit on retries.
     #[inline(never)]
-    fn later_attempt(&self, history: &History) -> AttemptPlan {
+    fn special_attempt(&self, history: &History) -> AttemptPlan {
         let sent = history.counted() - history.refused;
         let grown = |base| {
             let curve = Exponential { base, factor: self.timeout_factor, whole: Span::ZERO };
@@ -206,6 +206,12 @@ impl RetryPolicy {
     /// The limit on retries, if it comes before the deadline.
     fn retry_limit(&self) -> Option<RetryFor> {
         self.retry_for.filter(|retry_for| self.deadline.is_none_or(|deadline| retry_for.limit < deadline))
+    }
+
+    /// The first of the two limits.
+    #[inline(never)]
+    fn first_limit(&self) -> Option<Span> {
+        self.retry_limit().map(|retry_for| retry_for.limit).or(self.deadline)
     }
 
     /// How long an attempt may outlast the first of the two limits.
@@ -312,10 +318,10 @@ impl RetryPolicy {
 
 impl Policy for RetryPolicy {
     fn attempt(&self, history: &History) -> AttemptPlan {
-        if self.timeout_factor != 1.0 {
-            return self.later_attempt(history);
+        if self.timeout_factor != 1.0 || self.retry_for.is_some() {
+            return self.special_attempt(history);
         }
-        AttemptPlan { timeout: self.timeout, beyond: self.beyond() }
+        AttemptPlan { timeout: self.timeout, beyond: Span::ZERO }
     }
 
     fn on_failure(&self, failure: &Failure, history: &mut History, rng: &mut dyn Rng) -> Decision {
@@ -361,7 +367,7 @@ impl Policy for RetryPolicy {
     }
 
     fn deadline(&self) -> Option<Span> {
-        self.retry_limit().map(|retry_for| retry_for.limit).or(self.deadline)
+        if self.retry_for.is_none() { self.deadline } else { self.first_limit() }
     }
 
     fn at_deadline(&self) -> (AtLimit, Span) {

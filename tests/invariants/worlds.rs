@@ -5,7 +5,8 @@ use proptest::option;
 use proptest::prelude::*;
 use simlab::distribution::Distribution;
 use simlab::gate::breaker::{
-    CircuitRules, ConsecutiveBreakerConfig, Judge, RateBreakerConfig, RateWindow, SlowCalls, Stale, Threshold, Verdict,
+    CircuitRules, ConsecutiveBreakerConfig, Judge, OpenTime, RateBreakerConfig, RateWindow, SlowCalls, Stale,
+    Threshold, Verdict,
 };
 use simlab::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Rounding, TokenBudgetConfig, Tokens};
 use simlab::gate::concurrency::{ConcurrencyConfig, Hold, MostRetries};
@@ -402,10 +403,25 @@ pub fn rules() -> impl Strategy<Value = CircuitRules> {
         1 => Just(Verdict::Threshold),
     ];
     let failures = option::weighted(0.2, Just(OutcomeSet::new(vec![OutcomeClass::Timeout])));
-    (verdict, any::<bool>(), any::<bool>(), failures).prop_map(|(verdict, apply, strictly_after, failures)| {
+    let ignored = option::weighted(0.2, Just(OutcomeSet::new(vec![OutcomeClass::Status(503)])));
+    let outcomes = (failures, ignored);
+    (verdict, any::<bool>(), any::<bool>(), outcomes).prop_map(|(verdict, apply, strictly_after, outcomes)| {
         let stale = if apply { Stale::Apply } else { Stale::Drop };
-        CircuitRules { verdict, stale, strictly_after, failures }
+        let (failures, ignored) = outcomes;
+        CircuitRules { verdict, stale, strictly_after, failures, ignored }
     })
+}
+
+/// How long a breaker stays open.
+pub fn open_time() -> impl Strategy<Value = OpenTime> {
+    let ms = || (1u64..8_000).prop_map(Span::millis);
+    let cap = |base: Span| Some(Span(base.0 * 4));
+    prop_oneof![
+        4 => ms().prop_map(OpenTime::from),
+        1 => ms().prop_map(move |base| Backoff::exponential(base, 2.0, cap(base)).into()),
+        1 => ms().prop_map(move |base| Backoff::equal_jitter(base, 2.0, cap(base)).into()),
+        1 => ms().prop_map(move |base| Backoff::decorrelated_jitter(base, cap(base)).into()),
+    ]
 }
 
 pub fn rate_breaker() -> impl Strategy<Value = RateBreakerConfig> {
@@ -422,13 +438,13 @@ pub fn rate_breaker() -> impl Strategy<Value = RateBreakerConfig> {
         1 => Just(Judge::Failure),
         1 => (1u64..3_000).prop_map(|ms| Judge::Tick(Span::millis(ms))),
     ];
-    (window, threshold, 1u32..6, judge, 1u64..8_000, 1u32..4, rules(), slow).prop_map(
+    (window, threshold, 1u32..6, judge, open_time(), 1u32..4, rules(), slow).prop_map(
         |(window, threshold, min_calls, judge, open, probes, rules, slow)| RateBreakerConfig {
             threshold,
             judge,
             rules,
             slow: slow.map(|(above, threshold)| SlowCalls { above: Span::millis(above), threshold }),
-            ..RateBreakerConfig::new(1.0, window, min_calls, Span::millis(open), probes)
+            ..RateBreakerConfig::new(1.0, window, min_calls, open, probes)
         },
     )
 }

@@ -109,6 +109,9 @@ pub const ROWS: &[Row] = &[
     // One attempt each: what these have is a breaker.
     row("hystrix", UNAVAILABLE, &[]),
     row("gobreaker", UNAVAILABLE, &[]),
+    row("finagle-accrual", UNAVAILABLE, &[]),
+    row("linkerd-breaker", UNAVAILABLE, &[]),
+    row("tokio-retry", UNAVAILABLE, &[at(0.01), at(0.1), at(1.0)]),
     row("failsafe-breaker", UNAVAILABLE, &[]),
     row("httpx", Outcome::Refused, &[]),
     // Whole seconds, the last one as likely as the others.
@@ -274,6 +277,17 @@ pub const RETRIED: &[(&str, &str, &str)] = &[
         "500 501 502 503 504 505 521 522 524 timeout refused reset",
     ),
     ("gobreaker", EVERY, EVERY),
+    (
+        "finagle-accrual",
+        "500 501 502 503 504 505 521 522 524 timeout refused reset",
+        "500 501 502 503 504 505 521 522 524 timeout refused reset",
+    ),
+    (
+        "linkerd-breaker",
+        "500 501 502 503 504 505 521 522 524 timeout refused reset",
+        "500 501 502 503 504 505 521 522 524 timeout refused reset",
+    ),
+    ("tokio-retry", EVERY, EVERY),
     ("failsafe-breaker", EVERY, EVERY),
     ("celery-backoff", EVERY, EVERY),
     ("kafka-producer", "503 timeout refused reset", "503 timeout refused reset"),
@@ -331,6 +345,9 @@ fn waits_after_hints() {
         check("ky", "GET", 503, format, 400, own(400.0));
     }
     check("ky", "GET", 503, Milliseconds, 40, own(0.3));
+    check("ky", "GET", 413, Seconds, 40, own(40.0));
+    check("ky", "GET", 413, Milliseconds, 40, None);
+    check("ky", "POST", 413, Seconds, 40, None);
     check("ky", "GET", 500, Seconds, 40, own(0.3));
     check("ky", "POST", 503, Seconds, 40, None);
     // A hint is a reason to retry, whatever the method.
@@ -439,6 +456,18 @@ fn gates() {
             "failures = 1, open = \"1m\", edge = \"at\", probes = 1, stale = \"apply\"",
         ),
         (
+            "finagle-accrual",
+            "breaker.consecutive",
+            "failures = 5, open = { custom = { curve = { exponential = { base = \"5s\"",
+        ),
+        ("finagle-accrual", "breaker.consecutive", "probes = 1, stale = \"apply\""),
+        (
+            "linkerd-breaker",
+            "breaker.consecutive",
+            "failures = 7, open = { custom = { curve = { exponential = { base = \"1s\"",
+        ),
+        ("linkerd-breaker", "breaker.consecutive", "probes = 1, stale = \"apply\""),
+        (
             "tower-default",
             "budget.ratio",
             "ratio = 0.2, min_rate = \"10/s\", window = \"10s\", deposit_on = \"success\", rounding = \"tower\"",
@@ -452,5 +481,62 @@ fn gates() {
         let preset = named(preset);
         assert_eq!(preset.gates(), [gate], "{}", preset.name);
         assert!(preset.resolved.contains(line), "{}: no {line}\n{}", preset.name, preset.resolved);
+    }
+}
+
+/// How long breakers are open whose time grows with each failed probe: smallest, mean and largest of many series, in seconds.
+#[test]
+fn open_times() {
+    use simlab::gate::GateRule;
+    use simlab::gate::breaker::OpenTime;
+    use simlab::retry::Memory;
+    const SERIES: u64 = 4_000;
+    // h + U(0, h), h = 5·2^(k-2), at most 300: the seventh reaches it in an eighth of all cases.
+    let finagle: &[(f64, f64, f64)] = &[
+        at(5.0),
+        upper_half(10.0),
+        upper_half(20.0),
+        upper_half(40.0),
+        upper_half(80.0),
+        upper_half(160.0),
+        (160.0, 238.75, 300.0),
+        at(300.0),
+        at(300.0),
+    ];
+    // w + trunc(w·r), r = U(0, 0.5): 0 to w/2 - 1 whole seconds more, each as likely; from 60 on nothing is left to add.
+    let linkerd: &[(f64, f64, f64)] = &[
+        at(1.0),
+        at(2.0),
+        (4.0, 4.5, 5.0),
+        (8.0, 9.5, 11.0),
+        (16.0, 19.5, 23.0),
+        (32.0, 39.5, 47.0),
+        at(60.0),
+        at(60.0),
+    ];
+    for (preset, expected) in [("finagle-accrual", finagle), ("linkerd-breaker", linkerd)] {
+        let loaded = read(&format!("preset = \"{preset}\""));
+        let GateRule::ConsecutiveBreaker(breaker) = &loaded.scenario.policies[0].gates[0].rule else {
+            panic!("{preset} is a breaker of failures in a row")
+        };
+        let OpenTime::Grows(open) = &breaker.open else { panic!("the time of {preset} grows") };
+        let mut times = vec![Vec::new(); expected.len()];
+        for series in 0..SERIES {
+            let mut memory = Memory::default();
+            for (number, times) in times.iter_mut().enumerate() {
+                let mut rng = KeyedRng::new(8, Purpose::Gate, series, number as u64);
+                times.push(open.delay(number as u32 + 1, &mut memory, &mut rng).seconds());
+            }
+        }
+        for (number, (times, (least, mean, most))) in times.iter().zip(expected).enumerate() {
+            let got = [
+                times.iter().copied().fold(f64::INFINITY, f64::min),
+                times.iter().sum::<f64>() / SERIES as f64,
+                times.iter().copied().fold(0.0, f64::max),
+            ];
+            for (got, expected) in got.into_iter().zip([least, mean, most]) {
+                assert!((got - expected).abs() <= 0.01 * expected, "{preset}, {number}: {got}, expected {expected}");
+            }
+        }
     }
 }

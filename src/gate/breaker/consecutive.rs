@@ -2,17 +2,18 @@
 
 use rand::Rng;
 
-use super::{Circuit, CircuitRules, CircuitTerms, Standing};
+use super::{Circuit, CircuitRules, CircuitTerms, OpenTime, OpenTimes, SameTime, Standing};
 use crate::gate::{Answer, Ask, Ended, Gate, Hears, Permit};
+#[cfg(test)]
 use crate::units::Span;
 
-/// `breaker.consecutive = { failures, open, edge, probes, successes, stale, failures_are }`.
+/// `breaker.consecutive = { failures, open, edge, probes, successes, stale, failures_are, ignore }`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConsecutiveBreakerConfig {
     /// Failures in a row that open it; at least 1.
     pub failures: u32,
     /// How long it stays open.
-    pub open: Span,
+    pub open: OpenTime,
     /// Attempts admitted while half-open; at least 1.
     pub probes: u32,
     /// What breakers share. There is no threshold that could decide: a verdict by threshold is one by all probes.
@@ -21,8 +22,8 @@ pub struct ConsecutiveBreakerConfig {
 
 impl ConsecutiveBreakerConfig {
     /// All of so many probes close it, and outcomes of earlier states do not count.
-    pub fn new(failures: u32, open: Span, probes: u32) -> ConsecutiveBreakerConfig {
-        ConsecutiveBreakerConfig { failures, open, probes, rules: CircuitRules::default() }
+    pub fn new(failures: u32, open: impl Into<OpenTime>, probes: u32) -> ConsecutiveBreakerConfig {
+        ConsecutiveBreakerConfig { failures, open: open.into(), probes, rules: CircuitRules::default() }
     }
 }
 
@@ -33,20 +34,27 @@ pub struct ConsecutiveBreakerTerms {
     circuit: CircuitTerms,
 }
 
-/// One breaker.
+/// One breaker. `O` is what it remembers about its open times.
 #[derive(Clone, Debug)]
-pub struct ConsecutiveBreaker {
-    circuit: Circuit,
+pub struct ConsecutiveBreaker<O = SameTime> {
+    circuit: Circuit<O>,
     /// Closed: failures in a row.
     in_a_row: u32,
 }
 
-impl Gate for ConsecutiveBreaker {
+#[cfg(test)]
+impl<O> ConsecutiveBreaker<O> {
+    pub(super) fn circuit(&self) -> &Circuit<O> {
+        &self.circuit
+    }
+}
+
+impl<O: OpenTimes> Gate for ConsecutiveBreaker<O> {
     type Config = ConsecutiveBreakerConfig;
     type Terms = ConsecutiveBreakerTerms;
 
     fn terms(config: &ConsecutiveBreakerConfig) -> ConsecutiveBreakerTerms {
-        let circuit = CircuitTerms::new(config.open, config.probes, &config.rules);
+        let circuit = CircuitTerms::new(&config.open, config.probes, &config.rules);
         ConsecutiveBreakerTerms { failures: config.failures, circuit }
     }
 
@@ -54,12 +62,12 @@ impl Gate for ConsecutiveBreaker {
         Hears { ends: true, ..Hears::NOTHING }
     }
 
-    fn new(_terms: &ConsecutiveBreakerTerms) -> ConsecutiveBreaker {
+    fn new(_terms: &ConsecutiveBreakerTerms) -> ConsecutiveBreaker<O> {
         ConsecutiveBreaker { circuit: Circuit::default(), in_a_row: 0 }
     }
 
-    fn check(&mut self, ask: Ask, terms: &ConsecutiveBreakerTerms, _rng: &mut dyn Rng) -> Answer {
-        Answer::admit_if(self.circuit.check(ask.now, &terms.circuit))
+    fn check(&mut self, ask: Ask, terms: &ConsecutiveBreakerTerms, rng: &mut dyn Rng) -> Answer {
+        Answer::admit_if(self.circuit.check(ask.now, &terms.circuit, rng))
     }
 
     fn on_admit(&mut self, _ask: Ask, _terms: &ConsecutiveBreakerTerms) -> Permit {
@@ -67,7 +75,7 @@ impl Gate for ConsecutiveBreaker {
     }
 
     fn on_outcome(&mut self, permit: Permit, ended: Ended, terms: &ConsecutiveBreakerTerms) {
-        let failed = terms.circuit.failed(ended);
+        let Some(failed) = terms.circuit.failed(ended) else { return self.circuit.on_abandon(permit) };
         match self.circuit.standing(permit, terms.circuit.stale) {
             Standing::Stale => {}
             Standing::Regular if !failed => self.in_a_row = 0,

@@ -2,6 +2,10 @@
 
 use super::script::play;
 use super::*;
+use crate::gate::{Answer, Ask, Gate};
+use crate::protocol::Outcome;
+use crate::retry::OutcomeClass;
+use crate::rng::{KeyedRng, Purpose};
 
 /// A script, and what is answered to the last attempts that it asks for.
 fn ends(breaker: &impl Fn(&str) -> String, script: &str, last: &str) {
@@ -228,10 +232,6 @@ fn slots() {
 /// A breaker can have failures of its own.
 #[test]
 fn failures_of_its_own() {
-    use crate::gate::{Answer, Ask, Gate};
-    use crate::protocol::Outcome;
-    use crate::retry::OutcomeClass;
-    use crate::rng::{KeyedRng, Purpose};
     fn opens<G: Gate>(config: &G::Config, reply: Outcome, outcome: GateOutcome) -> bool {
         let terms = G::terms(config);
         let mut breaker = G::new(&terms);
@@ -239,6 +239,16 @@ fn failures_of_its_own() {
         let permit = breaker.on_admit(ask, &terms);
         breaker.on_outcome(permit, Ended { reply, ..Ended::at_once(SimTime::ZERO, outcome) }, &terms);
         breaker.check(ask, &terms, &mut KeyedRng::new(1, Purpose::Gate, 0, 0)) == Answer::Refuse
+    }
+    fn opens_with(rules: CircuitRules, reply: Outcome, outcome: GateOutcome) -> bool {
+        let row =
+            ConsecutiveBreakerConfig { rules: rules.clone(), ..ConsecutiveBreakerConfig::new(1, Span::secs(1), 1) };
+        let rate =
+            RateBreakerConfig { rules, ..RateBreakerConfig::new(1.0, RateWindow::Calls(1), 1, Span::secs(1), 1) };
+        let [row, rate] =
+            [opens::<ConsecutiveBreaker>(&row, reply, outcome), opens::<RateBreaker>(&rate, reply, outcome)];
+        assert_eq!(row, rate, "{reply}");
+        row
     }
     for (own, reply, outcome, expected) in [
         (false, Outcome::Timeout, GateOutcome::Failure, true),
@@ -251,11 +261,80 @@ fn failures_of_its_own() {
     ] {
         let failures = own.then(|| OutcomeSet::new(vec![OutcomeClass::Timeout]));
         let rules = CircuitRules { failures, ..CircuitRules::default() };
-        let row =
-            ConsecutiveBreakerConfig { rules: rules.clone(), ..ConsecutiveBreakerConfig::new(1, Span::secs(1), 1) };
-        assert_eq!(opens::<ConsecutiveBreaker>(&row, reply, outcome), expected, "{own} {reply}");
-        let rate =
-            RateBreakerConfig { rules, ..RateBreakerConfig::new(1.0, RateWindow::Calls(1), 1, Span::secs(1), 1) };
-        assert_eq!(opens::<RateBreaker>(&rate, reply, outcome), expected, "{own} {reply}");
+        assert_eq!(opens_with(rules, reply, outcome), expected, "{own} {reply}");
     }
+    // What is ignored is no failure, whoever calls it one.
+    let timeouts = Some(OutcomeSet::new(vec![OutcomeClass::Timeout]));
+    for failures in [None, Some(OutcomeSet::new(vec![OutcomeClass::Any]))] {
+        let rules = CircuitRules { failures, ignored: timeouts.clone(), ..CircuitRules::default() };
+        assert!(!opens_with(rules.clone(), Outcome::Timeout, GateOutcome::Failure));
+        assert!(opens_with(rules, Outcome::Status(503), GateOutcome::Failure));
+    }
+}
+
+/// What a breaker ignores has not been: neither a success that ends a row or fills a window, nor a failure, nor a slow call, nor a verdict.
+#[test]
+fn what_is_ignored_is_not_counted() {
+    // Attempts of scripts end with a 200 or a 503.
+    let ignoring = |class| CircuitRules { ignored: Some(OutcomeSet::new(vec![class])), ..CircuitRules::default() };
+    let rules = ignoring(OutcomeClass::Status(503));
+    let row = ConsecutiveBreakerConfig { rules: rules.clone(), ..ConsecutiveBreakerConfig::new(1, Span::secs(1), 1) };
+    assert_eq!(play::<ConsecutiveBreaker>(&row, "fff(F("), "11111");
+    fn script<G: Gate>(config: &G::Config, script: &[(char, Option<Outcome>)]) -> String {
+        let terms = G::terms(config);
+        let (mut breaker, mut held) = (G::new(&terms), Vec::new());
+        let (mut now, mut got) = (SimTime::ZERO, String::new());
+        let rng = &mut KeyedRng::new(1, Purpose::Gate, 0, 0);
+        for (step, reply) in script {
+            match (step, reply) {
+                ('.', _) => now = now + Span::secs(10),
+                ('(', _) => {
+                    let ask = Ask::first(now);
+                    let admits = breaker.check(ask, &terms, rng) == Answer::Admit;
+                    got.push(if admits { '1' } else { '0' });
+                    if admits {
+                        held.push(breaker.on_admit(ask, &terms));
+                    }
+                }
+                (_, Some(reply)) => {
+                    let outcome = if *reply == Outcome::OK { GateOutcome::Success } else { GateOutcome::Failure };
+                    let ended = Ended { reply: *reply, took: Span::secs(9), ..Ended::at_once(now, outcome) };
+                    breaker.on_outcome(held.remove(0), ended, &terms);
+                }
+                _ => unreachable!("an end has a reply"),
+            }
+        }
+        got
+    }
+    let (ask, pass) = (('(', None), ('.', None));
+    let [ok, bad, timeout] = [Outcome::OK, Outcome::Status(503), Outcome::Timeout].map(|reply| (')', Some(reply)));
+    // The 503 does not end the row of time-outs, and a probe that ends with one lets another one pass.
+    let steps = [
+        &[ask, timeout, ask, bad, ask, timeout, ask][..],
+        &[pass, ask, ask, bad, ask, ask, bad, ask, ok, ask, ask][..],
+    ]
+    .concat();
+    let row = ConsecutiveBreakerConfig { rules: rules.clone(), ..ConsecutiveBreakerConfig::new(2, Span::secs(10), 1) };
+    assert_eq!(script::<ConsecutiveBreaker>(&row, &steps), "1110".to_owned() + "10" + "10" + "1" + "11");
+    let slow = Some(SlowCalls { above: Span::secs(10), threshold: Some(1.0) });
+    for verdict in [Verdict::All, Verdict::First, Verdict::Threshold] {
+        let rate = RateBreakerConfig {
+            slow,
+            rules: CircuitRules { verdict, ..rules.clone() },
+            ..RateBreakerConfig::new(1.0, RateWindow::Calls(2), 2, Span::secs(10), 1)
+        };
+        assert_eq!(script::<RateBreaker>(&rate, &steps), "11101010111", "{verdict:?}");
+    }
+    // A slow one that is ignored is not slow.
+    let slow = Some(SlowCalls { above: Span::secs(1), threshold: None });
+    let rate =
+        RateBreakerConfig { slow, rules, ..RateBreakerConfig::new(1.0, RateWindow::Calls(1), 1, Span::secs(10), 1) };
+    assert_eq!(script::<RateBreaker>(&rate, &[ask, bad, ask, ok, ask]), "110");
+    // Of an earlier state it is nothing, even where such outcomes apply: its place was not one of these probes.
+    let rules = CircuitRules { stale: Stale::Apply, ..ignoring(OutcomeClass::Status(503)) };
+    let row = ConsecutiveBreakerConfig { rules, ..ConsecutiveBreakerConfig::new(1, Span::secs(10), 1) };
+    let steps = [ask, ask, timeout, ask];
+    let late = [('(', None), ('(', None), (')', Some(Outcome::Timeout)), ('.', None), ('(', None), bad, ('(', None)];
+    assert_eq!(script::<ConsecutiveBreaker>(&row, &steps), "110");
+    assert_eq!(script::<ConsecutiveBreaker>(&row, &late), "1110");
 }

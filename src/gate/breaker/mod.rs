@@ -8,14 +8,21 @@
 mod consecutive;
 #[cfg(test)]
 mod families;
+mod open;
 mod rate;
 
 pub use consecutive::{ConsecutiveBreaker, ConsecutiveBreakerConfig};
+pub use open::{GrowingTime, OpenTime, SameTime};
 pub use rate::{Judge, RateBreaker, RateBreakerConfig, RateWindow, SlowCalls, Threshold};
+
+use rand::Rng;
 
 use super::{Ended, GateOutcome, Permit};
 use crate::retry::OutcomeSet;
-use crate::units::{SimTime, Span};
+use crate::units::SimTime;
+#[cfg(test)]
+use crate::units::Span;
+use open::{OpenTerms, OpenTimes};
 
 /// What decides about a half-open breaker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,44 +59,64 @@ pub struct CircuitRules {
     pub strictly_after: bool,
     /// The outcomes that are failures to it; `None`: those that the policy retries.
     pub failures: Option<OutcomeSet>,
+    /// The outcomes that are neither failures nor successes to it, whatever else they are; `None`: there are none.
+    pub ignored: Option<OutcomeSet>,
+}
+
+/// What outcomes are to a breaker that has a say of its own in that.
+#[derive(Clone, Debug)]
+struct OwnView {
+    failures: Option<OutcomeSet>,
+    ignored: Option<OutcomeSet>,
 }
 
 /// What the circuit of a breaker works with.
 #[derive(Clone, Debug)]
 struct CircuitTerms {
-    open: Span,
+    open: OpenTerms,
     probes: u32,
     /// Successes that close it.
     needed: u32,
     verdict: Verdict,
     stale: Stale,
-    failures: Option<Box<OutcomeSet>>,
+    view: Option<Box<OwnView>>,
 }
 
 impl CircuitTerms {
-    fn new(open: Span, probes: u32, rules: &CircuitRules) -> CircuitTerms {
+    fn new(open: &OpenTime, probes: u32, rules: &CircuitRules) -> CircuitTerms {
         let needed = match rules.verdict {
             Verdict::All | Verdict::Threshold => probes,
             Verdict::Successes(needed) => needed.clamp(1, probes),
             Verdict::First => 1,
         };
+        let view = OwnView { failures: rules.failures.clone(), ignored: rules.ignored.clone() };
         CircuitTerms {
-            // Time is a whole number of nanoseconds: after an instant is at the next one.
-            open: open + Span(u64::from(rules.strictly_after)),
+            open: OpenTerms::new(open, rules.strictly_after),
             probes,
             needed,
             verdict: rules.verdict,
             stale: rules.stale,
-            failures: rules.failures.clone().map(Box::new),
+            view: (view.failures.is_some() || view.ignored.is_some()).then(|| Box::new(view)),
         }
     }
 
-    /// True if that is a failure to the breaker.
+    /// True if that is a failure to the breaker, false if it is a success; nothing if it is neither.
     #[inline(always)]
-    fn failed(&self, ended: Ended) -> bool {
-        match &self.failures {
-            None => ended.outcome == GateOutcome::Failure,
-            Some(failures) => failures.contains(ended.reply),
+    fn failed(&self, ended: Ended) -> Option<bool> {
+        match &self.view {
+            None => Some(ended.outcome == GateOutcome::Failure),
+            Some(view) => view.failed(ended),
+        }
+    }
+}
+
+impl OwnView {
+    #[inline(always)]
+    fn failed(&self, ended: Ended) -> Option<bool> {
+        match (&self.ignored, &self.failures) {
+            (Some(ignored), _) if ignored.contains(ended.reply) => None,
+            (_, Some(failures)) => Some(failures.contains(ended.reply)),
+            (_, None) => Some(ended.outcome == GateOutcome::Failure),
         }
     }
 }
@@ -99,7 +126,7 @@ impl CircuitTerms {
 enum State {
     /// Everything passes. One that is judged now and then is judged next at this instant.
     Closed { judge_at: SimTime },
-    /// Nothing passes until the instant given.
+    /// Nothing passes until the instant given; if that is still to be drawn, since then.
     Open(SimTime),
     /// Probes pass. So many of their outcomes were slow.
     HalfOpen { slow: u32 },
@@ -118,7 +145,7 @@ enum Standing {
 
 /// What all breakers share: the state, its generation, the probes.
 #[derive(Clone, Debug)]
-struct Circuit {
+struct Circuit<O> {
     state: State,
     generation: u32,
     /// Half-open: probes admitted and not given back.
@@ -127,11 +154,13 @@ struct Circuit {
     succeeded: u32,
     /// Half-open: and that were failures.
     failed: u32,
+    /// What is to be remembered about open times.
+    times: O,
 }
 
-impl Default for Circuit {
-    fn default() -> Circuit {
-        Circuit { state: State::CLOSED, generation: 0, admitted: 0, succeeded: 0, failed: 0 }
+impl<O: OpenTimes> Default for Circuit<O> {
+    fn default() -> Circuit<O> {
+        Circuit { state: State::CLOSED, generation: 0, admitted: 0, succeeded: 0, failed: 0, times: O::default() }
     }
 }
 
@@ -139,18 +168,19 @@ impl State {
     const CLOSED: State = State::Closed { judge_at: SimTime::NEVER };
 }
 
-impl Circuit {
+impl<O: OpenTimes> Circuit<O> {
     /// True if it is open. One whose time has passed stays open until the next attempt asks.
     fn is_open(&self) -> bool {
         matches!(self.state, State::Open(_))
     }
 
     /// True if an attempt would be admitted now. Moves on to half-open when the open time has passed; charges nothing.
-    fn check(&mut self, now: SimTime, terms: &CircuitTerms) -> bool {
-        if let State::Open(until) = self.state
-            && now >= until
-        {
-            self.enter(State::HalfOpen { slow: 0 });
+    fn check(&mut self, now: SimTime, terms: &CircuitTerms, rng: &mut dyn Rng) -> bool {
+        if let State::Open(until) = &mut self.state {
+            *until = self.times.until(*until, &terms.open, rng);
+            if now >= *until {
+                self.enter(State::HalfOpen { slow: 0 });
+            }
         }
         match self.state {
             State::Closed { .. } => true,
@@ -181,7 +211,14 @@ impl Circuit {
 
     /// It opens for so long.
     fn open(&mut self, now: SimTime, terms: &CircuitTerms) {
-        self.enter(State::Open(now + terms.open));
+        let until = self.times.open(now, &terms.open);
+        self.enter(State::Open(until));
+    }
+
+    /// It closes: what it remembers of open times begins anew.
+    fn close(&mut self) {
+        self.times = O::default();
+        self.enter(State::CLOSED);
     }
 
     /// An outcome while half-open. True if that closes the breaker.
@@ -194,7 +231,7 @@ impl Circuit {
         }
         let closes = self.succeeded >= terms.needed;
         if closes {
-            self.enter(State::CLOSED);
+            self.close();
         }
         closes
     }
@@ -208,7 +245,8 @@ impl Circuit {
         [u64::from(self.succeeded) + u64::from(self.failed), u64::from(self.failed), u64::from(*seen)]
     }
 
-    /// An admitted attempt ended without an outcome: a probe gives its place back.
+    /// An admitted attempt ended without an outcome that means anything: a probe gives its place back.
+    #[inline(never)]
     fn on_abandon(&mut self, permit: Permit) {
         if self.standing(permit, Stale::Drop) == Standing::Probe {
             self.admitted -= 1;
@@ -216,7 +254,9 @@ impl Circuit {
     }
 
     fn enter(&mut self, state: State) {
-        *self = Circuit { state, generation: self.generation.wrapping_add(1), ..Circuit::default() };
+        self.state = state;
+        self.generation = self.generation.wrapping_add(1);
+        (self.admitted, self.succeeded, self.failed) = (0, 0, 0);
     }
 }
 

@@ -9,7 +9,7 @@
 
 use rand::Rng;
 
-use super::{Circuit, CircuitRules, CircuitTerms, Standing, State, Verdict};
+use super::{Circuit, CircuitRules, CircuitTerms, OpenTime, OpenTimes, SameTime, Standing, State, Verdict};
 use crate::gate::slots::{Slot, Slots};
 use crate::gate::{Answer, Ask, Ended, Gate, Hears, Permit};
 use crate::units::{SimTime, Span};
@@ -64,7 +64,7 @@ pub struct SlowCalls {
 }
 
 /// `breaker.rate = { threshold or failures, calls or window, slots, min_calls, judge, tick, open, edge, probes, successes, verdict, stale,
-/// failures_are, slow_call, slow_threshold }`.
+/// failures_are, ignore, slow_call, slow_threshold }`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RateBreakerConfig {
     /// The failures that open it.
@@ -76,7 +76,7 @@ pub struct RateBreakerConfig {
     /// When that is looked at.
     pub judge: Judge,
     /// How long it stays open.
-    pub open: Span,
+    pub open: OpenTime,
     /// Attempts admitted while half-open; at least 1.
     pub probes: u32,
     /// What breakers share.
@@ -87,13 +87,19 @@ pub struct RateBreakerConfig {
 
 impl RateBreakerConfig {
     /// At this share of failures among at least `min_calls`; all of so many probes close it.
-    pub fn new(share: f64, window: RateWindow, min_calls: u32, open: Span, probes: u32) -> RateBreakerConfig {
+    pub fn new(
+        share: f64,
+        window: RateWindow,
+        min_calls: u32,
+        open: impl Into<OpenTime>,
+        probes: u32,
+    ) -> RateBreakerConfig {
         RateBreakerConfig {
             threshold: Threshold::Share(share),
             window,
             min_calls,
             judge: Judge::Outcome,
-            open,
+            open: open.into(),
             probes,
             rules: CircuitRules::default(),
             slow: None,
@@ -169,10 +175,10 @@ impl Ring {
     }
 }
 
-/// One breaker.
+/// One breaker. `O` is what it remembers about its open times.
 #[derive(Clone, Debug)]
-pub struct RateBreaker {
-    circuit: Circuit,
+pub struct RateBreaker<O = SameTime> {
+    circuit: Circuit<O>,
     window: Window,
 }
 
@@ -326,7 +332,7 @@ fn tick_from(from: SimTime, tick: Span) -> SimTime {
     SimTime(from.0.div_ceil(tick.0.max(1)).saturating_mul(tick.0.max(1)))
 }
 
-impl RateBreaker {
+impl<O: OpenTimes> RateBreaker<O> {
     /// Judges at the ticks that have passed, as far as something has changed between them.
     #[inline(never)]
     fn judge_ticks(&mut self, now: SimTime, tick: Span, terms: &RateBreakerTerms) {
@@ -367,7 +373,7 @@ impl RateBreaker {
                 let decided = sums[CALL] >= after;
                 let closes = decided && !terms.are_too_many(sums);
                 if closes {
-                    self.circuit.enter(State::CLOSED);
+                    self.circuit.close();
                 } else if decided {
                     self.circuit.open(now, &terms.circuit);
                 }
@@ -380,7 +386,7 @@ impl RateBreaker {
     }
 }
 
-impl Gate for RateBreaker {
+impl<O: OpenTimes> Gate for RateBreaker<O> {
     type Config = RateBreakerConfig;
     type Terms = RateBreakerTerms;
 
@@ -403,7 +409,7 @@ impl Gate for RateBreaker {
             slow_above: config.slow.map_or(Span(u64::MAX), |slow| slow.above),
             judge: config.judge,
             decides: (config.rules.verdict == Verdict::Threshold).then_some(u64::from(decides)),
-            circuit: CircuitTerms::new(config.open, config.probes, &config.rules),
+            circuit: CircuitTerms::new(&config.open, config.probes, &config.rules),
         }
     }
 
@@ -411,7 +417,7 @@ impl Gate for RateBreaker {
         Hears { ends: true, ..Hears::NOTHING }
     }
 
-    fn new(terms: &RateBreakerTerms) -> RateBreaker {
+    fn new(terms: &RateBreakerTerms) -> RateBreaker<O> {
         RateBreaker { circuit: Circuit::default(), window: Window::new(terms.window) }
     }
 
@@ -438,8 +444,8 @@ impl Gate for RateBreaker {
         }
     }
 
-    fn check(&mut self, ask: Ask, terms: &RateBreakerTerms, _rng: &mut dyn Rng) -> Answer {
-        Answer::admit_if(self.circuit.check(ask.now, &terms.circuit))
+    fn check(&mut self, ask: Ask, terms: &RateBreakerTerms, rng: &mut dyn Rng) -> Answer {
+        Answer::admit_if(self.circuit.check(ask.now, &terms.circuit, rng))
     }
 
     fn on_admit(&mut self, _ask: Ask, _terms: &RateBreakerTerms) -> Permit {
@@ -449,7 +455,7 @@ impl Gate for RateBreaker {
     #[inline]
     fn on_outcome(&mut self, permit: Permit, ended: Ended, terms: &RateBreakerTerms) {
         let slow = ended.took > terms.slow_above;
-        let failed = terms.circuit.failed(ended);
+        let Some(failed) = terms.circuit.failed(ended) else { return self.circuit.on_abandon(permit) };
         match self.circuit.standing(permit, terms.circuit.stale) {
             Standing::Stale => {}
             Standing::Regular => self.watch(ended.now, failed, slow, terms),
@@ -577,15 +583,18 @@ mod tests {
     #[test]
     fn a_ring_is_no_larger_than_full() {
         for size in [1, 7, 8, 9, 100, 129] {
-            let terms =
-                RateBreaker::terms(&RateBreakerConfig { window: RateWindow::Calls(size), min_calls: 1_000, ..calls() });
-            let mut breaker = RateBreaker::new(&terms);
+            let terms = <RateBreaker>::terms(&RateBreakerConfig {
+                window: RateWindow::Calls(size),
+                min_calls: 1_000,
+                ..calls()
+            });
+            let mut breaker = <RateBreaker>::new(&terms);
             let ended = Ended::at_once(SimTime::ZERO, GateOutcome::Success);
             for _ in 0..2 * size {
                 breaker.on_outcome(Permit::default(), ended, &terms);
-                assert!(breaker.heap_bytes() as u64 <= RateBreaker::most_heap_bytes(&terms));
+                assert!(breaker.heap_bytes() as u64 <= <RateBreaker>::most_heap_bytes(&terms));
             }
-            assert_eq!(breaker.heap_bytes() as u64, RateBreaker::most_heap_bytes(&terms), "{size} calls");
+            assert_eq!(breaker.heap_bytes() as u64, <RateBreaker>::most_heap_bytes(&terms), "{size} calls");
         }
     }
 

@@ -240,8 +240,9 @@ fn percent(share: f64) -> String {
 fn policies(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
     for Named { name, table } in &parts.policies {
         if let Some((key, missing, of)) = table.without_effect() {
+            let path: Vec<&str> = ["policy", name].into_iter().chain(of.iter().map(String::as_str)).collect();
             let title = format!("policy `{name}` has a `{key}`, but no `{missing}`");
-            let place = tree::key_place(root, &["policy", name, of]);
+            let place = tree::key_place(root, &path);
             errors.push(Diagnostic::error(
                 "without-effect",
                 title,

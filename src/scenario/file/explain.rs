@@ -84,7 +84,9 @@ fn innermost(root: &DeTable<'_>, path: String, place: Place, words: &[&str]) -> 
     match tree::find(root, &keys).map(|node| node.get_ref()) {
         Some(DeValue::Table(table)) if table.len() == 1 => {
             let (key, node) = table.iter().next().expect("there is one");
-            (format!("{path}.{}", key.get_ref()), node.span())
+            // A table of one key is no choice for that.
+            let has_parameters = node.get_ref().is_table() || node.get_ref().is_array();
+            if has_parameters { (format!("{path}.{}", key.get_ref()), node.span()) } else { (path, place) }
         }
         Some(DeValue::Array(items)) => {
             let named = items.iter().find(|item| item.get_ref().as_str().is_some_and(|text| words.contains(&text)));

@@ -119,6 +119,7 @@ fn is_choice(path: &[&str]) -> bool {
             | ["fault", _, "added_latency"]
             | ["policy", _, "backoff" | "breaker" | "budget" | "throttle" | "limiter" | "retry_after" | "hedge"]
             | ["policy", _, "backoff_for", _]
+            | ["policy", _, "breaker", _, "open"]
     )
 }
 

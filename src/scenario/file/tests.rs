@@ -188,7 +188,7 @@ free_retries = { on = ["refused"], retries = 1, first_only = false }
 should_retry = "ignore"
 retry_after.honour = { max = "60s", over_max = "cap", formats = ["seconds"], on = ["any"], triggers = [], triggers_idempotent = [], at_least_backoff = false, beyond_backoff = "5s", times_backoff = 2.0, jitter.multiply = { low = 1.0, high = 1.5 }, begins_anew = false }
 key = "none"
-breaker.consecutive = { failures = 5, open = "30s", edge = "at", probes = 2, successes = 1, stale = "drop", failures_are = ["5xx"], scope = "client" }
+breaker.consecutive = { failures = 5, open = "30s", edge = "at", probes = 2, successes = 1, stale = "drop", failures_are = ["5xx"], ignore = ["409"], scope = "client" }
 budget.tokens = { capacity = 10, initial = 9, cost = 1, cost_for = { timeout = 2, 5xx = 3 }, charge = "retry", above = 0.1, deposit = 0.1, deposit_on = "success", refund = "none", scope = "client" }
 throttle.adaptive = { k = 2.0, window = "2m", scope = "client" }
 limiter.rate = { rate = "10/s", burst = 5, on_limit = "wait", scope = "client" }
@@ -362,7 +362,9 @@ policy.p.breaker.consecutive.probes = 3
 policy.p.breaker.consecutive.edge = "after"
 policy.p.breaker.consecutive.successes = 2
 policy.p.breaker.consecutive.stale = "apply"
+policy.p.breaker.consecutive.open.equal-jitter = { base = "5s", cap = "300s" }
 policy.p.breaker.consecutive.failures_are = ["any"]
+policy.p.breaker.consecutive.ignore = ["429", "timeout"]
 policy.p.breaker.consecutive.scope = "fleet"
 policy.p.breaker.consecutive.on_refusal = "retry"
 policy.p.budget.tokens.capacity = 11
@@ -437,6 +439,8 @@ policy.r.breaker.rate.threshold = "51%"
 policy.r.breaker.rate.window = "31s"
 policy.r.breaker.rate.min_calls = 21
 policy.r.breaker.rate.open = "31s"
+policy.r.breaker.rate.open.fixed = { delay = "30s" }
+policy.r.breaker.rate.ignore = ["429"]
 policy.r.breaker.rate.probes = 2
 policy.r.breaker.rate.slow_call = "3s"
 policy.r.breaker.rate.slow_threshold = "81%"

@@ -160,6 +160,14 @@ impl TryFrom<ScheduleKeys> for Schedule {
 }
 
 impl BackoffChoice {
+    /// A key that means nothing without another one that is missing, and that one.
+    pub fn without_effect(&self) -> Option<(&'static str, &'static str)> {
+        match self {
+            BackoffChoice::Custom(custom) => custom.without_effect(),
+            _ => None,
+        }
+    }
+
     /// As the engine knows it.
     pub fn build(&self) -> Backoff {
         let limit = |cap: &OrNone<Duration>| -> Option<Span> { cap.0.map(|cap| cap.0) };

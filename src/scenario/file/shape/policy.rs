@@ -306,19 +306,24 @@ impl PolicyTable {
         self.should_retry == ShouldRetryName::Honour
     }
 
-    /// A key that means nothing without another one that is missing, that one, and the policy's key that has it.
-    pub fn without_effect(&self) -> Option<(&'static str, &'static str, &'static str)> {
-        let of_backoff = match &self.backoff {
-            Some(BackoffChoice::Custom(custom)) => {
-                custom.without_effect().map(|(key, missing)| (key, missing, "backoff"))
-            }
-            _ => None,
-        };
-        let of_hints = self.retry_after.as_ref().and_then(RetryAfterChoice::without_effect);
-        let of_hints = of_hints.map(|(key, missing)| (key, missing, "retry_after"));
-        let first = |key: &'static str| key.split_once('.').map_or(key, |(first, _)| first);
-        let own = self.without_effect_here().map(|(key, missing)| (key, missing, first(key)));
-        own.or(of_backoff).or(of_hints)
+    /// A key that means nothing without another one that is missing, that one, and the path of what has it.
+    pub fn without_effect(&self) -> Option<(&'static str, &'static str, Vec<String>)> {
+        if let Some((key, missing)) = self.without_effect_here() {
+            return Some((key, missing, key.split('.').take(1).map(str::to_owned).collect()));
+        }
+        let hint = self.retry_after.as_ref().map(|hint| (vec!["retry_after".to_owned()], hint.without_effect()));
+        let backoff = self.backoff.as_ref().map(|backoff| (vec!["backoff".to_owned()], backoff.without_effect()));
+        let after = self
+            .backoff_for
+            .0
+            .iter()
+            .map(|(class, backoff)| (vec!["backoff_for".to_owned(), class.to_string()], backoff.without_effect()));
+        let breaker = self.breaker.as_ref().map(|breaker| {
+            let path = ["breaker", breaker.name(), "open"].map(str::to_owned);
+            (path.to_vec(), breaker.without_effect())
+        });
+        let mut parts = backoff.into_iter().chain(after).chain(hint).chain(breaker);
+        parts.find_map(|(path, found)| found.map(|(key, missing)| (key, missing, path)))
     }
 
     fn without_effect_here(&self) -> Option<(&'static str, &'static str)> {

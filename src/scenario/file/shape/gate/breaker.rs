@@ -3,12 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::open::OpenChoice;
 use super::{RefusalName, ScopeName, gate};
 use crate::gate::breaker::{
     CircuitRules, ConsecutiveBreakerConfig, Judge, RateBreakerConfig, RateWindow, SlowCalls, Stale, Threshold, Verdict,
 };
 use crate::gate::{GateConfig, GateRule};
-use crate::retry::OutcomeSet;
+use crate::protocol::Outcome;
 use crate::scenario::file::leaf::{AtLeastOne, Count, Duration, Outcomes, PositiveDuration, PositiveProbability};
 use crate::units::Span;
 
@@ -70,6 +71,26 @@ fn check_successes(successes: Option<AtLeastOne>, probes: AtLeastOne) -> Result<
     }
 }
 
+/// All outcomes that can be failures.
+fn all_failures() -> impl Iterator<Item = Outcome> {
+    (400..600).map(Outcome::Status).chain([Outcome::Timeout, Outcome::Refused, Outcome::Reset])
+}
+
+/// `ignore` beside `failures_are`. Something else may open it, if `slow_calls` do.
+fn check_ignore(ignore: Option<&Outcomes>, failures_are: Option<&Outcomes>, slow_calls: bool) -> Result<(), String> {
+    let Some(ignore) = ignore else { return Ok(()) };
+    let both = failures_are.and_then(|failures| ignore.0.iter().find(|word| failures.0.contains(word)));
+    if let Some(both) = both {
+        return Err(format!("\"{}\" is in `ignore` and in `failures_are`: it cannot be both", both.0));
+    }
+    let (ignored, failures) = (ignore.set(), failures_are.map(Outcomes::set));
+    let is_left = |failure| !ignored.contains(failure) && failures.as_ref().is_none_or(|set| set.contains(failure));
+    if slow_calls || all_failures().any(is_left) {
+        return Ok(());
+    }
+    Err("`ignore` leaves no failures: it would never open".into())
+}
+
 /// What breakers share, as the engine knows it.
 fn rules(
     edge: Option<EdgeName>,
@@ -77,6 +98,7 @@ fn rules(
     successes: Option<AtLeastOne>,
     stale: Option<StaleName>,
     failures_are: Option<&Outcomes>,
+    ignore: Option<&Outcomes>,
 ) -> CircuitRules {
     CircuitRules {
         verdict: match (verdict.unwrap_or_default(), successes) {
@@ -90,7 +112,8 @@ fn rules(
             StaleName::Apply => Stale::Apply,
         },
         strictly_after: edge.unwrap_or_default() == EdgeName::After,
-        failures: failures_are.map(|words| OutcomeSet::new(words.0.iter().map(|outcome| outcome.0).collect())),
+        failures: failures_are.map(Outcomes::set),
+        ignored: ignore.map(Outcomes::set),
     }
 }
 
@@ -106,8 +129,9 @@ pub struct ConsecutiveBreaker {
 struct ConsecutiveBreakerKeys {
     /// Failures in a row that open it.
     failures: AtLeastOne,
-    /// How long it refuses everything once it is open.
-    open: PositiveDuration,
+    /// How long it refuses everything once it is open: a duration, or a backoff whose waits are taken in turn, from opening to opening, and
+    /// begin anew once it is closed.
+    open: OpenChoice,
     /// What becomes of an attempt at the very instant at which `open` has passed. Default: `"at"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     edge: Option<EdgeName>,
@@ -123,6 +147,9 @@ struct ConsecutiveBreakerKeys {
     /// Outcomes that are failures to it. Default: those of `retry_on`.
     #[serde(skip_serializing_if = "Option::is_none")]
     failures_are: Option<Outcomes>,
+    /// Outcomes that are neither failures nor successes to it, and are not counted. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ignore: Option<Outcomes>,
     /// One for each client (default) or one for the fleet.
     #[serde(default)]
     scope: ScopeName,
@@ -135,6 +162,7 @@ impl TryFrom<ConsecutiveBreakerKeys> for ConsecutiveBreaker {
     type Error = String;
     fn try_from(keys: ConsecutiveBreakerKeys) -> Result<ConsecutiveBreaker, String> {
         check_successes(keys.successes, keys.probes)?;
+        check_ignore(keys.ignore.as_ref(), keys.failures_are.as_ref(), false)?;
         Ok(ConsecutiveBreaker { keys })
     }
 }
@@ -191,8 +219,9 @@ struct RateBreakerKeys {
     /// With `judge = "tick"`: how often. Default: `"500ms"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     tick: Option<PositiveDuration>,
-    /// How long it refuses everything once it is open.
-    open: PositiveDuration,
+    /// How long it refuses everything once it is open: a duration, or a backoff whose waits are taken in turn, from opening to opening, and
+    /// begin anew once it is closed.
+    open: OpenChoice,
     /// What becomes of an attempt at the very instant at which `open` has passed. Default: `"at"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     edge: Option<EdgeName>,
@@ -211,6 +240,9 @@ struct RateBreakerKeys {
     /// Outcomes that are failures to it. Default: those of `retry_on`.
     #[serde(skip_serializing_if = "Option::is_none")]
     failures_are: Option<Outcomes>,
+    /// Outcomes that are neither failures nor successes to it, and are not counted, slow or not. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ignore: Option<Outcomes>,
     /// An attempt that takes longer is slow. Default: none is.
     #[serde(skip_serializing_if = "Option::is_none")]
     slow_call: Option<PositiveDuration>,
@@ -283,6 +315,7 @@ impl TryFrom<RateBreakerKeys> for RateBreaker {
             return Err(format!("`failures` ({}) is above `calls` ({most}): it would never open", failures.0));
         }
         check_successes(keys.successes, keys.probes)?;
+        check_ignore(keys.ignore.as_ref(), keys.failures_are.as_ref(), keys.slow_call.is_some())?;
         if keys.successes.is_some() && keys.verdict.is_some_and(|verdict| verdict != VerdictName::All) {
             return Err("`successes` needs `verdict = \"all\"`: otherwise something else closes it".into());
         }
@@ -303,15 +336,38 @@ impl From<RateBreaker> for RateBreakerKeys {
 }
 
 impl BreakerChoice {
+    /// Its key.
+    pub fn name(&self) -> &'static str {
+        match self {
+            BreakerChoice::Consecutive(_) => "consecutive",
+            BreakerChoice::Rate(_) => "rate",
+        }
+    }
+
+    /// A key of `open` that means nothing without another one that is missing, and that one.
+    pub fn without_effect(&self) -> Option<(&'static str, &'static str)> {
+        match self {
+            BreakerChoice::Consecutive(breaker) => breaker.keys.open.without_effect(),
+            BreakerChoice::Rate(breaker) => breaker.keys.open.without_effect(),
+        }
+    }
+
     /// As the engine knows it.
     pub fn build(&self) -> GateConfig {
         match self {
             BreakerChoice::Consecutive(ConsecutiveBreaker { keys }) => {
                 let rule = GateRule::ConsecutiveBreaker(ConsecutiveBreakerConfig {
                     failures: keys.failures.get(),
-                    open: keys.open.span(),
+                    open: keys.open.build(),
                     probes: keys.probes.get(),
-                    rules: rules(keys.edge, None, keys.successes, keys.stale, keys.failures_are.as_ref()),
+                    rules: rules(
+                        keys.edge,
+                        None,
+                        keys.successes,
+                        keys.stale,
+                        keys.failures_are.as_ref(),
+                        keys.ignore.as_ref(),
+                    ),
                 });
                 gate(rule, keys.scope, keys.on_refusal)
             }
@@ -325,9 +381,16 @@ impl BreakerChoice {
                     window: *window,
                     min_calls: min_calls.get(),
                     judge: *judge,
-                    open: keys.open.span(),
+                    open: keys.open.build(),
                     probes: keys.probes.get(),
-                    rules: rules(keys.edge, keys.verdict, keys.successes, keys.stale, keys.failures_are.as_ref()),
+                    rules: rules(
+                        keys.edge,
+                        keys.verdict,
+                        keys.successes,
+                        keys.stale,
+                        keys.failures_are.as_ref(),
+                        keys.ignore.as_ref(),
+                    ),
                     slow,
                 });
                 gate(rule, keys.scope, keys.on_refusal)

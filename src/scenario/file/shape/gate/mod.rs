@@ -4,6 +4,7 @@ mod breaker;
 mod budget;
 mod concurrency;
 mod limiter;
+mod open;
 mod throttle;
 
 use schemars::JsonSchema;
