@@ -222,7 +222,8 @@ proptest! {
             ..case.server.clone()
         };
         let faults = case.faults.iter().map(|fault| Fault { added_latency: Distribution::ZERO, ..fault.clone() }).collect();
-        let plain = Case { arrivals, server, faults, hedge: None, ..case };
+        // Gates are asked of free retries beside hedges.
+        let plain = Case { arrivals, server, faults, hedge: None, ..case.all_counted() };
         let never = HedgeConfig { on_failure: OnFailure::End, ..HedgeConfig::after(Span::MAX) };
         let hedged = Case { hedge: Some(never), ..plain.clone() };
         let (plain, hedged) = (run(&plain.scenario()), run(&hedged.scenario()));

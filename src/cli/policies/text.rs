@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use super::Subject;
 use crate::catalog::{DelayRow, Entry};
-use crate::retry::{AtLimit, RetryFor};
 use crate::scenario::file::preset::Preset;
 
 /// All of them with a line each, by family.
@@ -130,14 +129,8 @@ fn total(preset: &Preset) -> String {
     if preset.total_wait().is_none() && (policy.deadline.is_some() || policy.retry_for.is_some()) {
         said = "Attempts are not limited.".to_owned();
     }
-    if let Some(RetryFor { limit, rule }) = policy.retry_for {
-        let _ = match rule {
-            AtLimit::Deadline | AtLimit::Fits => {
-                write!(said, " No wait is begun that would end more than {limit} after the call began.")
-            }
-            AtLimit::Elapsed => write!(said, " Nothing is retried once {limit} have passed since the call began."),
-            AtLimit::Cut => write!(said, " Waits end {limit} after the call began at the latest."),
-        };
+    if let Some(limit) = preset.limit_on_time() {
+        let _ = write!(said, " {limit}");
     }
     if let Some(deadline) = policy.deadline {
         let _ = write!(said, " A call ends at its deadline, {deadline} after it began.");

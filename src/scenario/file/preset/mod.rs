@@ -18,7 +18,7 @@ use super::source::Place;
 use super::tree::{self, Node};
 use crate::protocol::Method;
 use crate::retry::backoff::DelayRow;
-use crate::retry::{Backoff, OutcomeSet, RetryPolicy};
+use crate::retry::{AtLimit, Backoff, OutcomeSet, RetryFor, RetryPolicy};
 
 macro_rules! presets {
     ($($name:literal)*) => {
@@ -198,6 +198,18 @@ impl Preset {
     pub fn limits(&self) -> Vec<(String, u8)> {
         let causes = self.policy.limits.iter().flat_map(|limits| &limits.causes);
         causes.map(|cause| (in_words(&cause.on), cause.retries)).collect()
+    }
+
+    /// What its limit on retries says, as a sentence.
+    pub fn limit_on_time(&self) -> Option<String> {
+        let RetryFor { limit, rule } = self.policy.retry_for?;
+        Some(match rule {
+            AtLimit::Elapsed => format!("Nothing is retried once {limit} have passed since the call began."),
+            AtLimit::Cut => format!("Waits end {limit} after the call began at the latest."),
+            AtLimit::Deadline | AtLimit::Fits => {
+                format!("No wait is begun that would end more than {limit} after the call began.")
+            }
+        })
     }
 
     /// Retries that do not count: after which outcomes, and how many.
