@@ -76,7 +76,7 @@ const BEYOND: [&str; 15] = [
     "limit-unit",
 ];
 /// Files whose only mistake is one between values of one table, in a file of values, or in the changed world of a row.
-const RELATIONS: [&str; 11] = [
+const RELATIONS: [&str; 20] = [
     "uniform-order",
     "lognormal-order",
     "jitter-range",
@@ -88,6 +88,15 @@ const RELATIONS: [&str; 11] = [
     "with-value",
     "breaker-never-opens",
     "limiter-never-refuses",
+    "breaker-ignored-failure",
+    "breaker-ignores-all",
+    "breaker-open-zero",
+    "breaker-successes",
+    "breaker-successes-verdict",
+    "breaker-too-many-failures",
+    "budget-above",
+    "budget-initial",
+    "budget-refund",
 ];
 
 /// Every misshapen file is invalid by the schema, and what only the reader can see is not.
