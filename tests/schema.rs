@@ -78,7 +78,7 @@ const BEYOND: [&str; 16] = [
 ];
 /// Files whose only mistake is one between values of one table, in the number that a text says, in a file of values, or in the changed world of
 /// a row.
-const RELATIONS: [&str; 14] = [
+const RELATIONS: [&str; 23] = [
     "uniform-order",
     "lognormal-order",
     "jitter-range",
@@ -93,6 +93,15 @@ const RELATIONS: [&str; 14] = [
     "hedge-never",
     "hedge-scope",
     "hedge-percentile-100",
+    "breaker-ignored-failure",
+    "breaker-ignores-all",
+    "breaker-open-zero",
+    "breaker-successes",
+    "breaker-successes-verdict",
+    "breaker-too-many-failures",
+    "budget-above",
+    "budget-initial",
+    "budget-refund",
 ];
 
 /// Every misshapen file is invalid by the schema, and what only the reader can see is not.
