@@ -380,12 +380,16 @@ impl Call {
     /// An attempt has ended: the gates learn of it before anything is decided, unless it is sent once more.
     #[inline(never)]
     fn tell_gates(&self, now: SimTime, outcome: Outcome, rules: &mut Rules) {
-        let is_over = || now >= self.deadline && self.is_over(now, rules.policy);
-        if rules.policy.is_free(outcome, &self.history) && !is_over() {
+        if self.is_sent_again(now, outcome, rules.policy) {
             rules.held.after = None;
         } else {
             tell_gates(now, outcome, self.numbered(), rules);
         }
+    }
+
+    /// True if an attempt that ended so is sent once more.
+    fn is_sent_again(&self, now: SimTime, outcome: Outcome, policy: &dyn Policy) -> bool {
+        policy.is_free(outcome, &self.history) && !(now >= self.deadline && self.is_over(now, policy))
     }
 
     /// A wait that would end at the deadline or after it is not begun. Without a deadline, a wait may end beyond the end of time.

@@ -37,6 +37,9 @@ pub struct Open {
     pub attempt: u32,
     /// For the driver.
     pub tag: u32,
+    /// Its number for gates, for whom what is sent once more is the same attempt.
+    number: u32,
+    sent: SimTime,
     /// When the client stops waiting, or only begins to look for another one.
     due: SimTime,
     held: Held,
@@ -139,7 +142,10 @@ impl Hedged {
         let place = self.open.iter().position(|open| open.attempt == attempt)?;
         let open = self.open.remove(place);
         let policy = parties.rules.policy;
-        self.end(now, &open, reply.outcome, parties);
+        if self.end(now, &open, reply.outcome, parties) {
+            (self.next, self.failure) = (None, Some((attempt, reply)));
+            return Some(self.tried_all(now, parties, draws).map_or(Deed::Rest, Deed::Over));
+        }
         if reply.outcome.is_success() {
             return Some(self.over(now, Verdict::Succeeded, parties));
         }
@@ -202,8 +208,9 @@ impl Hedged {
     /// The caller is gone: whatever is open ends without an outcome.
     pub fn abandon(&mut self, parties: &mut Parties) {
         self.release(parties);
-        if let State::Waiting(next) = parties.call.state {
-            parties.call.not_awaited(next, parties.rules);
+        *parties.rules.held = self.held;
+        if let State::Waiting(_) = parties.call.state {
+            parties.call.abandon(parties.rules);
         }
         parties.call.state = State::Abandoned;
     }
@@ -244,8 +251,6 @@ impl Hedged {
                 if self.sent == 0 {
                     parties.hedger.on_first_attempt(now, parties.rules.client);
                 }
-                self.held.sent = now;
-                *parties.rules.held = self.held;
                 // A retry beside an attempt that lingers.
                 let hedge = !self.open.is_empty();
                 self.sends(now, due, parties);
@@ -262,7 +267,10 @@ impl Hedged {
     /// An attempt is sent: the next one beside it is due some time later.
     fn sends(&mut self, now: SimTime, due: SimTime, parties: &mut Parties) {
         self.sent = self.sent.saturating_add(1);
-        self.open.push(Open { attempt: self.sent, tag: 0, due, held: *parties.rules.held, lingers: false });
+        let hedges = self.sent - parties.call.attempts();
+        let number = parties.call.numbered() + hedges;
+        let held = *parties.rules.held;
+        self.open.push(Open { attempt: self.sent, tag: 0, number, sent: now, due, held, lingers: false });
         let delay = parties.hedger.delay(now, parties.rules.client);
         let left = self.beside < parties.hedger.config().extra;
         self.next = delay.filter(|_| left).map(|delay| now + delay);
@@ -282,8 +290,10 @@ impl Hedged {
             return self.act(now, action, parties);
         }
         let open = self.open.remove(place);
-        self.end(now, &open, Outcome::Timeout, parties);
-        let verdict = if open.lingers {
+        let verdict = if self.end(now, &open, Outcome::Timeout, parties) {
+            (self.next, self.failure) = (None, Some((open.attempt, Failure::new(Outcome::Timeout))));
+            self.tried_all(now, parties, draws)
+        } else if open.lingers {
             self.nothing_left(now, parties)
         } else {
             self.try_failed(now, open.attempt, Failure::new(Outcome::Timeout), parties, draws)
@@ -371,7 +381,7 @@ impl Hedged {
     /// The call is over.
     fn over(&mut self, now: SimTime, verdict: Verdict, parties: &mut Parties) -> Deed {
         for open in &self.open {
-            parties.hedger.saw(now, parties.rules.client, now.since(open.held.sent));
+            parties.hedger.saw(now, parties.rules.client, now.since(open.sent));
         }
         self.release(parties);
         parties.call.over(verdict, parties.rules);
@@ -382,23 +392,33 @@ impl Hedged {
     /// Gates forget what is open.
     fn release(&self, parties: &mut Parties) {
         for open in self.open.iter().filter(|open| !open.lingers) {
-            parties.rules.gates.on_abandon(parties.rules.client, &open.held.permits, open.attempt);
+            parties.rules.gates.on_abandon(parties.rules.client, &open.held.permits, open.number);
         }
     }
 
-    /// An attempt has ended, or its time-out has passed: whoever listens is told, once.
-    fn end(&mut self, now: SimTime, open: &Open, outcome: Outcome, parties: &mut Parties) {
+    /// An attempt has ended, or its time-out has passed: whoever listens is told, once. True if it is sent once more instead, as one that was
+    /// alone may be.
+    fn end(&mut self, now: SimTime, open: &Open, outcome: Outcome, parties: &mut Parties) -> bool {
         if outcome.is_success() || outcome == Outcome::Timeout {
-            parties.hedger.saw(now, parties.rules.client, now.since(open.held.sent));
+            parties.hedger.saw(now, parties.rules.client, now.since(open.sent));
         }
-        if !open.lingers {
-            self.after = Some(outcome);
-            *parties.rules.held = open.held;
-            if !parties.rules.gates.is_empty() {
-                tell_gates(now, outcome, open.attempt, parties.rules);
-            }
-            self.held.after = Some(outcome);
+        if open.lingers {
+            return false;
         }
+        let rules = &mut *parties.rules;
+        *rules.held = open.held;
+        let alone = self.open.is_empty() && self.beside == 0;
+        if alone && parties.call.is_sent_again(now, outcome, rules.policy) {
+            rules.held.after = None;
+            self.held = *rules.held;
+            return true;
+        }
+        self.after = Some(outcome);
+        if !rules.gates.is_empty() {
+            tell_gates(now, outcome, open.number, rules);
+        }
+        self.held.after = Some(outcome);
+        false
     }
 }
 

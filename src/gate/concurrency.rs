@@ -200,4 +200,38 @@ mod tests {
         play(MostRetries::Share { share: 0.1, min: 0 }, &("f".repeat(9) + "r"), "0");
         play(MostRetries::Share { share: 0.1, min: 0 }, &("f".repeat(10) + "rr"), "10");
     }
+
+    /// 29% of a hundred are 29, though the product is a little less.
+    #[test]
+    fn shares_are_rounded_as_people_count() {
+        assert!(100.0 * 0.29 < 29.0);
+        play(MostRetries::Share { share: 0.29, min: 0 }, &("f".repeat(72) + &"r".repeat(30)), &("1".repeat(29) + "0"));
+    }
+
+    /// One that holds its place through the wait is no attempt in flight until it is sent, and gives the place back if it never is.
+    #[test]
+    fn held_through_the_wait() {
+        let most = MostRetries::Share { share: 0.5, min: 0 };
+        let config = ConcurrencyConfig { most, hold: Hold::Retry };
+        let mut gate = Concurrency::new(&config);
+        assert_eq!([Hold::Attempt, Hold::Retry].map(Hold::moment), [Moment::Send, Moment::Retry]);
+        let ask = Ask { attempt: 2, ..Ask::first(SimTime::ZERO) };
+        let decided = |gate: &mut Concurrency| {
+            let admits = gate.check(ask, &config, &mut KeyedRng::new(1, Purpose::Gate, 0, 0)) == Answer::Admit;
+            if admits {
+                assert_eq!(gate.on_admit(ask, &config), HOLDS_A_PLACE);
+            }
+            admits
+        };
+        // Half of two and of three is one, of four two.
+        (0..3).for_each(|_| gate.on_first_attempt(SimTime::ZERO, &config));
+        assert_eq!([decided(&mut gate), decided(&mut gate)], [true, false]);
+        gate.on_retry_sent(&config);
+        assert_eq!([decided(&mut gate), decided(&mut gate)], [true, false]);
+        gate.on_unsent(&config);
+        assert_eq!([decided(&mut gate), decided(&mut gate)], [true, false]);
+        // The end of the retry that was sent leaves three in flight, and one place, which is taken.
+        gate.on_abandon(HOLDS_A_PLACE, 2);
+        assert!(!decided(&mut gate));
+    }
 }

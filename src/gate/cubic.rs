@@ -80,8 +80,8 @@ impl Limit {
     }
 
     fn set_rate(&mut self, rate: f64, now: SimTime) {
+        // What came in until now came in at the old rate; what the new one does not hold is cut when somebody looks.
         (self.tokens, self.at, self.rate) = (self.tokens(now), now, rate);
-        self.tokens = self.tokens(now);
     }
 }
 
@@ -294,7 +294,63 @@ mod tests {
         }
         (1..=80).for_each(|number| play.ends(at(20_000 + number * 100), Outcome::OK));
         assert!((play.rate() - 20.0).abs() < 0.5, "{}: twice ten", play.rate());
+        // A client that sends less than it may was throttled at what it sends: ten, not twenty.
+        play.ends(at(28_000), Outcome::Status(503));
+        assert!((play.rate() - 7.0).abs() < 0.05, "{}", play.rate());
         (1..=40).for_each(|_| play.ends(at(28_000), Outcome::Status(503)));
         assert!((play.rate() - 0.5).abs() < 1e-12, "{}", play.rate());
+        // A slow bucket holds one token still.
+        assert_eq!([1, 2].map(|_| play.sent(90_000)), [90_000, 92_000]);
+    }
+
+    /// Tokens come in at the rate of their time: 2.1 in 0.3 s at seven a second, whatever the rate is then.
+    #[test]
+    fn a_new_rate_is_not_for_the_past() {
+        let mut play = Play::ten_a_second(20);
+        play.ends(at(20_000), THROTTLED);
+        play.ends(at(20_300), THROTTLED);
+        assert!((play.rate() - 4.9).abs() < 1e-6, "{}", play.rate());
+        assert_eq!([1, 2, 3].map(|_| play.sent(20_300)), [20_300, 20_300, 20_484]);
+    }
+
+    /// Who has waited holds the token already: asks no more, and pays no more.
+    #[test]
+    fn who_has_waited_goes_out() {
+        let mut play = Play::ten_a_second(20);
+        play.ends(at(20_000), THROTTLED);
+        assert_eq!([1, 2, 3].map(|_| play.sent(20_000)), [20_143, 20_286, 20_429]);
+        let ask = Ask { waited: true, ..Ask::first(at(20_143)) };
+        let rng = &mut KeyedRng::new(1, Purpose::Gate, 0, 0);
+        assert_eq!(play.limiter.check(ask, &play.terms, rng), Answer::Admit);
+        play.limiter.on_admit(ask, &play.terms);
+        assert_eq!(play.sent(20_143), 20_572);
+    }
+
+    /// A second throttling answer begins a second cubic: back to where it came, and as fast as from there.
+    #[test]
+    fn each_throttling_begins_a_curve() {
+        let mut play = Play::ten_a_second(20);
+        play.ends(at(20_000), THROTTLED);
+        play.ends(at(20_100), THROTTLED);
+        let curve = play.limiter.limit.expect("a limit").curve;
+        assert!((curve.throttled_at - 7.0).abs() < 1e-6 && curve.since == at(20_100), "{curve:?}");
+    }
+
+    /// What comes in after a pause is spread over the pause.
+    #[test]
+    fn a_pause_is_measured() {
+        let mut play = Play::ten_a_second(20);
+        play.ends(at(25_000), Outcome::OK);
+        assert!((play.limiter.measured - (0.8 / 5.0 + 0.2 * 10.0)).abs() < 1e-6, "{}", play.limiter.measured);
+    }
+
+    /// A bucket that is made smaller is no fuller when it grows again.
+    #[test]
+    fn what_does_not_fit_is_lost() {
+        let mut limit = Limit { curve: Curve::new(1.0, at(0)), rate: 8.0, tokens: 8.0, at: at(0) };
+        limit.set_rate(3.0, at(0));
+        assert_eq!(limit.tokens(at(0)), 3.0);
+        limit.set_rate(9.0, at(0));
+        assert_eq!(limit.tokens(at(0)), 3.0);
     }
 }
