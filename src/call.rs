@@ -378,9 +378,9 @@ impl Call {
     }
 
     /// An attempt has ended: the gates learn of it before anything is decided, unless it is sent once more.
-    #[inline(never)]
+    #[inline(always)]
     fn tell_gates(&self, now: SimTime, outcome: Outcome, rules: &mut Rules) {
-        if self.is_sent_again(now, outcome, rules.policy) {
+        if !outcome.is_success() && self.is_sent_again(now, outcome, rules.policy) {
             rules.held.after = None;
         } else {
             tell_gates(now, outcome, self.numbered(), rules);
@@ -448,6 +448,7 @@ impl Call {
 }
 
 /// An attempt has ended, with this number for gates.
+#[inline(never)]
 fn tell_gates(now: SimTime, outcome: Outcome, attempt: u32, rules: &mut Rules) {
     rules.held.after = Some(outcome);
     if rules.gates.hears_ends() {
