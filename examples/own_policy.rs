@@ -22,7 +22,7 @@ struct Fibonacci {
 
 impl Policy for Fibonacci {
     fn attempt(&self, _history: &History) -> AttemptPlan {
-        AttemptPlan { timeout: Some(Span::secs(2)), ..AttemptPlan::default() }
+        AttemptPlan { timeout: Span::secs(2), ..AttemptPlan::default() }
     }
 
     fn on_failure(&self, failure: &Failure, history: &mut History, rng: &mut dyn Rng) -> Decision {

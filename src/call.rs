@@ -56,8 +56,8 @@ pub struct Rules<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
     permits: Permits,
-    /// `None`: the last attempt is to be sent once more. Gates have let it pass, and have not heard of its end.
-    after: Option<Outcome>,
+    /// How the last attempt ended; open where gates have not heard of an end, since it is to be sent once more.
+    after: Outcome,
     sent: SimTime,
 }
 
@@ -66,7 +66,7 @@ const _: () = assert!(size_of::<Held>() == 32, "found by a shift");
 impl Default for Held {
     /// Nothing.
     fn default() -> Held {
-        Held { permits: Permits::default(), after: Some(Outcome::Open), sent: SimTime::ZERO }
+        Held { permits: Permits::default(), after: Outcome::Open, sent: SimTime::ZERO }
     }
 }
 
@@ -134,6 +134,8 @@ enum Next {
     Retry,
     /// The gates of sending.
     Send,
+    /// Nothing: the attempt is sent once more.
+    Again,
     /// The same, and a limiter holds a token for the attempt.
     SendReserved,
 }
@@ -235,8 +237,8 @@ impl Call {
             Decision::GiveUp(reason) => return self.finish(Verdict::Failed(reason)),
             Decision::RetryAfter(wait) => now + wait,
             // Gates that have heard of the failure, as beside hedges, are asked.
-            Decision::Again if !rules.gates.is_empty() && rules.held.after.is_some() => now,
-            Decision::Again => return self.wait(now, Next::Send),
+            Decision::Again if !rules.gates.is_empty() && rules.held.after != Outcome::Open => now,
+            Decision::Again => return self.wait(now, Next::Again),
         };
         let Some(until) = self.allowed(until, rules.policy) else {
             return self.finish(Verdict::Failed(GiveUp::Deadline));
@@ -256,6 +258,7 @@ impl Call {
     pub fn on_wake(&mut self, now: SimTime, rules: &mut Rules, draws: &mut impl Draws) -> Action {
         match self.state {
             State::Open => self.on_outcome(now, Failure::new(Outcome::Timeout), rules, draws),
+            State::Waiting(Next::Again) => self.go(now, rules),
             State::Waiting(next) => {
                 if next == Next::Retry
                     && let Admission::Refused(gate) = self.ask(Moment::Retry, now, false, rules, draws)
@@ -272,23 +275,22 @@ impl Call {
     pub fn abandon(&mut self, rules: &mut Rules) {
         match self.state {
             State::Open => rules.gates.on_abandon(rules.client, &rules.held.permits, self.numbered()),
-            State::Waiting(_) if !rules.gates.is_empty() && rules.held.after.is_none() => {
-                rules.gates.on_abandon(rules.client, &rules.held.permits, self.numbered() + 1);
-            }
             State::Waiting(next) => self.not_awaited(next, rules),
             State::Done(_) | State::Abandoned => {}
         }
-        rules.held.after = Some(Outcome::Open);
         self.state = State::Abandoned;
     }
 
     /// The end of a wait does not matter any more.
     fn not_awaited(&self, next: Next, rules: &mut Rules) {
-        if next == Next::SendReserved {
-            rules.gates.give_back(rules.client);
-        }
-        if next != Next::Retry {
-            self.not_sent(rules);
+        match next {
+            Next::Retry => {}
+            Next::Again => rules.gates.on_abandon(rules.client, &rules.held.permits, self.numbered() + 1),
+            Next::Send => self.not_sent(rules),
+            Next::SendReserved => {
+                rules.gates.give_back(rules.client);
+                self.not_sent(rules);
+            }
         }
     }
 
@@ -304,9 +306,8 @@ impl Call {
         if !rules.gates.asks(moment) {
             return Admission::Admitted;
         }
-        let Some(after) = rules.held.after else { return Admission::Admitted };
         let sent = self.attempts();
-        let after = if sent == 0 { Outcome::Open } else { after };
+        let after = if sent == 0 { Outcome::Open } else { rules.held.after };
         let ask = Ask { now, attempt: sent.saturating_add(1), waited, after };
         rules.gates.admit(moment, ask, rules.client, &mut rules.held.permits, &mut ForGates(draws))
     }
@@ -326,7 +327,7 @@ impl Call {
             }
             Admission::Refused(gate) => return self.refused(now, gate, Next::Send, rules, draws),
         }
-        if !rules.gates.is_empty() && rules.held.after.is_some() {
+        if !rules.gates.is_empty() {
             rules.held.sent = now;
             if self.attempts() == 0 {
                 rules.gates.on_first_attempt(now, rules.client);
@@ -334,9 +335,15 @@ impl Call {
                 rules.gates.on_retry_sent(rules.client);
             }
         }
+        self.go(now, rules)
+    }
+
+    /// An attempt goes out.
+    #[inline(always)]
+    fn go(&mut self, now: SimTime, rules: &Rules) -> Action {
         let plan = rules.policy.attempt(&self.history);
         self.history.attempts = self.history.attempts.saturating_add(1);
-        let due = plan.timeout.map_or(SimTime::NEVER, |timeout| now + timeout).min(self.deadline + plan.beyond);
+        let due = (now + plan.timeout).min(self.deadline + plan.beyond);
         self.state = State::Open;
         Action::Send { attempt: self.attempts(), due }
     }
@@ -381,7 +388,7 @@ impl Call {
     #[inline(always)]
     fn tell_gates(&self, now: SimTime, outcome: Outcome, rules: &mut Rules) {
         if !outcome.is_success() && self.is_sent_again(now, outcome, rules.policy) {
-            rules.held.after = None;
+            rules.held.after = Outcome::Open;
         } else {
             tell_gates(now, outcome, self.numbered(), rules);
         }
@@ -450,7 +457,7 @@ impl Call {
 /// An attempt has ended, with this number for gates.
 #[inline(never)]
 fn tell_gates(now: SimTime, outcome: Outcome, attempt: u32, rules: &mut Rules) {
-    rules.held.after = Some(outcome);
+    rules.held.after = outcome;
     if rules.gates.hears_ends() {
         let failed = rules.policy.is_failure(outcome);
         let seen = if failed { GateOutcome::Failure } else { GateOutcome::Success };

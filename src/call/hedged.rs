@@ -223,7 +223,7 @@ impl Hedged {
         if !hedger.check(ask, rules.client, draws.gates()) {
             return None;
         }
-        *rules.held = Held { after: Some(after), ..Held::default() };
+        *rules.held = Held { after, ..Held::default() };
         if !rules.gates.is_empty() {
             let held = &mut *rules.held;
             let admission =
@@ -239,7 +239,7 @@ impl Hedged {
         // As the try beside which it stands.
         let of_try = History { attempts: call.history.attempts.saturating_sub(1), ..call.history };
         let plan = rules.policy.attempt(&of_try);
-        Some(plan.timeout.map_or(SimTime::NEVER, |timeout| now + timeout).min(call.deadline + plan.beyond))
+        Some((now + plan.timeout).min(call.deadline + plan.beyond))
     }
 
     /// Does what the call says.
@@ -409,7 +409,7 @@ impl Hedged {
         *rules.held = open.held;
         let alone = self.open.is_empty() && self.beside == 0;
         if alone && parties.call.is_sent_again(now, outcome, rules.policy) {
-            rules.held.after = None;
+            rules.held.after = Outcome::Open;
             self.held = *rules.held;
             return true;
         }
@@ -417,7 +417,7 @@ impl Hedged {
         if !rules.gates.is_empty() {
             tell_gates(now, outcome, open.number, rules);
         }
-        self.held.after = Some(outcome);
+        self.held.after = outcome;
         false
     }
 }

@@ -249,7 +249,9 @@ impl Backoff {
 
     #[inline(always)]
     fn jittered(&self, window: f64, k: u32, rng: &mut dyn Rng) -> Span {
-        let delay = self.jitter.delay(window, k, self.more(), || unit(rng));
+        // Nearly no backoff has a unit, and one that has trims.
+        let more = if self.trims { self.more() } else { 0.0 };
+        let delay = self.jitter.delay(window, k, more, || unit(rng));
         Span::from_nanos_f64(if self.trims { self.trimmed(delay) } else { delay })
     }
 

@@ -34,12 +34,19 @@ impl History {
 }
 
 /// How to send an attempt.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttemptPlan {
-    /// The client stops waiting after this long; `None`: never.
-    pub timeout: Option<Span>,
+    /// The client stops waiting after this long; [`Span::MAX`]: never.
+    pub timeout: Span,
     /// So long after the call's deadline it is ended; [`Span::MAX`]: never, the deadline only says that there are no more retries.
     pub beyond: Span,
+}
+
+impl Default for AttemptPlan {
+    /// Nothing but the call's deadline ends it.
+    fn default() -> AttemptPlan {
+        AttemptPlan { timeout: Span::MAX, beyond: Span::ZERO }
+    }
 }
 
 /// What to do after a failed attempt.
@@ -130,7 +137,7 @@ pub trait Policy: fmt::Debug + Send + Sync {
     /// True if some attempt may wait for ever: no time-out, and no deadline that ends it.
     fn may_wait_for_ever(&self) -> bool {
         let plan = self.attempt(&History::default());
-        plan.timeout.is_none() && (plan.beyond == Span::MAX || self.deadline().is_none())
+        plan.timeout == Span::MAX && (plan.beyond == Span::MAX || self.deadline().is_none())
     }
 }
 
@@ -200,7 +207,7 @@ impl RetryPolicy {
             let curve = Exponential { base, factor: self.timeout_factor, whole: Span::ZERO };
             Span::from_nanos_f64(curve.window(sent.into())).min(self.timeout_cap.unwrap_or(Span::MAX))
         };
-        AttemptPlan { timeout: self.timeout.map(grown), beyond: self.beyond() }
+        AttemptPlan { timeout: self.timeout.map_or(Span::MAX, grown), beyond: self.beyond() }
     }
 
     /// The limit on retries, if it comes before the deadline.
@@ -321,7 +328,7 @@ impl Policy for RetryPolicy {
         if self.timeout_factor != 1.0 || self.retry_for.is_some() {
             return self.special_attempt(history);
         }
-        AttemptPlan { timeout: self.timeout, beyond: Span::ZERO }
+        AttemptPlan { timeout: self.timeout.unwrap_or(Span::MAX), beyond: Span::ZERO }
     }
 
     fn on_failure(&self, failure: &Failure, history: &mut History, rng: &mut dyn Rng) -> Decision {
