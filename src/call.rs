@@ -257,17 +257,24 @@ impl Call {
     #[inline(always)]
     pub fn on_wake(&mut self, now: SimTime, rules: &mut Rules, draws: &mut impl Draws) -> Action {
         match self.state {
+            State::Waiting(Next::Send) => self.send(now, false, rules, draws),
             State::Open => self.on_outcome(now, Failure::new(Outcome::Timeout), rules, draws),
-            State::Waiting(Next::Again) => self.go(now, rules),
-            State::Waiting(next) => {
-                if next == Next::Retry
-                    && let Admission::Refused(gate) = self.ask(Moment::Retry, now, false, rules, draws)
-                {
-                    return self.refused(now, gate, Next::Retry, rules, draws);
-                }
-                self.send(now, next == Next::SendReserved, rules, draws)
-            }
+            State::Waiting(next) => self.on_other_wake(now, next, rules, draws),
             State::Done(_) | State::Abandoned => unreachable!("a call that is over is not woken"),
+        }
+    }
+
+    /// A wait is over of which there are few.
+    #[inline(never)]
+    fn on_other_wake(&mut self, now: SimTime, next: Next, rules: &mut Rules, draws: &mut impl Draws) -> Action {
+        match next {
+            Next::Again => self.go(now, rules),
+            Next::Retry => match self.ask(Moment::Retry, now, false, rules, draws) {
+                Admission::Refused(gate) => self.refused(now, gate, Next::Retry, rules, draws),
+                Admission::Admitted | Admission::NotBefore(_) => self.send(now, false, rules, draws),
+            },
+            Next::Send => self.send(now, false, rules, draws),
+            Next::SendReserved => self.send(now, true, rules, draws),
         }
     }
 
