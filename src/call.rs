@@ -205,7 +205,13 @@ impl Call {
 
     /// The attempt that counted has failed, and gates know: is there another one, and when?
     #[inline(always)]
-    pub(crate) fn failed(&mut self, now: SimTime, reply: &Failure, rules: &mut Rules, draws: &mut impl Draws) -> Action {
+    pub(crate) fn failed(
+        &mut self,
+        now: SimTime,
+        reply: &Failure,
+        rules: &mut Rules,
+        draws: &mut impl Draws,
+    ) -> Action {
         if now >= self.deadline {
             return self.finish(Verdict::Failed(GiveUp::Deadline));
         }

@@ -257,7 +257,13 @@ fn order_and_additions_change_nothing() {
         let newcomer = RetryPolicy { attempts: Some(9), ..RetryPolicy::default() };
         more.policies.insert(
             1,
-            PolicyConfig { name: "newcomer".into(), policy: Arc::new(newcomer), gates: vec![breaker()], hedge: None, world: None },
+            PolicyConfig {
+                name: "newcomer".into(),
+                policy: Arc::new(newcomer),
+                gates: vec![breaker()],
+                hedge: None,
+                world: None,
+            },
         );
         let with_newcomer = run_all(&more);
         for before in &all.policies {

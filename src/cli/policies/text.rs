@@ -48,7 +48,11 @@ fn preset(subject: &Subject, preset: &Preset, text: &mut String) {
     let retried = retried(preset);
     let gates = preset.gates();
     // What is not retried is still what a breaker counts.
-    let retried_or_counted = if preset.retries() == Some(0) && !(gates.is_empty() && preset.hedge().is_none()) { "counted" } else { "retried" };
+    let retried_or_counted = if preset.retries() == Some(0) && !(gates.is_empty() && preset.hedge().is_none()) {
+        "counted"
+    } else {
+        "retried"
+    };
     let gates = if gates.is_empty() { "none".to_owned() } else { gates.join(", ") };
     let hedge = preset.hedge();
     for (label, words) in [

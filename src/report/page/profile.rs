@@ -165,7 +165,8 @@ fn hedges_in_words(result: &PolicyResult) -> Option<String> {
     // A mean below one half would read as none.
     let count = |n: f64| if n > 0.0 && n < 0.5 { "<1".to_owned() } else { N.count(n) };
     let per_operation = N.ratio(hedges / mean("operations").max(1.0));
-    let mut text = format!("{} attempts per run were sent beside an open one, {per_operation} per operation.", count(hedges));
+    let mut text =
+        format!("{} attempts per run were sent beside an open one, {per_operation} per operation.", count(hedges));
     if refused > 0.0 {
         text.push_str(&format!(" The budget for them refused {}.", count(refused)));
     }

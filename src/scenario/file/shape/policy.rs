@@ -248,7 +248,13 @@ impl PolicyTable {
     /// As the engine knows it. Call [`PolicyTable::resolve`] first.
     pub fn build(&self, name: &str, method: Method) -> PolicyConfig {
         let policy = Arc::new(self.retry_policy(method));
-        PolicyConfig { name: name.to_owned(), policy, gates: self.gates(), hedge: self.hedge.as_ref().map(HedgeChoice::build), world: None }
+        PolicyConfig {
+            name: name.to_owned(),
+            policy,
+            gates: self.gates(),
+            hedge: self.hedge.as_ref().map(HedgeChoice::build),
+            world: None,
+        }
     }
 
     /// The same without gates.
