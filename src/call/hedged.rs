@@ -208,7 +208,6 @@ impl Hedged {
             return Deed::Rest;
         }
         self.next = None;
-        // Only a driver that is late comes too late.
         let due = if parties.call.too_late(now) { None } else { self.ask(now, parties, draws) };
         let Some(due) = due else {
             // Whoever says no to one hedge will say no to the next.
@@ -288,13 +287,7 @@ impl Hedged {
         let delay = parties.hedger.delay(now, parties.rules.client);
         let left = self.beside < parties.hedger.config().extra;
         self.next = delay.filter(|_| left).map(|delay| now + delay);
-        self.in_time(parties);
         Deed::Send { attempt: self.sent, hedge }
-    }
-
-    /// What would be due at the deadline or after it is not waited for.
-    fn in_time(&mut self, parties: &Parties) {
-        self.next = self.next.filter(|next| !parties.call.too_late(*next));
     }
 
     /// An attempt has timed out, or only lingers from now on.
@@ -304,7 +297,6 @@ impl Hedged {
             let open = self.open[place];
             self.end(now, &open, Outcome::Timeout, parties);
             self.open[place] = Open { due: parties.call.deadline, lingers: true, ..open };
-            *parties.rules.held = Held { after: Outcome::Timeout, ..self.held };
             // Whatever is retried otherwise: the attempt has not failed.
             let decision = parties.rules.policy.on_refusal(&mut parties.call.history, draws.jitter());
             let action = parties.call.decided(now, decision, parties.rules, draws);
@@ -345,7 +337,8 @@ impl Hedged {
                 },
             }
         }
-        self.in_time(parties);
+        // What would be due at the deadline or after it is not waited for.
+        self.next = self.next.filter(|next| !parties.call.too_late(*next));
         self.tried_all(now, parties, draws)
     }
 
@@ -646,6 +639,13 @@ mod tests {
         check(&policy, &config, &[(0.5, ERROR), (9.0, OK)], "1@0 2@2.5 ok@11.5");
         check(&policy, &config, &[], "1@0 2h@3 1-@15 2-@15 AttemptsExhausted@15");
         check(&RetryPolicy { attempts: Some(1), ..policy.clone() }, &config, &[(9.0, OK)], "1@0 ok@9");
+        // A retry costs what it costs after a time-out.
+        let costly = TokenBudgetConfig {
+            cost_for: vec![(OutcomeClass::Timeout, Tokens::new(5.0))],
+            ..TokenBudgetConfig::new(Tokens::new(4.0), Tokens::new(1.0), Tokens::new(0.0))
+        };
+        let mut gates = GateChain::new(&[GateConfig::new(GateRule::TokenBudget(costly), Scope::Client)], 1);
+        assert_eq!(played(&policy, &config, &mut gates, &[&[(9.0, Failure::new(OK))]]), "1@0 ok@9");
         // Gates hear of the time-out when it has passed: here no retry comes through.
         let breaker = GateRule::ConsecutiveBreaker(ConsecutiveBreakerConfig::new(1, Span::secs(60), 1));
         let policy = RetryPolicy { retry_on: OutcomeSet::new(vec![OutcomeClass::Timeout]), ..policy };

@@ -1,9 +1,11 @@
 //! Hedges: what the servers see of them, and what is counted where.
 
+use simlab::gate::breaker::ConsecutiveBreakerConfig;
 use simlab::gate::budget::{RatioBudgetConfig, Tokens};
+use simlab::gate::concurrency::{ConcurrencyConfig, Hold};
 use simlab::gate::throttle::AdaptiveThrottleConfig;
 use simlab::gate::{GateConfig, GateRule, OnRefusal, Scope};
-use simlab::hedge::{HedgeConfig, Losers, Trigger};
+use simlab::hedge::{HedgeConfig, Losers, OnFailure, Trigger};
 use simlab::scenario::{AbandonedWork, Arrivals, Fates, Scenario, ServerConfig};
 
 use super::*;
@@ -111,6 +113,60 @@ fn only_what_is_measured_counts() {
             &[("operations", 20.0), (counted, 20.0), ("hedges", value(&result, "outcome_cancelled").unwrap())],
         );
     }
+    let fates = Fates { errors: vec![(503, 1.0)], ..Fates::default() };
+    let refuses = ServerConfig { fates, ..ServerConfig::named("s") };
+    let scenario = Scenario { warmup: MS(2_000), arrivals: every, ..burst(1, refuses) };
+    let scenario = scenario.with_policy("p", RetryPolicy::default(), &[breaker(10)]);
+    check("breaker", &run_first(&scenario.hedged(HedgeConfig::after(MS(200)))), &[("breaker_opened", 2.0)]);
+}
+
+/// A gate keeps what it gave one operation apart from what it gives the others, and from one step to the next.
+#[test]
+fn operations_hold_their_own() {
+    let fates = Fates { errors: vec![(503, 1.0)], ..Fates::default() };
+    let server = ServerConfig { fates, ..ServerConfig::named("s") };
+    let arrivals = Arrivals::Burst { operations: 1, at: MS(0), every: Some(MS(1_000)) };
+    let place = ConcurrencyConfig { hold: Hold::Retry, ..ConcurrencyConfig::retries(1) };
+    let place = GateConfig::new(GateRule::Concurrency(place), Scope::Fleet);
+    let policy = RetryPolicy { backoff: Backoff::fixed(MS(1_500)), ..tries(2) };
+    let scenario = Scenario { arrivals, ..burst(1, server) }.with_policy("p", policy, &[place]);
+    let hedge = HedgeConfig { on_failure: OnFailure::End, ..HedgeConfig::after(MS(200)) };
+    // Every other one finds the place taken.
+    let expected = [("operations", 10.0), ("retries", 5.0), ("concurrency_refused", 5.0)];
+    check("places", &run_first(&scenario.hedged(hedge)), &expected);
+}
+
+/// A wait that begins at an instant ends after everything else that was to happen at it, even if it takes no time.
+#[test]
+fn waits_take_their_turn() {
+    let server = ServerConfig { workers: None, service_time: constant(9_000), ..one_worker() };
+    let policy = RetryPolicy { timeout: Some(MS(700)), deadline: Some(MS(5_000)), ..tries(2) };
+    let timeout = HedgeConfig { trigger: Trigger::Timeout, extra: 0, ..HedgeConfig::after(Span::ZERO) };
+    // Both have timed out before one of them retries.
+    let scenario = burst(2, server).with_policy("p", policy, &[breaker(2)]);
+    check("in turn", &run_first(&scenario.hedged(timeout)), &[("attempts", 2.0), ("breaker_refused", 2.0)]);
+}
+
+/// An operation's timer is nothing to the one that takes its place, even where both are set for the same instant.
+#[test]
+fn timers_are_their_own() {
+    let server = ServerConfig {
+        workers: None,
+        service_time: constant(850),
+        abandoned_work: AbandonedWork::Cancel,
+        ..one_worker()
+    };
+    // Each ends 850 ms after its start with its timer set for its time-out at 1 s, the instant at which the next one's hedge is due.
+    let arrivals = Arrivals::Burst { operations: 1, at: MS(0), every: Some(MS(900)) };
+    let scenario = Scenario { arrivals, ..burst(1, server) }.with_policy("p", tries(1), &[]);
+    let result = run_first(&scenario.hedged(HedgeConfig::after(MS(100))));
+    check("timers", &result, &[("operations", 12.0), ("hedges", 12.0)]);
+}
+
+/// Opens for a second after so many failures in a row, wherever.
+fn breaker(failures: u32) -> GateConfig {
+    let config = ConsecutiveBreakerConfig::new(failures, MS(1_000), 1);
+    GateConfig::new(GateRule::ConsecutiveBreaker(config), Scope::Fleet)
 }
 
 /// Endless retries at one instant end the run where a policy hedges too, whether servers or gates refuse.
