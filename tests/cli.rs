@@ -222,7 +222,7 @@ fn policies_as_a_list_and_as_a_picture() {
         assert!(listed.contains(&format!("\n  {name} ")), "{name} is not in the list for people");
         let rows = entry["delays"].as_array().expect("delays").len();
         let expected = match (entry["kind"].as_str(), entry["attempts"].as_u64()) {
-            (Some("gate"), None) => 0,
+            (Some("gate" | "hedge"), None) => 0,
             (Some("preset"), Some(attempts)) => (attempts as usize - 1).min(10),
             (Some("preset"), None) if entry["attempts"] == "unlimited" => 8,
             (Some("backoff"), None) => 8,

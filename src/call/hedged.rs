@@ -204,7 +204,7 @@ impl Hedged {
 
     /// Sends the next hedge if it is due.
     pub fn on_hedge(&mut self, now: SimTime, parties: &mut Parties, draws: &mut impl Draws) -> Deed {
-        if !self.next.is_some_and(|next| next <= now) {
+        if self.next.is_none_or(|next| next > now) {
             return Deed::Rest;
         }
         self.next = None;
