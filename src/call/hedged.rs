@@ -53,6 +53,10 @@ pub struct Hedged {
     /// In the order of their numbers.
     open: Vec<Open>,
     sent: u32,
+    /// Of these, hedges.
+    hedges: u32,
+    /// Hedges that have asked, sent or not.
+    asked: u32,
     /// Hedges of this try.
     beside: u32,
     /// When the next hedge is due, if one is.
@@ -63,12 +67,14 @@ pub struct Hedged {
     failure: Option<(u32, Failure)>,
     /// There will be no further try.
     gave_up: Option<GiveUp>,
+    /// The gate whose refusal that was.
+    gave_up_for: Option<u8>,
     /// How the last attempt to end did.
     after: Option<Outcome>,
     /// What gates gave the try that is being prepared.
     held: Held,
-    /// A gate has refused a hedge, which fails no call.
-    refused: bool,
+    /// The gate that has refused a hedge, which fails no call.
+    refused: Option<u8>,
 }
 
 /// The call, and those who are asked. Of [`Rules::held`] only one attempt at a time makes use.
@@ -98,9 +104,19 @@ impl Hedged {
         *self = Hedged { open, ..Hedged::default() };
     }
 
-    /// Attempts sent so far.
-    pub fn sent(&self) -> u32 {
-        self.sent
+    /// Attempts sent so far that were not hedges.
+    pub fn tries(&self) -> u32 {
+        self.sent - self.hedges
+    }
+
+    /// Hedges that have asked whether they may go out: the next draws anew for gates, even if this one was not sent.
+    pub fn asked(&self) -> u32 {
+        self.asked
+    }
+
+    /// Bytes that it takes beside its own size.
+    pub fn heap_bytes(&self) -> usize {
+        self.open.capacity() * size_of::<Open>()
     }
 
     /// Notes something about an open attempt, for [`Open::tag`].
@@ -110,9 +126,15 @@ impl Hedged {
         }
     }
 
-    /// True if a gate has refused a hedge since this was asked before.
-    pub fn take_refused(&mut self) -> bool {
-        std::mem::take(&mut self.refused)
+    /// The number of the gate whose refusal left no further try, while something was open that could still win.
+    pub fn gave_up_for(&self) -> Option<u8> {
+        self.gave_up_for
+    }
+
+    /// The number of the gate that has refused a hedge since this was asked before. The chain has forgotten it: what it still tells was refused to
+    /// the call.
+    pub fn take_refused(&mut self) -> Option<u8> {
+        self.refused.take()
     }
 
     /// When [`Hedged::on_due`] is to be called, if nothing else happens before.
@@ -143,8 +165,7 @@ impl Hedged {
         let open = self.open.remove(place);
         let policy = parties.rules.policy;
         if self.end(now, &open, reply.outcome, parties) {
-            (self.next, self.failure) = (None, Some((attempt, reply)));
-            return Some(self.tried_all(now, parties, draws).map_or(Deed::Rest, Deed::Over));
+            return Some(self.sent_again(now, reply, parties, draws).map_or(Deed::Rest, Deed::Over));
         }
         if reply.outcome.is_success() {
             return Some(self.over(now, Verdict::Succeeded, parties));
@@ -192,17 +213,14 @@ impl Hedged {
             return Deed::Rest;
         }
         self.next = None;
-        if parties.call.too_late(now) {
-            return Deed::Rest;
-        }
-        let Some(due) = self.ask(now, parties, draws) else {
+        let due = if parties.call.too_late(now) { None } else { self.ask(now, parties, draws) };
+        let Some(due) = due else {
             // Whoever says no to one hedge will say no to the next.
             self.no_more_hedges(parties);
             return self.tried_all(now, parties, draws).map_or(Deed::Rest, Deed::Over);
         };
         self.beside += 1;
-        self.sends(now, due, parties);
-        Deed::Send { attempt: self.sent, hedge: true }
+        self.sends(now, due, true, parties)
     }
 
     /// The caller is gone: whatever is open ends without an outcome.
@@ -220,6 +238,7 @@ impl Hedged {
         let Parties { call, rules, hedger } = parties;
         let after = self.after.unwrap_or(Outcome::Open);
         let ask = Ask { now, attempt: self.sent + 1, waited: false, after };
+        self.asked += 1;
         if !hedger.check(ask, rules.client, draws.gates()) {
             return None;
         }
@@ -229,7 +248,7 @@ impl Hedged {
             let admission =
                 rules.gates.admit(Moment::Hedge, ask, rules.client, &mut held.permits, &mut ForGates(draws));
             if admission != Admission::Admitted {
-                self.refused = true;
+                self.refused = rules.gates.take_refusal();
                 return None;
             }
             rules.gates.on_retry_sent(rules.client);
@@ -247,14 +266,13 @@ impl Hedged {
         self.held = *parties.rules.held;
         match action {
             Action::Send { due, .. } => {
-                (self.beside, self.failure) = (0, None);
+                self.beside = 0;
                 if self.sent == 0 {
                     parties.hedger.on_first_attempt(now, parties.rules.client);
                 }
                 // A retry beside an attempt that lingers.
                 let hedge = !self.open.is_empty();
-                self.sends(now, due, parties);
-                Deed::Send { attempt: self.sent, hedge }
+                self.sends(now, due, hedge, parties)
             }
             Action::WakeAt(at) => {
                 self.wake = Some(at);
@@ -265,15 +283,16 @@ impl Hedged {
     }
 
     /// An attempt is sent: the next one beside it is due some time later.
-    fn sends(&mut self, now: SimTime, due: SimTime, parties: &mut Parties) {
+    fn sends(&mut self, now: SimTime, due: SimTime, hedge: bool, parties: &mut Parties) -> Deed {
         self.sent = self.sent.saturating_add(1);
-        let hedges = self.sent - parties.call.attempts();
-        let number = parties.call.numbered() + hedges;
+        self.hedges += u32::from(hedge);
+        let number = parties.call.numbered() + self.sent - parties.call.attempts();
         let held = *parties.rules.held;
         self.open.push(Open { attempt: self.sent, tag: 0, number, sent: now, due, held, lingers: false });
         let delay = parties.hedger.delay(now, parties.rules.client);
         let left = self.beside < parties.hedger.config().extra;
         self.next = delay.filter(|_| left).map(|delay| now + delay);
+        Deed::Send { attempt: self.sent, hedge }
     }
 
     /// An attempt has timed out, or only lingers from now on.
@@ -283,7 +302,6 @@ impl Hedged {
             let open = self.open[place];
             self.end(now, &open, Outcome::Timeout, parties);
             self.open[place] = Open { due: parties.call.end(parties.rules.policy), lingers: true, ..open };
-            *parties.rules.held = self.held;
             // Whatever is retried otherwise: the attempt has not failed.
             let decision = parties.rules.policy.on_refusal(&mut parties.call.history, draws.jitter());
             let action = parties.call.decided(now, decision, parties.rules, draws);
@@ -291,8 +309,7 @@ impl Hedged {
         }
         let open = self.open.remove(place);
         let verdict = if self.end(now, &open, Outcome::Timeout, parties) {
-            (self.next, self.failure) = (None, Some((open.attempt, Failure::new(Outcome::Timeout))));
-            self.tried_all(now, parties, draws)
+            self.sent_again(now, Failure::new(Outcome::Timeout), parties, draws)
         } else if open.lingers {
             self.nothing_left(now, parties)
         } else {
@@ -326,10 +343,8 @@ impl Hedged {
                 },
             }
         }
-        // With time at its end there is no other attempt.
-        if parties.call.too_late(now) {
-            self.next = None;
-        }
+        // What would be due at the deadline or after it is not waited for.
+        self.next = self.next.filter(|next| !parties.call.too_late(*next));
         self.tried_all(now, parties, draws)
     }
 
@@ -339,8 +354,24 @@ impl Hedged {
             return None;
         }
         let (_, failure) = self.failure.take()?;
-        *parties.rules.held = self.held;
+        *parties.rules.held = Held { after: failure.outcome, ..self.held };
         let action = parties.call.failed(now, &failure, parties.rules, draws);
+        match self.act(now, action, parties) {
+            Deed::Over(verdict) => Some(verdict),
+            _ => None,
+        }
+    }
+
+    /// An attempt that was alone is sent once more, of which gates have not heard.
+    fn sent_again(
+        &mut self,
+        now: SimTime,
+        reply: Failure,
+        parties: &mut Parties,
+        draws: &mut impl Draws,
+    ) -> Option<Verdict> {
+        self.next = None;
+        let action = parties.call.failed(now, &reply, parties.rules, draws);
         match self.act(now, action, parties) {
             Deed::Over(verdict) => Some(verdict),
             _ => None,
@@ -360,7 +391,7 @@ impl Hedged {
     fn finish(&mut self, now: SimTime, verdict: Verdict, parties: &mut Parties) -> Option<Verdict> {
         match verdict {
             Verdict::Failed(reason) if !self.open.is_empty() => {
-                self.gave_up = Some(reason);
+                (self.gave_up, self.gave_up_for) = (Some(reason), parties.rules.gates.refusal());
                 parties.call.state = State::Open;
                 None
             }
@@ -385,7 +416,6 @@ impl Hedged {
         }
         self.release(parties);
         parties.call.over(verdict, parties.rules);
-        (self.next, self.wake) = (None, None);
         Deed::Over(verdict)
     }
 
@@ -417,7 +447,6 @@ impl Hedged {
         if !rules.gates.is_empty() {
             tell_gates(now, outcome, open.number, rules);
         }
-        self.held.after = outcome;
         false
     }
 }
@@ -437,11 +466,11 @@ mod tests {
     use super::*;
     use crate::gate::breaker::ConsecutiveBreakerConfig;
     use crate::gate::budget::{RatioBudgetConfig, TokenBudgetConfig, Tokens};
-    use crate::gate::concurrency::ConcurrencyConfig;
+    use crate::gate::concurrency::{ConcurrencyConfig, Hold, MostRetries};
     use crate::gate::limiter::{OnLimit, RateLimiterConfig};
     use crate::gate::{GateChain, GateConfig, GateRule, Scope};
     use crate::hedge::HedgeConfig;
-    use crate::retry::{AtLimit, Backoff, OutcomeClass, OutcomeSet, RetryAfter, RetryFor, RetryPolicy};
+    use crate::retry::{AtLimit, Backoff, Hints, OutcomeClass, OutcomeSet, OverMax, RetryAfter, RetryFor, RetryPolicy};
     use crate::rng::{KeyedRng, Purpose};
     use crate::units::Span;
 
@@ -470,7 +499,8 @@ mod tests {
         let (mut now, mut said) = (SimTime::ZERO, Vec::new());
         for replies in calls {
             let start = now;
-            let at = |now: SimTime| format!("{}", now.since(start).seconds());
+            // What comes of a quantile is known to a class.
+            let at = |now: SimTime| format!("{}", (now.since(start).seconds() * 10.0).round() / 10.0);
             let mut rules = Rules { policy, gates: &mut *gates, held: &mut held, client: 0 };
             let mut call = Call::new(now, policy);
             let mut parties = Parties { call: &mut call, rules: &mut rules, hedger: &mut hedger };
@@ -565,6 +595,13 @@ mod tests {
         let replies = [(3.0, ERROR), (9.0, OK), (1.0, OK)];
         check(&policy(1), &end, &replies, "1@0 2h@2 3h@4 ok@5 x2");
         check(&policy(1), &hedge(2), &replies, "1@0 2h@2 3h@3 ok@4 x2");
+        // What would be due at the deadline or after it does not come, and is not waited for.
+        let hurried = |seconds| RetryPolicy { deadline: Some(Span::from_seconds(seconds)), ..policy(1) };
+        check(&hurried(2.5), &wait, &[(1.0, ERROR), (9.0, OK)], "1@0 2h@2 2-@2.5 Deadline@2.5");
+        check(&hurried(2.0), &wait, &[(1.0, ERROR)], "1@0 AttemptsExhausted@1");
+        let retry_for = RetryFor { limit: Span::secs(2), rule: AtLimit::Fits };
+        let patient = RetryPolicy { deadline: None, retry_for: Some(retry_for), ..hurried(2.0) };
+        check(&patient, &wait, &[(9.0, OK)], "1@0 ok@9");
         // A hedge that is sent begins the spacing anew.
         let never = (1e9, OK);
         check(&policy(1), &hedge(2), &[(1.0, ERROR), never, (2.0, OK)], "1@0 2h@1 3h@3 ok@5 x2");
@@ -588,6 +625,8 @@ mod tests {
     fn each_attempt_has_its_timeout() {
         let patient = RetryPolicy { timeout: Some(Span::secs(5)), ..policy(2) };
         check(&patient, &hedge(1), &[], "1@0 2h@2 1-@5 2-@7 3@17 4h@19 3-@22 4-@24 AttemptsExhausted@24");
+        let growing = RetryPolicy { timeout_factor: 2.0, ..patient.clone() };
+        check(&growing, &hedge(1), &[], "1@0 2h@2 1-@5 2-@7 3@17 4h@19 3-@27 4-@29 AttemptsExhausted@29");
         // A time-out is a failure, and sets off the next.
         let late = HedgeConfig { trigger: Trigger::Fixed(Some(Span::secs(60))), ..hedge(1) };
         check(
@@ -596,6 +635,10 @@ mod tests {
             &[],
             "1@0 1-@5 2h@5 2-@10 AttemptsExhausted@10",
         );
+        // And if one is due at that instant, it comes after.
+        let then = HedgeConfig { trigger: Trigger::Fixed(Some(Span::secs(5))), ..hedge(1) };
+        let once = RetryPolicy { attempts: Some(1), ..patient.clone() };
+        check(&once, &then, &[], "1@0 1-@5 2h@5 2-@10 AttemptsExhausted@10");
         // At the deadline everything ends, and nothing begins.
         let short = RetryPolicy { deadline: Some(Span::secs(3)), ..patient.clone() };
         check(&short, &hedge(9), &[], "1@0 2h@2 1-@3 2-@3 Deadline@3");
@@ -629,7 +672,22 @@ mod tests {
         check(&policy, &config, &[(5.0, ERROR), (0.5, ERROR)], "1@0 2h@3 AttemptsExhausted@5");
         check(&policy, &config, &[(0.5, ERROR), (9.0, OK)], "1@0 2@2.5 ok@11.5");
         check(&policy, &config, &[], "1@0 2h@3 1-@15 2-@15 AttemptsExhausted@15");
-        check(&RetryPolicy { attempts: Some(1), ..policy }, &config, &[(9.0, OK)], "1@0 ok@9");
+        check(&RetryPolicy { attempts: Some(1), ..policy.clone() }, &config, &[(9.0, OK)], "1@0 ok@9");
+        // A retry costs what it costs after a time-out.
+        let costly = TokenBudgetConfig {
+            cost_for: vec![(OutcomeClass::Timeout, Tokens::new(5.0))],
+            ..TokenBudgetConfig::new(Tokens::new(4.0), Tokens::new(1.0), Tokens::new(0.0))
+        };
+        let mut gates = GateChain::new(&[GateConfig::new(GateRule::TokenBudget(costly), Scope::Client)], 1);
+        assert_eq!(played(&policy, &config, &mut gates, &[&[(9.0, Failure::new(OK))]]), "1@0 ok@9");
+        // Gates hear of the time-out when it has passed: here no retry comes through.
+        let breaker = GateRule::ConsecutiveBreaker(ConsecutiveBreakerConfig::new(1, Span::secs(60), 1));
+        let policy = RetryPolicy { retry_on: OutcomeSet::new(vec![OutcomeClass::Timeout]), ..policy };
+        for (reply, expected) in [((9.0, OK), "1@0 ok@9"), ((99.0, OK), "1@0 1-@15 Gate(0)@15")] {
+            let mut gates = GateChain::new(&[GateConfig::new(breaker.clone(), Scope::Client)], 1);
+            let got = played(&policy, &config, &mut gates, &[&[(reply.0, Failure::new(reply.1))]]);
+            assert_eq!(got, expected);
+        }
     }
 
     #[test]
@@ -648,6 +706,24 @@ mod tests {
             let got = played(&policy, &hedge(3), &mut GateChain::new(&[], 1), &[&replies]);
             assert_eq!(got.as_str(), expected);
         }
+        // As far as the hint is honoured.
+        let slow: &[_] = &[(3.0, says(4.0)), (5.0, good)];
+        let quick: &[_] = &[(1.0, says(4.0)), (1.0, good)];
+        for (over_max, replies, expected) in [
+            (OverMax::Cap, quick, "1@0 2h@4 ok@5"),
+            (OverMax::Backoff, quick, "1@0 2h@1 ok@2"),
+            (OverMax::Stop, quick, "1@0 NotRetryable@1"),
+            (OverMax::Stop, slow, "1@0 2h@2 ok@7"),
+        ] {
+            let hints = Hints { max: Some(Span::secs(3)), over_max, ..Hints::default() };
+            let policy = RetryPolicy { retry_after: RetryAfter::Honour(Box::new(hints)), ..policy.clone() };
+            let got = played(&policy, &hedge(1), &mut GateChain::new(&[], 1), &[replies]);
+            assert_eq!(got, expected, "{over_max:?}");
+        }
+        // Beyond the deadline there is nothing to wait for.
+        let hurried = RetryPolicy { deadline: Some(Span::secs(5)), ..policy };
+        let got = played(&hurried, &hedge(1), &mut GateChain::new(&[], 1), &[quick]);
+        assert_eq!(got, "1@0 Deadline@1");
     }
 
     /// Two calls under gates, of which the second may feel the first.
@@ -682,6 +758,110 @@ mod tests {
         check_gates(&[], &config, &[&[(1.0, ERROR)]], "1@0 AttemptsExhausted@1");
     }
 
+    /// Attempts that succeed, time out or lose are seen, with their time so far; other failures are not.
+    #[test]
+    fn what_is_seen() {
+        let lately = |at| HedgeConfig {
+            trigger: Trigger::Percentile { at, window: Span::secs(30), min: Span::ZERO },
+            on_failure: OnFailure::End,
+            ..hedge(1)
+        };
+        let slow: &[(f64, Outcome)] = &[(9.0, OK), (1.0, OK)];
+        let most = lately(0.99);
+        check_gates(&[], &most, &[&[(3.0, OK)], slow], "1@0 ok@3 1@0 2h@3 ok@4 x1");
+        check_gates(&[], &most, &[&[(3.0, ERROR)], slow], "1@0 AttemptsExhausted@3 1@0 ok@9");
+        // The one that lost had taken six seconds.
+        let calls: [&[_]; 3] = [&[(2.0, OK)], &[(9.0, OK), (4.0, OK)], slow];
+        check_gates(&[], &most, &calls, "1@0 ok@2 1@0 2h@2 ok@6 x1 1@0 2h@6 ok@7 x1");
+        // The first try times out, and so does the second; they are all that is seen when the third is sent.
+        let patient = RetryPolicy { timeout: Some(Span::secs(3)), timeout_factor: 2.0, ..policy(3) };
+        let got = played(&patient, &most, &mut GateChain::new(&[], 1), &[&[]]);
+        assert_eq!(got, "1@0 1-@3 2@13 3h@16 2-@19 3-@22 4@32 5h@38 4-@44 5-@50 AttemptsExhausted@50");
+    }
+
+    /// A retry costs what the failure costs that decided on it, whatever came to the last.
+    #[test]
+    fn the_earliest_failure_is_paid_for() {
+        let rule = |capacity| TokenBudgetConfig {
+            cost_for: vec![(OutcomeClass::Status(429), Tokens::new(5.0))],
+            ..TokenBudgetConfig::new(Tokens::new(capacity), Tokens::new(1.0), Tokens::new(0.0))
+        };
+        let limited = Outcome::Status(429);
+        // And a hedge what the last failure costs.
+        check_gates(&[GateRule::TokenBudget(rule(4.0))], &hedge(1), &[&[(1.0, limited)]], "1@0 AttemptsExhausted@1");
+        check_gates(&[GateRule::TokenBudget(rule(4.0))], &hedge(1), &[&[(1.0, ERROR), (1.0, OK)]], "1@0 2h@1 ok@2");
+        let gate = GateConfig::new(GateRule::TokenBudget(rule(5.0)), Scope::Client);
+        for (first, hedge_ends, expected) in
+            [(ERROR, limited, "1@0 2h@2 3@14 ok@15"), (limited, ERROR, "1@0 2h@2 Gate(0)@4")]
+        {
+            let mut gates = GateChain::new(std::slice::from_ref(&gate), 1);
+            let replies = [(3.0, first), (2.0, hedge_ends), (1.0, OK)];
+            let replies: Vec<_> = replies.iter().map(|(after, outcome)| (*after, Failure::new(*outcome))).collect();
+            let got = played(&policy(2), &hedge(1), &mut gates, &[&replies]);
+            assert_eq!(got, expected);
+        }
+    }
+
+    /// The caller goes: what is open gives back what it holds, and so does a retry that waits; and so it is if what lingers wins.
+    #[test]
+    fn an_abandoned_call_gives_back() {
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        enum End {
+            Abandoned,
+            Won,
+        }
+        let timeout = HedgeConfig { trigger: Trigger::Timeout, extra: 0, ..hedge(0) };
+        let policy = RetryPolicy { timeout: Some(Span::secs(2)), deadline: Some(Span::secs(60)), ..policy(2) };
+        for (config, hold, ends, due) in [
+            (hedge(1), Hold::Attempt, End::Abandoned, 2),
+            (hedge(1), Hold::Retry, End::Abandoned, 2),
+            (timeout.clone(), Hold::Retry, End::Abandoned, 12),
+            (timeout, Hold::Retry, End::Won, 12),
+        ] {
+            let place = ConcurrencyConfig { hold, ..ConcurrencyConfig::retries(1) };
+            let mut gates = GateChain::new(&[GateConfig::new(GateRule::Concurrency(place), Scope::Client)], 1);
+            let (mut hedger, mut held, mut hedged) = (Hedger::new(&config, 1), Held::default(), Hedged::default());
+            let mut draws = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
+            // The second call finds the place free.
+            for start in [0u64, 100] {
+                let at = |seconds| SimTime::ZERO + Span::secs(start + seconds);
+                let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0 };
+                let mut call = Call::new(at(0), &policy);
+                let mut parties = Parties { call: &mut call, rules: &mut rules, hedger: &mut hedger };
+                assert_eq!(hedged.begin(at(0), &mut parties, &mut draws), Deed::Send { attempt: 1, hedge: false });
+                let deed = match config.trigger {
+                    Trigger::Timeout => hedged.on_due(at(2), &mut parties, &mut draws),
+                    _ => hedged.on_hedge(at(2), &mut parties, &mut draws),
+                };
+                let waits = config.trigger == Trigger::Timeout;
+                let expected = if waits { Deed::Rest } else { Deed::Send { attempt: 2, hedge: true } };
+                assert_eq!((deed, hedged.due()), (expected, at(due)), "{config:?} {hold:?} {ends:?} {start}");
+                match ends {
+                    End::Abandoned => hedged.abandon(&mut parties),
+                    End::Won => {
+                        let deed = hedged.on_reply(at(3), 1, Failure::new(OK), &mut parties, &mut draws);
+                        assert_eq!(deed, Some(Deed::Over(Verdict::Succeeded)));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_late_driver_sends_nothing_after_the_deadline() {
+        let policy = RetryPolicy { deadline: Some(Span::secs(5)), ..policy(1) };
+        let (mut gates, mut held, mut hedged) = (GateChain::new(&[], 1), Held::default(), Hedged::default());
+        let mut draws = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
+        let mut hedger = Hedger::new(&hedge(1), 1);
+        let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0 };
+        let mut call = Call::new(SimTime::ZERO, &policy);
+        let mut parties = Parties { call: &mut call, rules: &mut rules, hedger: &mut hedger };
+        hedged.begin(SimTime::ZERO, &mut parties, &mut draws);
+        let late = SimTime::ZERO + Span::secs(5);
+        assert_eq!(hedged.on_hedge(late, &mut parties, &mut draws), Deed::Rest);
+        assert!(matches!(hedged.on_due(late, &mut parties, &mut draws), Deed::TimedOut(_, Some(Verdict::Failed(_)))));
+    }
+
     /// Every attempt that a gate admitted ends for it exactly once, those that lost included.
     #[test]
     fn losers_give_back_what_they_hold() {
@@ -697,5 +877,10 @@ mod tests {
         let place = GateRule::Concurrency(ConcurrencyConfig::retries(1));
         let slow: &[(f64, Outcome)] = &[(5.0, OK), (9.0, OK)];
         check_gates(&[place], &hedge(2), &[slow, slow], "1@0 2h@2 ok@5 x2 1@0 2h@2 ok@5 x2");
+        // Or the only one for each two, held from the decision on, which for a hedge is its sending.
+        let most = MostRetries::Share { share: 0.5, min: 1 };
+        let place = GateRule::Concurrency(ConcurrencyConfig { most, hold: Hold::Retry });
+        let calls = [slow; 3];
+        check_gates(&[place], &hedge(2), &calls, &["1@0 2h@2 ok@5 x2"; 3].join(" "));
     }
 }

@@ -118,6 +118,23 @@ mod tests {
         check(&[(1, 50), (12, 70), (25, 90), (31, 10)], 0.01, 40, Some(10));
     }
 
+    /// What was worked out once is worked out anew when a slot is over, and not before.
+    #[test]
+    fn quantiles_follow() {
+        let (at, window) = (|second| SimTime::ZERO + Span::secs(second), Span::secs(30));
+        let mut latencies = Latencies::default();
+        latencies.saw(at(1), window, Span::millis(50));
+        for (second, expected) in
+            [(2, None), (10, Some(50)), (19, Some(50)), (20, Some(70)), (40, Some(70)), (50, None)]
+        {
+            let got = latencies.quantile(at(second), window, 1.0).map(|span| (span.seconds() * 1e3).round() as u64);
+            assert_eq!(got, expected, "at {second} s");
+            if second == 10 {
+                latencies.saw(at(11), window, Span::millis(70));
+            }
+        }
+    }
+
     #[test]
     fn quantiles_are_nearest_rank() {
         let all: Vec<(u64, u64)> = (1..=100).map(|ms| (ms % 10, ms * 10)).collect();

@@ -200,3 +200,63 @@ fn states(config: &HedgeConfig, clients: u32) -> (u32, u32) {
     let sees = matches!(config.trigger, Trigger::Percentile { .. });
     (if sees { each } else { 0 }, if config.budget.is_some() { each } else { 0 })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::budget::Tokens;
+    use crate::protocol::Outcome;
+    use crate::rng::{KeyedRng, Purpose};
+
+    /// Half of the attempts are hedged; a call earns a hedge.
+    fn config(scope: Scope) -> HedgeConfig {
+        let trigger = Trigger::Percentile { at: 0.5, window: Span::secs(30), min: Span::millis(5) };
+        let budget = Some(RatioBudgetConfig::new(Tokens::new(1.0), 0.0, Span::secs(100)));
+        HedgeConfig { trigger, budget, scope, ..HedgeConfig::after(Span::ZERO) }
+    }
+
+    const CLIENTS: u32 = 10;
+
+    #[test]
+    fn clients_share_or_do_not() {
+        let at = |seconds| SimTime::ZERO + Span::secs(seconds);
+        let mut rng = KeyedRng::new(1, Purpose::Gate, 0, 0);
+        for (scope, shared) in [(Scope::Client, false), (Scope::Fleet, true)] {
+            let mut hedger = Hedger::new(&config(scope), CLIENTS);
+            for ms in [1, 1, 50, 70] {
+                hedger.saw(at(1), if ms == 1 { 2 } else { 3 }, Span::millis(ms));
+            }
+            let delays = [2, 3].map(|client| hedger.delay(at(11), client).map(|delay| (delay.seconds() * 1e3).round()));
+            // No sooner than the least.
+            let expected = if shared { [5.0, 5.0] } else { [5.0, 50.0] };
+            assert_eq!(delays, expected.map(Some), "{scope:?}");
+            assert_eq!(hedger.delay(at(11), 4).is_some(), shared, "{scope:?}");
+            hedger.on_first_attempt(at(11), 2);
+            let ask = Ask::retry(at(12), Outcome::Open);
+            assert_eq!(hedger.check(ask, 3, &mut rng), shared, "{scope:?}");
+            assert!(hedger.check(ask, 2, &mut rng), "{scope:?}: asking takes nothing");
+            hedger.charge(ask, 2);
+            assert!(!hedger.check(ask, 2, &mut rng), "{scope:?}");
+            assert_eq!(hedger.refused(), if shared { 1 } else { 2 }, "{scope:?}");
+        }
+    }
+
+    #[test]
+    fn memory_is_counted() {
+        for (scope, states) in [(Scope::Client, CLIENTS), (Scope::Fleet, 1)] {
+            let mut hedger = Hedger::new(&config(scope), CLIENTS);
+            let own = states as usize * (size_of::<Latencies>() + size_of::<RatioBudget>());
+            assert_eq!(
+                (hedger.bytes(), Hedger::initial_bytes(&config(scope), CLIENTS)),
+                (own, own as u64),
+                "{scope:?}"
+            );
+            for ms in 0..1_000 {
+                hedger.saw(SimTime::ZERO + Span::millis(37 * ms), ms as u32 % CLIENTS, Span::millis(ms));
+            }
+            let seen: usize = hedger.latencies.iter().map(Latencies::bytes).sum();
+            assert!(seen > 1_000, "{scope:?}: {seen}");
+            assert_eq!(hedger.bytes(), own + seen, "{scope:?}");
+        }
+    }
+}

@@ -102,18 +102,24 @@ impl Hints {
         self.triggers.contains(outcome)
     }
 
+    /// What the longest wait leaves of `hint`.
+    pub fn within_max(&self, hint: Span) -> Hinted {
+        match self.max {
+            Some(max) if hint > max => match self.over_max {
+                OverMax::Cap => Hinted::Wait(max),
+                OverMax::Backoff => Hinted::Backoff,
+                OverMax::Stop => Hinted::Stop,
+            },
+            _ => Hinted::Wait(hint),
+        }
+    }
+
     /// What `hint` makes of a wait that would be `backoff`, which is asked for only if it matters.
     pub fn wait(&self, hint: Span, backoff: impl FnOnce(&mut dyn Rng) -> Span, rng: &mut dyn Rng) -> Hinted {
-        let mut wait = hint;
-        if let Some(max) = self.max
-            && hint > max
-        {
-            match self.over_max {
-                OverMax::Cap => wait = max,
-                OverMax::Backoff => return Hinted::Backoff,
-                OverMax::Stop => return Hinted::Stop,
-            }
-        }
+        let mut wait = match self.within_max(hint) {
+            Hinted::Wait(wait) => wait,
+            other => return other,
+        };
         if self.at_least_backoff || self.beyond_backoff.is_some() || self.times_backoff.is_some() {
             let backoff = backoff(rng);
             let beyond = self.beyond_backoff.map_or(Span::MAX, |beyond| backoff + beyond);

@@ -105,7 +105,7 @@ pub trait Policy: fmt::Debug + Send + Sync {
         self.is_failure(failure.outcome)
     }
 
-    /// How long the server asks to wait, if that counts.
+    /// How long the server asks to wait, if that counts and as far as it does.
     fn hint(&self, _failure: &Failure) -> Option<Span> {
         None
     }
@@ -358,11 +358,16 @@ impl Policy for RetryPolicy {
     }
 
     fn is_retried(&self, failure: &Failure) -> bool {
-        self.is_retried_after(failure, self.read(failure))
+        let hint = self.read(failure);
+        let too_long = hint.is_some_and(|(hints, hint)| hints.within_max(hint) == Hinted::Stop);
+        !too_long && self.is_retried_after(failure, hint)
     }
 
     fn hint(&self, failure: &Failure) -> Option<Span> {
-        self.read(failure).map(|(_, hint)| hint)
+        match self.read(failure).map(|(hints, hint)| hints.within_max(hint)) {
+            Some(Hinted::Wait(wait)) => Some(wait),
+            Some(Hinted::Backoff | Hinted::Stop) | None => None,
+        }
     }
 
     fn is_failure(&self, outcome: Outcome) -> bool {

@@ -11,7 +11,7 @@ pub struct StepDraws<'a> {
     operation: u64,
     /// Attempts that the call has used up.
     used: u32,
-    /// Hedges that it has sent.
+    /// Hedges that have asked.
     hedges: u32,
     jitter: Option<KeyedRng>,
     gates: Option<KeyedRng>,

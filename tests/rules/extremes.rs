@@ -7,6 +7,7 @@ use simlab::distribution::Distribution;
 use simlab::experiment::memory_needed;
 use simlab::gate::breaker::ConsecutiveBreakerConfig;
 use simlab::gate::{GateConfig, GateRule, Scope};
+use simlab::hedge::{HedgeConfig, Trigger};
 use simlab::metrics::RunResult;
 use simlab::retry::{Backoff, RetryPolicy};
 use simlab::scenario::{Arrivals, Fates, Fault, Flapping, ProfilePoint, Scenario, ServerConfig};
@@ -146,6 +147,11 @@ fn memory_is_bounded() {
     let open = crowd(Arrivals::Poisson { rate: 100.0 });
     assert_eq!(stop(&open, &[breaker(Scope::Client)], limit), SimTime::ZERO);
     try_run(&open, tries(1), &[breaker(Scope::Fleet)]).unwrap();
+    let trigger = Trigger::Percentile { at: 0.5, window: Span::secs(30), min: Span::ZERO };
+    let hedge = HedgeConfig { trigger, ..HedgeConfig::after(Span::ZERO) };
+    let limits = Limits { memory: limit, interrupted: &AtomicBool::new(false) };
+    let stopped = sim::run(&open.clone().with_policy("p", tries(1), &[]).hedged(hedge), 0, 0, limits).unwrap_err();
+    assert_eq!(stopped, Stop::OutOfMemory { at: SimTime::ZERO, limit });
 }
 
 /// The results of all replications count, not only the state of the runs that go on at once.

@@ -13,11 +13,13 @@ pub(super) struct Hedging {
     calls: Vec<Hedged>,
     /// For when each timer is set.
     timers: Vec<SimTime>,
+    /// Bytes that the calls take beside their own size.
+    heap: usize,
 }
 
 impl Hedging {
     pub(super) fn new(config: &HedgeConfig, clients: u32) -> Hedging {
-        Hedging { hedger: Hedger::new(config, clients), calls: Vec::new(), timers: Vec::new() }
+        Hedging { hedger: Hedger::new(config, clients), calls: Vec::new(), timers: Vec::new(), heap: 0 }
     }
 
     /// The attempts of an operation that are open.
@@ -26,10 +28,8 @@ impl Hedging {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        // A list begins with four places, and doubles.
-        let places = (self.hedger.config().extra as usize + 1).next_power_of_two().max(4);
-        let each = size_of::<Hedged>() + size_of::<SimTime>() + places * size_of::<Open>();
-        self.hedger.bytes() + self.calls.capacity() * each
+        let (calls, timers) = (self.calls.capacity(), self.timers.capacity());
+        self.hedger.bytes() + calls * size_of::<Hedged>() + timers * size_of::<SimTime>() + self.heap
     }
 }
 
@@ -151,11 +151,15 @@ impl Run<'_> {
         let hedging = hedging(&mut self.hedging);
         hedging.timers[row_id as usize] = SimTime::NEVER;
         let cancels = hedging.hedger.config().losers == Losers::Cancel;
-        let losers = hedging.calls[row_id as usize].take_open();
+        let hedged = &mut hedging.calls[row_id as usize];
+        let (tries, losers) = (hedged.tries(), hedged.take_open());
+        if let (Verdict::Failed(_), Some(gate)) = (verdict, hedged.gave_up_for()) {
+            self.recorder.refusal_was_fatal(self.gates.config(gate).rule.refusal(), measured);
+        }
         for open in &losers {
             self.recorder.attempt_ended(self.now, operation, open.attempt, Outcome::Cancelled, measured);
         }
-        self.end(row_id, verdict);
+        self.end_after(row_id, tries, verdict);
         for open in losers.iter().filter(|_| cancels) {
             self.give_up(operation, row_id, *open);
         }
@@ -238,16 +242,21 @@ impl Run<'_> {
         let hedged = &mut hedging.calls[row_id as usize];
         let measured = self.recorder.measured(row.start);
         let (opened, refused) = (self.gates.counts().breaker_opened, hedging.hedger.refused());
-        let hedges = hedged.sent() - row.call.attempts();
-        let mut draws = StepDraws::of_hedge(&self.streams, row.operation, row.call.used(), hedges);
+        let had = hedged.heap_bytes();
+        let mut draws = StepDraws::of_hedge(&self.streams, row.operation, row.call.used(), hedged.asked());
         let mut rules =
             Rules { policy: self.policy, gates: &mut self.gates, held: &mut self.held[0], client: row.client };
         let mut parties = Parties { call: &mut row.call, rules: &mut rules, hedger: &mut hedging.hedger };
         let answer = ask(self.now, hedged, &mut parties, &mut draws);
-        let is_over = row.call.verdict().is_some() && !hedged.take_refused();
+        let (hedge_refused, is_over) = (hedged.take_refused(), row.call.verdict().is_some());
+        hedging.heap = hedging.heap + hedged.heap_bytes() - had;
         if measured {
             self.recorder.breakers_opened(self.gates.counts().breaker_opened - opened);
             self.recorder.hedges_refused(hedging.hedger.refused() - refused);
+        }
+        if let Some(gate) = hedge_refused {
+            self.recorder.refused(self.gates.config(gate).rule.refusal(), measured, false);
+            self.at_once.attempt(self.now, row_id);
         }
         if self.count_refusal(measured, is_over) {
             self.at_once.attempt(self.now, row_id);

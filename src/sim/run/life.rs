@@ -290,11 +290,17 @@ impl Run<'_> {
 
     /// An operation has ended for its client.
     #[inline(always)]
-    pub(super) fn end(&mut self, row_id: u32, verdict: Verdict) {
+    fn end(&mut self, row_id: u32, verdict: Verdict) {
+        self.end_after(row_id, self.rows[row_id].call.attempts(), verdict);
+    }
+
+    /// The same, after so many attempts that were no hedges.
+    #[inline(always)]
+    pub(super) fn end_after(&mut self, row_id: u32, tries: u32, verdict: Verdict) {
         let row = &self.rows[row_id];
         let (client, operation, start) = (row.client, row.operation, row.start);
         let measured = self.recorder.measured(start);
-        self.recorder.operation_ended(self.now, start, row.call.attempts(), verdict, measured);
+        self.recorder.operation_ended(self.now, start, tries, verdict, measured);
         if row.in_flight == 0 {
             self.release(row_id);
         }

@@ -246,3 +246,23 @@ impl HedgeBudget {
         RatioBudgetConfig::new(Tokens::new(self.ratio.0), self.min_rate.per_second, self.window.span())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn built(text: &str) -> HedgeConfig {
+        toml::from_str::<HedgeChoice>(text).expect(text).build()
+    }
+
+    /// What is not said is what the contract says.
+    #[test]
+    fn defaults() {
+        let budget = |seconds| Some(RatioBudgetConfig::new(Tokens::new(0.5), 0.0, Span::secs(seconds)));
+        let fixed = HedgeConfig { budget: budget(10), ..HedgeConfig::after(Span::millis(50)) };
+        assert_eq!(built("fixed = { delay = '50ms', budget = { ratio = 0.5 } }"), fixed);
+        let trigger = Trigger::Percentile { at: 0.95, window: Span::secs(30), min: Span::millis(1) };
+        let percentile = HedgeConfig { trigger, ..HedgeConfig::after(Span::ZERO) };
+        assert_eq!(built("percentile = { at = '95%' }"), percentile);
+    }
+}
