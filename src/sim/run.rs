@@ -89,8 +89,10 @@ struct Run<'a> {
     outputs: Vec<Output>,
     faults: FaultClock<'a>,
     gates: GateChain,
-    /// What the gates hold for each call, by the operation's place; one for all where there are no gates.
+    /// What the gates hold for each call, by the operation's place; nothing where there are no gates.
     held: Vec<Held>,
+    /// What stands in its place then, and where several attempts of a call may be open.
+    desk: Held,
     /// What hedging needs, where the policy hedges.
     hedging: Option<hedged::Hedging>,
     demand: OpenLoop<'a>,
@@ -200,7 +202,8 @@ impl<'a> Run<'a> {
             outputs: Vec::new(),
             faults,
             gates: GateChain::new(&config.gates, scenario.clients),
-            held: vec![Held::default()],
+            held: Vec::new(),
+            desk: Held::default(),
             hedging: config.hedge.as_ref().map(|hedge| hedged::Hedging::new(hedge, scenario.clients)),
             demand: OpenLoop::new(scenario, seed),
             next_start: None,

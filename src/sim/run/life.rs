@@ -41,8 +41,7 @@ impl Run<'_> {
         if !self.gates.is_empty() && self.held.len() <= row_id as usize {
             self.held.resize(row_id as usize + 1, Held::default());
         }
-        let place = if self.gates.is_empty() { 0 } else { row_id as usize };
-        let held = &mut self.held[place];
+        let held = if self.gates.is_empty() { &mut self.desk } else { &mut self.held[row_id as usize] };
         let opened = self.gates.counts().breaker_opened;
         let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held, client };
         let mut draws = StepDraws::new(&self.streams, operation, 0);
@@ -259,8 +258,7 @@ impl Run<'_> {
     fn decide(&mut self, row_id: u32, reply: Option<Failure>) -> Action {
         let row = &mut self.rows[row_id];
         let mut draws = StepDraws::new(&self.streams, row.operation, row.call.used());
-        let place = if self.gates.is_empty() { 0 } else { row_id as usize };
-        let held = &mut self.held[place];
+        let held = if self.gates.is_empty() { &mut self.desk } else { &mut self.held[row_id as usize] };
         let opened = self.gates.counts().breaker_opened;
         let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held, client: row.client };
         let action = match reply {
