@@ -244,8 +244,7 @@ impl Run<'_> {
         let (opened, refused) = (self.gates.counts().breaker_opened, hedging.hedger.refused());
         let had = hedged.heap_bytes();
         let mut draws = StepDraws::of_hedge(&self.streams, row.operation, row.call.used(), hedged.asked());
-        let mut rules =
-            Rules { policy: self.policy, gates: &mut self.gates, held: &mut self.desk, client: row.client };
+        let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held: &mut self.desk, client: row.client };
         let mut parties = Parties { call: &mut row.call, rules: &mut rules, hedger: &mut hedging.hedger };
         let answer = ask(self.now, hedged, &mut parties, &mut draws);
         let (hedge_refused, is_over) = (hedged.take_refused(), row.call.verdict().is_some());
