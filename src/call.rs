@@ -13,7 +13,7 @@ use rand::{Rng, TryRng};
 use crate::gate::{Admission, Ask, Ended, GateChain, GateOutcome, Moment, OnRefusal, Permits};
 use crate::protocol::{Failure, Outcome};
 use crate::retry::{AtLimit, Decision, GiveUp, History, Policy};
-use crate::units::SimTime;
+use crate::units::{SimTime, Span};
 
 /// What the driver must do next. There is always exactly one thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,7 +203,7 @@ impl Call {
             self.tell_gates(now, reply.outcome, rules);
         }
         if reply.outcome.is_success() {
-            return self.finish(Verdict::Succeeded);
+            return self.finish(now, Verdict::Succeeded, rules);
         }
         self.failed(now, &reply, rules, draws)
     }
@@ -218,7 +218,7 @@ impl Call {
         draws: &mut impl Draws,
     ) -> Action {
         if now >= self.deadline && self.is_over(now, rules.policy) {
-            return self.finish(Verdict::Failed(GiveUp::Deadline));
+            return self.finish(now, Verdict::Failed(GiveUp::Deadline), rules);
         }
         let decision = rules.policy.on_failure(reply, &mut self.history, draws.jitter());
         self.decided(now, decision, rules, draws)
@@ -234,14 +234,14 @@ impl Call {
         draws: &mut impl Draws,
     ) -> Action {
         let until = match decision {
-            Decision::GiveUp(reason) => return self.finish(Verdict::Failed(reason)),
+            Decision::GiveUp(reason) => return self.finish(now, Verdict::Failed(reason), rules),
             Decision::RetryAfter(wait) => now + wait,
             // Gates that have heard of the failure, as beside hedges, are asked.
             Decision::Again if !rules.gates.is_empty() && rules.held.after != Outcome::Open => now,
             Decision::Again => return self.wait(now, Next::Again),
         };
         let Some(until) = self.allowed(until, rules.policy) else {
-            return self.finish(Verdict::Failed(GiveUp::Deadline));
+            return self.finish(now, Verdict::Failed(GiveUp::Deadline), rules);
         };
         match self.ask(Moment::Retry, now, false, rules, draws) {
             Admission::Refused(gate) => self.refused(now, gate, Next::Retry, rules, draws),
@@ -283,7 +283,10 @@ impl Call {
         match self.state {
             State::Open => rules.gates.on_abandon(rules.client, &rules.held.permits, self.numbered()),
             State::Waiting(next) => self.not_awaited(next, rules),
-            State::Done(_) | State::Abandoned => {}
+            State::Done(_) | State::Abandoned => return,
+        }
+        if self.attempts() > 0 {
+            rules.gates.on_call_end(rules.client, &rules.held.permits, None);
         }
         self.state = State::Abandoned;
     }
@@ -326,7 +329,7 @@ impl Call {
             // This is no wait between attempts: a limit on retries leaves it alone.
             Admission::NotBefore(until) if self.too_late(until) && self.is_end(until, rules.policy) => {
                 self.not_sent(rules);
-                return self.finish(Verdict::Failed(GiveUp::Deadline));
+                return self.finish(now, Verdict::Failed(GiveUp::Deadline), rules);
             }
             Admission::NotBefore(until) => {
                 rules.gates.reserve(now, rules.client);
@@ -376,7 +379,7 @@ impl Call {
         if next == Next::Send {
             self.not_sent(rules);
         }
-        self.finish(Verdict::Failed(gives_up))
+        self.finish(now, Verdict::Failed(gives_up), rules)
     }
 
     /// What was to be sent now is not. If it was a retry, gates have let it pass when it was decided on.
@@ -455,9 +458,26 @@ impl Call {
         Action::WakeAt(until)
     }
 
-    fn finish(&mut self, verdict: Verdict) -> Action {
+    #[inline(always)]
+    fn finish(&mut self, now: SimTime, verdict: Verdict, rules: &mut Rules) -> Action {
         self.state = State::Done(verdict);
+        if !rules.gates.is_empty() && rules.gates.hears_calls() {
+            self.tell_of_call(now, verdict, rules);
+        }
         Action::Finish(verdict)
+    }
+
+    /// The call has ended: gates around it learn how its last attempt did. Without an attempt they have admitted nothing.
+    #[inline(never)]
+    fn tell_of_call(&self, now: SimTime, verdict: Verdict, rules: &mut Rules) {
+        if self.attempts() == 0 {
+            return;
+        }
+        let reply = if verdict == Verdict::Succeeded { Outcome::OK } else { rules.held.after };
+        let failed = rules.policy.is_failure(reply);
+        let outcome = if failed { GateOutcome::Failure } else { GateOutcome::Success };
+        let ended = Ended { now, outcome, reply, attempt: 1, took: Span::ZERO };
+        rules.gates.on_call_end(rules.client, &rules.held.permits, Some(ended));
     }
 }
 
@@ -483,7 +503,7 @@ mod tests {
     use crate::gate::budget::{TokenBudgetConfig, Tokens};
     use crate::gate::concurrency::{ConcurrencyConfig, Hold, MostRetries};
     use crate::gate::limiter::{OnLimit, RateLimiterConfig};
-    use crate::gate::{GateConfig, GateRule, Scope};
+    use crate::gate::{Around, GateConfig, GateRule, Scope};
     use crate::retry::{AtLimit, Backoff, Free, Limits, OutcomeClass, OutcomeSet, RetryFor, RetryPolicy};
     use crate::rng::{KeyedRng, Purpose};
     use crate::units::Span;
@@ -632,6 +652,59 @@ mod tests {
         let hurried = RetryPolicy { deadline: Some(Span::secs(2)), ..free(9, true) };
         check(&hurried, &[], &[(1, refused.1), (1, refused.1)], "1@0 2@1 Failed(Deadline)@2");
         check(&hurried, &[limiter(60, OnLimit::Refuse)], &[(1, refused.1), (9, None)], "1@0 2@1 Failed(Deadline)@2");
+    }
+
+    /// A gate around the call is asked about its first attempt, and hears how the call ends.
+    #[test]
+    fn gates_may_stand_around_the_call() {
+        let around = |gate: GateConfig| GateConfig { around: Around::Call, ..gate };
+        let ok_at_last = [(0, ERROR), (0, ERROR), (0, OK)];
+        // A token for the call, and none for its retries.
+        check(&policy(), &[around(limiter(60, OnLimit::Refuse))], &ok_at_last, "1@0 2@1 3@2 Succeeded@2");
+        check(&policy(), &[limiter(60, OnLimit::Refuse)], &ok_at_last, "1@0 Failed(Gate(0))@1");
+        // Beside one inside of the retries, of the same moment.
+        let both = [around(limiter(60, OnLimit::Refuse)), breaker(60)];
+        check(&policy(), &both, &ok_at_last, "1@0 2@1 Failed(Gate(1))@2");
+        // Opens at the second failure: those of two calls, and not of two attempts. An abandoned probe gives its place back.
+        let calls = [
+            (&[ERROR; 4][..], "AttemptsExhausted"),
+            (&[ERROR, OK], "Succeeded"),
+            (&[ERROR; 4], "AttemptsExhausted"),
+            (&[Some(Outcome::Status(400))], "NotRetryable"),
+            (&[ERROR; 4], "AttemptsExhausted"),
+            (&[ERROR; 4], "AttemptsExhausted"),
+            (&[OK], "Gate(0)"),
+        ];
+        let rule = ConsecutiveBreakerConfig::new(2, Span::secs(60), 1);
+        let breaker = around(GateConfig::new(GateRule::ConsecutiveBreaker(rule), Scope::Client));
+        let policy = RetryPolicy { backoff: Backoff::none(), ..policy() };
+        let mut gates = GateChain::new(&[breaker], 1);
+        let mut held = Held::default();
+        let mut draws = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
+        let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0 };
+        let now = SimTime::ZERO;
+        for (outcomes, expected) in calls {
+            let (mut call, mut action) = Call::start(now, &mut rules, &mut draws);
+            let mut outcomes = outcomes.iter().flatten();
+            let verdict = loop {
+                action = match action {
+                    Action::Send { .. } => {
+                        let outcome = outcomes.next().expect("an outcome");
+                        call.on_outcome(now, Failure::new(*outcome), &mut rules, &mut draws)
+                    }
+                    Action::WakeAt(_) => call.on_wake(now, &mut rules, &mut draws),
+                    Action::Finish(verdict) => break format!("{verdict:?}"),
+                }
+            };
+            assert!(verdict.contains(expected), "{verdict}, not {expected}");
+        }
+        let later = now + Span::secs(60);
+        let (mut probe, _) = Call::start(later, &mut rules, &mut draws);
+        let (_, second) = Call::start(later, &mut rules, &mut draws);
+        assert_eq!(second, Action::Finish(Verdict::Failed(GiveUp::Gate(0))), "the probe is out");
+        probe.abandon(&mut rules);
+        let (_, next) = Call::start(later, &mut rules, &mut draws);
+        assert!(matches!(next, Action::Send { attempt: 1, .. }), "the probe came back: {next:?}");
     }
 
     /// What is sent once more is the same attempt for gates: it keeps its place, and its success is that of a first attempt.

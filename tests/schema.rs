@@ -58,7 +58,7 @@ fn every_scenario_is_valid() {
 }
 
 /// Codes of mistakes that no schema sees: names and sums across tables, orders of values, numbers that are too large for the simulator.
-const BEYOND: [&str; 16] = [
+const BEYOND: [&str; 17] = [
     "unknown-name",
     "which-server",
     "window-empty",
@@ -69,6 +69,7 @@ const BEYOND: [&str; 16] = [
     "no-retries",
     "without-effect",
     "lingers-for-ever",
+    "misplaced",
     "nothing-measured",
     "too-many-operations",
     "unknown-metric",
@@ -78,7 +79,7 @@ const BEYOND: [&str; 16] = [
 ];
 /// Files whose only mistake is one between values of one table, in the number that a text says, in a file of values, or in the changed world of
 /// a row.
-const RELATIONS: [&str; 23] = [
+const RELATIONS: [&str; 24] = [
     "uniform-order",
     "lognormal-order",
     "jitter-range",
@@ -91,6 +92,7 @@ const RELATIONS: [&str; 23] = [
     "breaker-never-opens",
     "limiter-never-refuses",
     "hedge-never",
+    "around-slow",
     "hedge-scope",
     "hedge-percentile-100",
     "breaker-ignored-failure",

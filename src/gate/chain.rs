@@ -8,7 +8,7 @@ use super::concurrency::Concurrency;
 use super::cubic::CubicLimiter;
 use super::limiter::RateLimiter;
 use super::throttle::AdaptiveThrottle;
-use super::{Answer, Ask, Ended, Gate, GateConfig, GateRule, Hears, Moment, Permit, Scope};
+use super::{Answer, Around, Ask, Ended, Gate, GateConfig, GateRule, Hears, Moment, Permit, Scope};
 use crate::units::SimTime;
 
 /// Most gates one policy can have: a budget, a throttle, a limiter, a breaker, and a limit on retries at once.
@@ -171,12 +171,20 @@ macro_rules! with {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Numbers(u8);
 
-const _: () = assert!(MOST_GATES <= 8, "each gate has a bit");
+const _: () = assert!(MOST_GATES < 8, "each gate has a bit, and one is left");
+
+/// Set where some of the gates are not asked about all attempts: then they are never treated as the only one.
+const SOME_ONCE: u8 = 1 << 7;
 
 impl Numbers {
     /// The numbers of those gates of which something is true.
     fn of<'a>(gates: &'a [Gates], is_true: impl Fn(&'a Gates) -> bool) -> Numbers {
         Numbers(gates.iter().enumerate().map(|(number, gate)| u8::from(is_true(gate)) << number).sum())
+    }
+
+    /// Those that are not among `others`.
+    fn without(self, others: Numbers) -> Numbers {
+        Numbers(self.0 & !others.0)
     }
 
     /// True if there is exactly one.
@@ -256,7 +264,11 @@ pub struct GateChain {
     configs: Vec<GateConfig>,
     /// Those asked when a retry is decided on, those asked when an attempt is sent, and both.
     asked: [Numbers; 3],
+    /// Those around the call, which are asked about first attempts only.
+    around: Numbers,
     listeners: Listeners,
+    /// Those around the call that want to know how it ends.
+    call_ends: Numbers,
     counts: GateCounts,
     refusal: Option<u8>,
 }
@@ -271,9 +283,18 @@ impl GateChain {
             let number = |(number, config): (usize, &GateConfig)| u8::from(config.rule.moment() == moment) << number;
             Numbers(configs.iter().enumerate().map(number).sum())
         };
+        let around = |(number, config): (usize, &GateConfig)| u8::from(config.around == Around::Call) << number;
+        let around = Numbers(configs.iter().enumerate().map(around).sum());
+        let mut asked = [at(Moment::Retry), at(Moment::Send), Numbers::of(&gates, |_| true).without(around)];
+        asked[Moment::Send as usize].0 |= if around == Numbers(0) { 0 } else { SOME_ONCE };
+        let mut listeners = Listeners::of(&gates, hears);
+        let call_ends = Numbers(listeners.ends.0 & around.0);
+        listeners.ends = listeners.ends.without(around);
         GateChain {
-            asked: [at(Moment::Retry), at(Moment::Send), Numbers::of(&gates, |_| true)],
-            listeners: Listeners::of(&gates, hears),
+            asked,
+            around,
+            listeners,
+            call_ends,
             gates,
             configs: configs.to_vec(),
             counts: GateCounts::default(),
@@ -392,6 +413,12 @@ impl GateChain {
         permits: &mut Permits,
         rng: &mut dyn Rng,
     ) -> Admission {
+        let asked = if asked.0 & SOME_ONCE == 0 {
+            asked
+        } else {
+            let later = if ask.attempt > 1 { self.around } else { Numbers(0) };
+            asked.without(Numbers(SOME_ONCE)).without(later)
+        };
         let mut not_before = None;
         for number in asked {
             match with!(&mut self.gates[number], client, |gate, terms| gate.ask(ask, terms, rng, &mut self.counts)) {
@@ -479,6 +506,22 @@ impl GateChain {
     pub fn on_abandon(&mut self, client: u32, permits: &Permits, attempt: u32) {
         for number in self.listeners.ends {
             with!(&mut self.gates[number], |shared| shared.of(client).0.on_abandon(permits[number], attempt));
+        }
+    }
+
+    /// True if a gate around calls wants to know how they end.
+    #[inline(always)]
+    pub fn hears_calls(&self) -> bool {
+        self.call_ends != Numbers(0)
+    }
+
+    /// A call ended of which an attempt was sent; `None`: nobody knows how.
+    pub fn on_call_end(&mut self, client: u32, permits: &Permits, ended: Option<Ended>) {
+        for number in self.call_ends {
+            match ended {
+                Some(ended) => self.tell_of_end(number, client, permits[number], ended),
+                None => with!(&mut self.gates[number], |shared| shared.of(client).0.on_abandon(permits[number], 1)),
+            }
         }
     }
 

@@ -43,6 +43,16 @@ pub enum OnRefusal {
     Retry,
 }
 
+/// What it stands around.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Around {
+    /// Each attempt, inside of the retries: it is asked about all of them, and hears how they end.
+    #[default]
+    Attempt,
+    /// The call with all its retries: it is asked about the first attempt only, and hears how the call ends.
+    Call,
+}
+
 /// A gate as configured. The names are those of scenario files.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GateConfig {
@@ -52,12 +62,14 @@ pub struct GateConfig {
     pub scope: Scope,
     /// What its refusal does to a call.
     pub on_refusal: OnRefusal,
+    /// What it stands around; the call only if it is asked at sending, and its refusal ends the call.
+    pub around: Around,
 }
 
 impl GateConfig {
     /// A gate whose refusal ends the call.
     pub fn new(rule: GateRule, scope: Scope) -> GateConfig {
-        GateConfig { rule, scope, on_refusal: OnRefusal::Fail }
+        GateConfig { rule, scope, on_refusal: OnRefusal::Fail, around: Around::Attempt }
     }
 }
 

@@ -204,7 +204,8 @@ proptest! {
             other => other,
         };
         let hedge = Some(HedgeConfig { trigger, extra: hedge.extra.max(1), budget: Some(budget), ..hedge });
-        let result = run(&Case { warmup: Span::ZERO, hedge, ..case }.scenario());
+        let gates = worlds::inside(&case.gates);
+        let result = run(&Case { warmup: Span::ZERO, gates, hedge, ..case }.scenario());
         let of = |name| value(&result, name);
         let first = of("attempts") - of("retries") - of("hedges");
         prop_assert!(of("hedges") <= ratio * first + 1e-6, "{} hedges of {} calls", of("hedges"), first);
@@ -223,7 +224,8 @@ proptest! {
         };
         let faults = case.faults.iter().map(|fault| Fault { added_latency: Distribution::ZERO, ..fault.clone() }).collect();
         // Gates are asked of free retries beside hedges.
-        let plain = Case { arrivals, server, faults, hedge: None, ..case.all_counted() };
+        let gates = worlds::inside(&case.gates);
+        let plain = Case { arrivals, server, faults, gates, hedge: None, ..case };
         let never = HedgeConfig { on_failure: OnFailure::End, ..HedgeConfig::after(Span::MAX) };
         let hedged = Case { hedge: Some(never), ..plain.clone() };
         let (plain, hedged) = (run(&plain.scenario()), run(&hedged.scenario()));

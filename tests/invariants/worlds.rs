@@ -13,7 +13,7 @@ use simlab::gate::concurrency::{ConcurrencyConfig, Hold, MostRetries};
 use simlab::gate::cubic::CubicLimiterConfig;
 use simlab::gate::limiter::{OnLimit, RateLimiterConfig};
 use simlab::gate::throttle::AdaptiveThrottleConfig;
-use simlab::gate::{GateConfig, GateRule, OnRefusal, Scope};
+use simlab::gate::{Around, GateConfig, GateRule, Moment, OnRefusal, Scope};
 use simlab::hedge::{HedgeConfig, Losers, OnFailure, Trigger};
 use simlab::protocol::{Method, Outcome};
 use simlab::retry::{
@@ -87,6 +87,10 @@ pub fn case() -> impl Strategy<Value = Case> {
         // What lingers after its time-out has a deadline at which it ends.
         let ends = policy.timeout.is_some() && policy.deadline.is_some();
         let hedge = hedge.filter(|hedge: &HedgeConfig| hedge.trigger != Trigger::Timeout || ends);
+        // Without hedges, what is asked at sending may stand around the call instead: here, of every other client number.
+        let outside = hedge.is_none() && clients % 2 == 0;
+        let gates: Vec<GateConfig> =
+            gates.into_iter().map(|gate| if outside { around_call(gate) } else { gate }).collect();
         let (warmup, drain) = (Span::millis(warmup), Span::millis(drain));
         Case { seed, clients, warmup, drain, arrivals, method, server, faults, policy, gates, hedge }
     })
@@ -317,6 +321,19 @@ pub fn scope() -> impl Strategy<Value = Scope> {
     prop_oneof![Just(Scope::Client), Just(Scope::Fleet)]
 }
 
+/// The gate around the call, if it can be there.
+fn around_call(gate: GateConfig) -> GateConfig {
+    let may = gate.on_refusal == OnRefusal::Fail
+        && !matches!(gate.rule, GateRule::Concurrency(_) | GateRule::CubicLimiter(_))
+        && gate.rule.moment() == Moment::Send;
+    if may { GateConfig { around: Around::Call, ..gate } } else { gate }
+}
+
+/// All gates around attempts, as beside hedges.
+pub fn inside(gates: &[GateConfig]) -> Vec<GateConfig> {
+    gates.iter().map(|gate| GateConfig { around: Around::Attempt, ..gate.clone() }).collect()
+}
+
 /// Hedging of any kind.
 pub fn hedge() -> impl Strategy<Value = HedgeConfig> {
     let percentile = (0.01f64..0.99, 100u64..20_000).prop_map(|(at, ms)| Trigger::Percentile {
@@ -372,7 +389,7 @@ pub fn gates() -> impl Strategy<Value = Vec<GateConfig>> {
     (rules, scope(), any::<bool>()).prop_map(|((budget, throttle, limiter, breaker, concurrency), scope, retry)| {
         let on_refusal = if retry { OnRefusal::Retry } else { OnRefusal::Fail };
         let rules = [budget, throttle, limiter, breaker, concurrency];
-        rules.into_iter().flatten().map(|rule| GateConfig { rule, scope, on_refusal }).collect()
+        rules.into_iter().flatten().map(|rule| GateConfig { on_refusal, ..GateConfig::new(rule, scope) }).collect()
     })
 }
 

@@ -1,12 +1,14 @@
 //! What happens to an attempt: order at one instant, the path, faults.
 
 use simlab::distribution::Distribution;
+use simlab::gate::breaker::ConsecutiveBreakerConfig;
+use simlab::gate::{Around, GateConfig, GateRule, Scope};
 use simlab::protocol::Outcome;
 use simlab::retry::{Backoff, OutcomeClass, OutcomeSet, RetryAfter, RetryPolicy};
-use simlab::scenario::{AbandonedWork, Arrivals, Discipline, Fates, Fault, RateLimit, ServerConfig};
+use simlab::scenario::{AbandonedWork, Arrivals, Discipline, Fates, Fault, RateLimit, Scenario, ServerConfig};
 use simlab::units::{SimTime, Span};
 
-use super::{MS, at, burst, check, constant, fault, one_worker, run, tries};
+use super::{MS, at, burst, check, constant, fault, one_worker, run, tries, try_run};
 
 /// A reply due exactly at the time-out counts, over the network too; one nanosecond later it does not.
 #[test]
@@ -322,4 +324,21 @@ fn capacity_on_paper() {
     assert_eq!(scenario.capacity_at(at(10)), Some(1_000.0));
     scenario.faults[0].slowdown = 0.0;
     assert_eq!(scenario.capacity_at(at(5)), None);
+}
+
+/// A breaker inside of the retries opens at the first attempt, and one around the call at the end of the first call.
+#[test]
+fn gates_around_the_call() {
+    let down = ServerConfig { fates: Fates { errors: vec![(503, 1.0)], ..Fates::default() }, ..one_worker() };
+    let scenario = Scenario::new(MS(2_000), Arrivals::Constant { rate: 1.0 }, down);
+    let rule = GateRule::ConsecutiveBreaker(ConsecutiveBreakerConfig::new(1, Span::secs(60), 1));
+    let inside = GateConfig::new(rule, Scope::Client);
+    let outside = GateConfig { around: Around::Call, ..inside.clone() };
+    for (case, gate, attempts, cost, untried) in
+        [("inside", inside, 1.0, 2.0, 1.0), ("outside", outside, 3.0, 1.0, 1.0)]
+    {
+        let result = try_run(&scenario, tries(3), &[gate]).expect("the run comes to its end");
+        check(case, &result, &[("operations", 2.0), ("attempts", attempts), ("breaker_opened", 1.0)]);
+        check(case, &result, &[("failed_by_breaker", cost), ("failed_without_attempt", untried)]);
+    }
 }

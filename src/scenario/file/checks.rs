@@ -263,6 +263,15 @@ fn policies(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
             errors.push(Diagnostic::error("without-effect", title, place, label.to_owned()));
         }
     }
+    for Named { name, table } in &parts.policies {
+        if let Some((key, why)) = table.misplaced_around() {
+            let title = format!("the `{key}` of policy `{name}` cannot stand around the call");
+            let place = tree::key_place(root, &["policy", name, key]);
+            errors.push(
+                Diagnostic::error("misplaced", title, place, why).help("`around = \"attempt\"`, or leave it out"),
+            );
+        }
+    }
     for Named { name, .. } in parts.policies.iter().filter(|policy| policy.table.lingers_for_ever()) {
         let title = format!("policy `{name}` keeps attempts open after their time-out, and nothing ends them");
         let place = tree::key_place(root, &["policy", name, "hedge"]);

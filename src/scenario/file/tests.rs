@@ -236,6 +236,10 @@ inclusive = false
 preset = "got"
 [policy.h]
 hedge.percentile = { at = "90%", window = "30s", min = "2ms", extra = 1, on_failure = "next", losers = "cancel", budget = { ratio = "10%", min_rate = "1/s", window = "10s" }, scope = "client" }
+[policy.j]
+attempts = 2
+breaker.consecutive = { failures = 5, open = "30s" }
+throttle.adaptive = {}
 [policy.i]
 attempts = 2
 timeout = "1s"
@@ -502,6 +506,10 @@ policy.h.hedge.percentile.budget.min_rate = "2/s"
 policy.h.hedge.percentile.budget.window = "11s"
 policy.h.hedge.percentile.scope = "fleet"
 policy.i.hedge.timeout.losers = "run"
+policy.q.breaker.rate.around = "call"
+policy.r.limiter.rate.around = "call"
+policy.j.breaker.consecutive.around = "call"
+policy.j.throttle.adaptive.around = "call"
 "#;
 
 /// No key is read and then ignored: each changes the question, and what is printed of it.
@@ -539,6 +547,8 @@ fn every_key_counts() {
     // A backoff put together is the same wherever it stands.
     let of_c = |path: &str| path.contains("backoff.custom") || path.contains(".curve.") || path.contains(".jitter.");
     missing.retain(|path| !path.starts_with("policy.c") || of_c(path));
+    // Of `j` nothing that others have not.
+    missing.retain(|path| !path.starts_with("policy.j."));
     // Of `h` and `i`, how they hedge.
     missing.retain(|path| !(path.starts_with("policy.h.") || path.starts_with("policy.i.")) || path.contains("hedge"));
     // What the preset of `u` gives it.

@@ -14,7 +14,7 @@ use super::gate::{BreakerChoice, BudgetChoice, ConcurrencyTable, LimiterChoice, 
 use super::hedge::HedgeChoice;
 use super::hint::RetryAfterChoice;
 use super::limits::{self, FreeRetries, RetriesFor, RetryForChoice};
-use crate::gate::{GateConfig, OnRefusal};
+use crate::gate::{Around, GateConfig, OnRefusal};
 use crate::protocol::Method;
 use crate::retry::{KeyMode, OutcomeClass, RetryPolicy};
 use crate::scenario::PolicyConfig;
@@ -339,15 +339,33 @@ impl PolicyTable {
         }
     }
 
-    /// The keys of gates that let a call try again after a refusal.
-    pub fn tries_again(&self) -> Vec<&'static str> {
-        let gates = [
+    /// The policy's keys of gates, with what they are.
+    fn gates_by_key(&self) -> [(&'static str, Option<GateConfig>); 5] {
+        [
             ("breaker", self.breaker.as_ref().map(BreakerChoice::build)),
             ("budget", self.budget.as_ref().map(BudgetChoice::build)),
             ("throttle", self.throttle.as_ref().map(ThrottleChoice::build)),
             ("limiter", self.limiter.as_ref().map(LimiterChoice::build)),
             ("concurrency", self.concurrency.as_ref().map(ConcurrencyTable::build)),
-        ];
+        ]
+    }
+
+    /// The key of a gate around the call that cannot be there, and why not.
+    pub fn misplaced_around(&self) -> Option<(&'static str, &'static str)> {
+        let gates = self.gates_by_key();
+        let around = |gate: &GateConfig| gate.around == Around::Call;
+        let mut placed =
+            gates.iter().filter_map(|(key, gate)| Some((*key, gate.as_ref().filter(|gate| around(gate))?)));
+        placed.find_map(|(key, gate)| match gate.on_refusal {
+            OnRefusal::Retry => Some((key, "outside of the retries a refusal cannot be retried")),
+            OnRefusal::Fail if self.hedge.is_some() => Some((key, "beside hedges, gates stand around attempts only")),
+            OnRefusal::Fail => None,
+        })
+    }
+
+    /// The keys of gates that let a call try again after a refusal.
+    pub fn tries_again(&self) -> Vec<&'static str> {
+        let gates = self.gates_by_key();
         let again = |gate: &Option<GateConfig>| gate.as_ref().is_some_and(|gate| gate.on_refusal == OnRefusal::Retry);
         gates.iter().filter(|(_, gate)| again(gate)).map(|(key, _)| *key).collect()
     }

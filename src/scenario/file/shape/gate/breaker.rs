@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::open::OpenChoice;
-use super::{RefusalName, ScopeName, gate};
+use super::{AroundName, RefusalName, ScopeName, gate_around};
 use crate::gate::breaker::{
     CircuitRules, ConsecutiveBreakerConfig, Judge, RateBreakerConfig, RateWindow, SlowCalls, Stale, Threshold, Verdict,
 };
@@ -156,6 +156,9 @@ struct ConsecutiveBreakerKeys {
     /// What a refusal does to the call. Default: `"fail"`.
     #[serde(default)]
     on_refusal: RefusalName,
+    /// What it stands around: each attempt, or the call, of which it hears the end. Default: `"attempt"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    around: Option<AroundName>,
 }
 
 impl TryFrom<ConsecutiveBreakerKeys> for ConsecutiveBreaker {
@@ -255,6 +258,9 @@ struct RateBreakerKeys {
     /// What a refusal does to the call. Default: `"fail"`.
     #[serde(default)]
     on_refusal: RefusalName,
+    /// What it stands around: each attempt, or the call, of which it hears the end. Default: `"attempt"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    around: Option<AroundName>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -315,6 +321,9 @@ impl TryFrom<RateBreakerKeys> for RateBreaker {
             return Err(format!("`failures` ({}) is above `calls` ({most}): it would never open", failures.0));
         }
         check_successes(keys.successes, keys.probes)?;
+        if keys.around == Some(AroundName::Call) && keys.slow_call.is_some() {
+            return Err("`slow_call` is about attempts, which a breaker with `around = \"call\"` does not see".into());
+        }
         check_ignore(keys.ignore.as_ref(), keys.failures_are.as_ref(), keys.slow_call.is_some())?;
         if keys.successes.is_some() && keys.verdict.is_some_and(|verdict| verdict != VerdictName::All) {
             return Err("`successes` needs `verdict = \"all\"`: otherwise something else closes it".into());
@@ -369,7 +378,7 @@ impl BreakerChoice {
                         keys.ignore.as_ref(),
                     ),
                 });
-                gate(rule, keys.scope, keys.on_refusal)
+                gate_around(rule, keys.scope, keys.on_refusal, keys.around)
             }
             BreakerChoice::Rate(RateBreaker { keys, threshold, window, min_calls, judge }) => {
                 let slow = keys.slow_call.map(|above| SlowCalls {
@@ -393,7 +402,7 @@ impl BreakerChoice {
                     ),
                     slow,
                 });
-                gate(rule, keys.scope, keys.on_refusal)
+                gate_around(rule, keys.scope, keys.on_refusal, keys.around)
             }
         }
     }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{RefusalName, ScopeName, gate};
+use super::{AroundName, RefusalName, ScopeName, gate, gate_around};
 use crate::gate::cubic::CubicLimiterConfig;
 use crate::gate::limiter::{OnLimit, RateLimiterConfig};
 use crate::gate::{GateConfig, GateRule};
@@ -74,6 +74,9 @@ struct RateLimiterKeys {
     /// What a refusal does to the call; only with `on_limit = "refuse"`. Default: `"fail"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     on_refusal: Option<RefusalName>,
+    /// What it stands around: each attempt, or the call, of which only the first attempt asks. Default: `"attempt"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    around: Option<AroundName>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -129,6 +132,6 @@ impl LimiterChoice {
                 LimitName::Refuse => OnLimit::Refuse,
             },
         });
-        gate(rule, keys.scope, keys.on_refusal.unwrap_or_default())
+        gate_around(rule, keys.scope, keys.on_refusal.unwrap_or_default(), keys.around)
     }
 }

@@ -16,7 +16,7 @@ pub use concurrency::ConcurrencyTable;
 pub use limiter::LimiterChoice;
 pub use throttle::ThrottleChoice;
 
-use crate::gate::{GateConfig, GateRule, OnRefusal, Scope};
+use crate::gate::{Around, GateConfig, GateRule, OnRefusal, Scope};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -49,10 +49,29 @@ impl ScopeName {
     }
 }
 
+/// `around`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AroundName {
+    /// Each attempt, inside of the retries.
+    #[default]
+    Attempt,
+    /// The call with all its retries.
+    Call,
+}
+
+fn gate_around(rule: GateRule, scope: ScopeName, on_refusal: RefusalName, around: Option<AroundName>) -> GateConfig {
+    let around = match around.unwrap_or_default() {
+        AroundName::Attempt => Around::Attempt,
+        AroundName::Call => Around::Call,
+    };
+    GateConfig { around, ..gate(rule, scope, on_refusal) }
+}
+
 fn gate(rule: GateRule, scope: ScopeName, on_refusal: RefusalName) -> GateConfig {
     let on_refusal = match on_refusal {
         RefusalName::Fail => OnRefusal::Fail,
         RefusalName::Retry => OnRefusal::Retry,
     };
-    GateConfig { rule, scope: scope.build(), on_refusal }
+    GateConfig { on_refusal, ..GateConfig::new(rule, scope.build()) }
 }

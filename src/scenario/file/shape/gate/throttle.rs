@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{RefusalName, ScopeName, gate};
+use super::{AroundName, RefusalName, ScopeName, gate_around};
 use crate::gate::throttle::AdaptiveThrottleConfig;
 use crate::gate::{GateConfig, GateRule};
 use crate::scenario::file::leaf::{Duration, PositiveDuration};
@@ -28,6 +28,9 @@ pub enum ThrottleChoice {
         /// What a refusal does to the call. Default: `"fail"`.
         #[serde(default)]
         on_refusal: RefusalName,
+        /// What it stands around: each attempt, or the call, of which it hears the end. Default: `"attempt"`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        around: Option<AroundName>,
     },
 }
 
@@ -63,8 +66,8 @@ fn two_minutes() -> PositiveDuration {
 impl ThrottleChoice {
     /// As the engine knows it.
     pub fn build(&self) -> GateConfig {
-        let ThrottleChoice::Adaptive { k, window, scope, on_refusal } = self;
+        let ThrottleChoice::Adaptive { k, window, scope, on_refusal, around } = self;
         let rule = GateRule::AdaptiveThrottle(AdaptiveThrottleConfig { k: k.0, window: window.span() });
-        gate(rule, *scope, *on_refusal)
+        gate_around(rule, *scope, *on_refusal, *around)
     }
 }
