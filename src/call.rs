@@ -462,18 +462,18 @@ impl Call {
     fn finish(&mut self, now: SimTime, verdict: Verdict, rules: &mut Rules) -> Action {
         self.state = State::Done(verdict);
         if !rules.gates.is_empty() && rules.gates.hears_calls() {
-            self.tell_of_call(now, verdict, rules);
+            self.tell_of_call(now, rules);
         }
         Action::Finish(verdict)
     }
 
     /// The call has ended: gates around it learn how its last attempt did. Without an attempt they have admitted nothing.
     #[inline(never)]
-    fn tell_of_call(&self, now: SimTime, verdict: Verdict, rules: &mut Rules) {
+    fn tell_of_call(&self, now: SimTime, rules: &mut Rules) {
         if self.attempts() == 0 {
             return;
         }
-        let reply = if verdict == Verdict::Succeeded { Outcome::OK } else { rules.held.after };
+        let reply = rules.held.after;
         let failed = rules.policy.is_failure(reply);
         let outcome = if failed { GateOutcome::Failure } else { GateOutcome::Success };
         let ended = Ended { now, outcome, reply, attempt: 1, took: Span::ZERO };
