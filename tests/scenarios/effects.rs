@@ -203,8 +203,8 @@ fn hedging_tail() {
     close("p99", hedges("hedge-p99"), 0.01, 0.001);
     assert!(metric("hedge-p95", "latency_p999") < metric("hedge-30ms", "latency_p999"), "sooner, and more of them");
     // A key on a lock: nothing twice, and nothing gained, to the last nanosecond.
-    assert_eq!(metric("hedge-with-key", "duplicates"), 0.0);
-    assert_eq!(metric("hedge-with-key", "latency_max"), metric("no-hedge", "latency_max"));
+    assert_eq!(metric("hedge-key", "duplicates"), 0.0);
+    assert_eq!(metric("hedge-key", "latency_max"), metric("no-hedge", "latency_max"));
     // Twice 1,000 requests a second, of which the workers can do 1,206.
     assert!(metric("busy-plain", "success_rate") > 0.9999);
     assert!(metric("busy-hedge", "success_rate") < 0.001);
