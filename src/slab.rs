@@ -62,7 +62,8 @@ impl<T> Slab<T> {
     pub fn remove(&mut self, index: u32) -> T {
         let place = std::mem::replace(&mut self.places[index as usize], Place::Free(self.free));
         self.free = index;
-        self.taken -= 1;
+        // If it was free, that is what is to be said, and not that a count went below zero.
+        self.taken = self.taken.wrapping_sub(1);
         match place {
             Place::Taken(value) => value,
             Place::Free(_) => panic!("a place is freed once"),

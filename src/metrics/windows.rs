@@ -332,8 +332,12 @@ mod tests {
             let mut now = 0u64;
             let advance = |(windows, nanos): (u64, u64)| {
                 // To the boundary so many windows away, 1 ns less or more; or some ns on.
-                let boundary = (now / width + windows) * width;
-                now = if windows > 0 { now.max((boundary + nanos).saturating_sub(1)) } else { now + nanos };
+                let boundary = (now / width + windows).wrapping_mul(width);
+                now = if windows > 0 {
+                    now.max(boundary.wrapping_add(nanos).saturating_sub(1))
+                } else {
+                    now.wrapping_add(nanos)
+                };
                 now
             };
             steps.into_iter().map(advance).collect()
