@@ -355,7 +355,18 @@ impl Hedged {
         }
         let (_, failure) = self.failure.take()?;
         *parties.rules.held = Held { after: failure.outcome, ..self.held };
-        let action = parties.call.failed(now, &failure, parties.rules, draws);
+        self.ask_call(now, &failure, parties, draws)
+    }
+
+    /// Asks the call whether there is another attempt after this failure. Nobody is sent before a wait, if only of no time.
+    fn ask_call(
+        &mut self,
+        now: SimTime,
+        failure: &Failure,
+        parties: &mut Parties,
+        draws: &mut impl Draws,
+    ) -> Option<Verdict> {
+        let action = parties.call.failed(now, failure, parties.rules, draws);
         match self.act(now, action, parties) {
             Deed::Over(verdict) => Some(verdict),
             _ => None,
@@ -371,11 +382,7 @@ impl Hedged {
         draws: &mut impl Draws,
     ) -> Option<Verdict> {
         self.next = None;
-        let action = parties.call.failed(now, &reply, parties.rules, draws);
-        match self.act(now, action, parties) {
-            Deed::Over(verdict) => Some(verdict),
-            _ => None,
-        }
+        self.ask_call(now, &reply, parties, draws)
     }
 
     /// True if an attempt is open on which somebody counts.

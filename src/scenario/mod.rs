@@ -324,7 +324,7 @@ pub struct PolicyConfig {
     pub name: String,
     /// What the client does.
     pub policy: Arc<dyn Policy>,
-    /// State that may refuse its attempts: at most one budget and one breaker.
+    /// State that may refuse its attempts: at most one of each kind.
     pub gates: Vec<GateConfig>,
     /// What it sends beside an open attempt.
     pub hedge: Option<HedgeConfig>,
