@@ -133,11 +133,11 @@ fn recorder(criterion: &mut Criterion) {
             let measured = recorder.measures();
             recorder.operation_started();
             recorder.attempt_sent(measured, 1);
-            recorder.attempts_arrived(1);
+            recorder.attempts_arrived(start, 1);
             recorder.taken_up(start, now);
             recorder.reply_received(Span::nanos(10_000));
             recorder.attempt_ended(now, operation, 1, black_box(Outcome::OK), measured);
-            recorder.operation_ended(now, start, 1, black_box(Verdict::Succeeded), measured);
+            recorder.operation_ended(now, start, (1, 1), black_box(Verdict::Succeeded), measured);
             recorder.operation_released(measured, Some(Verdict::Succeeded), black_box(1));
         });
     });

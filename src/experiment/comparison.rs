@@ -4,6 +4,7 @@ use super::expectation::Judgement;
 use crate::metrics::Timeline;
 use crate::metrics::ending::ByEnding;
 use crate::metrics::statistics::summarise;
+use crate::scenario::metric::{Measure, Unit};
 
 /// An estimate with its 95% interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -16,14 +17,16 @@ pub struct Estimate {
     pub ci_high: Option<f64>,
 }
 
-/// One metric of one policy.
+/// One measure of one policy.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Metric {
+pub struct Measured {
+    /// What was measured.
+    pub measure: Measure,
     /// Its name (contract, section 4).
     pub name: String,
     /// Over the replications.
     pub estimate: Estimate,
-    /// Per replication.
+    /// Per replication; infinite where it never came about.
     pub values: Vec<Option<f64>>,
     /// Paired difference to the baseline, replication by replication; the baseline's own is 0.
     pub versus_baseline: Estimate,
@@ -39,7 +42,7 @@ pub struct PolicyResult {
     /// Hash of every attempt's end, in order, over all replications.
     pub digest: u64,
     /// In the contract's order, the same names for every policy.
-    pub metrics: Vec<Metric>,
+    pub metrics: Vec<Measured>,
     /// Per second for counts, plain for levels; mean over the replications.
     pub timeline: Timeline,
     /// 10th percentile of `timeline.attempts` across the replications.
@@ -111,11 +114,20 @@ pub struct Comparison {
     pub attempts: u64,
 }
 
+impl Measured {
+    /// Replications in which it never came about; `None` of what always does, or has no value.
+    pub fn never(&self) -> Option<usize> {
+        let may = self.measure.metric.unit() == Unit::SecondsOrNever;
+        may.then(|| self.values.iter().flatten().filter(|value| value.is_infinite()).count())
+    }
+}
+
 impl Estimate {
-    /// Mean of the values there are, with the Student interval at `confidence` (0.95: 95%).
+    /// Mean of the values there are, with the Student interval at `confidence` (0.95: 95%). What never came about in some replication has no
+    /// mean.
     pub fn of(values: &[Option<f64>], confidence: f64) -> Estimate {
         let present: Vec<f64> = values.iter().flatten().copied().collect();
-        if present.is_empty() {
+        if present.is_empty() || present.iter().any(|value| value.is_infinite()) {
             return Estimate::default();
         }
         let summary = summarise(&present);
@@ -145,14 +157,20 @@ impl Estimate {
 }
 
 impl PolicyResult {
-    /// The metric of this name.
-    pub fn metric(&self, name: &str) -> Option<&Metric> {
+    /// What came of a measure; of a metric, in the whole run.
+    pub fn metric(&self, measure: impl Into<Measure>) -> Option<&Measured> {
+        let measure = measure.into();
+        self.metrics.iter().find(|metric| metric.measure == measure)
+    }
+
+    /// What came of the measure of this name.
+    pub fn named(&self, name: &str) -> Option<&Measured> {
         self.metrics.iter().find(|metric| metric.name == name)
     }
 
-    /// The mean of the metric of this name, if it has one.
-    pub fn mean(&self, name: &str) -> Option<f64> {
-        self.metric(name).and_then(|metric| metric.estimate.mean)
+    /// The mean of a measure, if it has one.
+    pub fn mean(&self, measure: impl Into<Measure>) -> Option<f64> {
+        self.metric(measure).and_then(|metric| metric.estimate.mean)
     }
 }
 

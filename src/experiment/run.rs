@@ -1,9 +1,10 @@
 //! Runs every policy and replication on threads and puts the results together in a fixed order.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::comparison::{Band, Bands, Comparison, Estimate, Metric, PolicyResult};
+use super::comparison::{Band, Bands, Comparison, Estimate, Measured, PolicyResult};
 use super::example::example;
 use super::expectation::judge;
 use crate::metrics::digest::Digest;
@@ -12,6 +13,7 @@ use crate::metrics::recorder::RunResult;
 use crate::metrics::statistics::nearest_rank;
 use crate::metrics::timeline::Timeline;
 use crate::scenario::Scenario;
+use crate::scenario::metric::{Measure, Of};
 use crate::sim::{self, Limits, Stop};
 
 /// How to run an experiment. Nothing in here changes a result.
@@ -134,17 +136,17 @@ const CONFIDENCE: f64 = 0.95;
 fn compare(scenario: &Scenario, policies: &[usize], runs: Vec<RunResult>) -> Comparison {
     let replications = scenario.replications as usize;
     let baseline = policies.iter().position(|p| *p == scenario.baseline).expect("the baseline is always run");
-    let names = metric_names(&runs);
+    let measures = measures(&runs);
     let bins = runs.iter().map(|run| run.timeline.attempts.len()).max().unwrap_or(0);
     let by_policy: Vec<&[RunResult]> = runs.chunks(replications).collect();
-    let values =
-        |runs: &[RunResult], name: &str| -> Vec<Option<f64>> { runs.iter().map(|run| value(run, name)).collect() };
+    let values = |runs: &[RunResult], measure| runs.iter().map(|run| value(run, measure)).collect::<Vec<_>>();
     let results = policies.iter().zip(&by_policy).map(|(policy, own)| {
-        let metrics = names.iter().map(|name| {
-            let own_values = values(own, name);
-            let versus = Estimate::of_difference(&own_values, &values(by_policy[baseline], name), CONFIDENCE);
-            Metric {
-                name: name.clone(),
+        let metrics = measures.iter().map(|measure| {
+            let own_values = values(own, *measure);
+            let versus = Estimate::of_difference(&own_values, &values(by_policy[baseline], *measure), CONFIDENCE);
+            Measured {
+                measure: *measure,
+                name: measure.name(|fault| &scenario.faults[fault as usize].name),
                 estimate: Estimate::of(&own_values, CONFIDENCE),
                 values: own_values,
                 versus_baseline: versus,
@@ -185,32 +187,18 @@ fn compare(scenario: &Scenario, policies: &[usize], runs: Vec<RunResult>) -> Com
     }
 }
 
-fn value(run: &RunResult, name: &str) -> Option<f64> {
-    match run.metrics.iter().find(|(own, _)| own == name) {
-        Some((_, value)) => *value,
-        // A status that did not occur in this run.
-        None => Some(0.0),
+fn value(run: &RunResult, measure: Measure) -> Option<f64> {
+    match run.metrics.binary_search_by_key(&measure, |(own, _)| *own) {
+        Ok(place) => run.metrics[place].1,
+        // An outcome that did not occur in this run, or a fault that ends in other worlds only.
+        Err(_) => matches!(measure.of, Of::Outcome(_)).then_some(0.0),
     }
 }
 
-/// All names, the statuses of any run in ascending order where they belong.
-fn metric_names(runs: &[RunResult]) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for run in runs {
-        for (name, _) in &run.metrics {
-            if names.contains(name) {
-                continue;
-            }
-            // Statuses have three digits and sort before the words.
-            let at = if names.is_empty() || !name.starts_with("outcome_") {
-                names.len()
-            } else {
-                names.iter().position(|other| other.starts_with("outcome_") && other > name).unwrap_or(names.len())
-            };
-            names.insert(at, name.clone());
-        }
-    }
-    names
+/// All that any run has measured, in order.
+fn measures(runs: &[RunResult]) -> Vec<Measure> {
+    let measures: BTreeSet<Measure> = runs.iter().flat_map(|run| &run.metrics).map(|(measure, _)| *measure).collect();
+    measures.into_iter().collect()
 }
 
 /// Mean timeline per second.

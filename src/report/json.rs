@@ -4,7 +4,7 @@ use serde_json::{Map, Number, Value, json};
 
 use super::ReportInput;
 use crate::experiment::expectation::Judgement;
-use crate::experiment::{Comparison, Estimate, Metric, PolicyResult};
+use crate::experiment::{Comparison, Estimate, Measured, PolicyResult};
 use crate::metrics::statistics::nine_digits;
 
 /// Version of the shape of `summary.json`.
@@ -38,7 +38,7 @@ pub fn json(input: &ReportInput) -> String {
 }
 
 fn policy(policy: &PolicyResult) -> Value {
-    let by_name = |shape: fn(&Metric) -> Value| -> Map<String, Value> {
+    let by_name = |shape: fn(&Measured) -> Value| -> Map<String, Value> {
         policy.metrics.iter().map(|metric| (metric.name.clone(), shape(metric))).collect()
     };
     json!({
@@ -47,6 +47,9 @@ fn policy(policy: &PolicyResult) -> Value {
         "metrics": by_name(|metric| {
             let mut object = estimate(&metric.estimate);
             object.insert("values".to_owned(), metric.values.iter().copied().map(number).collect());
+            if let Some(never) = metric.never() {
+                object.insert("never".to_owned(), Value::from(never));
+            }
             Value::Object(object)
         }),
         "versus_baseline": by_name(|metric| Value::Object(estimate(&metric.versus_baseline))),
@@ -57,7 +60,7 @@ fn expectation(judgement: &Judgement, comparison: &Comparison) -> Value {
     let observed = &judgement.observed;
     let mut object = Map::new();
     object.insert("policy".to_owned(), Value::from(comparison.policies[judgement.policy].name.as_str()));
-    object.insert("metric".to_owned(), Value::from(judgement.metric.as_str()));
+    object.insert("metric".to_owned(), Value::from(judgement.name.as_str()));
     object.insert(judgement.limit.key().to_owned(), number(Some(judgement.limit.value())));
     let numbers = [
         ("observed", observed.mean),
@@ -143,6 +146,7 @@ mod tests {
     fn summary(files: &[(String, String)]) -> Value {
         let odd = row("odd \"name\"\u{1b}", &around(0.8, 0.0))
             .maybe("time_to_recover", vec![None; 10])
+            .maybe("recovery", [vec![Some(2.5), Some(f64::INFINITY)], vec![None; 8]].concat())
             .maybe("latency_p99", [vec![Some(1.0 / 3.0)], vec![None; 9]].concat())
             .set("peak_ratio", &[f64::NAN; 10]);
         let text =
@@ -185,6 +189,10 @@ mod tests {
         check("/policies/1/metrics/latency_p99/mean", json!(0.333333333));
         check("/policies/1/metrics/latency_p99/ci_low", Value::Null);
         check("/policies/1/metrics/peak_ratio/mean", Value::Null);
+        check("/policies/1/metrics/recovery/mean", Value::Null);
+        check("/policies/1/metrics/recovery/never", json!(1));
+        check("/policies/1/metrics/recovery/values", json!([2.5, null, null, null, null, null, null, null, null, null]));
+        check("/policies/0/metrics/recovery/never", json!(0));
         check(
             "/policies/1/metrics/operations",
             json!({

@@ -369,6 +369,10 @@ impl<'a> Run<'a> {
                 let attempt = row.call.attempts();
                 self.recorder.attempt_ended(self.now, row.operation, attempt, Outcome::Open, measured);
             }
+            if row.call.verdict().is_none() {
+                let hedged = self.hedging.as_ref().map(|hedging| hedging.sent(row_id));
+                self.recorder.left_open(row.start, hedged.unwrap_or(row.call.attempts()));
+            }
             self.recorder.operation_released(measured, row.call.verdict(), row.executions);
         }
         let window = self.scenario.duration - self.scenario.warmup;

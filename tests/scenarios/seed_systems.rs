@@ -18,7 +18,7 @@ fn count(value: f64) -> String {
 
 fn rows() -> Vec<Row> {
     let peak = |scenario, policy| format!("{:.1}×", mean(scenario, policy, "peak_ratio"));
-    let wave = |policy| count(mean("thundering-herd", policy, "recovery_peak"));
+    let wave = |policy| count(mean("thundering-herd", policy, "wave"));
     let success = |scenario, policy| percent(mean(scenario, policy, "success_rate"));
     let attempts = |scenario, policy| format!("{:.2}", mean(scenario, policy, "attempts_per_operation"));
     vec![

@@ -3,6 +3,7 @@
 use toml::de::DeTable;
 
 use super::diagnostic::Diagnostic;
+use super::leaf::PositiveDuration;
 use super::source::Place;
 use super::{Named, Parts, expectations, tree};
 use crate::scenario::nearest::nearest;
@@ -69,6 +70,16 @@ fn times(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
             )
             .also(tree::value_place(root, &["duration"]), format!("demand ends at {duration}"))
             .help("a warm-up is a part of the duration"),
+        );
+    }
+    let surge = parts.load.as_ref().and_then(|load| load.recover_from.0).map(PositiveDuration::span);
+    if let Some(end) = surge.filter(|end| *end >= duration) {
+        let title = format!("`recover_from` is {end}, when the demand is over");
+        let place = tree::value_place(root, &["load", "recover_from"]);
+        errors.push(
+            Diagnostic::error("window-late", title, place, "nothing would be there to recover")
+                .also(tree::value_place(root, &["duration"]), format!("demand ends at {duration}"))
+                .help("it is when a surge of demand is over, before the demand as a whole is"),
         );
     }
 }

@@ -29,8 +29,9 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use super::Scenario;
 use super::expectation::Expectation;
-use super::{Scenario, metric};
+use super::metric::Measure;
 pub use diagnostic::{Diagnostic, Severity};
 use leaf::PositiveDuration;
 pub use overrides::{BadPath, Overrides};
@@ -199,8 +200,10 @@ pub fn parse(mut source: Source, stem: &str, folder: &Path, overrides: &Override
         scenario.policies[policy].world = Some(Arc::new(read.world));
         tables.policies[policy].table.with = Some(With { resolved: read.resolved });
     }
-    if let Some(error) = checks::of_scenario(&scenario, &root) {
-        return Err(invalid(source, vec![error]));
+    let mut errors: Vec<Diagnostic> = checks::of_scenario(&scenario, &root).into_iter().collect();
+    errors.extend(expectations::of_scenario(&tables.expectations, &scenario, &root));
+    if !errors.is_empty() {
+        return Err(invalid(source, errors));
     }
     let warnings = warnings::all(&tables, &scenario, &root);
     let resolved_json = resolved::json(&tables);
@@ -316,6 +319,7 @@ impl Tables {
             peak_window: top.peak_window.span(),
             clients: self.load.clients.get(),
             arrivals: self.load.arrivals.build(),
+            recover_from: self.load.recover_from.0.map(PositiveDuration::span),
             operation: super::Operation { server: server(&self.operation.server), method },
             servers: self.servers.iter().map(|server| server.table.build(&server.name)).collect(),
             faults: self.faults.iter().map(|f| f.table.build(&f.name, server(&f.table.server))).collect(),
@@ -327,8 +331,9 @@ impl Tables {
     fn expectation(&self, table: &ExpectTable) -> Expectation {
         let policy = self.policies.iter().position(|policy| policy.name == table.policy);
         assert!(policy.is_some() || table.policy == EVERY_POLICY, "names have been checked");
-        let unit = metric::unit(&table.metric).expect("names have been checked");
-        table.build(policy, unit).expect("limits have been checked")
+        let faults = self.faults.iter().map(|fault| fault.name.as_str());
+        let measure = Measure::parse(&table.metric, faults).expect("names have been checked");
+        table.build(policy, measure).expect("limits have been checked")
     }
 }
 

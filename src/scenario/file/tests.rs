@@ -123,6 +123,7 @@ slo = "4s"
 peak_window = "2s"
 [load]
 clients = 3
+recover_from = "7s"
 arrivals.burst = { operations = 5, at = "1s", every = "3s" }
 [operation]
 server = "s"
@@ -264,6 +265,7 @@ baseline = "q"
 slo = "none"
 peak_window = "3s"
 load.clients = 4
+load.recover_from = "8s"
 load.arrivals.burst.operations = 6
 load.arrivals.burst.at = "2s"
 load.arrivals.burst.every = "none"

@@ -11,8 +11,8 @@ use super::shape::policy::PolicyTable;
 use super::source::Source;
 use super::tree::{self, Node};
 use super::{Named, Parts, Tables, checks, recorded, resolved};
-use crate::scenario::World;
 use crate::scenario::nearest::nearest;
+use crate::scenario::{Scenario, World};
 
 /// A path below `with` and what is set there.
 struct Change<'s> {
@@ -89,8 +89,8 @@ impl Reader<'_> {
             return Err(fail(vec![error]));
         }
         let resolved = touched(&changes, &resolved::json(&tables));
-        let (clients, arrivals) = (scenario.clients, scenario.arrivals);
-        let world = World { clients, arrivals, servers: scenario.servers, faults: scenario.faults };
+        let Scenario { clients, arrivals, recover_from, servers, faults, .. } = scenario;
+        let world = World { clients, arrivals, recover_from, servers, faults };
         Ok(Some(Read { world, resolved, files }))
     }
 
