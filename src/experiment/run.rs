@@ -9,11 +9,12 @@ use super::example::example;
 use super::expectation::judge;
 use crate::metrics::digest::Digest;
 use crate::metrics::ending::{ByEnding, Ending};
+use crate::metrics::intervals::Pooled;
 use crate::metrics::recorder::RunResult;
 use crate::metrics::statistics::nearest_rank;
 use crate::metrics::timeline::Timeline;
 use crate::scenario::Scenario;
-use crate::scenario::metric::{Measure, Of};
+use crate::scenario::metric::{Measure, Metric, Of, Unit};
 use crate::sim::{self, Limits, Stop};
 
 /// How to run an experiment. Nothing in here changes a result.
@@ -142,15 +143,16 @@ fn compare(scenario: &Scenario, policies: &[usize], runs: Vec<RunResult>) -> Com
     let values = |runs: &[RunResult], measure| runs.iter().map(|run| value(run, measure)).collect::<Vec<_>>();
     let results = policies.iter().zip(&by_policy).map(|(policy, own)| {
         let metrics = measures.iter().map(|measure| {
-            let own_values = values(own, *measure);
-            let versus = Estimate::of_difference(&own_values, &values(by_policy[baseline], *measure), CONFIDENCE);
-            Measured {
-                measure: *measure,
-                name: measure.name(|fault| &scenario.faults[fault as usize].name),
-                estimate: Estimate::of(&own_values, CONFIDENCE),
-                values: own_values,
-                versus_baseline: versus,
-            }
+            let (values, of_base) = (values(own, *measure), values(by_policy[baseline], *measure));
+            let (estimate, versus_baseline) = if measure.metric.unit() == Unit::Share {
+                let pooled = whole(measure.metric).map(|whole| Pooled::of(&values, own.iter().map(whole)));
+                let difference = Estimate::of_difference_of_shares(&values, &of_base, CONFIDENCE);
+                (Estimate::of_shares(&values, pooled, CONFIDENCE), difference)
+            } else {
+                (Estimate::of(&values, CONFIDENCE), Estimate::of_difference(&values, &of_base, CONFIDENCE))
+            };
+            let name = measure.name(|fault| &scenario.faults[fault as usize].name);
+            Measured { measure: *measure, name, estimate, values, versus_baseline }
         });
         let timeline = mean_timeline(own, bins);
         let attempts = band(own, bins, |t| &t.attempts, 1.0 / timeline.bin.seconds());
@@ -184,6 +186,16 @@ fn compare(scenario: &Scenario, policies: &[usize], runs: Vec<RunResult>) -> Com
         warnings: Vec::new(),
         events: runs.iter().map(|run| run.events).sum(),
         attempts: runs.iter().map(|run| run.attempts).sum(),
+    }
+}
+
+/// Of how many a share that was counted is one; `None` for one that was measured.
+fn whole(share: Metric) -> Option<fn(&RunResult) -> u64> {
+    match share {
+        Metric::Waited => Some(|run| run.taken_up),
+        // A share of worker time.
+        Metric::WastedWork => None,
+        _ => Some(|run| Ending::ALL.into_iter().map(|ending| run.endings[ending]).sum()),
     }
 }
 

@@ -5,6 +5,7 @@ pub mod digest;
 pub mod ending;
 pub mod finish;
 pub mod histogram;
+pub mod intervals;
 pub mod recorder;
 pub mod recovery;
 pub mod statistics;

@@ -37,6 +37,8 @@ pub struct RunResult {
     pub endings: ByEnding<u64>,
     /// Measured operations that succeeded within each time of [`grid`].
     pub succeeded_within: Vec<u64>,
+    /// Measured attempts that a worker took up.
+    pub taken_up: u64,
     /// Start of the peak window with most arrivals.
     pub peak_at: SimTime,
     /// Events handled.
@@ -484,6 +486,7 @@ impl Recorder {
             digest: self.digest.value(),
             endings,
             succeeded_within: latency.within(grid()),
+            taken_up: self.waits.count(),
             peak_at: self.load_peak.best_start(),
             events,
             attempts,

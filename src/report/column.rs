@@ -3,7 +3,7 @@
 use super::number::{LatencyUnit, Notation, difference_decimals};
 use super::recovery::Recovered;
 use crate::experiment::{Comparison, Estimate, PolicyResult};
-use crate::scenario::metric::Metric;
+use crate::scenario::metric::{Metric, Unit};
 
 /// How the cells of a column are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,6 +205,13 @@ impl Column {
     pub fn estimate(self, policy: &PolicyResult) -> Estimate {
         policy.metric(self.spec().metric).map(|metric| metric.estimate).unwrap_or_default()
     }
+
+    /// The paired difference `own` − `other` in this column.
+    pub fn difference(self, own: &PolicyResult, other: &PolicyResult, confidence: f64) -> Estimate {
+        let is_share = self.spec().metric.unit() == Unit::Share;
+        let of = if is_share { Estimate::of_difference_of_shares } else { Estimate::of_difference };
+        of(&self.values(own), &self.values(other), confidence)
+    }
 }
 
 /// What heads and legends of columns say in one comparison.
@@ -317,8 +324,7 @@ impl<'a> Cells<'a> {
             return "baseline".to_owned();
         }
         let (own, base) = (&self.comparison.policies[policy], &self.comparison.policies[baseline]);
-        let success = Column::Success;
-        let paired = Estimate::of_difference(&success.values(own), &success.values(base), 0.95);
+        let paired = Column::Success.difference(own, base, 0.95);
         let Some(mean) = paired.mean else { return n.null.to_owned() };
         let decimals = difference_decimals(
             own.mean(Metric::SuccessRate).unwrap_or(0.0),

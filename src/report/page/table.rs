@@ -2,7 +2,6 @@
 
 use super::whisker::{scale, whisker};
 use super::{N, Page};
-use crate::experiment::Estimate;
 use crate::report::column::{Cells, Column};
 use crate::report::csv::field;
 use crate::report::escape::escape;
@@ -101,8 +100,8 @@ impl Page<'_> {
         if policy == comparison.baseline {
             return format!("<td{}><span class=\"mut\">reference</span></td>", sorted_by(Some(0.0)));
         }
-        let values = |policy: usize| Column::Success.values(&comparison.policies[policy]);
-        let difference = Estimate::of_difference(&values(policy), &values(comparison.baseline), 0.95);
+        let of = |policy: usize| &comparison.policies[policy];
+        let difference = Column::Success.difference(of(policy), of(comparison.baseline), 0.95);
         let Some(mean) = difference.mean else { return null("no operation was measured") };
         let rate = |policy: usize| comparison.policies[policy].mean(Metric::SuccessRate).unwrap_or(0.0);
         let decimals = difference_decimals(rate(policy), rate(comparison.baseline));
