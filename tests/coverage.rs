@@ -103,7 +103,7 @@ fn independent_operations() {
     let (operations, shares): (u32, &[f64]) = if is_long() {
         (1_000, &[0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 0.9999])
     } else {
-        (100, &[0.001, 0.02, 0.5, 0.999])
+        (100, &[0.001, 0.04, 0.5, 0.999])
     };
     for replications in [5, 10, 20] {
         for succeeding in shares.iter().copied() {
