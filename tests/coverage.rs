@@ -85,7 +85,7 @@ impl Coverage {
 
 /// Holds the coverage of a share against what must hold; `events` are those to be expected on the rarer side, over all runs.
 fn check(case: &str, scenario: &Scenario, replications: u32, metric: &str, truth: f64, events: f64) {
-    let pick = |comparison: &Comparison| comparison.policies[0].metric(metric).expect("it is measured").estimate;
+    let pick = |comparison: &Comparison| comparison.policies[0].named(metric).expect("it is measured").estimate;
     let coverage = Coverage::of(scenario, replications, [0.0, 1.0], truth, pick);
     let Coverage { below, above, .. } = coverage;
     let line = format!(
@@ -173,7 +173,7 @@ fn paired_differences() {
         for share in [0.1, 0.5, 0.9] {
             let scenario = once(second(100, failing(share))).with_policy("twice", twice.clone(), &[]);
             let pick = |comparison: &Comparison| {
-                comparison.policies[1].metric("success_rate").expect("it is measured").versus_baseline
+                comparison.policies[1].named("success_rate").expect("it is measured").versus_baseline
             };
             let truth = share - share * share;
             let coverage = Coverage::of(&scenario, replications, [-1.0, 1.0], truth, pick);
@@ -192,7 +192,7 @@ fn nothing_seen_is_not_nothing() {
     let scenario = Scenario { replications: 10, ..once(second(150, failing(1e-9))) };
     let options = Options { threads: 1, memory: 1 << 30, interrupted: &AtomicBool::new(false), progress: &|_| {} };
     let comparison = run(&scenario, &[0], &options).expect("the run comes to its end");
-    let estimate = comparison.policies[0].metric("success_rate").expect("it is measured").estimate;
+    let estimate = comparison.policies[0].named("success_rate").expect("it is measured").estimate;
     // 1,500 successes would be less likely than 2.5% below the 1,500th root of it.
     let low = estimate.ci_low.expect("an end");
     assert!((low - 0.997_543_768).abs() < 1e-8, "{estimate:?}");

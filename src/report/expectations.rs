@@ -131,6 +131,15 @@ impl Figures {
         while mean != limit && figures.decimals < MOST_DECIMALS && figures.number(mean) == figures.number(limit) {
             figures.decimals += 1;
         }
+        // Nor must a share that is not known to the digit look as if it were.
+        let ends = judgement.observed.ci_low.zip(judgement.observed.ci_high).filter(|_| symbol == "%");
+        while let Some((low, high)) = ends
+            && nine_digits(low) < nine_digits(high)
+            && figures.decimals < MOST_DECIMALS
+            && figures.number(low) == figures.number(high)
+        {
+            figures.decimals += 1;
+        }
         figures
     }
 
@@ -198,6 +207,12 @@ mod tests {
             "met at least 80%: 83.5% (82.5 to 84.5), margin +3.5 points",
         );
         check("success_rate", AtLeast(0.8), &[Some(0.7996)], "NOT MET at least 80%: 79.96%, margin -0.04 points");
+        check(
+            "success_rate",
+            AtLeast(0.9),
+            &close(1.0, 0.0001),
+            "met at least 90%: 100.00% (99.98 to 100.02), margin +10.00 points",
+        );
         check("success_rate", AtLeast(0.999), &[Some(0.999)], "met at least 99.9%: 99.9%, margin +0.0 points");
         check("peak_ratio", AtMost(6.0), &close(11.42, 0.1), "NOT MET at most 6: 11.4 (11.2 to 11.7), margin -5.4");
         check("duplicates", AtMost(0.0), &close(0.0, 0.0), "met at most 0: 0, margin +0");

@@ -191,7 +191,10 @@ mod tests {
         check("/policies/1/metrics/peak_ratio/mean", Value::Null);
         check("/policies/1/metrics/recovery/mean", Value::Null);
         check("/policies/1/metrics/recovery/never", json!(1));
-        check("/policies/1/metrics/recovery/values", json!([2.5, null, null, null, null, null, null, null, null, null]));
+        check(
+            "/policies/1/metrics/recovery/values",
+            json!([2.5, null, null, null, null, null, null, null, null, null]),
+        );
         check("/policies/0/metrics/recovery/never", json!(0));
         check(
             "/policies/1/metrics/operations",
