@@ -17,7 +17,7 @@ pub fn list(subjects: &[Subject]) -> String {
             let kind = if matches!(subject, Subject::Preset(_)) { "presets: " } else { "" };
             let _ = writeln!(text, "{gap}{kind}{family}");
         }
-        let _ = writeln!(text, "  {:<longest$}  {}", subject.name(), subject.summary());
+        let _ = writeln!(text, "  {:<longest$}  {}{}", subject.name(), subject.summary(), mark(subject));
     }
     text.push_str("\n`simlab policies NAME` explains one, with its delays and its source.\n");
     text
@@ -25,12 +25,20 @@ pub fn list(subjects: &[Subject]) -> String {
 
 /// One of them.
 pub fn explain(subject: &Subject) -> String {
-    let mut text = format!("{}: {}\n\n", subject.name(), subject.summary());
+    let mut text = format!("{}: {}{}\n\n", subject.name(), subject.summary(), mark(subject));
     match subject {
         Subject::Entry(own) => entry(own, &mut text),
         Subject::Preset(own) => preset(subject, own, &mut text),
     }
     text
+}
+
+/// What stands behind the summary of a preset that its source does not say in full.
+fn mark(subject: &Subject) -> &'static str {
+    match subject {
+        Subject::Preset(preset) if preset.unconfirmed.is_some() => " (unconfirmed)",
+        _ => "",
+    }
 }
 
 fn entry(entry: &Entry, text: &mut String) {
@@ -73,9 +81,12 @@ fn preset(subject: &Subject, preset: &Preset, text: &mut String) {
         let _ = writeln!(text, "Delay before each retry{after}, in seconds:\n\n{}", table(&rows));
     }
     let _ = writeln!(text, "{}", paragraph(&total(preset)));
-    let not_modelled = preset.not_modelled.as_deref().unwrap_or_default();
-    for (label, words) in [("Surprises", preset.surprises.as_str()), ("Not modelled", not_modelled)] {
-        if !words.is_empty() {
+    for (label, words) in [
+        ("Unconfirmed", preset.unconfirmed.as_deref()),
+        ("Surprises", Some(preset.surprises.as_str())),
+        ("Not modelled", preset.not_modelled.as_deref()),
+    ] {
+        if let Some(words) = words {
             let _ = writeln!(text, "\n{}", paragraph(&format!("{label}. {words}")));
         }
     }
