@@ -166,7 +166,7 @@ fn rows() -> Vec<Row> {
             "429 treated apart",
             format!(
                 "a larger base after 429 respects the limit: {} refusals per run, against {} with a retry at once. Honouring `Retry-After` does not: it \
-                 puts everybody in step, and costs {} more refusals and {} points of success than ignoring it (`rate-limited-api`)",
+                 puts everybody in step, and costs {} more refusals and {} points of success, compared with ignoring it (`rate-limited-api`)",
                 count(mean("rate-limited-api", "larger-base", "outcome_429")),
                 count(mean("rate-limited-api", "immediate", "outcome_429")),
                 hint_costs("outcome_429", 1.0),
