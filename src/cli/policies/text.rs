@@ -111,6 +111,7 @@ fn words(list: &serde_json::Value) -> String {
 
 /// How long a call waits in all.
 fn total(preset: &Preset) -> String {
+    let policy = &preset.policy;
     let mut said = match preset.total_wait() {
         Some(total) if total.retries == 0 && preset.hedge().is_some() => {
             "It retries nothing; what it sends beside a first attempt are hedges.".to_owned()
@@ -125,6 +126,7 @@ fn total(preset: &Preset) -> String {
             };
             format!("Total wait of a call that fails, over {retries}: {:.decimals$} s on average, {most}.", total.mean)
         }
+        None if policy.deadline.is_some() || policy.retry_for.is_some() => "Attempts are not limited.".to_owned(),
         None => "Attempts are not limited, and neither is the total wait.".to_owned(),
     };
     let times = |retries: u8| if retries == 1 { "1 retry".to_owned() } else { format!("{retries} retries") };
@@ -135,10 +137,6 @@ fn total(preset: &Preset) -> String {
     }
     if let Some((outcomes, retries)) = preset.free_retries() {
         let _ = write!(said, " Another {} after {outcomes}, at once, that does not count.", times(retries));
-    }
-    let policy = &preset.policy;
-    if preset.total_wait().is_none() && (policy.deadline.is_some() || policy.retry_for.is_some()) {
-        said = "Attempts are not limited.".to_owned();
     }
     if let Some(limit) = preset.limit_on_time() {
         let _ = write!(said, " {limit}");
