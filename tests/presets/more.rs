@@ -25,18 +25,8 @@ const fn kafka(w: f64) -> (f64, f64, f64) {
 const KAFKA_CAPPED: (f64, f64, f64) = (0.8, 0.949_75, 1.0);
 
 /// From a second to five minutes.
-const LAMBDA_S_QUEUE: Delays = &[
-    at(1.0),
-    at(2.0),
-    at(4.0),
-    at(8.0),
-    at(16.0),
-    at(32.0),
-    at(64.0),
-    at(128.0),
-    at(256.0),
-    at(300.0),
-];
+const LAMBDA_S_QUEUE: Delays =
+    &[at(1.0), at(2.0), at(4.0), at(8.0), at(16.0), at(32.0), at(64.0), at(128.0), at(256.0), at(300.0)];
 
 pub const ROWS: &[Row] = &[
     row(

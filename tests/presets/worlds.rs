@@ -65,7 +65,10 @@ fn envoy_retries_what_its_time_out_per_try_ended() {
 fn envoy_s_limit_holds_for_time_outs() {
     for preset in ["envoy", "envoy-hedge"] {
         let policy = format!("[policy.p]\npreset = \"{preset}\"\ntimeout = \"1s\"\nconcurrency.scope = \"fleet\"\n");
-        let text = policy.replace("concurrency.scope = \"fleet\"", "concurrency = { retries = 3, hold = \"retry\", scope = \"fleet\" }");
+        let text = policy.replace(
+            "concurrency.scope = \"fleet\"",
+            "concurrency = { retries = 3, hold = \"retry\", scope = \"fleet\" }",
+        );
         let got = world(10, "until = \"500ms\"\nhangs = 1.0", &text);
         check(got, &[("p", 0.3, 1.3)]);
     }

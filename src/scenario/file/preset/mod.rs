@@ -159,7 +159,19 @@ fn read(name: &'static str, text: &str) -> Preset {
     let resolved_json = resolved::policy(&table);
     let resolved = resolved::lines(&resolved_json);
     let policy = table.retry_policy(Method::Get);
-    Preset { name, family, summary, source, version, surprises, not_modelled, unconfirmed, resolved, resolved_json, policy }
+    Preset {
+        name,
+        family,
+        summary,
+        source,
+        version,
+        surprises,
+        not_modelled,
+        unconfirmed,
+        resolved,
+        resolved_json,
+        policy,
+    }
 }
 
 /// Keys of a policy whose values are gates, in the order in which they are asked. Each may be `"none"`.
