@@ -246,6 +246,19 @@ fn policies_as_a_list_and_as_a_picture() {
     );
     let grpc = list.iter().find(|entry| entry["name"] == "grpc").expect("a preset");
     assert_eq!((grpc["free_retries"]["retries"].as_u64(), azure["free_retries"].is_null()), (Some(1), true));
+    let unconfirmed = list.iter().filter(|entry| entry["confirmed"] == false).count();
+    assert!((1..=10).contains(&unconfirmed), "{unconfirmed} presets are unconfirmed");
+    for entry in list.iter().filter(|entry| entry["kind"] == "preset") {
+        // Marked in the list, on its page, and for programs, with what could not be read.
+        let (name, summary) = (entry["name"].as_str().expect("a name"), entry["summary"].as_str().expect("a summary"));
+        let marked = entry["confirmed"] == false;
+        let line = listed.lines().find(|line| line.trim_start().starts_with(&format!("{name} "))).expect("its line");
+        let page = String::from_utf8(place.run(&format!("policies {name}"), 0).stdout).expect("text");
+        assert_eq!(line.ends_with(&format!("{summary} (unconfirmed)")), marked, "{line}");
+        assert_eq!(page.starts_with(&format!("{name}: {summary} (unconfirmed)\n")), marked, "{page}");
+        assert_eq!(page.contains("\nUnconfirmed. "), marked, "{page}");
+        assert_eq!((entry["confirmed"].is_boolean(), entry["unconfirmed"].is_string()), (true, marked), "{name}");
+    }
     let memoryless = list.iter().find(|entry| entry["name"] == "memoryless").expect("a backoff");
     assert!(memoryless["delays"][0]["max"].is_null(), "no limit is no number");
     for (file, begin) in [("ladder.svg", &b"<svg "[..]), ("ladder.png", b"\x89PNG"), ("ladder.svg", b"<svg ")] {
