@@ -133,7 +133,7 @@ fn recorder(criterion: &mut Criterion) {
             let measured = recorder.measures();
             recorder.operation_started();
             recorder.attempt_sent(measured, 1);
-            recorder.attempts_arrived(start, 1);
+            recorder.attempts_arrived(1);
             recorder.taken_up(start, now);
             recorder.reply_received(Span::nanos(10_000));
             recorder.attempt_ended(now, operation, 1, black_box(Outcome::OK), measured);

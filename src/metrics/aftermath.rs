@@ -51,8 +51,12 @@ impl Aftermath {
         self.waves.arrived(start, attempts);
     }
 
+    /// Who started before this has to be told when it ends.
+    pub fn since(&self) -> SimTime {
+        self.since
+    }
+
     /// An operation that started at `start` has ended, after so many attempts.
-    #[inline]
     pub fn ended(&mut self, start: SimTime, succeeded: bool, attempts: u32) {
         if start < self.since {
             self.recoveries_mut().for_each(|recovery| recovery.ended(start, succeeded, attempts));

@@ -136,6 +136,8 @@ pub struct Recorder {
     dispersion: Dispersion,
     recovery: Recovery,
     aftermath: Aftermath,
+    /// The end of an operation that started before this is told to whom it concerns; of all others they know by the counts.
+    told_before: SimTime,
     /// Of bursts and traces.
     finish: Option<Finish>,
     /// What the called server can do without faults, per second.
@@ -235,6 +237,7 @@ impl Recorder {
             dispersion: Dispersion::new(window),
             recovery: Recovery::new(Back::Success, first_fault, last_end, window.until),
             aftermath: Aftermath::new(scenario),
+            told_before: SimTime::ZERO,
             finish: Finish::new(scenario),
             capacity: scenario.capacity(),
             left_open: Vec::new(),
@@ -303,6 +306,8 @@ impl Recorder {
         if now >= self.aftermath.next() {
             self.aftermath.pass(now, totals.of_operations());
         }
+        let all = if self.finish.is_some() { SimTime::NEVER } else { SimTime::ZERO };
+        self.told_before = all.max(self.recovery.since()).max(self.aftermath.since());
         let recovery_peak = self.recovery_peak.as_ref().map_or(SimTime::NEVER, PeakCounter::next);
         let peaks = self.load_peak.next().min(recovery_peak);
         let after = self.recovery.next().min(self.aftermath.next());
@@ -338,18 +343,22 @@ impl Recorder {
         self.hedges_refused += refused;
     }
 
-    /// So many attempts arrive at a server, of an operation that started at `start`; any instant will do unless
-    /// [`Recorder::asks_who_arrives`].
+    /// So many attempts arrive at a server.
     #[inline]
-    pub fn attempts_arrived(&mut self, start: SimTime, attempts: u64) {
+    pub fn attempts_arrived(&mut self, attempts: u64) {
         self.totals.arrivals += attempts;
-        self.aftermath.arrived(start, attempts);
     }
 
-    /// True if it makes a difference when the operation of an attempt that arrives had started.
+    /// True if [`Recorder::tell_who_arrived`] has to be called too.
     #[inline]
     pub fn asks_who_arrives(&self) -> bool {
         self.aftermath.counts_arrivals()
+    }
+
+    /// These attempts that arrived are of an operation that started at `start`.
+    #[inline(never)]
+    pub fn tell_who_arrived(&mut self, start: SimTime, attempts: u64) {
+        self.aftermath.arrived(start, attempts);
     }
 
     /// A worker takes up an attempt that arrived at `arrived`.
@@ -398,7 +407,7 @@ impl Recorder {
     }
 
     /// An operation that started at `start` ended for its user, after so many attempts that were no hedges, and so many in all.
-    #[inline]
+    #[inline(always)]
     pub fn operation_ended(
         &mut self,
         now: SimTime,
@@ -410,17 +419,15 @@ impl Recorder {
         let latency = now.since(start);
         let succeeded = verdict == Verdict::Succeeded;
         self.totals.attempts_of_ended += u64::from(attempts);
-        self.recovery.ended(start, succeeded, attempts);
-        self.aftermath.ended(start, succeeded, attempts);
+        if start < self.told_before {
+            self.tell_of_end(now, start, attempts, succeeded, measured);
+        }
         if succeeded {
             self.totals.successes += 1;
             if measured {
                 self.succeeded_after[tries.min(5) as usize] += 1;
                 self.in_time += u64::from(latency <= self.slo);
                 self.latency[usize::from(tries > 1)].record(latency);
-                if let Some(finish) = &mut self.finish {
-                    finish.succeeded(now);
-                }
             }
         } else {
             self.totals.failures += 1;
@@ -428,6 +435,15 @@ impl Recorder {
                 self.failed_after[tries.min(2) as usize] += 1;
                 self.failure_latency.record(latency);
             }
+        }
+    }
+
+    #[inline(never)]
+    fn tell_of_end(&mut self, now: SimTime, start: SimTime, attempts: u32, succeeded: bool, measured: bool) {
+        self.recovery.ended(start, succeeded, attempts);
+        self.aftermath.ended(start, succeeded, attempts);
+        if let Some(finish) = self.finish.as_mut().filter(|_| succeeded && measured) {
+            finish.succeeded(now);
         }
     }
 
@@ -572,7 +588,7 @@ mod tests {
                     measured[index] = recorder.measures();
                     recorder.operation_started();
                     recorder.attempt_sent(measured[index], 1);
-                    recorder.attempts_arrived(SimTime(life.start), 1);
+                    recorder.attempts_arrived(1);
                 }
                 1 => recorder.taken_up(SimTime(life.start), now),
                 _ => {

@@ -9,7 +9,7 @@ fn outcomes(text: &str) -> Vec<(String, f64, f64)> {
     let options = Options { threads: 1, memory: 1 << 30, interrupted: &AtomicBool::new(false), progress: &|_| {} };
     let comparison = experiment::run(&loaded.scenario, &all, &options).expect("the run comes to its end");
     let value = |policy: &experiment::PolicyResult, name: &str| {
-        policy.metric(name).and_then(|metric| metric.values[0]).unwrap_or_else(|| panic!("{name} of {}", policy.name))
+        policy.named(name).and_then(|metric| metric.values[0]).unwrap_or_else(|| panic!("{name} of {}", policy.name))
     };
     let row = |policy: &experiment::PolicyResult| {
         (policy.name.clone(), value(policy, "success_rate"), value(policy, "attempts_per_operation"))

@@ -198,7 +198,7 @@ impl Run<'_> {
         }
         let request = Request { operation, attempt, client, abandoned: false };
         let door = self.server.knock(self.now, request);
-        self.recorder.attempts_arrived(row.start, u64::from(door != Door::Gone { arrived: false }));
+        self.count_arrival(row_id, door != Door::Gone { arrived: false });
         match door {
             Door::Open(fate) => {
                 let job = self.take_off_hedged(row_id, attempt);
