@@ -33,7 +33,7 @@ fn hint_costs(metric: &str, factor: f64) -> String {
     let values = |policy: &str| {
         let policies = &results()["rate-limited-api"].comparison.policies;
         let result = policies.iter().find(|result| result.name == policy).expect("the policy is there");
-        let values = &result.metric(metric).expect("the metric is there").values;
+        let values = &result.named(metric).expect("the metric is there").values;
         values.iter().map(|value| value.expect("a value")).collect::<Vec<f64>>()
     };
     let (honoured, ignored) = (values("honours-hint"), values("ignores-hint"));
@@ -46,7 +46,7 @@ fn hint_costs(metric: &str, factor: f64) -> String {
 
 /// What the figures published for an order system rest on.
 fn calibration() -> String {
-    let value = |policy, metric| mean("flaky-checkout", policy, metric);
+    let value = |policy: &str, metric: &str| mean("flaky-checkout", policy, metric);
     let row = |policy: &str| {
         format!(
             "{:.2}% of orders, {:.2} errors a day, {:.3} attempts on average",
