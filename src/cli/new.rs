@@ -72,7 +72,9 @@ pub fn main(args: &Args) -> Exit {
     }
     if let Err((path, error)) = write(&files) {
         match error.kind() {
-            io::ErrorKind::AlreadyExists => eprintln!("error: `{}` exists already; nothing was written", path.display()),
+            io::ErrorKind::AlreadyExists => {
+                eprintln!("error: `{}` exists already; nothing was written", path.display())
+            }
             _ => eprintln!("error: cannot write `{}`: {error}", path.display()),
         }
         return Exit::Io;

@@ -5,11 +5,12 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, RenameFlags, StatxAttributes, StatxFlags, listxattr_query, renameat_with, statx};
+use rustix::fs::{CWD, RenameFlags, listxattr_query, renameat_with};
 use rustix::io::Errno;
 
 use super::leftover::{self, Stage};
 use super::lock::Lock;
+use super::system::is_mount_point;
 use super::{owned, sync, write_all};
 
 /// Most files and folders that are carried over. Where there are more, they stay where they are.
@@ -37,7 +38,9 @@ pub fn exchange(
     let _ = fs::remove_dir(stage.path().join(owned::CHARTS));
     match renameat_with(CWD, stage.path(), CWD, folder, RenameFlags::EXCHANGE) {
         Ok(()) => {}
-        Err(Errno::XDEV | Errno::BUSY | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM | Errno::ACCESS) => {
+        Err(
+            Errno::XDEV | Errno::BUSY | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM | Errno::ACCESS,
+        ) => {
             return Ok(Some(lock));
         }
         Err(error) => return Err(error.into()),
@@ -57,15 +60,6 @@ fn may_be_moved(folder: &Path) -> bool {
     !is_mount_point(folder)
         && !has_attributes(folder)
         && !std::env::current_dir().is_ok_and(|current| current.starts_with(folder))
-}
-
-fn is_mount_point(folder: &Path) -> bool {
-    let said = statx(CWD, folder, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS);
-    let root = said.is_ok_and(|said| {
-        StatxAttributes::from_bits_retain(said.stx_attributes.bits()).contains(StatxAttributes::MOUNT_ROOT)
-    });
-    let device = |path: &Path| path.symlink_metadata().map(|is| is.dev()).ok();
-    root || folder.parent().is_none_or(|parent| device(parent) != device(folder))
 }
 
 fn has_attributes(folder: &Path) -> bool {

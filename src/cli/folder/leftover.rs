@@ -118,7 +118,20 @@ pub fn remove_dead(folder: &Path) {
             discard(&entry.path());
         }
     }
-    for (path, digits) in beside(folder).into_iter().filter(|(path, _)| is_folder(path)) {
+    let charts = folder.join(owned::CHARTS);
+    if is_folder(&charts) {
+        // Made to see whether one may.
+        let empty = |entry: &fs::DirEntry| entry.metadata().is_ok_and(|is| is.is_file() && is.len() == 0);
+        for entry in entries(&charts).filter(|entry| is_fresh(&entry.file_name()) && empty(entry)) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    remove_dead_beside(folder, folder);
+}
+
+/// Removes what was to become this folder, or was it; what simlab did not write goes into `folder`.
+pub fn remove_dead_beside(name: &Path, folder: &Path) {
+    for (path, digits) in beside(name).into_iter().filter(|(path, _)| is_folder(path)) {
         if is_number(&digits) {
             match Lock::of_dead(&path) {
                 Some(lock) => bury(&path, lock, folder),
@@ -175,21 +188,43 @@ pub fn discard(stage: &Path) {
 /// Removes a folder that was to become a report, or was one before another took its place: the report's files, and second names of what stands in
 /// the report's folder. What stands here alone is carried over there.
 pub fn bury(old: &Path, lock: Lock, folder: &Path) {
-    for name in owned::files(old) {
+    let mut own = owned::files(old);
+    // The list of the others goes last.
+    own.sort_by_key(|name| name == owned::MANIFEST);
+    for name in &own {
         let _ = fs::remove_file(old.join(name));
     }
-    carry_over(old, folder);
+    // What could not be removed is a report's all the same.
+    own.retain(|name| is_file(&old.join(name)));
+    own.push(lock::NAME.to_owned());
+    carry_over(old, folder, "", &own);
+    if entries(old).count() > 1 {
+        return lock.leave();
+    }
     drop(lock);
     let _ = fs::remove_dir(old);
 }
 
-fn carry_over(old: &Path, folder: &Path) {
-    for entry in entries(old).filter(|entry| entry.file_name() != lock::NAME) {
+/// Removes a folder with nothing in it but such folders.
+fn remove_empty(folder: &Path) {
+    entries(folder).filter(|entry| is_folder(&entry.path())).for_each(|entry| remove_empty(&entry.path()));
+    let _ = fs::remove_dir(folder);
+}
+
+fn carry_over(old: &Path, folder: &Path, within: &str, own: &[String]) {
+    for entry in entries(old) {
+        let inside = format!("{within}{}", entry.file_name().to_string_lossy());
+        if own.contains(&inside) {
+            continue;
+        }
         let (from, to) = (entry.path(), folder.join(entry.file_name()));
+        if is_folder(&from) && to.symlink_metadata().is_err() {
+            remove_empty(&from);
+        }
         match (from.symlink_metadata(), to.symlink_metadata()) {
             (Ok(is), Ok(there)) if is.is_dir() => {
                 if there.is_dir() {
-                    carry_over(&from, &to);
+                    carry_over(&from, &to, &format!("{inside}/"), own);
                     let _ = fs::remove_dir(from);
                 }
             }
@@ -198,8 +233,9 @@ fn carry_over(old: &Path, folder: &Path) {
                 let newer = is.modified().is_ok_and(|own| there.modified().is_ok_and(|other| own > other));
                 drop(if newer { fs::rename(from, to) } else { fs::remove_file(from) });
             }
-            (Ok(is), Err(_)) if is.is_dir() && fs::remove_dir(&from).is_ok() => {}
-            (Ok(_), Err(_)) if is_folder(folder) => drop(fs::rename(from, to)),
+            (Ok(_), Err(_)) if is_folder(folder) && !own.iter().any(|name| name.starts_with(&format!("{inside}/"))) => {
+                drop(fs::rename(from, to));
+            }
             _ => {}
         }
     }
@@ -218,7 +254,8 @@ fn bury_first(old: &Path) {
     let all = |folder: &Path| entries(folder).count();
     let files = owned::files(old);
     let in_charts = if is_folder(&charts) { count(&charts) } else { 0 };
-    let whole = all(old) == count(old) + usize::from(is_folder(&charts)) && (!is_folder(&charts) || all(&charts) == in_charts);
+    let whole =
+        all(old) == count(old) + usize::from(is_folder(&charts)) && (!is_folder(&charts) || all(&charts) == in_charts);
     if whole && files.len() == count(old) + in_charts {
         discard(old);
     }

@@ -80,6 +80,16 @@ impl Lock {
         Some(Lock { file: dead(&path)?, path })
     }
 
+    /// The file, which exists as long as this does.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives the lock back and leaves its file, by which the folder is known as a leftover.
+    pub fn leave(mut self) {
+        self.path.clear();
+    }
+
     /// The folder has another name now.
     pub fn moved(&mut self, folder: &Path) {
         self.path = folder.join(NAME);

@@ -17,6 +17,7 @@ mod owned;
 mod place;
 mod record;
 pub mod single;
+mod system;
 #[cfg(test)]
 mod tests;
 
@@ -100,12 +101,17 @@ impl Folder {
     /// # Errors
     /// If it cannot. Then no file of a report has changed.
     pub fn prepare(&self, charts: bool, interrupted: &AtomicBool) -> Result<(), FolderError> {
-        let Some(_lock) = self.lock(interrupted)? else {
+        let Some(lock) = self.lock(interrupted)? else {
             return self.try_to_make().map_err(failed(&self.named));
         };
         self.tidy()?;
-        owned::check(&self.path, &self.named, &owned::possible(charts))?;
-        self.try_charts().map_err(failed(&self.named))
+        let own = owned::check(&self.path, &self.named, &owned::possible(charts))?;
+        self.try_charts().map_err(failed(&self.named))?;
+        let parent = |name: &String| self.path.join(if name.contains('/') { owned::CHARTS } else { "" });
+        match own.iter().find(|name| system::is_pinned(&self.path.join(name), &parent(name), lock.path())) {
+            Some(name) => Err(failed(&self.named.join(name))(io::ErrorKind::PermissionDenied.into())),
+            None => Ok(()),
+        }
     }
 
     /// True if both are the same folder, whatever they are called.
@@ -162,26 +168,33 @@ impl Folder {
     fn try_to_make(&self) -> io::Result<()> {
         leftover::remove_dead(&self.path);
         let there = self.path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
-        let probe = there.join(leftover::fresh_name()?);
-        fs::create_dir(&probe)?;
-        let missing = self.path.strip_prefix(there).unwrap_or(Path::new(""));
-        let made = fs::create_dir_all(probe.join(missing));
-        // It holds nothing but empty folders that were made here.
-        fs::remove_dir_all(probe)?;
-        made
+        let beside = there.join(self.path.file_name().unwrap_or_default());
+        leftover::remove_dead_beside(&beside, &self.path);
+        let stage = Stage::beside(&beside)?;
+        fs::create_dir_all(stage.path().join(self.path.strip_prefix(there).unwrap_or(Path::new(""))))
     }
 
     /// Writes a folder that does not exist yet; false if it does now.
     fn make(&self, files: &[(String, Vec<u8>)]) -> io::Result<bool> {
+        let missing: Vec<&Path> = self.path.ancestors().skip(1).take_while(|path| !path.exists()).collect();
+        let made = self.make_within(files);
+        if made.is_err() {
+            // Whatever is not empty stays.
+            missing.iter().for_each(|folder| drop(fs::remove_dir(folder)));
+        }
+        made
+    }
+
+    fn make_within(&self, files: &[(String, Vec<u8>)]) -> io::Result<bool> {
         let parent = self.path.parent().unwrap_or(Path::new("/"));
         fs::create_dir_all(parent)?;
         let stage = Stage::beside(&self.path)?;
         write_all(stage.path(), files)?;
         match fs::rename(stage.path(), &self.path) {
             Ok(()) => {
-                drop(stage.into_lock(&self.path));
                 sync(parent);
                 leftover::remove_dead(&self.path);
+                drop(stage.into_lock(&self.path));
                 Ok(true)
             }
             Err(_) if self.path.symlink_metadata().is_ok() => Ok(false),

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::system::is_mount_point;
 use super::{FolderError, failed, is_file, is_folder, leftover, lock, record};
 use crate::report::chart;
 
@@ -102,7 +103,8 @@ pub fn check(folder: &Path, named: &Path, wanted: &[String]) -> Result<Vec<Strin
         return Err(FolderError::NotOurs(named.to_owned()));
     }
     let charts = folder.join(CHARTS);
-    if wanted.iter().any(|name| name.contains('/')) && charts.symlink_metadata().is_ok() && !is_folder(&charts) {
+    let unfit = charts.symlink_metadata().is_ok() && (!is_folder(&charts) || is_mount_point(&charts));
+    if unfit && wanted.iter().any(|name| name.contains('/')) {
         return Err(FolderError::InTheWay(named.join(CHARTS)));
     }
     let own = files(folder);

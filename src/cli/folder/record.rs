@@ -37,12 +37,7 @@ const LAST: &str = "report.html";
 ///
 /// # Errors
 /// If the system says no: before the first file is moved, with nothing changed, or between two, and the record is kept.
-pub fn replace(
-    folder: &Path,
-    named: &Path,
-    files: &[(String, Vec<u8>)],
-    own: &[String],
-) -> Result<(), FolderError> {
+pub fn replace(folder: &Path, named: &Path, files: &[(String, Vec<u8>)], own: &[String]) -> Result<(), FolderError> {
     let record = match commit(folder, files, own) {
         Ok(record) => record,
         Err(error) => {
