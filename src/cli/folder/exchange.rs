@@ -48,7 +48,9 @@ pub fn exchange(
     let old = stage.path().to_owned();
     let new = stage.into_lock(folder);
     lock.moved(&old);
-    folder.parent().map(sync);
+    if let Some(parent) = folder.parent() {
+        sync(parent);
+    }
     leftover::bury(&old, lock, folder);
     drop(new);
     Ok(None)

@@ -102,11 +102,23 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        if self.lock.is_some() {
-            // What it holds was written here, or has another name elsewhere.
-            let _ = fs::remove_dir_all(&self.path);
+        let Some(lock) = self.lock.take() else { return };
+        // What it holds was written here, or has another name elsewhere.
+        for entry in entries(&self.path).filter(|entry| entry.file_name() != lock::NAME) {
+            let path = entry.path();
+            drop(if is_folder(&path) { fs::remove_dir_all(path) } else { fs::remove_file(path) });
         }
+        remove_last(&self.path, lock);
     }
+}
+
+/// Removes a folder with nothing left in it but its lock. With more in it, it is a leftover and stays known as one.
+fn remove_last(folder: &Path, lock: Lock) {
+    if entries(folder).count() > 1 {
+        return lock.leave();
+    }
+    drop(lock);
+    let _ = fs::remove_dir(folder);
 }
 
 /// Removes what killed runs left within a folder and beside it, as far as the system allows. The caller holds the folder's lock, if there is a
@@ -136,7 +148,8 @@ pub fn remove_dead_beside(name: &Path, folder: &Path) {
             match Lock::of_dead(&path) {
                 Some(lock) => bury(&path, lock, folder),
                 // Whoever made it this moment makes another one. Nothing goes that is not empty.
-                None => drop(fs::remove_dir(&path)),
+                None if path.join(lock::NAME).symlink_metadata().is_err() => remove_empty(&path),
+                None => {}
             }
         } else if is_process(&digits) && is_over(&digits) {
             bury_first(&path);
@@ -198,11 +211,7 @@ pub fn bury(old: &Path, lock: Lock, folder: &Path) {
     own.retain(|name| is_file(&old.join(name)));
     own.push(lock::NAME.to_owned());
     carry_over(old, folder, "", &own);
-    if entries(old).count() > 1 {
-        return lock.leave();
-    }
-    drop(lock);
-    let _ = fs::remove_dir(old);
+    remove_last(old, lock);
 }
 
 /// Removes a folder with nothing in it but such folders.
