@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
 use std::path::Path;
 
-use rustix::fs::{CWD, RenameFlags, listxattr_query, renameat_with};
+use rustix::fs::{CWD, RenameFlags, listxattr, listxattr_query, renameat_with};
 use rustix::io::Errno;
 
 use super::leftover::{self, Stage};
@@ -64,8 +64,11 @@ fn may_be_moved(folder: &Path) -> bool {
         && !std::env::current_dir().is_ok_and(|current| current.starts_with(folder))
 }
 
+/// True if a folder has more to it than others have. A label of SELinux, which a fresh folder gets too, is nothing of its own.
 fn has_attributes(folder: &Path) -> bool {
-    listxattr_query(folder).is_ok_and(|length| length > 0)
+    let mut names = vec![0; listxattr_query(folder).unwrap_or(0)];
+    let length = if names.is_empty() { 0 } else { listxattr(folder, &mut names[..]).unwrap_or(0) };
+    names[..length].split(|byte| *byte == 0).any(|name| !name.is_empty() && name != b"security.selinux")
 }
 
 /// Gives a fresh folder the mode and the group of the old one, and a name in it to everything that simlab did not write. The old names stay, so

@@ -231,14 +231,12 @@ fn carry_over(old: &Path, folder: &Path, within: &str, own: &[String]) {
             remove_empty(&from);
         }
         match (from.symlink_metadata(), to.symlink_metadata()) {
-            (Ok(is), Ok(there)) if is.is_dir() => {
-                if there.is_dir() {
-                    carry_over(&from, &to, &format!("{inside}/"), own);
-                    let _ = fs::remove_dir(from);
-                }
+            (Ok(is), Ok(there)) if is.is_dir() && there.is_dir() => {
+                carry_over(&from, &to, &format!("{inside}/"), own);
+                let _ = fs::remove_dir(from);
             }
             // The same file, or one that somebody has changed since. The newer one stays.
-            (Ok(is), Ok(there)) if !there.is_dir() => {
+            (Ok(is), Ok(there)) if !is.is_dir() && !there.is_dir() => {
                 let newer = is.modified().is_ok_and(|own| there.modified().is_ok_and(|other| own > other));
                 drop(if newer { fs::rename(from, to) } else { fs::remove_file(from) });
             }
