@@ -1,9 +1,10 @@
 //! `simlab run`: check all files, run them, print the comparison, write the reports.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use super::folder;
+use super::folder::{Folder, FolderError};
 use super::interrupt;
 use super::memory;
 use super::progress::ProgressLine;
@@ -78,6 +79,8 @@ struct Job {
     loaded: Loaded,
     stem: String,
     out: PathBuf,
+    /// Where that is.
+    folder: Folder,
     /// Indices of the policies to run.
     policies: Vec<usize>,
     command: String,
@@ -85,7 +88,7 @@ struct Job {
 
 pub fn main(args: &Args) -> Exit {
     let interrupted = interrupt::watch();
-    let jobs = match prepare(args) {
+    let jobs = match prepare(args, interrupted) {
         Ok(jobs) => jobs,
         Err(exit) => return exit,
     };
@@ -114,7 +117,7 @@ pub fn main(args: &Args) -> Exit {
         let result = experiment::run(&job.loaded.scenario, &job.policies, &options);
         progress.clear();
         exit = exit.min(match result {
-            Ok(comparison) => deliver(args, job, comparison, started.elapsed().as_secs_f64(), &mut missed),
+            Ok(comparison) => deliver(args, job, comparison, started.elapsed().as_secs_f64(), interrupted, &mut missed),
             Err(failed) if failed.stop == Stop::Interrupted => {
                 eprintln!("interrupted; no report was written");
                 return Exit::Interrupted;
@@ -134,7 +137,7 @@ pub fn main(args: &Args) -> Exit {
 }
 
 /// Reads and checks everything before anything runs.
-fn prepare(args: &Args) -> Result<Vec<Job>, Exit> {
+fn prepare(args: &Args, interrupted: &AtomicBool) -> Result<Vec<Job>, Exit> {
     let overrides = overrides(args)?;
     let mut jobs = Vec::new();
     let mut exit = Exit::Done;
@@ -145,16 +148,34 @@ fn prepare(args: &Args) -> Result<Vec<Job>, Exit> {
         }
     }
     for (index, job) in jobs.iter().enumerate() {
-        if let Some(other) = jobs[..index].iter().find(|other| other.out == job.out) {
+        if let Some(other) = jobs[..index].iter().find(|other| other.folder.is_same(&job.folder)) {
             eprintln!("error: two files would write to `{}`; rename one, or run them apart", other.out.display());
             return Err(Exit::Usage);
         }
-        if let Err(error) = folder::check(&job.out) {
-            eprintln!("error: {error}");
-            exit = exit.min(Exit::Io);
+    }
+    if exit != Exit::Done {
+        return Err(exit);
+    }
+    for job in &jobs {
+        if let Err(error) = job.folder.prepare(!args.no_charts, interrupted) {
+            exit = exit.min(refused(&error));
         }
     }
     if exit == Exit::Done { Ok(jobs) } else { Err(exit) }
+}
+
+/// Says why a folder does not take a report.
+fn refused(error: &FolderError) -> Exit {
+    match error {
+        FolderError::Interrupted => {
+            eprintln!("{error}");
+            Exit::Interrupted
+        }
+        _ => {
+            eprintln!("error: {error}");
+            Exit::Io
+        }
+    }
 }
 
 fn overrides(args: &Args) -> Result<Overrides, Exit> {
@@ -191,7 +212,8 @@ fn job(args: &Args, file: &Path, loaded: Loaded) -> Result<Job, Exit> {
     if !args.policy.is_empty() {
         command.push_str(&format!(" --policy {}", args.policy.join(",")));
     }
-    Ok(Job { loaded, stem, out, policies, command })
+    let folder = Folder::find(&out).map_err(|error| refused(&error))?;
+    Ok(Job { loaded, stem, out, folder, policies, command })
 }
 
 /// Indices of the policies to run, in the file's order, the baseline among them.
@@ -215,7 +237,14 @@ fn chosen(args: &Args, loaded: &Loaded) -> Result<Vec<usize>, Exit> {
 }
 
 /// Prints the comparison and writes the report. Adds to `missed` what to say of expectations that were not met.
-fn deliver(args: &Args, job: &Job, mut comparison: Comparison, seconds: f64, missed: &mut Vec<String>) -> Exit {
+fn deliver(
+    args: &Args,
+    job: &Job,
+    mut comparison: Comparison,
+    seconds: f64,
+    interrupted: &AtomicBool,
+    missed: &mut Vec<String>,
+) -> Exit {
     let remarks = experiment::warnings(&job.loaded.scenario, &comparison);
     comparison.warnings = job.loaded.warnings.iter().map(Diagnostic::in_words).collect();
     comparison.warnings.extend(remarks.iter().map(ToString::to_string));
@@ -234,8 +263,9 @@ fn deliver(args: &Args, job: &Job, mut comparison: Comparison, seconds: f64, mis
         charts: !args.no_charts,
     };
     let mut files = report::render(&input);
-    files.push(("manifest.json".to_owned(), manifest(args, &comparison, seconds).into_bytes()));
-    let written = folder::write(&job.out, &files);
+    let manifest = manifest(args, &comparison, seconds, &files);
+    files.push(("manifest.json".to_owned(), manifest.into_bytes()));
+    let written = job.folder.write(&files, interrupted);
     let path = job.out.join("report.html");
     let text = match args.format {
         Format::Table => {
@@ -258,10 +288,7 @@ fn deliver(args: &Args, job: &Job, mut comparison: Comparison, seconds: f64, mis
     let several = if args.files.len() > 1 { format!("{}: ", job.stem) } else { String::new() };
     missed.extend(report::expectations::failure(&input).map(|failure| several + &failure));
     match written {
-        Err(error) => {
-            eprintln!("error: {error}");
-            Exit::Io
-        }
+        Err(error) => refused(&error),
         Ok(()) => {
             if args.format != Format::Table && !args.quiet {
                 eprintln!("report: {}", path.display());
@@ -271,8 +298,8 @@ fn deliver(args: &Args, job: &Job, mut comparison: Comparison, seconds: f64, mis
     }
 }
 
-/// What may differ between two runs of one scenario.
-fn manifest(args: &Args, comparison: &Comparison, seconds: f64) -> String {
+/// What may differ between two runs of one scenario, and the names of the report's other files.
+fn manifest(args: &Args, comparison: &Comparison, seconds: f64, files: &[(String, Vec<u8>)]) -> String {
     let threads = match args.threads {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         threads => usize::from(threads),
@@ -284,6 +311,7 @@ fn manifest(args: &Args, comparison: &Comparison, seconds: f64) -> String {
         "events": comparison.events,
         "attempts": comparison.attempts,
         "wall_seconds": crate::metrics::statistics::nine_digits(seconds),
+        "files": files.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
     });
     format!("{manifest:#}\n")
 }

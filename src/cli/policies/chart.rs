@@ -1,10 +1,10 @@
 //! `--chart`: the delays of some names as a picture in a file.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Subject;
 use crate::catalog::DelayRow;
+use crate::cli::folder::single::Draft;
 use crate::cli::{Exit, print};
 use crate::report::chart::ladder::{Ladder, Rung};
 use crate::report::chart::{Ending, ladders};
@@ -39,7 +39,7 @@ pub fn write(path: &Path, subjects: &[&Subject]) -> Exit {
     }
     let ending = ending(path).expect("the name has been checked");
     let bytes = ladders(&drawn, ending);
-    match fs::write(path, bytes) {
+    match Draft::new(path, &bytes).and_then(Draft::replace) {
         Ok(()) => print(&format!("Wrote {}.\n", path.display())),
         Err(error) => {
             eprintln!("error: cannot write `{}`: {error}", path.display());

@@ -8,7 +8,7 @@ use super::phase::Phase;
 use super::picture::{Extent, Picture, Shape};
 use super::series::MOST_POINTS;
 use super::storm::{Level, Storm};
-use super::{Ending, Width, charts, dots, files, forest, latency, lattice, results};
+use super::{Ending, NAMES, Width, charts, dots, files, forest, latency, lattice, results};
 use crate::distribution::Distribution;
 use crate::experiment::{self, Options};
 use crate::metrics::ending;
@@ -98,7 +98,10 @@ fn pictures(input: &ReportInput) -> Vec<(String, Picture)> {
     });
     let forest = forest::panels(input.comparison);
     let forest = forest.iter().map(|panel| (panel.title(), panel.picture()));
-    let whole = charts(input).into_iter().map(|(name, picture)| (format!("file {name}"), picture));
+    let whole = charts(input).into_iter().map(|(name, picture)| {
+        assert!(NAMES.contains(&name), "a later report would not know `{name}` as simlab's");
+        (format!("file {name}"), picture)
+    });
     panels.chain(plots).chain(both).chain(ways).chain(forest).chain(whole).collect()
 }
 
