@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Exit, print, schema};
+use super::{Exit, check, interrupt, print, say, schema, shell};
 
 /// Arguments of `new`.
 #[derive(Debug, clap::Args)]
@@ -70,18 +70,19 @@ pub fn main(args: &Args) -> Exit {
     }
     // Asked beforehand, so that of two files both are written or none.
     if let Some((taken, _)) = files.iter().find(|(path, _)| path.symlink_metadata().is_ok()) {
-        eprintln!("error: `{}` exists already; nothing was written", taken.display());
+        say::error(format_args!("`{}` exists already; nothing was written", taken.display()));
         return Exit::Io;
     }
-    for (path, text) in &files {
-        if let Err(error) = write(path, text) {
-            eprintln!("error: cannot write `{}`: {error}", path.display());
-            return Exit::Io;
-        }
+    let written = interrupt::undisturbed(|| {
+        files.iter().try_for_each(|(path, text)| write(path, text).map_err(|error| (path, error)))
+    });
+    if let Err((path, error)) = written {
+        say::error(format_args!("cannot write `{}`: {error}", path.display()));
+        return Exit::Io;
     }
-    let mut said = format!("Wrote {}", path.display());
-    said.push_str(&if args.schema { format!(" and {}.\n", files[1].0.display()) } else { ".\n".to_owned() });
-    said.push_str(&format!("Next: simlab run {}\n", path.display()));
+    let mut said = format!("Wrote {}", check::shown(path));
+    said.push_str(&if args.schema { format!(" and {}.\n", check::shown(&files[1].0)) } else { ".\n".to_owned() });
+    said.push_str(&format!("Next: simlab run {}\n", shell::quoted(path.as_os_str())));
     print(&said)
 }
 
