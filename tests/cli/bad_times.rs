@@ -15,8 +15,8 @@ fn a_full_stderr_changes_no_exit_code() {
     fs::write(place.0.join("broken.toml"), "duration = 3").expect("written");
     let full = || fs::OpenOptions::new().write(true).open("/dev/full").expect("a full device");
     for (line, code) in [
-        ("run shop.toml --set server.payments.workers=99 --replications 2", 0),
-        ("run shop.toml --replications 2 --format json", 0),
+        ("run shop.toml --set server.payments.workers=99 --replications 2 --no-charts", 0),
+        ("run shop.toml --replications 2 --format json --no-charts", 0),
         ("check shop.toml", 0),
         ("check broken.toml", 3),
         ("run broken.toml", 3),
@@ -35,9 +35,14 @@ fn a_full_stderr_changes_no_exit_code() {
         let status = place.command(line).stdout(Stdio::null()).stderr(writer).status().expect("simlab starts");
         assert_eq!(status.code(), Some(code), "simlab {line} 2>&1 | true");
     }
-    for line in
-        ["run shop.toml --replications 2 --out full", "show shop.toml", "policies", "--help", "--version", "schema"]
-    {
+    for line in [
+        "run shop.toml --replications 2 --no-charts --out full",
+        "show shop.toml",
+        "policies",
+        "--help",
+        "--version",
+        "schema",
+    ] {
         let output = place.command(line).stdout(full()).output().expect("simlab starts");
         assert_eq!(output.status.code(), Some(4), "simlab {line} >/dev/full");
         assert!(String::from_utf8_lossy(&output.stderr).contains("stdout"), "simlab {line} >/dev/full");
@@ -87,14 +92,14 @@ fn names_that_hide_something() {
         (&["check", "--strict", name], 0),
         (&["check", &bad], 3),
         (&["check", &missing], 4),
-        (&["run", name, "--replications", "2"], 0),
-        (&["run", name, "--replications", "2", "--format", "json", "--out", name.trim_end_matches(".toml")], 0),
+        (&["run", name, "--replications", "2", "--no-charts"], 0),
+        (&["run", name, "--replications", "2", "--no-charts", "--format", "json", "--out", "a\u{202e}\nb"], 0),
         (&["run", "shop.toml", "--policy", name], 2),
         (&["run", "shop.toml", "--set", name], 2),
         (&["run", "shop.toml", "--seed", name], 2),
         (&["run", name, &format!("./{name}")], 2),
         (&["show", "within.toml"], 0),
-        (&["run", "within.toml", "--format", "json", "--replications", "2"], 0),
+        (&["run", "within.toml", "--format", "json", "--replications", "2", "--no-charts"], 0),
         (&["policies", name], 2),
         (&["bench", name, "--runs", "1"], 0),
     ];
@@ -246,7 +251,9 @@ fn assignments_are_shown_in_part() {
     big.extend(b"#".repeat(8 << 20));
     fs::File::create(place.0.join("big.toml")).and_then(|mut file| file.write_all(&big)).expect("written");
     let mut command = place.command("run big.toml --replications 2 --no-charts");
-    (0..1_000).for_each(|_| drop(command.args(["--set", "policy.full-jitter.attempts=3"])));
+    for _ in 0..1_000 {
+        command.args(["--set", "policy.full-jitter.attempts=3"]);
+    }
     command.args(["--set", "policy.full-jitter.attempts=0"]);
     let output = command.output().expect("simlab starts");
     let stderr = String::from_utf8_lossy(&output.stderr);

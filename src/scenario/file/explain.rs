@@ -66,7 +66,12 @@ pub fn shape(error: &toml::de::Error, table: &[&str], root: &DeTable<'_>) -> Dia
         return Diagnostic::error("wrong-type", format!("wrong type for `{path}`"), place, label);
     }
     if let Some(label) = wrong_type(message) {
-        return Diagnostic::error("wrong-type", format!("wrong type for `{path}`"), place, label);
+        let is_table = label.starts_with("must be a table") || label.starts_with("must be a list");
+        let diagnostic = Diagnostic::error("wrong-type", format!("wrong type for `{path}`"), place, label);
+        return match example_of(&path).filter(|_| is_table) {
+            Some(example) => diagnostic.help(format!("for example `{example}`")),
+            None => diagnostic,
+        };
     }
     let (path, place) = innermost(root, path, place, &words);
     Diagnostic::error("invalid-value", format!("invalid value for `{path}`"), place, message)
@@ -214,11 +219,45 @@ fn kind_of(path: &str) -> String {
     }
 }
 
+/// Examples of what is no policy's.
+const EXAMPLES: [(&str, &str); 16] = [
+    ("arrivals.poisson", "arrivals.poisson = { rate = \"100/s\" }"),
+    ("arrivals.constant", "arrivals.constant = { rate = \"100/s\" }"),
+    ("arrivals.closed", "arrivals.closed = { think.exponential = { mean = \"1s\" } }"),
+    ("arrivals.burst", "arrivals.burst = { operations = 1000, at = \"0s\" }"),
+    ("arrivals.profile", "arrivals.profile = [{ at = \"0s\", rate = \"100/s\" }]"),
+    ("arrivals.trace", "arrivals.trace = { file = \"arrivals.csv\" }"),
+    ("exponential", "exponential = { mean = \"50ms\" }"),
+    ("uniform", "uniform = { min = \"10ms\", max = \"50ms\" }"),
+    ("normal", "normal = { mean = \"50ms\", sd = \"10ms\" }"),
+    ("lognormal", "lognormal = { p50 = \"80ms\", p99 = \"600ms\" }"),
+    ("pareto", "pareto = { min = \"10ms\", shape = 2.0 }"),
+    ("gamma", "gamma = { mean = \"50ms\", shape = 4.0 }"),
+    ("weibull", "weibull = { scale = \"50ms\", shape = 1.5 }"),
+    ("empirical", "empirical = { file = \"latencies.csv\" }"),
+    ("mixture", "mixture = [{ weight = 0.99, exponential = { mean = \"5ms\" } }]"),
+    ("rate_limit", "rate_limit = { rate = \"100/s\" }"),
+];
+
 /// An example of the choice at the end of a path: `hedge.fixed`, or, since backoffs go by their last name, `fixed`.
 fn example_of(path: &str) -> Option<&'static str> {
-    let name = path.rsplit('.').next();
+    let mut names = path.rsplit('.');
+    let (name, above) = (names.next(), names.next());
+    let own = match (above, name) {
+        (Some("arrivals"), Some(name)) => Some(format!("arrivals.{name}")),
+        (Some("service_time" | "network" | "max_wait" | "think" | "added_latency"), Some(name)) => {
+            Some(name.to_owned())
+        }
+        (_, Some("rate_limit")) => name.map(str::to_owned),
+        _ => None,
+    };
+    if let Some(own) = own {
+        return EXAMPLES.iter().find(|(name, _)| *name == own).map(|(_, example)| *example);
+    }
     let entries = catalog::entries();
-    let exact = entries.iter().find(|entry| path == entry.name || path.ends_with(&format!(".{}", entry.name)));
+    // The longest that fits: `hedge.fixed` before the backoff `fixed`.
+    let fits = |entry: &&catalog::Entry| path == entry.name || path.ends_with(&format!(".{}", entry.name));
+    let exact = entries.iter().filter(fits).max_by_key(|entry| entry.name.len());
     let entry = exact.or_else(|| entries.iter().find(|entry| entry.name.rsplit('.').next() == name));
     entry.map(|entry| entry.example)
 }

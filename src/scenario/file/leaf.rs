@@ -68,8 +68,14 @@ impl<'de> Deserialize<'de> for Raw {
                 Ok(Raw::Other("list"))
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Raw::Other("table"))
+                let mut kind = "table";
+                while let Some((key, _)) = map.next_entry::<String, IgnoredAny>()? {
+                    // So the parser hands over a date.
+                    if key.starts_with("$__toml_private") {
+                        kind = "date";
+                    }
+                }
+                Ok(Raw::Other(kind))
             }
         }
         deserializer.deserialize_any(RawVisitor)
@@ -513,10 +519,11 @@ mod tests {
         check::<AtLeastOne>("4294967296", Err("at most 4294967295"));
         check::<AtLeastOne>("1.5", Err("whole number, not 1.5"));
         check::<AtLeastOne>("1.0", Err("whole number, not 1.0"));
+        check::<AtLeastOne>("1979-05-27", Err("whole number, not a date"));
         check::<Probability>("\"19.520%\"", Ok("0.1952"));
         check::<Ratio>("\"19.520%\"", Ok("0.1952"));
-        let long = format!("\"{}\"", "9".repeat(1_000_000));
-        check::<Duration>(&long, Err("9…9"));
+        let long = format!("\"{}\"", "9".repeat(1_000));
+        check::<Rate>(&long, Err("9…9"));
         check::<OrUnlimited<0>>("0", Ok("0"));
         check::<OrUnlimited<1>>("0", Err("at least 1"));
         check::<OrUnlimited<1>>("\"unlimited\"", Ok("\"unlimited\""));
