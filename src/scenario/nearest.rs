@@ -14,7 +14,12 @@ pub fn nearest<'a>(wanted: &str, candidates: impl Iterator<Item = &'a str>) -> O
     let allowed = (wanted.len() / 3).max(1);
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates.filter(|candidate| candidate.len() <= LONGEST) {
-        let distance = edit_distance(&wanted, &plain(candidate));
+        let candidate_letters = plain(candidate);
+        // As many letters apart as one is longer, at least.
+        if candidate_letters.len().abs_diff(wanted.len()) > allowed {
+            continue;
+        }
+        let distance = edit_distance(&wanted, &candidate_letters);
         if distance <= allowed && best.is_none_or(|(least, _)| distance < least) {
             best = Some((distance, candidate));
         }

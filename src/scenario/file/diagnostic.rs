@@ -194,29 +194,40 @@ impl<'a> Quote<'a> {
     }
 }
 
+/// Labels that stand near each other in one text.
+struct Together<'s, 'a> {
+    text: Located<'s>,
+    places: Vec<Place>,
+    labels: Vec<(AnnotationKind, &'a str)>,
+}
+
 /// One quote for each text that labels point into, and more where they stand far apart.
 fn quotes<'a>(source: &Source, labels: &'a [(&Place, String)]) -> Vec<Quote<'a>> {
-    let mut together: Vec<(Located, Vec<Place>, Vec<(AnnotationKind, &str)>)> = Vec::new();
+    let mut groups: Vec<Together> = Vec::new();
     for (index, (place, label)) in labels.iter().enumerate() {
         let located = source.locate(place);
         let kind = if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
-        let near = |(first, _, _): &&mut (Located, Vec<Place>, _)| {
-            std::ptr::eq(first.text, located.text) && lines_between(located.text, &first.place, &located.place) < FAR
+        let near = |group: &&mut Together| {
+            std::ptr::eq(group.text.text, located.text)
+                && lines_between(located.text, &group.text.place, &located.place) < FAR
         };
-        match together.iter_mut().find(near) {
-            Some((_, places, labels)) => {
-                places.push(located.place);
-                labels.push((kind, label.as_str()));
+        match groups.iter_mut().find(near) {
+            Some(group) => {
+                group.places.push(located.place);
+                group.labels.push((kind, label.as_str()));
             }
-            None => together.push((located.clone(), vec![located.place], vec![(kind, label.as_str())])),
+            None => {
+                let places = vec![located.place.clone()];
+                groups.push(Together { text: located, places, labels: vec![(kind, label.as_str())] });
+            }
         }
     }
-    let quote = |(located, places, labels): (Located, Vec<Place>, _)| Quote {
-        origin: text::printable(located.origin),
-        excerpt: excerpt(located.text, &places),
-        labels,
+    let quote = |group: Together<'_, 'a>| Quote {
+        origin: text::printable(group.text.origin),
+        excerpt: excerpt(group.text.text, &group.places),
+        labels: group.labels,
     };
-    together.into_iter().map(quote).collect()
+    groups.into_iter().map(quote).collect()
 }
 
 #[cfg(test)]
