@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::folder::single::Draft;
-use super::{Exit, print, schema};
+use super::{Exit, check, interrupt, print, say, schema, shell};
 
 /// Arguments of `new`.
 #[derive(Debug, clap::Args)]
@@ -70,18 +70,18 @@ pub fn main(args: &Args) -> Exit {
         // Before the scenario that names it.
         files.insert(0, (path.with_file_name(SCHEMA), schema::text()));
     }
-    if let Err((path, error)) = write(&files) {
+    if let Err((path, error)) = interrupt::undisturbed(|| write(&files)) {
         match error.kind() {
             io::ErrorKind::AlreadyExists => {
-                eprintln!("error: `{}` exists already; nothing was written", path.display())
+                say::error(format_args!("`{}` exists already; nothing was written", path.display()))
             }
-            _ => eprintln!("error: cannot write `{}`: {error}", path.display()),
+            _ => say::error(format_args!("cannot write `{}`: {error}", path.display())),
         }
         return Exit::Io;
     }
-    let mut said = format!("Wrote {}", path.display());
-    said.push_str(&if args.schema { format!(" and {}.\n", files[0].0.display()) } else { ".\n".to_owned() });
-    said.push_str(&format!("Next: simlab run {}\n", path.display()));
+    let mut said = format!("Wrote {}", check::shown(path));
+    said.push_str(&if args.schema { format!(" and {}.\n", check::shown(&files[0].0)) } else { ".\n".to_owned() });
+    said.push_str(&format!("Next: simlab run {}\n", shell::quoted(path.as_os_str())));
     print(&said)
 }
 

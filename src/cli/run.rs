@@ -1,7 +1,7 @@
 //! `simlab run`: check all files, run them, print the comparison, write the reports.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use super::folder::{Folder, FolderError};
@@ -9,12 +9,13 @@ use super::interrupt;
 use super::memory;
 use super::progress::ProgressLine;
 use super::terminal;
-use super::{Exit, check, print};
+use super::{Exit, check, print, say, shell};
 use crate::experiment::{self, Comparison, Options};
 use crate::report::{self, ReportInput, TableStyle};
 use crate::scenario::file::{Diagnostic, Loaded, Overrides};
 use crate::scenario::nearest::nearest;
 use crate::sim::Stop;
+use crate::text::{cut, there_are};
 
 /// The bounds that a scenario file has too, so that the resolved scenario of every report can be run again.
 const MOST_SEED: u64 = i64::MAX as u64;
@@ -87,8 +88,7 @@ struct Job {
 }
 
 pub fn main(args: &Args) -> Exit {
-    let interrupted = interrupt::watch();
-    let jobs = match prepare(args, interrupted) {
+    let jobs = match prepare(args) {
         Ok(jobs) => jobs,
         Err(exit) => return exit,
     };
@@ -107,7 +107,7 @@ pub fn main(args: &Args) -> Exit {
         let options = Options {
             threads: usize::from(args.threads),
             memory: limit,
-            interrupted,
+            interrupted: interrupt::flag(),
             progress: &|now| {
                 let what = format!("{}, replication {}", names[now.policy], now.replication + 1);
                 progress.update(now.done, now.total, &what);
@@ -117,27 +117,24 @@ pub fn main(args: &Args) -> Exit {
         let result = experiment::run(&job.loaded.scenario, &job.policies, &options);
         progress.clear();
         exit = exit.min(match result {
-            Ok(comparison) => deliver(args, job, comparison, started.elapsed().as_secs_f64(), interrupted, &mut missed),
-            Err(failed) if failed.stop == Stop::Interrupted => {
-                eprintln!("interrupted; no report was written");
-                return Exit::Interrupted;
-            }
+            Ok(comparison) => deliver(args, job, comparison, started.elapsed().as_secs_f64(), &mut missed),
+            Err(failed) if failed.stop == Stop::Interrupted => return Exit::Interrupted,
             Err(failed) => {
-                eprintln!("error: {}: {failed}; no report was written", job.stem);
+                say::error(format_args!("{}: {failed}; no report was written", job.stem));
                 Exit::Invalid
             }
         });
     }
     // At the very end, where nobody overlooks it.
     for message in missed {
-        eprintln!("error: {message}");
+        say::error(message);
         exit = exit.min(Exit::Unmet);
     }
     exit
 }
 
 /// Reads and checks everything before anything runs.
-fn prepare(args: &Args, interrupted: &AtomicBool) -> Result<Vec<Job>, Exit> {
+fn prepare(args: &Args) -> Result<Vec<Job>, Exit> {
     let overrides = overrides(args)?;
     let mut jobs = Vec::new();
     let mut exit = Exit::Done;
@@ -149,7 +146,8 @@ fn prepare(args: &Args, interrupted: &AtomicBool) -> Result<Vec<Job>, Exit> {
     }
     for (index, job) in jobs.iter().enumerate() {
         if let Some(other) = jobs[..index].iter().find(|other| other.folder.is_same(&job.folder)) {
-            eprintln!("error: two files would write to `{}`; rename one, or run them apart", other.out.display());
+            let folder = other.out.display();
+            say::error(format_args!("two files would write to `{folder}`; rename one, or run them apart"));
             return Err(Exit::Usage);
         }
     }
@@ -157,7 +155,8 @@ fn prepare(args: &Args, interrupted: &AtomicBool) -> Result<Vec<Job>, Exit> {
         return Err(exit);
     }
     for job in &jobs {
-        if let Err(error) = job.folder.prepare(!args.no_charts, interrupted) {
+        let ready = interrupt::undisturbed(|| job.folder.prepare(!args.no_charts, interrupt::flag()));
+        if let Err(error) = ready {
             exit = exit.min(refused(&error));
         }
     }
@@ -167,12 +166,10 @@ fn prepare(args: &Args, interrupted: &AtomicBool) -> Result<Vec<Job>, Exit> {
 /// Says why a folder does not take a report.
 fn refused(error: &FolderError) -> Exit {
     match error {
-        FolderError::Interrupted => {
-            eprintln!("{error}");
-            Exit::Interrupted
-        }
+        // The interrupt says so itself.
+        FolderError::Interrupted => Exit::Interrupted,
         _ => {
-            eprintln!("error: {error}");
+            say::error(error);
             Exit::Io
         }
     }
@@ -182,7 +179,8 @@ fn overrides(args: &Args) -> Result<Overrides, Exit> {
     let mut set = Vec::new();
     for assignment in &args.set {
         let Some((path, value)) = assignment.split_once('=') else {
-            eprintln!("error: `--set {assignment}` has no `=`; write --set KEY=VALUE, as in --set duration=5m");
+            let assignment = cut(assignment);
+            say::error(format_args!("`--set {assignment}` has no `=`; write --set KEY=VALUE, as in --set duration=5m"));
             return Err(Exit::Usage);
         };
         set.push((path.trim().to_owned(), value.trim().to_owned()));
@@ -199,9 +197,9 @@ fn job(args: &Args, file: &Path, loaded: Loaded) -> Result<Job, Exit> {
     };
     let policies = chosen(args, &loaded)?;
     // Only what changes the result, and no path of this machine, so that a report is the same wherever it is made.
-    let mut command = format!("simlab run {stem}.toml");
+    let mut command = format!("simlab run {}", shell::file(file.file_name().unwrap_or(file.as_os_str())));
     for assignment in &args.set {
-        command.push_str(&format!(" --set '{assignment}'"));
+        command.push_str(&format!(" --set {}", shell::quoted(OsStr::new(assignment))));
     }
     if let Some(seed) = args.seed {
         command.push_str(&format!(" --seed {seed}"));
@@ -222,11 +220,9 @@ fn chosen(args: &Args, loaded: &Loaded) -> Result<Vec<usize>, Exit> {
     for wanted in &args.policy {
         if policies.iter().all(|policy| policy.name != *wanted) {
             let names = policies.iter().map(|policy| policy.name.as_str());
-            let near = nearest(wanted, names.clone()).map_or_else(
-                || format!("there are {}", names.collect::<Vec<_>>().join(", ")),
-                |near| format!("there is `{near}`"),
-            );
-            eprintln!("error: no policy `{wanted}` in the scenario; {near}");
+            let near =
+                nearest(wanted, names.clone()).map_or_else(|| there_are(names), |near| format!("there is `{near}`"));
+            say::error(format_args!("no policy `{}` in the scenario; {near}", cut(wanted)));
             return Err(Exit::Usage);
         }
     }
@@ -237,14 +233,7 @@ fn chosen(args: &Args, loaded: &Loaded) -> Result<Vec<usize>, Exit> {
 }
 
 /// Prints the comparison and writes the report. Adds to `missed` what to say of expectations that were not met.
-fn deliver(
-    args: &Args,
-    job: &Job,
-    mut comparison: Comparison,
-    seconds: f64,
-    interrupted: &AtomicBool,
-    missed: &mut Vec<String>,
-) -> Exit {
+fn deliver(args: &Args, job: &Job, mut comparison: Comparison, seconds: f64, missed: &mut Vec<String>) -> Exit {
     let remarks = experiment::warnings(&job.loaded.scenario, &comparison);
     comparison.warnings = job.loaded.warnings.iter().map(Diagnostic::in_words).collect();
     comparison.warnings.extend(remarks.iter().map(ToString::to_string));
@@ -265,7 +254,7 @@ fn deliver(
     let mut files = report::render(&input);
     let manifest = manifest(args, &comparison, seconds, &files);
     files.push(("manifest.json".to_owned(), manifest.into_bytes()));
-    let written = job.folder.write(&files, interrupted);
+    let written = interrupt::undisturbed(|| job.folder.write(&files, interrupt::flag()));
     let path = job.out.join("report.html");
     let text = match args.format {
         Format::Table => {
@@ -276,7 +265,7 @@ fn deliver(
             };
             let mut text = report::table(&input, style);
             if written.is_ok() {
-                text.push_str(&format!("\nReport: {}\n", path.display()));
+                text.push_str(&format!("\nReport: {}\n", check::shown(&path)));
             }
             text
         }
@@ -291,7 +280,7 @@ fn deliver(
         Err(error) => refused(&error),
         Ok(()) => {
             if args.format != Format::Table && !args.quiet {
-                eprintln!("report: {}", path.display());
+                say::line(format_args!("report: {}", path.display()));
             }
             printed
         }

@@ -6,6 +6,7 @@ use super::ReportInput;
 use crate::experiment::expectation::Judgement;
 use crate::experiment::{Comparison, Estimate, Measured, PolicyResult};
 use crate::metrics::statistics::nine_digits;
+use crate::text::deceives;
 
 /// Version of the shape of `summary.json`.
 const SCHEMA_VERSION: u32 = 1;
@@ -34,6 +35,19 @@ pub fn json(input: &ReportInput) -> String {
     let mut text = String::new();
     write(&summary, 0, &mut text);
     text.push('\n');
+    seen(&text)
+}
+
+/// JSON in which nothing hides or steers a terminal: what deceives stands in strings only, and is escaped there.
+pub fn seen(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c != '\n' && deceives(c) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            text.push(c);
+        }
+    }
     text
 }
 
@@ -216,6 +230,14 @@ mod tests {
             summary["policies"][1]["versus_baseline"]["success_rate"],
             json!({ "mean": 0.1, "ci_low": null, "ci_high": null })
         );
+    }
+
+    #[test]
+    fn what_deceives_is_escaped_and_stays_what_it_is() {
+        let value = json!({ "a": "x\u{9b}31m\u{202e}\u{e0041}\u{ffff}\n\u{1b}", "\u{200b}": 1 });
+        let text = seen(&format!("{value:#}"));
+        assert!(text.is_ascii() && text.contains("\\u009b31m\\u202e\\udb40\\udc41\\uffff\\n\\u001b"), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON"), value);
     }
 
     #[test]

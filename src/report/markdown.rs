@@ -38,8 +38,16 @@ pub fn markdown(input: &ReportInput) -> String {
         text.extend(items);
     }
     text.push_str(&expected(&expectations::lines(input, &findings.names, notation)));
-    text.push_str(&format!("\n`{}`\n", harmless(input.command).replace('`', "'")));
+    text.push_str(&format!("\n{}\n", code(&harmless(input.command))));
     text
+}
+
+/// Code within a line, between more backticks than it has in a row.
+fn code(text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let space = if longest > 0 { " " } else { "" };
+    format!("{fence}{space}{text}{space}{fence}")
 }
 
 fn table(input: &ReportInput, findings: &Findings, cells: &Cells) -> String {
@@ -108,6 +116,12 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn code_with_backticks() {
+        assert_eq!(code("simlab run a.toml"), "`simlab run a.toml`");
+        assert_eq!(code("simlab run 'a``b`.toml'"), "``` simlab run 'a``b`.toml' ```");
+    }
     use crate::report::fixture::{Row, around, row, with_input};
 
     fn check(rows: Vec<Row>, expected: &str) {

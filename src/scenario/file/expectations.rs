@@ -10,6 +10,7 @@ use crate::scenario::Scenario;
 use crate::scenario::expectation::Expectation;
 use crate::scenario::metric::{Measure, Metric, Of, Scope, Unit};
 use crate::scenario::nearest::nearest;
+use crate::text::{cut, there_are};
 
 /// All errors of all expectations about the policies, and about the faults and the surge of demand, that `root` has.
 pub fn check(expectations: &[(usize, ExpectTable)], root: &DeTable<'_>) -> Vec<Diagnostic> {
@@ -38,16 +39,16 @@ pub fn check(expectations: &[(usize, ExpectTable)], root: &DeTable<'_>) -> Vec<D
 }
 
 fn unknown_policy(name: &str, policies: &[&str], place: Place) -> Diagnostic {
-    let title = format!("there is no policy `{name}`");
+    let title = format!("there is no policy `{}`", cut(name));
     let error = Diagnostic::error("unknown-name", title, place.clone(), "names no policy of this file");
     match nearest(name, policies.iter().copied()) {
         Some(near) => error.fix("a policy with a similar name exists", place, format!("\"{near}\"")),
-        None => error.help(format!("there are {}; \"{EVERY_POLICY}\" is every policy", policies.join(", "))),
+        None => error.help(format!("{}; \"{EVERY_POLICY}\" is every policy", there_are(policies.iter().copied()))),
     }
 }
 
 fn unknown_metric(name: &str, faults: &[&str], place: Place) -> Diagnostic {
-    let title = format!("there is no metric `{name}`");
+    let title = format!("there is no metric `{}`", cut(name));
     let error = Diagnostic::error("unknown-metric", title, place.clone(), "names nothing that is measured");
     let of_faults = |metric: Metric| faults.iter().map(move |fault| format!("{}.fault.{fault}", metric.name()));
     let known: Vec<String> = Metric::ALL

@@ -100,7 +100,7 @@ fn assignments_leave_the_rest_alone() {
 
 #[test]
 fn assignments_that_make_no_sense() {
-    check(&[("policy.other.attempts", "3")], Err("no policy `other` in the scenario; there are p"));
+    check(&[("policy.other.attempts", "3")], Err("no policy `other` in the scenario; there is only `p`"));
     check(&[("fault.outagee.until", "3s")], Err("there is `outage`"));
     check(&[("", "3")], Err("not a path"));
     check(&[("a b", "3")], Err("not a path"));

@@ -13,6 +13,7 @@ use super::tree::{self, Node};
 use super::{Named, Parts, Tables, checks, recorded, resolved};
 use crate::scenario::nearest::nearest;
 use crate::scenario::{Scenario, World};
+use crate::text::{cut, there_are};
 
 /// A path below `with` and what is set there.
 struct Change<'s> {
@@ -99,7 +100,7 @@ impl Reader<'_> {
         for (key, node) in with {
             let kind = key.get_ref().as_ref();
             let Some(depth) = depth_of(kind) else {
-                let title = format!("`with` cannot change `{kind}`");
+                let title = format!("`with` cannot change `{}`", cut(kind));
                 errors.push(
                     Diagnostic::error("unknown-key", title, key.span(), "is no part of the world")
                         .help("it changes paths of `server`, `fault` and `load`"),
@@ -156,12 +157,12 @@ impl Reader<'_> {
         if known.contains(&name) {
             return None;
         }
-        let title = format!("there is no {kind} `{name}` to change");
+        let title = format!("there is no {kind} `{}` to change", cut(name));
         let error = Diagnostic::error("unknown-name", title, key.span(), format!("names no {kind} of this file"));
         Some(match nearest(name, known.iter().copied()) {
             Some(near) => error.fix(format!("a {kind} with a similar name exists"), key.span(), near),
             None if known.is_empty() => error.help(format!("the scenario has no {kind}")),
-            None => error.help(format!("there are {}", known.join(", "))),
+            None => error.help(there_are(known.iter().copied())),
         })
     }
 }
