@@ -61,7 +61,7 @@ impl JsonSchema for Name {
         "Name".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[A-Za-z0-9_-]+$" })
+        json_schema!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,100}$" })
     }
 }
 

@@ -14,7 +14,8 @@ const MOST_REPLICATIONS: u64 = 100_000;
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Top {
-    /// Shown in every output. Default: the name of the file.
+    /// Shown in every output, at most 500 characters. Default: the name of the file.
+    #[schemars(length(max = 500))]
     pub title: Option<String>,
     /// What the scenario is about. Default: empty.
     #[serde(default)]
