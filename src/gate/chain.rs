@@ -331,11 +331,6 @@ impl GateChain {
         self.counts
     }
 
-    /// What [`GateChain::take_refusal`] would say, which it will say still.
-    pub fn refusal(&self) -> Option<u8> {
-        self.refusal
-    }
-
     /// The number of the gate that has refused since this was asked before. A step of a call meets at most one refusal.
     #[inline(always)]
     pub fn take_refusal(&mut self) -> Option<u8> {

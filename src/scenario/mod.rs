@@ -284,7 +284,7 @@ pub enum Idempotency {
 /// What goes wrong at one server in a window.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    /// Its name in the file.
+    /// Its name in the file, and what its draws depend on: two of one name draw the same.
     pub name: String,
     /// Index of the server.
     pub server: usize,

@@ -16,8 +16,8 @@ pub struct Request {
     pub attempt: u32,
     /// Which client sent it.
     pub client: u32,
-    /// Nobody waits for its reply.
-    pub abandoned: bool,
+    /// The server has heard that nobody waits for its reply, before it arrives.
+    pub cancelled: bool,
 }
 
 /// What becomes of a request at the door.
@@ -42,13 +42,13 @@ impl Server<'_> {
         if self.in_force.crashed {
             return Door::Answer(Outcome::Refused, None);
         }
-        if self.in_force.has_fates() || self.in_force.has_permanent_errors() || request.abandoned {
+        if self.in_force.has_fates() || self.in_force.has_permanent_errors() || request.cancelled {
             fate = self.fate(request);
             match fate {
                 Fate::Refused => return Door::Answer(Outcome::Refused, None),
                 Fate::Reset => return Door::Answer(Outcome::Reset, None),
                 Fate::LostRequest => return Door::Gone { arrived: false },
-                _ if request.abandoned && self.config.abandoned_work == AbandonedWork::Cancel => {
+                _ if request.cancelled && self.config.abandoned_work == AbandonedWork::Cancel => {
                     return Door::Gone { arrived: true };
                 }
                 _ => {}

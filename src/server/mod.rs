@@ -21,7 +21,7 @@ use crate::slab::Slab;
 use crate::units::{SimTime, Span};
 pub use door::{Door, Request};
 use idempotency::{Admission, Record};
-use job::{Job, Place};
+use job::{Awaited, Job, Place};
 use limiter::Limiter;
 use meter::Window;
 use waiting::Waiting;
@@ -204,8 +204,9 @@ impl<'a> Server<'a> {
     pub fn receive(&mut self, now: SimTime, id: u32, floor: &mut Floor) -> bool {
         let job = &mut floor.jobs[id];
         job.since = now;
-        let Job { operation, attempt, client, abandoned, .. } = *job;
-        match self.knock(now, Request { operation, attempt, client, abandoned }) {
+        let Job { operation, attempt, client, awaited, .. } = *job;
+        let cancelled = awaited == Awaited::Cancelled;
+        match self.knock(now, Request { operation, attempt, client, cancelled }) {
             Door::Open(fate) => self.enter(now, id, fate, floor),
             Door::Answer(reply, retry_after) => {
                 job.answer(reply, retry_after);
@@ -313,10 +314,15 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// The client has stopped waiting for this attempt.
-    pub fn abandon(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
+    /// True if it does something about a client that has stopped waiting.
+    pub fn heeds_cancellation(&self) -> bool {
+        self.config.abandoned_work == AbandonedWork::Cancel || self.config.drop_expired
+    }
+
+    /// It hears that the client has stopped waiting for this attempt. One that is still on its way is known when it arrives.
+    pub fn cancel(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
         let job = &mut floor.jobs[id];
-        job.abandoned = true;
+        job.awaited = Awaited::Cancelled;
         if self.config.abandoned_work == AbandonedWork::Finish {
             return;
         }
@@ -435,7 +441,7 @@ impl<'a> Server<'a> {
     #[inline(always)]
     fn take_up(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
         let job = &mut floor.jobs[id];
-        if job.abandoned && self.config.drop_expired {
+        if job.awaited == Awaited::Cancelled && self.config.drop_expired {
             floor.out.push(Output::Gone { job: id, executed: false });
             return;
         }

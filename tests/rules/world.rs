@@ -153,15 +153,67 @@ fn abandoned_work() {
     let result = run(&burst(3, server(AbandonedWork::Cancel, 0)), policy.clone());
     check("cancel", &result, &[("executions", 1.0), ("phantom_successes", 0.0), ("utilisation", 0.015)]);
     check("cancel", &result, &[("wasted_work", 1.0 / 3.0), ("outcome_timeout", 2.0)]);
-    // Given up on its way: it is not worked on when it arrives.
+    // Given up on its way: the work is done before the server hears of it.
     let result = run(&burst(1, server(AbandonedWork::Cancel, 200)), policy.clone());
-    check("on its way", &result, &[("executions", 0.0), ("utilisation", 0.0), ("load_mean", 0.1)]);
+    check("on its way", &result, &[("executions", 1.0), ("phantom_successes", 1.0), ("load_mean", 0.1)]);
     let lossy = Fates { lost_requests: 1.0, ..Fates::default() };
     let result = run(&burst(1, ServerConfig { fates: lossy, ..server(AbandonedWork::Cancel, 200) }), policy.clone());
     check("lost on its way", &result, &[("load_mean", 0.0)]);
     // Given up after the effect, on the way back: nothing is left to cancel.
     let result = run(&burst(1, server(AbandonedWork::Cancel, 40)), policy);
     check("on its way back", &result, &[("executions", 1.0), ("phantom_successes", 1.0), ("wasted_work", 1.0)]);
+}
+
+/// Cancelling travels one leg of the network: what ends before it arrives, or as it does, has its effect.
+#[test]
+fn cancelling_takes_a_leg() {
+    let policy = RetryPolicy { timeout: Some(MS(1_000)), ..RetryPolicy::default() };
+    let server = |service, network| ServerConfig {
+        abandoned_work: AbandonedWork::Cancel,
+        service_time: constant(service),
+        network: constant(network),
+        ..one_worker()
+    };
+    // Given up at 1,000 ms, which the server hears at 1,010; the work ends at 1,005, at 1,010, and would have ended at 1,011.
+    for (service, effects, busy) in [(995, 1.0, 995.0), (1_000, 1.0, 1_000.0), (1_001, 0.0, 1_000.0), (9_000, 0.0, 1_000.0)] {
+        let result = run(&burst(1, server(service, 10)), policy.clone());
+        let expected = [("effects", effects), ("phantom_successes", effects), ("utilisation", busy / 10_000.0)];
+        check(&format!("{service} ms"), &result, &expected);
+    }
+    // It leaves the queue 10 ms later too: the second would be taken up at 1,005 and is, the third waits and is not.
+    let result = run(&burst(3, server(995, 10)), policy.clone());
+    check("queue", &result, &[("effects", 1.0), ("utilisation", 1.0 / 10.0), ("waited", 0.5), ("wait_mean", 0.995 / 2.0)]);
+    // What a fault adds to the leg counts.
+    let mut slow = burst(1, server(1_005, 10));
+    slow.faults = vec![Fault { added_latency: constant(10), ..fault(500, 2_000) }];
+    check("added latency", &run(&slow, policy.clone()), &[("effects", 1.0)]);
+    // A cancellation that overtakes its request is known when that arrives.
+    let mut late = burst(1, server(100, 0));
+    late.faults = vec![Fault { added_latency: constant(1_500), ..fault(0, 500) }];
+    let result = run(&late, policy.clone());
+    check("overtaken", &result, &[("effects", 0.0), ("utilisation", 0.0), ("load_mean", 0.1)]);
+    // Another attempt may have the place of one that is gone: nothing happens to it.
+    let policy = RetryPolicy { timeout: Some(MS(150)), backoff: Backoff::fixed(MS(5)), ..tries(9) };
+    let mut scenario = burst(1, server(100, 30));
+    scenario.faults = vec![Fault { fates: Fates { refused: 1.0, ..Fates::default() }, ..fault(160, 400) }];
+    check("refused on", &run(&scenario, policy), &[("succeeded", 1.0), ("effects", 2.0)]);
+}
+
+/// An attempt is thrown away once the server knows that its client is gone, and not before.
+#[test]
+fn expiry_is_known_a_leg_later() {
+    let policy = RetryPolicy { timeout: Some(MS(150)), ..RetryPolicy::default() };
+    // The first is served from the leg on for 100 ms, the second for another 100, and the third is due then: its client has gone at 150 ms.
+    for (network, executions) in [(20, 2.0), (49, 2.0), (50, 2.0), (51, 2.0), (70, 2.0)] {
+        let server = ServerConfig { drop_expired: true, network: constant(network), ..one_worker() };
+        check(&format!("{network} ms"), &run(&burst(5, server), policy.clone()), &[("executions", executions)]);
+    }
+    // Here it is due at 110 ms, and its client's time of 100 ms is over; the server hears of it at 110 ms, after the worker is free.
+    let policy = RetryPolicy { timeout: Some(MS(100)), ..policy };
+    for (network, executions) in [(0, 1.0), (10, 2.0)] {
+        let server = ServerConfig { drop_expired: true, network: constant(network), ..one_worker() };
+        check(&format!("{network} ms"), &run(&burst(5, server), policy.clone()), &[("executions", executions)]);
+    }
 }
 
 /// Work whose client is gone is dropped in no time when a worker would take it; what is in service goes on.
@@ -174,7 +226,8 @@ fn expired_work_is_dropped() {
     // Dropped work was never served: it has no wait.
     check("dropped", &result, &[("waited", 0.5), ("wait_mean", 0.05)]);
     let late = ServerConfig { network: constant(200), ..server };
-    check("late", &run(&burst(1, late), policy), &[("executions", 0.0)]);
+    // The server hears of it 350 ms after the beginning, and the work ends 300 ms after it.
+    check("late", &run(&burst(1, late), policy), &[("executions", 1.0)]);
 }
 
 /// Who came last is served first.

@@ -65,7 +65,7 @@ impl Run<'_> {
         }
         row.in_flight -= 1;
         let job = self.jobs.remove(job_id);
-        if job.abandoned {
+        if job.awaited != Awaited::Yes {
             self.release(row_id);
             return;
         }
@@ -153,9 +153,6 @@ impl Run<'_> {
         let cancels = hedging.hedger.config().losers == Losers::Cancel;
         let hedged = &mut hedging.calls[row_id as usize];
         let (tries, losers) = (hedged.tries(), hedged.take_open());
-        if let (Verdict::Failed(_), Some(gate)) = (verdict, hedged.gave_up_for()) {
-            self.recorder.refusal_was_fatal(self.gates.config(gate).rule.refusal(), measured);
-        }
         for open in &losers {
             self.recorder.attempt_ended(self.now, operation, open.attempt, Outcome::Cancelled, measured);
         }
@@ -166,11 +163,11 @@ impl Run<'_> {
         self::hedging(&mut self.hedging).calls[row_id as usize].put_back(losers);
     }
 
-    /// The server is told that nobody waits for an attempt any more. One that was lost or hangs has left nothing behind.
+    /// Nobody waits for an attempt any more, and its client says so. One that was lost or hangs has left nothing behind.
     fn give_up(&mut self, operation: u64, row_id: u32, open: Open) {
         let is_its = |job: &Job| (job.operation, job.row, job.attempt) == (operation, row_id, open.attempt);
         if self.jobs.get(open.tag).is_some_and(is_its) {
-            self.tell(|server, now, floor| server.abandon(now, open.tag, floor));
+            self.stop_waiting(open.tag);
         }
     }
 
@@ -191,7 +188,7 @@ impl Run<'_> {
             self.queue.push(self.now + delay, Event::Request { job });
             return;
         }
-        let request = Request { operation, attempt, client, abandoned: false };
+        let request = Request { operation, attempt, client, cancelled: false };
         let door = self.server.knock(self.now, request);
         self.recorder.attempts_arrived(u64::from(door != Door::Gone { arrived: false }));
         match door {

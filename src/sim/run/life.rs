@@ -100,7 +100,7 @@ impl Run<'_> {
     #[inline(always)]
     fn arrive(&mut self, row_id: u32, attempt: u32) -> bool {
         let row = &mut self.rows[row_id];
-        let request = Request { operation: row.operation, attempt, client: row.client, abandoned: false };
+        let request = Request { operation: row.operation, attempt, client: row.client, cancelled: false };
         let door = self.server.knock(self.now, request);
         self.recorder.attempts_arrived(u64::from(door != Door::Gone { arrived: false }));
         match door {
@@ -136,8 +136,8 @@ impl Run<'_> {
     /// Kept apart, so that a leg that is the same for all stays a look at one field.
     #[inline(never)]
     fn random_leg(&self, operation: u64, attempt: u32, own: Purpose, added: Purpose) -> Span {
-        let draw = |distribution: &Distribution, purpose, fault: u32| {
-            distribution.sample(&mut self.streams.at(purpose, operation, u64::from(fault) << 32 | u64::from(attempt)))
+        let draw = |distribution: &Distribution, purpose, fault: u64| {
+            distribution.sample(&mut self.streams.at(purpose, operation, fault.wrapping_add(u64::from(attempt))))
         };
         let mut delay = draw(&self.server.config().network, own, 0);
         for (fault, latency) in &self.server.in_force().added_latency {
@@ -207,7 +207,7 @@ impl Run<'_> {
         let row = &mut self.rows[job.row];
         row.in_flight -= 1;
         row.executions += u32::from(executed);
-        if job.abandoned {
+        if job.awaited != Awaited::Yes {
             self.release(job.row);
             return;
         }
@@ -249,7 +249,41 @@ impl Run<'_> {
         self.act(row_id, action);
         // A lost request or a hang leaves nothing behind that could be abandoned.
         if timed_out != NONE && self.jobs.get(timed_out).is_some_and(|job| job.row == row_id) {
-            self.tell(|server, now, floor| server.abandon(now, timed_out, floor));
+            self.stop_waiting(timed_out);
+        }
+    }
+
+    /// A client stops waiting for an attempt, and says so. The server hears it one leg later, if it does something about it.
+    #[inline(always)]
+    pub(super) fn stop_waiting(&mut self, id: u32) {
+        let job = &mut self.jobs[id];
+        job.awaited = Awaited::No;
+        if self.server.heeds_cancellation() {
+            self.send_cancellation(id);
+        }
+    }
+
+    #[inline(never)]
+    fn send_cancellation(&mut self, id: u32) {
+        let Job { operation, attempt, reply, .. } = self.jobs[id];
+        if reply != Outcome::Open {
+            // Its answer is on the way: there is nothing to cancel any more.
+            return;
+        }
+        let delay = self.leg(operation, attempt, Purpose::NetworkCancel, Purpose::AddedCancel);
+        if delay == Span::ZERO {
+            return self.tell(|server, now, floor| server.cancel(now, id, floor));
+        }
+        let at = self.now + delay;
+        self.jobs[id].cancel_at(at);
+        self.queue.push(at, Event::Cancellation { job: id });
+    }
+
+    /// A cancellation reaches the server. It may come too late: then the attempt is answered, or gone, and another one may have its place.
+    #[inline(never)]
+    pub(super) fn cancellation(&mut self, id: u32) {
+        if self.jobs.get(id).is_some_and(|job| job.is_cancelled_at(self.now)) {
+            self.tell(|server, now, floor| server.cancel(now, id, floor));
         }
     }
 
