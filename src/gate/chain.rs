@@ -3,7 +3,7 @@
 use rand::Rng;
 
 use super::breaker::{ConsecutiveBreaker, GrowingTime, RateBreaker};
-use super::budget::{RatioBudget, TokenBudget};
+use super::budget::{RatioBudget, TokenBudget, WithTime};
 use super::concurrency::Concurrency;
 use super::cubic::CubicLimiter;
 use super::limiter::RateLimiter;
@@ -90,6 +90,7 @@ impl<G: Gate> Shared<G> {
 #[repr(u8)]
 enum Gates {
     TokenBudget(Shared<TokenBudget>),
+    RefilledTokenBudget(Shared<TokenBudget<WithTime>>),
     RatioBudget(Shared<RatioBudget>),
     AdaptiveThrottle(Shared<AdaptiveThrottle>),
     RateLimiter(Shared<RateLimiter>),
@@ -104,14 +105,17 @@ enum Gates {
 impl Gates {
     fn new(rule: &GateRule, states: usize) -> Gates {
         match rule {
+            GateRule::TokenBudget(config) if config.refill.is_some() => {
+                Gates::RefilledTokenBudget(Shared::new(config, states))
+            }
             GateRule::TokenBudget(config) => Gates::TokenBudget(Shared::new(config, states)),
             GateRule::RatioBudget(config) => Gates::RatioBudget(Shared::new(config, states)),
             GateRule::AdaptiveThrottle(config) => Gates::AdaptiveThrottle(Shared::new(config, states)),
             GateRule::RateLimiter(config) => Gates::RateLimiter(Shared::new(config, states)),
-            GateRule::ConsecutiveBreaker(config) if config.open.grows() => {
+            GateRule::ConsecutiveBreaker(config) if config.remembers() => {
                 Gates::GrowingConsecutiveBreaker(Shared::new(config, states))
             }
-            GateRule::RateBreaker(config) if config.open.grows() => {
+            GateRule::RateBreaker(config) if config.remembers() => {
                 Gates::GrowingRateBreaker(Shared::new(config, states))
             }
             GateRule::ConsecutiveBreaker(config) => Gates::ConsecutiveBreaker(Shared::new(config, states)),
@@ -127,14 +131,15 @@ impl Gates {
             size_of::<G>() as u64 + G::most_heap_bytes(&G::terms(config))
         }
         match rule {
+            GateRule::TokenBudget(config) if config.refill.is_some() => of::<TokenBudget<WithTime>>(config),
             GateRule::TokenBudget(config) => of::<TokenBudget>(config),
             GateRule::RatioBudget(config) => of::<RatioBudget>(config),
             GateRule::AdaptiveThrottle(config) => of::<AdaptiveThrottle>(config),
             GateRule::RateLimiter(config) => of::<RateLimiter>(config),
-            GateRule::ConsecutiveBreaker(config) if config.open.grows() => {
+            GateRule::ConsecutiveBreaker(config) if config.remembers() => {
                 of::<ConsecutiveBreaker<GrowingTime>>(config)
             }
-            GateRule::RateBreaker(config) if config.open.grows() => of::<RateBreaker<GrowingTime>>(config),
+            GateRule::RateBreaker(config) if config.remembers() => of::<RateBreaker<GrowingTime>>(config),
             GateRule::ConsecutiveBreaker(config) => of::<ConsecutiveBreaker>(config),
             GateRule::RateBreaker(config) => of::<RateBreaker>(config),
             GateRule::Concurrency(config) => of::<Concurrency>(config),
@@ -148,6 +153,7 @@ macro_rules! with {
     ($gates:expr, |$shared:ident| $body:expr) => {
         match $gates {
             Gates::TokenBudget($shared) => $body,
+            Gates::RefilledTokenBudget($shared) => $body,
             Gates::RatioBudget($shared) => $body,
             Gates::AdaptiveThrottle($shared) => $body,
             Gates::RateLimiter($shared) => $body,

@@ -208,8 +208,8 @@ pub struct ServerConfig {
     pub network: Distribution,
     /// What becomes of attempts.
     pub fates: Fates,
-    /// `Retry-After` sent with these statuses.
-    pub retry_after: Vec<(u16, Span)>,
+    /// `Retry-After` sent with these statuses, drawn for each attempt.
+    pub retry_after: Vec<(u16, Distribution)>,
     /// How it is sent.
     pub retry_after_as: HintFormat,
     /// Statuses that come with the server's word that the request should be tried again, or should not.

@@ -87,7 +87,7 @@ pub struct Server<'a> {
     /// Since when workers stand still, if they do.
     frozen_since: SimTime,
     /// The hint of a reply that turns an attempt away.
-    retry_after_full: Option<Span>,
+    retry_after_full: Option<&'a Distribution>,
     limiter: Option<Limiter>,
     /// Attempts in service.
     working: u32,
@@ -257,7 +257,8 @@ impl<'a> Server<'a> {
 
     /// There is no place for this attempt, or none any more.
     fn turn_away(&self, id: u32, floor: &mut Floor) {
-        answer(floor, id, self.config.when_full, self.retry_after_full);
+        let Job { operation, attempt, .. } = floor.jobs[id];
+        answer(floor, id, self.config.when_full, self.hint_when_full(operation, attempt));
     }
 
     /// An attempt has waited as long as it may. Does nothing if it has been taken up or has left since.
@@ -304,7 +305,8 @@ impl<'a> Server<'a> {
             record(&mut self.records, job.row).end(now, id, reply, &self.config.idempotency);
         }
         if answered {
-            job.answer(Outcome::Status(status), self.retry_after(status));
+            let hint = self.retry_after(status, job.operation, job.attempt);
+            job.answer(Outcome::Status(status), hint);
             floor.out.push(Output::Answer { job: id, executed });
         } else {
             floor.out.push(Output::Gone { job: id, executed });
@@ -486,7 +488,8 @@ impl<'a> Server<'a> {
         if lost {
             floor.out.push(Output::Gone { job: id, executed: false });
         } else {
-            answer(floor, id, Outcome::Status(status), self.retry_after(status));
+            let hint = self.retry_after(status, job.operation, job.attempt);
+            answer(floor, id, Outcome::Status(status), hint);
         }
     }
 
@@ -497,8 +500,19 @@ impl<'a> Server<'a> {
         self.worked += u128::from(self.window.overlap(job.since, now).0);
     }
 
-    fn retry_after(&self, status: u16) -> Option<Span> {
-        retry_after(self.config, status)
+    /// The hint of a reply with this status to an attempt.
+    fn retry_after(&self, status: u16, operation: u64, attempt: u32) -> Option<Span> {
+        retry_after(self.config, status).map(|hint| self.draw_hint(hint, operation, attempt))
+    }
+
+    /// The hint of a reply that turns an attempt away.
+    fn hint_when_full(&self, operation: u64, attempt: u32) -> Option<Span> {
+        self.retry_after_full.map(|hint| self.draw_hint(hint, operation, attempt))
+    }
+
+    #[inline(never)]
+    fn draw_hint(&self, hint: &Distribution, operation: u64, attempt: u32) -> Span {
+        hint.sample(&mut self.streams.at(Purpose::Hint, operation, u64::from(attempt)))
     }
 
     fn draws(&self, job: &Job, purpose: Purpose) -> KeyedRng {
@@ -512,8 +526,8 @@ impl<'a> Server<'a> {
 }
 
 /// The hint that replies with this status carry.
-fn retry_after(config: &ServerConfig, status: u16) -> Option<Span> {
-    config.retry_after.iter().find(|(with, _)| *with == status).map(|(_, span)| *span)
+fn retry_after(config: &ServerConfig, status: u16) -> Option<&Distribution> {
+    config.retry_after.iter().find(|(with, _)| *with == status).map(|(_, hint)| hint)
 }
 
 /// The reply to an attempt on which nobody worked, or in vain.

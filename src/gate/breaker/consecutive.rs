@@ -4,10 +4,11 @@ use rand::Rng;
 
 use super::{Circuit, CircuitRules, CircuitTerms, OpenTime, OpenTimes, SameTime, Standing};
 use crate::gate::{Answer, Ask, Ended, Gate, Hears, Permit};
+use crate::units::SimTime;
 #[cfg(test)]
 use crate::units::Span;
 
-/// `breaker.consecutive = { failures, open, edge, probes, successes, stale, failures_are, ignore }`.
+/// `breaker.consecutive = { failures, open, edge, probes, successes, half_open_for, stale, failures_are, ignore }`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConsecutiveBreakerConfig {
     /// Failures in a row that open it; at least 1.
@@ -21,6 +22,11 @@ pub struct ConsecutiveBreakerConfig {
 }
 
 impl ConsecutiveBreakerConfig {
+    /// True if it needs [`GrowingTime`](super::GrowingTime).
+    pub(in crate::gate) fn remembers(&self) -> bool {
+        super::remembers(&self.open, &self.rules)
+    }
+
     /// All of so many probes close it, and outcomes of earlier states do not count.
     pub fn new(failures: u32, open: impl Into<OpenTime>, probes: u32) -> ConsecutiveBreakerConfig {
         ConsecutiveBreakerConfig { failures, open: open.into(), probes, rules: CircuitRules::default() }
@@ -64,6 +70,11 @@ impl<O: OpenTimes> Gate for ConsecutiveBreaker<O> {
 
     fn new(_terms: &ConsecutiveBreakerTerms) -> ConsecutiveBreaker<O> {
         ConsecutiveBreaker { circuit: Circuit::default(), in_a_row: 0 }
+    }
+
+    #[inline(always)]
+    fn pass_time(&mut self, now: SimTime, terms: &ConsecutiveBreakerTerms) {
+        self.circuit.pass_time(now, &terms.circuit);
     }
 
     fn check(&mut self, ask: Ask, terms: &ConsecutiveBreakerTerms, rng: &mut dyn Rng) -> Answer {

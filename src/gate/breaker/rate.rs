@@ -86,6 +86,11 @@ pub struct RateBreakerConfig {
 }
 
 impl RateBreakerConfig {
+    /// True if it needs [`GrowingTime`](super::GrowingTime).
+    pub(in crate::gate) fn remembers(&self) -> bool {
+        super::remembers(&self.open, &self.rules)
+    }
+
     /// At this share of failures among at least `min_calls`; all of so many probes close it.
     pub fn new(
         share: f64,
@@ -442,6 +447,7 @@ impl<O: OpenTimes> Gate for RateBreaker<O> {
         if let Judge::Tick(tick) = terms.judge {
             self.judge_ticks(now, tick, terms);
         }
+        self.circuit.pass_time(now, &terms.circuit);
     }
 
     fn check(&mut self, ask: Ask, terms: &RateBreakerTerms, rng: &mut dyn Rng) -> Answer {

@@ -4,14 +4,16 @@
 //! answer 5; a call that succeeds at once returns 1, one that was retried gets back what its last retry took), of gRPC's retry throttling
 //! (proposal A6: every failure takes one, every success brings some, and nobody retries with half of the tokens or fewer), and of the adaptive
 //! strategy in Brooker, "Fixing retries with token buckets and circuit breakers" (2022), which deposits on every first attempt. The deposit
-//! rule decides whether the budget keeps refilling in a total outage.
+//! rule decides whether the budget keeps refilling in a total outage; what comes in with time alone always does.
+
+use std::fmt;
 
 use rand::Rng;
 
 use crate::gate::{Answer, Ask, Ended, Gate, GateOutcome, Hears, Permit};
 use crate::protocol::Outcome;
 use crate::retry::OutcomeClass;
-use crate::units::SimTime;
+use crate::units::{SimTime, Span};
 
 /// When tokens come back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +37,7 @@ pub enum Charge {
     Failure,
 }
 
-/// `budget.tokens = { capacity, initial, cost, cost_for, charge, above, deposit, deposit_on, refund }`.
+/// `budget.tokens = { capacity, initial, cost, cost_for, charge, above, deposit, deposit_on, refund, refill }`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TokenBudgetConfig {
     /// Most tokens.
@@ -56,6 +58,17 @@ pub struct TokenBudgetConfig {
     pub deposit_on: DepositOn,
     /// A call that was retried and succeeds gets back what its last retry took.
     pub refund: bool,
+    /// What comes in with time, whatever calls do.
+    pub refill: Option<Refill>,
+}
+
+/// Tokens that come in with time, evenly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refill {
+    /// So many,
+    pub tokens: Tokens,
+    /// in so long; above 0.
+    pub per: Span,
 }
 
 impl TokenBudgetConfig {
@@ -71,6 +84,7 @@ impl TokenBudgetConfig {
             deposit,
             deposit_on: DepositOn::Success,
             refund: false,
+            refill: None,
         }
     }
 }
@@ -108,6 +122,7 @@ pub struct TokenBudgetTerms {
     deposit: Tokens,
     deposit_on: DepositOn,
     refund: bool,
+    refill: Refill,
 }
 
 /// What is taken, and what has to be there for a retry.
@@ -136,19 +151,61 @@ impl TokenBudgetTerms {
     }
 }
 
-/// The bucket.
-#[derive(Clone, Debug)]
-pub struct TokenBudget {
-    tokens: Tokens,
+/// What a bucket remembers of what comes in with time. Most know nothing of it, and do not pay for it: it is a parameter of the bucket's type.
+pub trait Inflow: Clone + fmt::Debug + Default {
+    /// So late it is: adds what has come in since this was said before.
+    fn pass_time(&mut self, now: SimTime, tokens: &mut Tokens, terms: &TokenBudgetTerms);
 }
 
-impl TokenBudget {
+/// Nothing comes in.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Nothing;
+
+impl Inflow for Nothing {
+    #[inline(always)]
+    fn pass_time(&mut self, _now: SimTime, _tokens: &mut Tokens, _terms: &TokenBudgetTerms) {}
+}
+
+/// Tokens come in with time. Parts of a billionth are kept, so that it makes no difference how often somebody asks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WithTime {
+    since: SimTime,
+    /// In billionths of a token, divided by the ns of [`Refill::per`].
+    rest: u64,
+}
+
+impl Inflow for WithTime {
+    fn pass_time(&mut self, now: SimTime, tokens: &mut Tokens, terms: &TokenBudgetTerms) {
+        let passed = now.since(self.since);
+        self.since = now;
+        let per = u128::from(terms.refill.per.0.max(1));
+        // At most 10^18 a time, and 2^64 ns: no overflow.
+        let more = u128::from(terms.refill.tokens.0) * u128::from(passed.0) + u128::from(self.rest);
+        let room = u128::from(terms.capacity.0.saturating_sub(tokens.0));
+        if more / per >= room {
+            // What does not fit in is lost.
+            (*tokens, self.rest) = (terms.capacity, 0);
+        } else {
+            tokens.0 += (more / per) as u64;
+            self.rest = (more % per) as u64;
+        }
+    }
+}
+
+/// The bucket. `I` is what it remembers of what comes in with time.
+#[derive(Clone, Debug)]
+pub struct TokenBudget<I = Nothing> {
+    tokens: Tokens,
+    inflow: I,
+}
+
+impl<I> TokenBudget<I> {
     fn put(&mut self, tokens: Tokens, terms: &TokenBudgetTerms) {
         self.tokens = Tokens(self.tokens.0.saturating_add(tokens.0)).min(terms.capacity);
     }
 }
 
-impl Gate for TokenBudget {
+impl<I: Inflow> Gate for TokenBudget<I> {
     type Config = TokenBudgetConfig;
     type Terms = TokenBudgetTerms;
 
@@ -174,6 +231,7 @@ impl Gate for TokenBudget {
             deposit: config.deposit,
             deposit_on: config.deposit_on,
             refund: config.refund && config.charge == Charge::Retry,
+            refill: config.refill.unwrap_or(Refill { tokens: Tokens(0), per: Span::secs(1) }),
         }
     }
 
@@ -186,8 +244,13 @@ impl Gate for TokenBudget {
         }
     }
 
-    fn new(terms: &TokenBudgetTerms) -> TokenBudget {
-        TokenBudget { tokens: terms.initial }
+    fn new(terms: &TokenBudgetTerms) -> TokenBudget<I> {
+        TokenBudget { tokens: terms.initial, inflow: I::default() }
+    }
+
+    #[inline(always)]
+    fn pass_time(&mut self, now: SimTime, terms: &TokenBudgetTerms) {
+        self.inflow.pass_time(now, &mut self.tokens, terms);
     }
 
     fn check(&mut self, ask: Ask, terms: &TokenBudgetTerms, _rng: &mut dyn Rng) -> Answer {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::protocol::Method;
 use crate::retry::{OutcomeClass, OutcomeSet};
-use crate::units::{Span, check_probability, parse_probability, parse_rate};
+use crate::units::{Span, check_probability, parse_probability, parse_rate, rate_parts};
 
 /// A scalar as it stands in the file, before anybody knows what it means.
 enum Raw {
@@ -220,6 +220,13 @@ impl TryFrom<Raw> for Rate {
             Raw::Text(text) => parse_rate(&text).map(|per_second| Rate { text, per_second }),
             other => Err(format!("a rate is a string such as \"200/s\" (/s /m /h /d), not {}", other.shown())),
         }
+    }
+}
+
+impl Rate {
+    /// As a number and the time that it is for.
+    pub fn parts(&self) -> (f64, Span) {
+        rate_parts(&self.text).unwrap_or((0.0, Span::secs(1)))
     }
 }
 
