@@ -108,9 +108,9 @@ impl KeyedRng {
 /// A number for a name: FNV-1a (Fowler, Noll, Vo), mixed so that similar names are as far apart as others. What draws for itself is known by its
 /// name, wherever it stands.
 pub fn of_name(name: &str) -> u64 {
-    mix(name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    }))
+    mix(name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)))
 }
 
 /// What all streams of one purpose share.

@@ -27,15 +27,17 @@ flapping = { mean_on = "1s", mean_off = "1s" }
 attempts = 3
 backoff_for.429.additive-jitter = { base = "1s", jitter = "1s" }
 breaker.consecutive = { failures = 1, open = "1s" }
-budget.tokens = { capacity = 1, deposit = 1 }
+budget.tokens = { capacity = 1, refill = "1/s" }
 throttle.adaptive = {}
 limiter.rate = { rate = "1/s", on_limit = "refuse" }
 concurrency = { retries = 1 }
+retry_after.honour = { jitter.add = { above = "1s" } }
 with.server.s.queue = 3
 [policy.q]
 preset = "backon"
 attempts = 3
-breaker.rate = { threshold = 0.5, calls = 10, open = "1s", slow_call = "1s", slow_threshold = 0.5 }
+concurrency = { attempts = 1, max_wait = "1s" }
+breaker.rate = { threshold = 0.5, calls = 10, open = "1s", half_open_for = "1s", slow_call = "1s", slow_threshold = 0.5 }
 budget.ratio = { ratio = 0.5 }
 [[expect]]
 policy = "p"

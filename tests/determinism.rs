@@ -45,7 +45,7 @@ fn server() -> ServerConfig {
             lost_replies: 0.02,
             permanent_errors: vec![(402, 0.02)],
         },
-        retry_after: vec![(503, Span::secs(1))],
+        retry_after: vec![(503, Distribution::Constant(Span::secs(1)))],
         rate_limit: Some(RateLimit { rate: 55.0, burst: 10.0, per_client: false, status: 429, retry_after: false }),
         idempotency: Idempotency::Lock {
             retention: Span::secs(30),

@@ -196,6 +196,11 @@ impl Hedged {
         self.wake.is_some_and(|wake| wake <= now)
     }
 
+    /// It is its turn: the wait in line is over now.
+    pub fn turn(&mut self, now: SimTime) {
+        self.wake = Some(now);
+    }
+
     /// The wait is over.
     pub fn on_wake(&mut self, now: SimTime, parties: &mut Parties, draws: &mut impl Draws) -> Deed {
         self.wake = None;
@@ -234,7 +239,7 @@ impl Hedged {
     fn ask(&mut self, now: SimTime, parties: &mut Parties, draws: &mut impl Draws) -> Option<SimTime> {
         let Parties { call, rules, hedger } = parties;
         let after = self.after.unwrap_or(Outcome::Open);
-        let ask = Ask { now, attempt: self.sent + 1, waited: false, after };
+        let ask = Ask { now, attempt: self.sent + 1, waited: false, has_place: false, after };
         self.asked += 1;
         if !hedger.check(ask, rules.client, draws.gates()) {
             return None;
@@ -271,7 +276,7 @@ impl Hedged {
                 let hedge = !self.open.is_empty();
                 self.sends(now, due, hedge, parties)
             }
-            Action::WakeAt(at) => {
+            Action::WakeAt(at) | Action::WaitInLine(at) => {
                 self.wake = Some(at);
                 Deed::Rest
             }
@@ -439,6 +444,10 @@ impl Hedged {
             parties.hedger.saw(now, parties.rules.client, now.since(open.sent));
         }
         self.release(parties);
+        if let State::Waiting(_) = parties.call.state {
+            // What the next try was given, not the attempt that ended.
+            *parties.rules.held = self.held;
+        }
         parties.call.over(verdict, parties.rules);
         Deed::Over(verdict)
     }
@@ -525,7 +534,7 @@ mod tests {
             let start = now;
             // What comes of a quantile is known to a class.
             let at = |now: SimTime| format!("{}", (now.since(start).seconds() * 10.0).round() / 10.0);
-            let mut rules = Rules { policy, gates: &mut *gates, held: &mut held, client: 0 };
+            let mut rules = Rules { policy, gates: &mut *gates, held: &mut held, client: 0, call: 0 };
             let mut call = Call::new(now, policy);
             let mut parties = Parties { call: &mut call, rules: &mut rules, hedger: &mut hedger };
             let mut coming: Vec<(SimTime, u32, Failure)> = Vec::new();
@@ -640,7 +649,12 @@ mod tests {
         check(&policy(1), &hedge(2), &two, "1@0 2h@2 3h@3 ok@4");
         check(&policy(1), &hedge(3), &two, "1@0 2h@2 3h@3 4h@3 ok@4 x4");
         // After them the spacing begins anew.
-        check(&policy(1), &hedge(9), &[two[0], two[1], never, never, (0.5, OK)], "1@0 2h@2 3h@3 4h@3 5h@5 ok@5.5 x3 x4");
+        check(
+            &policy(1),
+            &hedge(9),
+            &[two[0], two[1], never, never, (0.5, OK)],
+            "1@0 2h@2 3h@3 4h@3 5h@5 ok@5.5 x3 x4",
+        );
         let three = [(5.0, ERROR), (3.0, ERROR), (1.0, ERROR), never, never, (0.5, OK)];
         check(&policy(1), &hedge(5), &three, "1@0 2h@2 3h@4 4h@5 5h@5 6h@5 ok@5.5 x4 x5");
         // Time-outs too.
@@ -656,9 +670,8 @@ mod tests {
         check(&hurried, &hedge(3), &two, "1@0 2h@2 AttemptsExhausted@3");
         // The server's word is about the one after those that are due at once, and is overruled by a failure without one.
         let heeds = RetryPolicy { retry_after: RetryAfter::up_to(None), ..policy(1) };
-        let says = |after, seconds| {
-            (after, Failure { retry_after: Some(Span::from_seconds(seconds)), ..Failure::new(ERROR) })
-        };
+        let says =
+            |after, seconds| (after, Failure { retry_after: Some(Span::from_seconds(seconds)), ..Failure::new(ERROR) });
         let plain = |after| (after, Failure::new(ERROR));
         for (first, second, expected) in [
             (plain(3.0), says(1.0, 7.0), "1@0 2h@2 3h@3 4h@10 ok@10.5 x3"),
@@ -889,7 +902,7 @@ mod tests {
             // The second call finds the place free.
             for start in [0u64, 100] {
                 let at = |seconds| SimTime::ZERO + Span::secs(start + seconds);
-                let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0 };
+                let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0, call: 0 };
                 let mut call = Call::new(at(0), &policy);
                 let mut parties = Parties { call: &mut call, rules: &mut rules, hedger: &mut hedger };
                 assert_eq!(hedged.begin(at(0), &mut parties, &mut draws), Deed::Send { attempt: 1, hedge: false });
@@ -917,7 +930,7 @@ mod tests {
         let (mut gates, mut held, mut hedged) = (GateChain::new(&[], 1), Held::default(), Hedged::default());
         let mut draws = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
         let mut hedger = Hedger::new(&hedge(1), 1);
-        let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0 };
+        let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0, call: 0 };
         let mut call = Call::new(SimTime::ZERO, &policy);
         let mut parties = Parties { call: &mut call, rules: &mut rules, hedger: &mut hedger };
         hedged.begin(SimTime::ZERO, &mut parties, &mut draws);

@@ -195,8 +195,10 @@ mod tests {
                 Hinted::Wait(wait) => wait.seconds(),
                 other => panic!("{other:?}"),
             };
-            let (low, high) =
-                (0..2_000).fold((f64::MAX, 0.0f64), |(low, high), _| { let wait = wait(); (low.min(wait), high.max(wait)) });
+            let (low, high) = (0..2_000).fold((f64::MAX, 0.0f64), |(low, high), _| {
+                let wait = wait();
+                (low.min(wait), high.max(wait))
+            });
             assert!((lowest..lowest + 0.1).contains(&low), "{hints:?}: from {low}");
             assert!((highest - 0.1..highest).contains(&high), "{hints:?}: to {high}");
         }

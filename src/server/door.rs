@@ -96,7 +96,10 @@ impl Server<'_> {
             HintFormat::Date | HintFormat::Reset => wait,
         };
         let hint = limit.retry_after.then_some(wait);
-        Door::Answer(Outcome::Status(limit.status), hint.or_else(|| self.retry_after(limit.status, request.operation, request.attempt)))
+        Door::Answer(
+            Outcome::Status(limit.status),
+            hint.or_else(|| self.retry_after(limit.status, request.operation, request.attempt)),
+        )
     }
 
     /// A reply as its client reads it now: what it says, when to come back, and whether.

@@ -82,7 +82,11 @@ fn two_failures_of_one_instant() {
         scenario.faults = vec![Fault { crash: true, ..fault(500, 10_000) }];
         let scenario = scenario.with_policy("p", policy.clone(), &[]);
         let result = run_first(&scenario.hedged(HedgeConfig { extra, ..HedgeConfig::after(MS(300)) }));
-        check(&format!("{extra} hedges"), &result, &[("hedges", hedges), ("failed", 1.0), ("failure_latency_p50", failed)]);
+        check(
+            &format!("{extra} hedges"),
+            &result,
+            &[("hedges", hedges), ("failed", 1.0), ("failure_latency_p50", failed)],
+        );
     }
 }
 

@@ -8,6 +8,7 @@ mod keys;
 mod limits;
 mod measuring;
 mod patience;
+mod pool;
 mod world;
 
 use std::sync::atomic::AtomicBool;

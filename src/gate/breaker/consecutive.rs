@@ -81,8 +81,8 @@ impl<O: OpenTimes> Gate for ConsecutiveBreaker<O> {
         Answer::admit_if(self.circuit.check(ask.now, &terms.circuit, rng))
     }
 
-    fn on_admit(&mut self, _ask: Ask, _terms: &ConsecutiveBreakerTerms) -> Permit {
-        self.circuit.on_admit()
+    fn on_admit(&mut self, ask: Ask, terms: &ConsecutiveBreakerTerms) -> Permit {
+        self.circuit.on_admit(ask.now, &terms.circuit)
     }
 
     fn on_outcome(&mut self, permit: Permit, ended: Ended, terms: &ConsecutiveBreakerTerms) {
@@ -114,6 +114,7 @@ impl<O: OpenTimes> Gate for ConsecutiveBreaker<O> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::GrowingTime;
     use super::super::script::play;
     use super::*;
 
@@ -139,5 +140,32 @@ mod tests {
         check("fff..........((F..........S((", "1111111");
         // Failures before the opening are forgotten when it closes.
         check("fff..........ssffsfffs", "111111111110");
+    }
+
+    /// So long after its first probe it opens again, without a verdict; whoever asks then begins anew when the open time is over too.
+    #[test]
+    fn half_open_for_a_time_at_most() {
+        let check = |seconds: Option<u64>, script: &str, admitted: &str| {
+            let rules = CircuitRules { half_open_for: seconds.map(Span::secs), ..CircuitRules::default() };
+            let config = ConsecutiveBreakerConfig { rules, ..ConsecutiveBreakerConfig::new(1, Span::secs(2), 2) };
+            let got = if seconds.is_some() {
+                play::<ConsecutiveBreaker<GrowingTime>>(&config, script)
+            } else {
+                play::<ConsecutiveBreaker>(&config, script)
+            };
+            assert_eq!(got, admitted, "{seconds:?}: {script}");
+        };
+        // Half-open at 2 s with two probes that are never answered: open from 5 s to 7 s, and half-open again.
+        check(None, "f..((.....(.(", "11100");
+        check(Some(3), "f..((...(.(.(((", "11100110");
+        // A nanosecond earlier it is half-open still, and its last place is free.
+        check(Some(3), "f..(..,,s", "111");
+        // Outcomes of the first two do not count any more; two others close it.
+        check(Some(3), "f..((....(.SSss(", "1110111");
+        // A verdict in time ends it, and a closed breaker does not open by itself.
+        check(Some(3), "f..ss.......s", "1111");
+        check(Some(3), "f..f.......s", "111");
+        // Nobody who asks, no probe: the time runs from the first.
+        check(Some(3), "f.........((.SS(", "1111");
     }
 }

@@ -141,7 +141,7 @@ enum State {
     HalfOpen {
         /// How many.
         slow: u32,
-        /// It opens again then, if nothing has decided about it.
+        /// It opens again then, if nothing has decided about it: so long after its first probe.
         until: SimTime,
     },
 }
@@ -193,7 +193,7 @@ impl<O: OpenTimes> Circuit<O> {
         if let State::Open(until) = &mut self.state {
             *until = self.times.until(*until, &terms.open, rng);
             if now >= *until {
-                self.enter(State::HalfOpen { slow: 0, until: now + terms.half_open_for });
+                self.enter(State::HalfOpen { slow: 0, until: SimTime::NEVER });
             }
         }
         match self.state {
@@ -204,9 +204,12 @@ impl<O: OpenTimes> Circuit<O> {
     }
 
     /// Takes an admitted attempt on the books.
-    fn on_admit(&mut self) -> Permit {
-        if matches!(self.state, State::HalfOpen { .. }) {
+    fn on_admit(&mut self, now: SimTime, terms: &CircuitTerms) -> Permit {
+        if let State::HalfOpen { until, .. } = &mut self.state {
             self.admitted += 1;
+            if O::LIMITS_HALF_OPEN && *until == SimTime::NEVER {
+                *until = now + terms.half_open_for;
+            }
         }
         Permit(self.generation)
     }

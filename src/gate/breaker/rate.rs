@@ -454,8 +454,8 @@ impl<O: OpenTimes> Gate for RateBreaker<O> {
         Answer::admit_if(self.circuit.check(ask.now, &terms.circuit, rng))
     }
 
-    fn on_admit(&mut self, _ask: Ask, _terms: &RateBreakerTerms) -> Permit {
-        self.circuit.on_admit()
+    fn on_admit(&mut self, ask: Ask, terms: &RateBreakerTerms) -> Permit {
+        self.circuit.on_admit(ask.now, &terms.circuit)
     }
 
     #[inline]

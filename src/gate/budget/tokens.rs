@@ -298,6 +298,47 @@ mod tests {
     use super::*;
     use crate::rng::{KeyedRng, Purpose};
 
+    /// Tokens come in with time, exactly, however often somebody asks, and up to the capacity.
+    #[test]
+    fn tokens_come_in_with_time() {
+        let refilled = |tokens: f64, per, capacity, initial| {
+            let refill = Some(Refill { tokens: Tokens::new(tokens), per });
+            let config = TokenBudgetConfig { refill, initial: Tokens::new(initial), ..config(capacity, 1.0, 0.0) };
+            TokenBudget::<WithTime>::terms(&config)
+        };
+        let after = |terms: &TokenBudgetTerms, instants: &[u64]| {
+            let mut budget = TokenBudget::<WithTime>::new(terms);
+            instants.iter().for_each(|ns| budget.pass_time(SimTime(*ns), terms));
+            budget.tokens
+        };
+        const SECOND: u64 = 1_000_000_000;
+        let day = Span::secs(86_400);
+        for (tokens, per, seconds, expected) in [
+            (10.0, Span::secs(1), 3, 30.0),
+            (1.0, Span::secs(60), 90, 1.5),
+            (1.0, day, 86_400 * 7, 7.0),
+            (7.0, day, 86_400, 7.0),
+        ] {
+            let terms = refilled(tokens, per, 1e6, 0.0);
+            assert_eq!(after(&terms, &[seconds * SECOND]), Tokens::new(expected));
+            // Looked at at odd instants in between.
+            let odd: Vec<u64> = (0..seconds.min(997)).map(|k| k * (seconds * SECOND / 997) + k % 7).collect();
+            assert_eq!(after(&terms, &[&odd[..], &[seconds * SECOND]].concat()), Tokens::new(expected), "{tokens}");
+        }
+        // What does not fit in is lost, parts too.
+        let full = refilled(10.0, Span::secs(1), 5.0, 4.5);
+        assert_eq!(after(&full, &[SECOND]), Tokens::new(5.0));
+        let mut budget = TokenBudget::<WithTime>::new(&full);
+        budget.pass_time(SimTime(SECOND), &full);
+        let ask = Ask::retry(SimTime(SECOND), Outcome::Timeout);
+        budget.on_admit(ask, &full);
+        budget.pass_time(SimTime(SECOND + SECOND / 20), &full);
+        assert_eq!(budget.tokens, Tokens::new(4.5));
+        // As long as time lasts, and as much as there can be.
+        let most = refilled(Tokens::MOST, Span::secs(1), Tokens::MOST, 0.0);
+        assert_eq!(after(&most, &[u64::MAX]), Tokens::new(Tokens::MOST));
+    }
+
     fn config(capacity: f64, cost: f64, deposit: f64) -> TokenBudgetConfig {
         TokenBudgetConfig::new(Tokens::new(capacity), Tokens::new(cost), Tokens::new(deposit))
     }

@@ -295,7 +295,7 @@ fn policies(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
             ("retry_for", table.retry_for.build().is_some()),
             // Hedges ask these too.
             ("budget", table.budget.is_some() && table.hedge.is_none()),
-            ("concurrency", table.concurrency.is_some() && table.hedge.is_none()),
+            ("concurrency", table.limits_retries() && table.hedge.is_none()),
             ("retry_after", table.retry_after.is_some() && table.hedge.is_none()),
             ("should_retry", table.heeds_should_retry() && table.hedge.is_none()),
             ("hedge", table.hedges_on_timeout()),

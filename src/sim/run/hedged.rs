@@ -107,6 +107,12 @@ impl Run<'_> {
         self.act_hedged(row_id, deed);
     }
 
+    /// It is the turn of a call that has waited in line.
+    pub(super) fn turn_hedged(&mut self, row_id: u32) {
+        hedging(&mut self.hedging).calls[row_id as usize].turn(self.now);
+        self.set_timer(row_id);
+    }
+
     /// Does what the call says, and what it says next.
     fn act_hedged(&mut self, row_id: u32, mut deed: Deed) {
         while deed != Deed::Rest {
@@ -241,7 +247,13 @@ impl Run<'_> {
         let (opened, refused) = (self.gates.counts().breaker_opened, hedging.hedger.refused());
         let had = hedged.heap_bytes();
         let mut draws = StepDraws::of_hedge(&self.streams, row.operation, row.call.used(), hedged.asked());
-        let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held: &mut self.desk, client: row.client };
+        let mut rules = Rules {
+            policy: self.policy,
+            gates: &mut self.gates,
+            held: &mut self.desk,
+            client: row.client,
+            call: row_id,
+        };
         let mut parties = Parties { call: &mut row.call, rules: &mut rules, hedger: &mut hedging.hedger };
         let answer = ask(self.now, hedged, &mut parties, &mut draws);
         let (hedge_refused, is_over) = (hedged.take_refused(), row.call.verdict().is_some());
@@ -257,6 +269,7 @@ impl Run<'_> {
         if self.count_refusal(measured, is_over) {
             self.at_once.attempt(self.now, row_id);
         }
+        self.call_up();
         answer
     }
 }

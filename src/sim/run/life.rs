@@ -43,7 +43,7 @@ impl Run<'_> {
         }
         let held = if self.gates.is_empty() { &mut self.desk } else { &mut self.held[row_id as usize] };
         let opened = self.gates.counts().breaker_opened;
-        let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held, client };
+        let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held, client, call: row_id };
         let mut draws = StepDraws::new(&self.streams, operation, 0);
         let action = self.rows[row_id].call.begin(self.now, &mut rules, &mut draws);
         if !self.gates.is_empty() {
@@ -52,6 +52,7 @@ impl Run<'_> {
                 self.recorder.breakers_opened(self.gates.counts().breaker_opened - opened);
             }
             self.count_refusal(measured, matches!(action, Action::Finish(_)));
+            self.call_up();
         }
         self.act(row_id, action);
     }
@@ -62,8 +63,34 @@ impl Run<'_> {
         match action {
             Action::Send { attempt, due } => self.send(row, attempt, due),
             Action::WakeAt(at) => self.queue.push(at, Event::WakeUp { row }),
+            Action::WaitInLine(until) => self.wait_in_line(row, until),
             Action::Finish(verdict) => self.end(row, verdict),
         }
+    }
+
+    /// A call stands in line until it is called up; at the latest until then.
+    #[inline(never)]
+    fn wait_in_line(&mut self, row: u32, until: SimTime) {
+        if until != SimTime::NEVER {
+            self.timers.set(row, until, &mut self.queue);
+        }
+    }
+
+    /// Wakes the calls whose turn it is, after everything else that has been scheduled for this instant.
+    #[inline(always)]
+    pub(super) fn call_up(&mut self) {
+        while let Some(row) = self.gates.take_turn() {
+            self.wake_in_line(row);
+        }
+    }
+
+    #[inline(never)]
+    fn wake_in_line(&mut self, row: u32) {
+        if self.hedging.is_some() {
+            return self.turn_hedged(row);
+        }
+        self.timers.clear(row);
+        self.queue.push(self.now, Event::WakeUp { row });
     }
 
     /// Sends an attempt and sets its time-out.
@@ -228,7 +255,9 @@ impl Run<'_> {
         match action {
             Action::WakeAt(at) => self.queue.push(at, Event::WakeUp { row: row_id }),
             Action::Finish(verdict) => self.end(row_id, verdict),
-            Action::Send { .. } => unreachable!("before another attempt there is a wait, if only of no time"),
+            Action::Send { .. } | Action::WaitInLine(_) => {
+                unreachable!("before another attempt there is a wait, if only of no time")
+            }
         }
     }
 
@@ -294,7 +323,7 @@ impl Run<'_> {
         let mut draws = StepDraws::new(&self.streams, row.operation, row.call.used());
         let held = if self.gates.is_empty() { &mut self.desk } else { &mut self.held[row_id as usize] };
         let opened = self.gates.counts().breaker_opened;
-        let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held, client: row.client };
+        let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held, client: row.client, call: row_id };
         let action = match reply {
             Some(reply) => row.call.on_outcome(self.now, reply, &mut rules, &mut draws),
             None => row.call.on_wake(self.now, &mut rules, &mut draws),
@@ -307,6 +336,7 @@ impl Run<'_> {
             if self.count_refusal(measured, matches!(action, Action::Finish(_))) {
                 self.at_once.attempt(self.now, row_id);
             }
+            self.call_up();
         }
         action
     }

@@ -282,10 +282,12 @@ impl TokenBudgetKeys {
                 DepositName::FirstTrySuccess => DepositOn::FirstTrySuccess,
             },
             refund: self.refund.unwrap_or_default() == RefundName::Last,
-            refill: self.refill.as_ref().map(Rate::parts).filter(|(count, _)| *count > 0.0).map(|(count, per)| Refill {
-                tokens: Tokens::new(count),
-                per,
-            }),
+            refill: self
+                .refill
+                .as_ref()
+                .map(Rate::parts)
+                .filter(|(count, _)| *count > 0.0)
+                .map(|(count, per)| Refill { tokens: Tokens::new(count), per }),
         });
         gate(rule, self.scope, self.on_refusal)
     }
