@@ -991,6 +991,7 @@ mod tests {
                         action = call.on_wake(at, &mut rules, &mut draws);
                     }
                     (Woken, Action::Finish(_)) => panic!("{name}: over too early"),
+                    (Woken, Action::WaitInLine(_)) => unreachable!("there is no line"),
                 }
             }
             if let Some(reason) = last {

@@ -351,8 +351,8 @@ mod tests {
 
     impl Bucket {
         fn of(config: &TokenBudgetConfig) -> Bucket {
-            let terms = TokenBudget::terms(config);
-            Bucket { budget: TokenBudget::new(&terms), terms }
+            let terms = TokenBudget::<Nothing>::terms(config);
+            Bucket { budget: TokenBudget::<Nothing>::new(&terms), terms }
         }
 
         fn first_attempt(&mut self) {
