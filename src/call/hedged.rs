@@ -667,7 +667,7 @@ mod tests {
         let wait = HedgeConfig { on_failure: OnFailure::Wait, ..hedge(3) };
         check(&policy(1), &wait, &two, "1@0 2h@2 3h@4 ok@5");
         let hurried = RetryPolicy { deadline: Some(Span::secs(3)), ..policy(1) };
-        check(&hurried, &hedge(3), &two, "1@0 2h@2 AttemptsExhausted@3");
+        check(&hurried, &hedge(3), &two, "1@0 2h@2 Deadline@3");
         // The server's word is about the one after those that are due at once, and is overruled by a failure without one.
         let heeds = RetryPolicy { retry_after: RetryAfter::up_to(None), ..policy(1) };
         let says =

@@ -185,12 +185,12 @@ fn cancelling_takes_a_leg() {
         let expected = [("effects", effects), ("phantom_successes", effects), ("utilisation", busy / 10_000.0)];
         check(&format!("{service} ms"), &result, &expected);
     }
-    // It leaves the queue 10 ms later too: the second would be taken up at 1,005 and is, the third waits and is not.
+    // It leaves worker and queue 10 ms later too: the second works from 1,005 to 1,010, and the third is taken up then, for no time.
     let result = run(&burst(3, server(995, 10)), policy.clone());
     check(
         "queue",
         &result,
-        &[("effects", 1.0), ("utilisation", 1.0 / 10.0), ("waited", 0.5), ("wait_mean", 0.995 / 2.0)],
+        &[("effects", 1.0), ("utilisation", 1.0 / 10.0), ("waited", 2.0 / 3.0), ("wait_mean", 1.995 / 3.0)],
     );
     // What a fault adds to the leg counts.
     let mut slow = burst(1, server(1_005, 10));
@@ -201,27 +201,27 @@ fn cancelling_takes_a_leg() {
     late.faults = vec![Fault { added_latency: constant(1_500), ..fault(0, 500) }];
     let result = run(&late, policy.clone());
     check("overtaken", &result, &[("effects", 0.0), ("utilisation", 0.0), ("load_mean", 0.1)]);
-    // Another attempt may have the place of one that is gone: nothing happens to it.
-    let policy = RetryPolicy { timeout: Some(MS(150)), backoff: Backoff::fixed(MS(5)), ..tries(9) };
-    let mut scenario = burst(1, server(100, 30));
-    scenario.faults = vec![Fault { fates: Fates { refused: 1.0, ..Fates::default() }, ..fault(160, 400) }];
-    check("refused on", &run(&scenario, policy), &[("succeeded", 1.0), ("effects", 2.0)]);
+    // The first is gone at 1,005 ms with a reply that is lost; what is sent at 1,006 ms takes its place here, and has nothing to do with the
+    // cancellation that arrives at 1,010 ms.
+    let arrivals = Arrivals::Burst { operations: 1, at: Span::ZERO, every: Some(MS(1_006)) };
+    let mut next = Scenario { arrivals, ..burst(1, server(500, 10)) };
+    let lost = Fates { lost_replies: 1.0, ..Fates::default() };
+    next.faults = vec![Fault { fates: lost, slowdown: 1.99, ..fault(0, 500) }];
+    check("next", &run(&next, policy), &[("operations", 10.0), ("succeeded", 9.0), ("effects", 10.0)]);
 }
 
 /// An attempt is thrown away once the server knows that its client is gone, and not before.
 #[test]
 fn expiry_is_known_a_leg_later() {
-    let policy = RetryPolicy { timeout: Some(MS(150)), ..RetryPolicy::default() };
-    // The first is served from the leg on for 100 ms, the second for another 100, and the third is due then: its client has gone at 150 ms.
-    for (network, executions) in [(20, 2.0), (49, 2.0), (50, 2.0), (51, 2.0), (70, 2.0)] {
-        let server = ServerConfig { drop_expired: true, network: constant(network), ..one_worker() };
-        check(&format!("{network} ms"), &run(&burst(5, server), policy.clone()), &[("executions", executions)]);
-    }
-    // Here it is due at 110 ms, and its client's time of 100 ms is over; the server hears of it at 110 ms, after the worker is free.
-    let policy = RetryPolicy { timeout: Some(MS(100)), ..policy };
-    for (network, executions) in [(0, 1.0), (10, 2.0)] {
-        let server = ServerConfig { drop_expired: true, network: constant(network), ..one_worker() };
-        check(&format!("{network} ms"), &run(&burst(5, server), policy.clone()), &[("executions", executions)]);
+    // The first is served for 100 ms from when it arrives, and then the second is due, whose client has gone 99, 100 or 150 ms after the beginning: the
+    // server hears that as long after it has heard of the request. At the instant itself the worker is free first.
+    for (timeout, executions) in [(99, 1.0), (100, 2.0), (150, 2.0)] {
+        for network in [0, 10, 51, 70] {
+            let policy = RetryPolicy { timeout: Some(MS(timeout)), ..RetryPolicy::default() };
+            let server = ServerConfig { drop_expired: true, network: constant(network), ..one_worker() };
+            let case = format!("{timeout} ms, network {network} ms");
+            check(&case, &run(&burst(5, server), policy), &[("executions", executions)]);
+        }
     }
 }
 

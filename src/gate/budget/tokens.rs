@@ -177,6 +177,9 @@ pub struct WithTime {
 impl Inflow for WithTime {
     fn pass_time(&mut self, now: SimTime, tokens: &mut Tokens, terms: &TokenBudgetTerms) {
         let passed = now.since(self.since);
+        if passed == Span::ZERO {
+            return;
+        }
         self.since = now;
         let per = u128::from(terms.refill.per.0.max(1));
         // At most 10^18 a time, and 2^64 ns: no overflow.

@@ -236,7 +236,10 @@ inclusive = false
 preset = "got"
 [policy.h]
 hedge.percentile = { at = "90%", window = "30s", min = "2ms", extra = 1, on_failure = "next", losers = "cancel", budget = { ratio = "10%", min_rate = "1/s", window = "10s" }, scope = "client" }
+[policy.n]
+concurrency = { attempts = 10, on_limit = "refuse" }
 [policy.l]
+attempts = 2
 concurrency = { attempts = 10, on_limit = "wait", max_wait = "1s", scope = "client" }
 breaker.rate = { threshold = "50%", calls = 100, open = "30s", half_open_for = "1m" }
 [policy.m]
@@ -521,7 +524,7 @@ policy.h.hedge.percentile.budget.window = "11s"
 policy.h.hedge.percentile.scope = "fleet"
 policy.i.hedge.timeout.losers = "run"
 policy.l.concurrency.attempts = 11
-policy.l.concurrency.on_limit = "refuse"
+policy.n.concurrency.on_limit = "wait"
 policy.l.concurrency.max_wait = "2s"
 policy.l.concurrency.scope = "fleet"
 policy.l.concurrency.on_refusal = "retry"
@@ -573,10 +576,12 @@ fn every_key_counts() {
     missing.retain(|path| !path.starts_with("policy.c") || of_c(path));
     // Of `j` nothing that others have not.
     missing.retain(|path| !path.starts_with("policy.j."));
-    // Of `l` and `m`, what others have not.
+    // Of `l`, `m` and `n`, what others have not.
     let of_l =
-        |path: &str| path.contains(".concurrency.") || path.ends_with("half_open_for") || path.contains(".jitter.");
-    missing.retain(|path| !(path.starts_with("policy.l.") || path.starts_with("policy.m.")) || of_l(path));
+        |path: &str| path.contains("concurrency") && !path.ends_with("on_limit") || path.ends_with("half_open_for");
+    missing.retain(|path| !path.starts_with("policy.l.") || of_l(path));
+    missing.retain(|path| !path.starts_with("policy.m.") || path.contains(".jitter."));
+    missing.retain(|path| !path.starts_with("policy.n.") || path.ends_with("on_limit"));
     // Of `h` and `i`, how they hedge.
     missing.retain(|path| !(path.starts_with("policy.h.") || path.starts_with("policy.i.")) || path.contains("hedge"));
     // What the preset of `u` gives it.
@@ -632,7 +637,7 @@ fn hints_are_durations_or_distributions() {
     let exponential = [("server.api.retry_after.503.exponential.mean", "2s")];
     assert_eq!(line(uniform, &exponential), "retry_after = { 503 = { exponential = { mean = \"2s\" } } }");
     for (given, part) in [
-        ("retry_after = { 503 = 2 }", "duration"),
+        ("retry_after = { 503 = 2 }", "wrong type"),
         ("retry_after = { 503 = \"soon\" }", "soon"),
         ("retry_after = { 503 = { uniform = { min = \"3s\", max = \"1s\" } } }", "is below `min`"),
         ("retry_after = { 503 = { unifrom = { min = \"1s\", max = \"3s\" } } }", "a similar name exists"),
