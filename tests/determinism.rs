@@ -398,15 +398,15 @@ fn golden_digests() {
         (
             "open loop",
             open_loop(),
-            &[0x7837deaa27aaff0b, 0xebb0ebec6f772b7b, 0x62a12878551f1eb1, 0x6037c2d280f189d7][..],
+            &[0x0431fee3d77f6177, 0xe3c389b3b9cfdb4e, 0xb0568de2a455ada7, 0x24553741fea7b4e3][..],
         ),
         (
             "closed loop",
             closed_loop(),
-            &[0x58acd606dca32450, 0xe868d7b49586f715, 0x5843026412cfdd90, 0x6ff55820680e31ce],
+            &[0x88b9095ed45e5455, 0x34acff3f4f0980be, 0x331831ccf2639cd2, 0xa5d6527ccfca2b36],
         ),
         ("every distribution", mixture, &[0xb4f6ca46a1614384]),
-        ("hedges", hedges(), &[0xfa117deba2db12c4, 0x4777ec41a4d92bc5, 0x36f506743f06c84e]),
+        ("hedges", hedges(), &[0xfddf9abb846f83f3, 0x1ee4fc6dd9552651, 0x6fdd9869c0bfc33f]),
     ] {
         let digests: Vec<u64> = run_all(&scenario).policies.iter().map(|policy| policy.digest).collect();
         if digests != expected {
