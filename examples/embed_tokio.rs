@@ -11,12 +11,15 @@ use simlab::protocol::{Failure, Outcome};
 use simlab::retry::{Backoff, GiveUp, Policy, RetryPolicy};
 use simlab::rng::{KeyedRng, Purpose};
 use simlab::units::{SimTime, Span};
+use tokio::sync::Notify;
 use tokio::time::{Duration, Instant, sleep_until, timeout_at};
 
 /// One client: a policy and the gates its calls share.
 pub struct Retrier<P> {
     policy: P,
     gates: Mutex<GateChain>,
+    /// Told when it is the turn of a call that waits in line.
+    turns: Notify,
     origin: Instant,
     seed: u64,
 }
@@ -24,7 +27,7 @@ pub struct Retrier<P> {
 impl<P: Policy> Retrier<P> {
     /// A client with gates in their first state.
     pub fn new(policy: P, gates: GateChain, seed: u64) -> Retrier<P> {
-        Retrier { policy, gates: Mutex::new(gates), origin: Instant::now(), seed }
+        Retrier { policy, gates: Mutex::new(gates), turns: Notify::new(), origin: Instant::now(), seed }
     }
 
     fn now(&self) -> SimTime {
@@ -46,8 +49,31 @@ impl<P: Policy> Retrier<P> {
     ) -> R {
         let mut gates = self.gates.lock().expect("no step panics");
         let stream = |purpose| KeyedRng::new(self.seed, purpose, number, u64::from(used));
-        let mut rules = Rules { policy: &self.policy, gates: &mut gates, held, client: 0 };
-        step(&mut rules, &mut (stream(Purpose::Jitter), stream(Purpose::Gate)))
+        let mut rules = Rules { policy: &self.policy, gates: &mut gates, held, client: 0, call: number as u32 };
+        let result = step(&mut rules, &mut (stream(Purpose::Jitter), stream(Purpose::Gate)));
+        // Who has a place knows that by itself: all that wait look.
+        if std::iter::from_fn(|| gates.take_turn()).count() > 0 {
+            self.turns.notify_waiters();
+        }
+        result
+    }
+
+    /// Waits in line for a place, at most until this instant.
+    async fn wait_in_line(&self, number: u64, held: &mut Held, until: SimTime) {
+        let place = async {
+            loop {
+                let turn = self.turns.notified();
+                if self.step(number, 0, held, |rules, _| rules.has_place()) {
+                    return;
+                }
+                turn.await;
+            }
+        };
+        match until {
+            SimTime::NEVER => place.await,
+            // Whether it was in time is seen when the call is woken.
+            until => timeout_at(self.instant(until), place).await.unwrap_or(()),
+        }
     }
 
     /// Calls `send` until it succeeds or the policy gives up. `number` tells calls apart for their jitter.
@@ -84,6 +110,10 @@ impl<P: Policy> Retrier<P> {
                     sleep_until(self.instant(at)).await;
                     self.step(number, used, &mut held, |rules, draws| call.on_wake(self.now(), rules, draws))
                 }
+                Action::WaitInLine(until) => {
+                    self.wait_in_line(number, &mut held, until).await;
+                    self.step(number, used, &mut held, |rules, draws| call.on_wake(self.now(), rules, draws))
+                }
                 Action::Finish(Verdict::Failed(reason)) => return Err(reason),
                 Action::Finish(Verdict::Succeeded) => return Ok(reply.expect("a success has a reply")),
             };
@@ -116,6 +146,9 @@ async fn main() {
 
 #[cfg(test)]
 mod tests {
+    use simlab::gate::pool::PoolConfig;
+    use simlab::gate::{GateConfig, GateRule, Scope};
+
     use super::*;
 
     /// How one attempt goes: after this long, this outcome; `None` never answers.
@@ -127,7 +160,7 @@ mod tests {
     fn in_virtual_time(number: u64, script: &Script) -> (Vec<Span>, Verdict) {
         let (policy, mut gates) = (policy(), GateChain::new(&[], 1));
         let mut held = Held::default();
-        let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0 };
+        let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0, call: 0 };
         let mut now = SimTime::ZERO;
         let stream = |purpose, used: u32| KeyedRng::new(7, purpose, number, u64::from(used));
         let mut draws = (stream(Purpose::Jitter, 0), stream(Purpose::Gate, 0));
@@ -155,6 +188,7 @@ mod tests {
                     now = at;
                     call.on_wake(now, &mut rules, &mut draws)
                 }
+                Action::WaitInLine(_) => unreachable!("there is no gate"),
                 Action::Finish(verdict) => return (waits, verdict),
             };
         }
@@ -201,6 +235,28 @@ mod tests {
             };
             assert_eq!(result, expected);
         }
+    }
+
+    /// One connection: calls take their turns, and who has waited too long is refused.
+    #[tokio::test(start_paused = true)]
+    async fn waits_in_line() {
+        let pool = PoolConfig { max_wait: Some(Span::millis(250)), ..PoolConfig::attempts(1) };
+        let gates = [GateConfig::new(GateRule::Pool(pool), Scope::Client)];
+        let retrier = Retrier::new(RetryPolicy::default(), GateChain::new(&gates, 1), 7);
+        let began = Instant::now();
+        let call = async |number| {
+            let result = retrier
+                .call(number, async |_| {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    Ok(())
+                })
+                .await;
+            (began.elapsed().as_millis(), result)
+        };
+        let ended = tokio::join!(call(0), call(1), call(2), call(3), call(4));
+        let after = [ended.0, ended.1, ended.2, ended.3, ended.4].map(|(after, result)| (after / 10 * 10, result));
+        let refused = Err(GiveUp::Gate(0));
+        assert_eq!(after, [(100, Ok(())), (200, Ok(())), (300, Ok(())), (250, refused), (250, refused)]);
     }
 
     #[tokio::test(start_paused = true)]

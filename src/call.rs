@@ -27,6 +27,8 @@ pub enum Action {
     },
     /// Call [`Call::on_wake`] at this instant.
     WakeAt(SimTime),
+    /// Call [`Call::on_wake`] when it is its turn ([`GateChain::take_turn`]), or at this instant if that comes first.
+    WaitInLine(SimTime),
     /// The call is over.
     Finish(Verdict),
 }
@@ -50,6 +52,15 @@ pub struct Rules<'a> {
     pub held: &'a mut Held,
     /// The client, for gates that each client has its own of.
     pub client: u32,
+    /// By which the driver knows the call among all that are not over; below [`u32::MAX`]. Only who stands in a line is called by it.
+    pub call: u32,
+}
+
+impl Rules<'_> {
+    /// True if a call that waits in line has a place by now.
+    pub fn has_place(&mut self) -> bool {
+        !self.gates.waits_in_line(self.client, &self.held.permits)
+    }
 }
 
 /// What gates hold for a call: what they gave its last attempt, when that was sent, and how the one before it ended.
@@ -138,6 +149,19 @@ enum Next {
     Again,
     /// The same, and a limiter holds a token for the attempt.
     SendReserved,
+    /// The same, in line for a place.
+    InLine,
+}
+
+/// What an attempt has waited for that asks the gates of sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waited {
+    /// Nothing.
+    No,
+    /// A token, which is reserved.
+    ForToken,
+    /// And a place, which is kept for it.
+    InLine,
 }
 
 /// One logical call.
@@ -166,7 +190,7 @@ impl Call {
     /// The first step of [`Call::start`].
     #[inline(always)]
     pub fn begin(&mut self, now: SimTime, rules: &mut Rules, draws: &mut impl Draws) -> Action {
-        self.send(now, false, rules, draws)
+        self.send(now, Waited::No, rules, draws)
     }
 
     /// The number of the attempt that is open, if one is.
@@ -243,10 +267,10 @@ impl Call {
         let Some(until) = self.allowed(until, rules.policy) else {
             return self.finish(now, Verdict::Failed(GiveUp::Deadline), rules);
         };
-        match self.ask(Moment::Retry, now, false, rules, draws) {
+        match self.ask(Moment::Retry, now, Waited::No, rules, draws) {
             Admission::Refused(gate) => self.refused(now, gate, Next::Retry, rules, draws),
             // Nothing that is asked before the wait makes it longer.
-            Admission::Admitted | Admission::NotBefore(_) => self.wait(until, Next::Send),
+            Admission::Admitted | Admission::NotBefore(_) | Admission::InLine => self.wait(until, Next::Send),
         }
     }
 
@@ -257,7 +281,7 @@ impl Call {
     #[inline(always)]
     pub fn on_wake(&mut self, now: SimTime, rules: &mut Rules, draws: &mut impl Draws) -> Action {
         match self.state {
-            State::Waiting(Next::Send) => self.send(now, false, rules, draws),
+            State::Waiting(Next::Send) => self.send(now, Waited::No, rules, draws),
             State::Open => self.on_outcome(now, Failure::new(Outcome::Timeout), rules, draws),
             State::Waiting(next) => self.on_other_wake(now, next, rules, draws),
             State::Done(_) | State::Abandoned => unreachable!("a call that is over is not woken"),
@@ -269,13 +293,42 @@ impl Call {
     fn on_other_wake(&mut self, now: SimTime, next: Next, rules: &mut Rules, draws: &mut impl Draws) -> Action {
         match next {
             Next::Again => self.go(now, rules),
-            Next::Retry => match self.ask(Moment::Retry, now, false, rules, draws) {
+            Next::Retry => match self.ask(Moment::Retry, now, Waited::No, rules, draws) {
                 Admission::Refused(gate) => self.refused(now, gate, Next::Retry, rules, draws),
-                Admission::Admitted | Admission::NotBefore(_) => self.send(now, false, rules, draws),
+                Admission::Admitted | Admission::NotBefore(_) | Admission::InLine => {
+                    self.send(now, Waited::No, rules, draws)
+                }
             },
-            Next::Send => self.send(now, false, rules, draws),
-            Next::SendReserved => self.send(now, true, rules, draws),
+            Next::Send => self.send(now, Waited::No, rules, draws),
+            Next::SendReserved => self.send(now, Waited::ForToken, rules, draws),
+            Next::InLine => self.line_ends(now, rules, draws),
         }
+    }
+
+    /// It joins the line for a place, until it has one or its patience or its time is over. The token that it needs is reserved.
+    #[inline(never)]
+    fn line_up(&mut self, now: SimTime, waited: Waited, rules: &mut Rules) -> Action {
+        if waited == Waited::No {
+            rules.gates.reserve(now, rules.client);
+        }
+        let patience = rules.gates.join_line(now, rules.client, rules.call, &mut rules.held.permits);
+        self.state = State::Waiting(Next::InLine);
+        Action::WaitInLine(patience.min(self.end(rules.policy)))
+    }
+
+    /// It has a place, or has waited for one as long as it may.
+    #[inline(never)]
+    fn line_ends(&mut self, now: SimTime, rules: &mut Rules, draws: &mut impl Draws) -> Action {
+        if self.is_end(now, rules.policy) {
+            self.not_awaited(Next::InLine, rules);
+            return self.finish(now, Verdict::Failed(GiveUp::Deadline), rules);
+        }
+        if rules.has_place() {
+            return self.send(now, Waited::InLine, rules, draws);
+        }
+        let gate = rules.gates.refuse_in_line(rules.client, &rules.held.permits);
+        rules.gates.give_back(rules.client);
+        self.refused(now, gate, Next::Send, rules, draws)
     }
 
     /// The caller is gone: whatever is open ends without an outcome.
@@ -301,6 +354,11 @@ impl Call {
                 rules.gates.give_back(rules.client);
                 self.not_sent(rules);
             }
+            Next::InLine => {
+                rules.gates.leave_line(rules.client, &rules.held.permits);
+                rules.gates.give_back(rules.client);
+                self.not_sent(rules);
+            }
         }
     }
 
@@ -309,7 +367,7 @@ impl Call {
         &mut self,
         moment: Moment,
         now: SimTime,
-        waited: bool,
+        waited: Waited,
         rules: &mut Rules,
         draws: &mut impl Draws,
     ) -> Admission {
@@ -318,12 +376,13 @@ impl Call {
         }
         let sent = self.attempts();
         let after = if sent == 0 { Outcome::Open } else { rules.held.after };
-        let ask = Ask { now, attempt: sent.saturating_add(1), waited, after };
+        let (has_waited, has_place) = (waited != Waited::No, waited == Waited::InLine);
+        let ask = Ask { now, attempt: sent.saturating_add(1), waited: has_waited, has_place, after };
         rules.gates.admit(moment, ask, rules.client, &mut rules.held.permits, &mut ForGates(draws))
     }
 
     #[inline(always)]
-    fn send(&mut self, now: SimTime, waited: bool, rules: &mut Rules, draws: &mut impl Draws) -> Action {
+    fn send(&mut self, now: SimTime, waited: Waited, rules: &mut Rules, draws: &mut impl Draws) -> Action {
         match self.ask(Moment::Send, now, waited, rules, draws) {
             Admission::Admitted => {}
             // This is no wait between attempts: a limit on retries leaves it alone.
@@ -335,7 +394,13 @@ impl Call {
                 rules.gates.reserve(now, rules.client);
                 return self.wait(until, Next::SendReserved);
             }
-            Admission::Refused(gate) => return self.refused(now, gate, Next::Send, rules, draws),
+            Admission::InLine => return self.line_up(now, waited, rules),
+            Admission::Refused(gate) => {
+                if waited == Waited::InLine {
+                    rules.gates.leave_line(rules.client, &rules.held.permits);
+                }
+                return self.refused(now, gate, Next::Send, rules, draws);
+            }
         }
         if !rules.gates.is_empty() {
             rules.held.sent = now;
@@ -503,6 +568,7 @@ mod tests {
     use crate::gate::budget::{TokenBudgetConfig, Tokens};
     use crate::gate::concurrency::{ConcurrencyConfig, Hold, MostRetries};
     use crate::gate::limiter::{OnLimit, RateLimiterConfig};
+    use crate::gate::pool::PoolConfig;
     use crate::gate::{Around, GateConfig, GateRule, Scope};
     use crate::retry::{AtLimit, Backoff, Free, Limits, OutcomeClass, OutcomeSet, RetryFor, RetryPolicy};
     use crate::rng::{KeyedRng, Purpose};
@@ -513,7 +579,7 @@ mod tests {
     fn check(policy: &RetryPolicy, gates: &[GateConfig], outcomes: &[(u64, Option<Outcome>)], expected: &str) {
         let mut gates = GateChain::new(gates, 1);
         let mut held = Held::default();
-        let mut rules = Rules { policy, gates: &mut gates, held: &mut held, client: 0 };
+        let mut rules = Rules { policy, gates: &mut gates, held: &mut held, client: 0, call: 0 };
         let mut draws = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
         let mut now = SimTime::ZERO;
         let (mut call, mut action) = Call::start(now, &mut rules, &mut draws);
@@ -535,7 +601,7 @@ mod tests {
                         None => panic!("one attempt more than outcomes: {got:?}"),
                     }
                 }
-                Action::WakeAt(until) => {
+                Action::WakeAt(until) | Action::WaitInLine(until) => {
                     now = until;
                     call.on_wake(now, &mut rules, &mut draws)
                 }
@@ -681,7 +747,7 @@ mod tests {
         let mut gates = GateChain::new(&[breaker], 1);
         let mut held = Held::default();
         let mut draws = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
-        let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0 };
+        let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0, call: 0 };
         let now = SimTime::ZERO;
         for (outcomes, expected) in calls {
             let (mut call, mut action) = Call::start(now, &mut rules, &mut draws);
@@ -692,7 +758,7 @@ mod tests {
                         let outcome = outcomes.next().expect("an outcome");
                         call.on_outcome(now, Failure::new(*outcome), &mut rules, &mut draws)
                     }
-                    Action::WakeAt(_) => call.on_wake(now, &mut rules, &mut draws),
+                    Action::WakeAt(_) | Action::WaitInLine(_) => call.on_wake(now, &mut rules, &mut draws),
                     Action::Finish(verdict) => break format!("{verdict:?}"),
                 }
             };
@@ -722,11 +788,11 @@ mod tests {
             let mut gates = GateChain::new(std::slice::from_ref(&breaker), 1);
             let (mut held, mut other) = (Held::default(), Held::default());
             let mut draws = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
-            let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut other, client: 0 };
+            let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut other, client: 0, call: 0 };
             let (mut first, _) = Call::start(at(0), &mut rules, &mut draws);
             first.on_outcome(at(0), Failure::new(Outcome::Status(503)), &mut rules, &mut draws);
             // The only probe of a breaker that has opened.
-            let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0 };
+            let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0, call: 0 };
             let (mut probe, action) = Call::start(at(2), &mut rules, &mut draws);
             assert!(matches!(action, Action::Send { attempt: 1, .. }));
             let action = probe.on_outcome(at(2), Failure::new(Outcome::Refused), &mut rules, &mut draws);
@@ -736,7 +802,7 @@ mod tests {
                 assert!(matches!(action, Action::Send { attempt: 2, .. }));
                 let (_, second) = {
                     let (mut held, gates) = (Held::default(), &mut *rules.gates);
-                    let mut rules = Rules { policy: &policy, gates, held: &mut held, client: 0 };
+                    let mut rules = Rules { policy: &policy, gates, held: &mut held, client: 0, call: 0 };
                     Call::start(at(2), &mut rules, &mut draws)
                 };
                 assert_eq!(second, Action::Finish(Verdict::Failed(GiveUp::Gate(0))), "the probe is still out");
@@ -817,7 +883,7 @@ mod tests {
         let policy = policy();
         let mut gates = GateChain::new(&[limiter(3, OnLimit::Wait)], 1);
         let mut held = Held::default();
-        let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0 };
+        let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0, call: 0 };
         let mut draws = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
         let at = |seconds| SimTime::ZERO + Span::secs(seconds);
         Call::start(at(0), &mut rules, &mut draws);
@@ -827,6 +893,56 @@ mod tests {
         let (mut third, action) = Call::start(at(1), &mut rules, &mut draws);
         assert_eq!(action, Action::WakeAt(at(3)), "the token of the one who left");
         assert!(matches!(third.on_wake(at(3), &mut rules, &mut draws), Action::Send { attempt: 1, .. }));
+    }
+
+    /// A call in line has its place when it is its turn, passes it on when its caller goes, and is refused when its patience ends.
+    #[test]
+    fn calls_wait_in_line() {
+        let policy = policy();
+        let pool = PoolConfig { max_wait: Some(Span::secs(9)), ..PoolConfig::attempts(1) };
+        let mut gates = GateChain::new(&[GateConfig::new(GateRule::Pool(pool), Scope::Client)], 1);
+        let mut draws = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
+        let at = |seconds| SimTime::ZERO + Span::secs(seconds);
+        let mut held = [Held::default(); 5];
+        let mut calls = Vec::new();
+        for (number, held) in held.iter_mut().enumerate() {
+            let mut rules = Rules { policy: &policy, gates: &mut gates, held, client: 0, call: number as u32 };
+            let (call, action) = Call::start(at(number as u64), &mut rules, &mut draws);
+            if number > 0 {
+                assert_eq!(action, Action::WaitInLine(at(number as u64 + 9)));
+            }
+            calls.push(call);
+        }
+        let mut step = |number: usize, step: &mut dyn FnMut(&mut Call, &mut Rules) -> Option<Action>| {
+            let held = &mut held[number];
+            let mut rules = Rules { policy: &policy, gates: &mut gates, held, client: 0, call: number as u32 };
+            let action = step(&mut calls[number], &mut rules);
+            (action, gates.take_turn())
+        };
+        let ok = Failure::new(Outcome::OK);
+        // The first is done: it is the turn of the second, which goes before it is woken, and so does the third while it waits.
+        assert_eq!(step(0, &mut |call, rules| Some(call.on_outcome(at(5), ok, rules, &mut draws))).1, Some(1));
+        assert_eq!(
+            step(2, &mut |call, rules| {
+                call.abandon(rules);
+                None
+            })
+            .1,
+            None
+        );
+        assert_eq!(
+            step(1, &mut |call, rules| {
+                call.abandon(rules);
+                None
+            })
+            .1,
+            Some(3)
+        );
+        let (sent, turn) = step(3, &mut |call, rules| Some(call.on_wake(at(5), rules, &mut draws)));
+        assert!(matches!(sent, Some(Action::Send { attempt: 1, .. })), "{sent:?}");
+        assert_eq!(turn, None);
+        let (refused, turn) = step(4, &mut |call, rules| Some(call.on_wake(at(13), rules, &mut draws)));
+        assert_eq!((refused, turn), (Some(Action::Finish(Verdict::Failed(GiveUp::Gate(0)))), None));
     }
 
     /// A place that is held from the decision to retry goes back, whether the retry ends or is not even sent.
@@ -862,7 +978,7 @@ mod tests {
                     (Ask::retry(SimTime::ZERO, Outcome::Timeout), &mut KeyedRng::new(1, Purpose::Gate, 0, 0));
                 gates.clone().admit(Moment::Retry, ask, 0, &mut Permits::default(), rng) == Admission::Admitted
             };
-            let mut rules = Rules { policy, gates: &mut gates, held: &mut held, client: 0 };
+            let mut rules = Rules { policy, gates: &mut gates, held: &mut held, client: 0, call: 0 };
             let (mut call, _) = Call::start(SimTime::ZERO, &mut rules, &mut draws);
             assert!(is_free(rules.gates), "{name}: nothing is held by a first attempt");
             let failure = Failure::new(Outcome::Status(503));
@@ -875,6 +991,7 @@ mod tests {
                         action = call.on_wake(at, &mut rules, &mut draws);
                     }
                     (Woken, Action::Finish(_)) => panic!("{name}: over too early"),
+                    (Woken, Action::WaitInLine(_)) => unreachable!("there is no line"),
                 }
             }
             if let Some(reason) = last {

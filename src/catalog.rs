@@ -233,7 +233,7 @@ fn gates() -> Vec<Entry> {
              the first failure reopens, that many successes close (with `successes` that many of the probes, or it reopens). A failure is an \
              outcome in failures_are, by default retry_on; one in `ignore` is neither and not counted. `open` can be a backoff: then it is open for its \
              waits in turn, from opening to opening until it closes. Outcomes of attempts admitted in an earlier state do not count, unless \
-             stale = \"apply\". A refusal ends the call, unless on_refusal = \"retry\".",
+             stale = \"apply\". With half_open_for it opens again when it has been half-open for so long. A refusal ends the call, unless on_refusal = \"retry\".",
             "Nygard, \"Release It!\" (2007); the rule of sony/gobreaker 2.4; Failsafe (successes of probes); Finagle's failure \
              accrual and Linkerd (`open` as a backoff).",
             "breaker.consecutive = { failures = 5, open = \"30s\", probes = 1, scope = \"client\" }",
@@ -244,7 +244,7 @@ fn gates() -> Vec<Entry> {
             "A retry is admitted if tokens >= cost, and takes cost (cost_for: after some outcomes). Deposits per call that succeeded, per first \
              attempt sent, or per call that succeeded at once, never above capacity; with refund = \"last\" a success gives back what the call's \
              last retry took. Starts full, or with `initial`. With charge = \"failure\" every failure takes cost instead, and a retry is \
-             admitted if tokens > above * capacity. A refusal ends the call, before its wait, unless on_refusal = \"retry\".",
+             admitted if tokens > above * capacity. With `refill` tokens come in with time too. A refusal ends the call, before its wait, unless on_refusal = \"retry\".",
             "botocore's retry quota (500 tokens, 14 per retry or 5 after a 429, the last one's back on success, 1 per success at once); gRPC proposal \
              A6 (charge = \"failure\", above = 0.5); Brooker, \"Fixing retries with token buckets and circuit breakers\" (2022).",
             "budget.tokens = { capacity = 500, cost = 5, deposit = 1, deposit_on = \"success\", scope = \"client\" }",
@@ -300,11 +300,13 @@ fn gates() -> Vec<Entry> {
         ),
         gate(
             "concurrency",
-            "at most so many retries in flight at once",
+            "at most so many retries, or attempts, in flight at once",
             "Asked at sending. A retry is admitted while fewer than `retries` are in flight: sent, and neither answered nor given up by the client. \
              First attempts always pass. With `share` instead, while fewer than max(share * attempts in flight, min) are. With hold = \"retry\" \
-             asked before the wait, and a retry holds its place through it.",
-            "Envoy's circuit breaker for retries (max_retries, 3) and its retry budget (20% of active requests, at least 3).",
+             asked before the wait, and a retry holds its place through it. With `attempts` instead it is a pool: first attempts need a place too, and wait \
+             for one in line, for max_wait at most, or are refused (on_limit = \"refuse\").",
+            "Envoy's circuit breaker for retries (max_retries, 3) and its retry budget (20% of active requests, at least 3); connection pools (HikariCP, Go's \
+             database/sql) and bulkheads (resilience4j, Polly).",
             "concurrency = { retries = 3, scope = \"fleet\" }",
         ),
     ]

@@ -45,10 +45,16 @@ pub enum Purpose {
     Patience,
     /// Gates that draw, and the wait after a refusal.
     Gate,
+    /// Network delay of a cancellation.
+    NetworkCancel,
+    /// What faults add to it.
+    AddedCancel,
+    /// When a reply says that the client should come back.
+    Hint,
 }
 
 /// Purposes are numbered from 1 and below this.
-const PURPOSES: usize = Purpose::Gate as usize + 1;
+const PURPOSES: usize = Purpose::Hint as usize + 1;
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -97,6 +103,14 @@ impl KeyedRng {
         // Lemire's multiply-shift; its bias is at most n / 2^64.
         ((u128::from(self.bits()) * u128::from(n)) >> 64) as u64
     }
+}
+
+/// A number for a name: FNV-1a (Fowler, Noll, Vo), mixed so that similar names are as far apart as others. What draws for itself is known by its
+/// name, wherever it stands.
+pub fn of_name(name: &str) -> u64 {
+    mix(name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)))
 }
 
 /// What all streams of one purpose share.

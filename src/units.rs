@@ -233,20 +233,28 @@ fn decimal_times(number: &str, unit: u64) -> Option<u64> {
 /// # Errors
 /// Says in words what is wrong.
 pub fn parse_rate(text: &str) -> Result<f64, String> {
+    rate_parts(text).map(|(count, unit)| count / unit.seconds())
+}
+
+/// The same as a number and the time that it is for.
+///
+/// # Errors
+/// Says in words what is wrong.
+pub fn rate_parts(text: &str) -> Result<(f64, Span), String> {
     let wrong = || format!("`{text}` is not a rate; write a number per unit, such as \"200/s\" (/s /m /h /d)");
     let (number, unit) = text.trim().split_once('/').ok_or_else(wrong)?;
     let seconds = match unit.trim() {
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3_600.0,
-        "d" => 86_400.0,
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
         _ => return Err(wrong()),
     };
     let count: f64 = number.trim().replace('_', "").parse().map_err(|_| wrong())?;
     if !count.is_finite() || count < 0.0 {
         return Err(format!("`{text}`: a rate is a finite number that is not negative"));
     }
-    Ok(count / seconds)
+    Ok((count, Span::secs(seconds)))
 }
 
 /// Reads a probability written as text: `"0.5%"` or `"0.005"`.

@@ -27,15 +27,17 @@ flapping = { mean_on = "1s", mean_off = "1s" }
 attempts = 3
 backoff_for.429.additive-jitter = { base = "1s", jitter = "1s" }
 breaker.consecutive = { failures = 1, open = "1s" }
-budget.tokens = { capacity = 1, deposit = 1 }
+budget.tokens = { capacity = 1, refill = "1/s" }
 throttle.adaptive = {}
 limiter.rate = { rate = "1/s", on_limit = "refuse" }
 concurrency = { retries = 1 }
+retry_after.honour = { jitter.add = { above = "1s" } }
 with.server.s.queue = 3
 [policy.q]
 preset = "backon"
 attempts = 3
-breaker.rate = { threshold = 0.5, calls = 10, open = "1s", slow_call = "1s", slow_threshold = 0.5 }
+concurrency = { attempts = 1, max_wait = "1s" }
+breaker.rate = { threshold = 0.5, calls = 10, open = "1s", half_open_for = "1s", slow_call = "1s", slow_threshold = 0.5 }
 budget.ratio = { ratio = 0.5 }
 [[expect]]
 policy = "p"
@@ -105,15 +107,15 @@ fn metric_tables() -> String {
     let mut text = String::new();
     let mut group = None;
     for metric in metric::Metric::ALL {
-        // Metrics stand in the order of the outputs, and a group may come back.
         if group != Some(metric.group()) {
             group = Some(metric.group());
             text.push_str(&format!("\n**{:?}**\n\n| metric | unit | meaning |\n|---|---|---|\n", metric.group()));
         }
-        let family = match metric.scope() {
-            metric::Scope::Run | metric::Scope::Status => "",
-            metric::Scope::Ends => ", `.fault.NAME`, `.demand`",
-            metric::Scope::Outcome => "`.outcome.NAME`",
+        let name = metric.name();
+        let names = match metric.scope() {
+            metric::Scope::Run | metric::Scope::Status => format!("`{name}`"),
+            metric::Scope::Ends => format!("`{name}`, `{name}.fault.NAME`, `{name}.demand`"),
+            metric::Scope::Outcome => format!("`{name}.outcome.NAME`"),
         };
         let unit = match metric.unit() {
             metric::Unit::Count => "count",
@@ -123,7 +125,7 @@ fn metric_tables() -> String {
             metric::Unit::Seconds => "s",
             metric::Unit::SecondsOrNever => "s, or never",
         };
-        text.push_str(&format!("| `{}`{family} | {unit} | {} |\n", metric.name(), metric.meaning()));
+        text.push_str(&format!("| {names} | {unit} | {} |\n", metric.meaning()));
     }
     text.push('\n');
     text

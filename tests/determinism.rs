@@ -46,7 +46,7 @@ fn server() -> ServerConfig {
             lost_replies: 0.02,
             permanent_errors: vec![(402, 0.02)],
         },
-        retry_after: vec![(503, Span::secs(1))],
+        retry_after: vec![(503, Distribution::Constant(Span::secs(1)))],
         rate_limit: Some(RateLimit { rate: 55.0, burst: 10.0, per_client: false, status: 429, retry_after: false }),
         idempotency: Idempotency::Lock {
             retention: Span::secs(30),
@@ -395,23 +395,27 @@ fn golden_digests() {
     let server = ServerConfig { workers: Some(1), service_time, ..ServerConfig::named("s") };
     let mixture = Scenario { seed: 1, ..Scenario::new(Span::secs(60), Arrivals::Constant { rate: 20.0 }, server) }
         .with_policy("memoryless", retry(Backoff::memoryless(Span::millis(70)), KeyMode::None), &[]);
+    let mut differing = Vec::new();
     for (name, scenario, expected) in [
         (
             "open loop",
             open_loop(),
-            &[0x7837deaa27aaff0b, 0xebb0ebec6f772b7b, 0x62a12878551f1eb1, 0x6037c2d280f189d7][..],
+            &[0x0431fee3d77f6177, 0xe3c389b3b9cfdb4e, 0xb0568de2a455ada7, 0x24553741fea7b4e3][..],
         ),
         (
             "closed loop",
             closed_loop(),
-            &[0x58acd606dca32450, 0xe868d7b49586f715, 0x5843026412cfdd90, 0x6ff55820680e31ce],
+            &[0x88b9095ed45e5455, 0x34acff3f4f0980be, 0x331831ccf2639cd2, 0xa5d6527ccfca2b36],
         ),
         ("every distribution", mixture, &[0xb4f6ca46a1614384]),
-        ("hedges", hedges(), &[0xfa117deba2db12c4, 0x4777ec41a4d92bc5, 0x36f506743f06c84e]),
+        ("hedges", hedges(), &[0xfddf9abb846f83f3, 0x1ee4fc6dd9552651, 0x6fdd9869c0bfc33f]),
     ] {
         let digests: Vec<u64> = run_all(&scenario).policies.iter().map(|policy| policy.digest).collect();
-        assert!(digests == expected, "{name}: {digests:#018x?}, expected {expected:#018x?}");
+        if digests != expected {
+            differing.push(format!("{name}: {digests:#018x?}, expected {expected:#018x?}"));
+        }
     }
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
 }
 
 /// A row in a world of its own does what it would do in a scenario that was changed by hand, and is paired with the baseline operation by

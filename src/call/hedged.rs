@@ -61,14 +61,16 @@ pub struct Hedged {
     beside: u32,
     /// When the next hedge is due, if one is.
     next: Option<SimTime>,
+    /// Hedges that failures of this instant have asked for at once, the next one among them.
+    at_once: u32,
+    /// When the one after them is due, if a failure that came later has said that.
+    after_these: Option<SimTime>,
     /// When the wait before the next try is over, if there is one.
     wake: Option<SimTime>,
     /// The first of this try's failures, by the number of its attempt.
     failure: Option<(u32, Failure)>,
     /// There will be no further try.
     gave_up: Option<GiveUp>,
-    /// The gate whose refusal that was.
-    gave_up_for: Option<u8>,
     /// How the last attempt to end did.
     after: Option<Outcome>,
     /// What gates gave the try that is being prepared.
@@ -129,11 +131,6 @@ impl Hedged {
         if let Some(open) = self.open.iter_mut().find(|open| open.attempt == attempt) {
             open.tag = tag;
         }
-    }
-
-    /// The number of the gate whose refusal left no further try, while something was open that could still win.
-    pub fn gave_up_for(&self) -> Option<u8> {
-        self.gave_up_for
     }
 
     /// The number of the gate that has refused a hedge since this was asked before. The chain has forgotten it: what it still tells was refused to
@@ -204,6 +201,11 @@ impl Hedged {
         self.wake.is_some_and(|wake| wake <= now)
     }
 
+    /// It is its turn: the wait in line is over now.
+    pub fn turn(&mut self, now: SimTime) {
+        self.wake = Some(now);
+    }
+
     /// The wait is over.
     pub fn on_wake(&mut self, now: SimTime, parties: &mut Parties, draws: &mut impl Draws) -> Deed {
         self.wake = None;
@@ -242,7 +244,7 @@ impl Hedged {
     fn ask(&mut self, now: SimTime, parties: &mut Parties, draws: &mut impl Draws) -> Option<SimTime> {
         let Parties { call, rules, hedger } = parties;
         let after = self.after.unwrap_or(Outcome::Open);
-        let ask = Ask { now, attempt: self.sent + 1, waited: false, after };
+        let ask = Ask { now, attempt: self.sent + 1, waited: false, has_place: false, after };
         self.asked += 1;
         if !hedger.check(ask, rules.client, draws.gates()) {
             return None;
@@ -279,7 +281,7 @@ impl Hedged {
                 let hedge = !self.open.is_empty();
                 self.sends(now, due, hedge, parties)
             }
-            Action::WakeAt(at) => {
+            Action::WakeAt(at) | Action::WaitInLine(at) => {
                 self.wake = Some(at);
                 Deed::Rest
             }
@@ -297,6 +299,12 @@ impl Hedged {
         let delay = parties.hedger.delay(now, parties.rules.client);
         let left = self.beside < parties.hedger.config().extra;
         self.next = delay.filter(|_| left).map(|delay| now + delay);
+        self.at_once = self.at_once.saturating_sub(1);
+        if self.at_once > 0 {
+            self.next = Some(now);
+        } else if let Some(said) = self.after_these.take() {
+            self.next = Some(said).filter(|_| left);
+        }
         Deed::Send { attempt: self.sent, hedge }
     }
 
@@ -336,20 +344,29 @@ impl Hedged {
             self.failure = Some((attempt, reply));
         }
         let config = parties.hedger.config();
-        if self.beside < config.extra {
+        if self.beside + self.at_once < config.extra {
             match config.on_failure {
                 OnFailure::End if self.counts() => {}
                 OnFailure::End => self.next = None,
                 // The server says when (gRPC: pushback).
                 other => match parties.rules.policy.hint(&reply) {
+                    Some(hint) if self.at_once > 0 => self.after_these = Some(now + hint),
                     Some(hint) => self.next = Some(now + hint),
-                    None if other == OnFailure::Next => self.next = Some(now),
+                    // What is due now waits for its turn at this instant. Another failure that comes before it sends one more.
+                    None if other == OnFailure::Next => {
+                        (self.next, self.after_these) = (Some(now), None);
+                        self.at_once += 1;
+                    }
                     None => {}
                 },
             }
         }
         // What would be due at the deadline or after it is not waited for.
-        self.next = self.next.filter(|next| !parties.call.too_late(*next));
+        let in_time = |at: &SimTime| !parties.call.too_late(*at);
+        (self.next, self.after_these) = (self.next.filter(in_time), self.after_these.filter(in_time));
+        if self.next.is_none() {
+            self.at_once = 0;
+        }
         self.tried_all(now, parties, draws)
     }
 
@@ -386,7 +403,7 @@ impl Hedged {
         parties: &mut Parties,
         draws: &mut impl Draws,
     ) -> Option<Verdict> {
-        self.next = None;
+        self.no_hedge_is_due();
         self.ask_call(now, &reply, parties, draws)
     }
 
@@ -396,14 +413,19 @@ impl Hedged {
     }
 
     fn no_more_hedges(&mut self, parties: &mut Parties) {
-        (self.next, self.beside) = (None, parties.hedger.config().extra);
+        self.no_hedge_is_due();
+        self.beside = parties.hedger.config().extra;
+    }
+
+    fn no_hedge_is_due(&mut self) {
+        (self.next, self.at_once, self.after_these) = (None, 0, None);
     }
 
     /// There will be no further try. What lingers may still win.
     fn finish(&mut self, now: SimTime, verdict: Verdict, parties: &mut Parties) -> Option<Verdict> {
         match verdict {
             Verdict::Failed(reason) if !self.open.is_empty() => {
-                (self.gave_up, self.gave_up_for) = (Some(reason), parties.rules.gates.refusal());
+                self.gave_up = Some(reason);
                 parties.call.state = State::Open;
                 None
             }
@@ -427,6 +449,10 @@ impl Hedged {
             parties.hedger.saw(now, parties.rules.client, now.since(open.sent));
         }
         self.release(parties);
+        if let State::Waiting(_) = parties.call.state {
+            // What the next try was given, not the attempt that ended.
+            *parties.rules.held = self.held;
+        }
         parties.call.over(verdict, parties.rules);
         Deed::Over(verdict)
     }
@@ -513,7 +539,7 @@ mod tests {
             let start = now;
             // What comes of a quantile is known to a class.
             let at = |now: SimTime| format!("{}", (now.since(start).seconds() * 10.0).round() / 10.0);
-            let mut rules = Rules { policy, gates: &mut *gates, held: &mut held, client: 0 };
+            let mut rules = Rules { policy, gates: &mut *gates, held: &mut held, client: 0, call: 0 };
             let mut call = Call::new(now, policy);
             let mut parties = Parties { call: &mut call, rules: &mut rules, hedger: &mut hedger };
             let mut coming: Vec<(SimTime, u32, Failure)> = Vec::new();
@@ -617,6 +643,50 @@ mod tests {
         // A hedge that is sent begins the spacing anew.
         let never = (1e9, OK);
         check(&policy(1), &hedge(2), &[(1.0, ERROR), never, (2.0, OK)], "1@0 2h@1 3h@3 ok@5 x2");
+    }
+
+    /// Each failure asks for a hedge of its own, though several come at one instant.
+    #[test]
+    fn failures_of_one_instant_send_one_each() {
+        let never = (1e9, OK);
+        let two = [(3.0, ERROR), (1.0, ERROR), (1.0, OK)];
+        check(&policy(1), &hedge(1), &two[..2], "1@0 2h@2 AttemptsExhausted@3");
+        check(&policy(1), &hedge(2), &two, "1@0 2h@2 3h@3 ok@4");
+        check(&policy(1), &hedge(3), &two, "1@0 2h@2 3h@3 4h@3 ok@4 x4");
+        // After them the spacing begins anew.
+        check(
+            &policy(1),
+            &hedge(9),
+            &[two[0], two[1], never, never, (0.5, OK)],
+            "1@0 2h@2 3h@3 4h@3 5h@5 ok@5.5 x3 x4",
+        );
+        let three = [(5.0, ERROR), (3.0, ERROR), (1.0, ERROR), never, never, (0.5, OK)];
+        check(&policy(1), &hedge(5), &three, "1@0 2h@2 3h@4 4h@5 5h@5 6h@5 ok@5.5 x4 x5");
+        // Time-outs too.
+        let at_once = HedgeConfig { trigger: Trigger::Fixed(Some(Span::ZERO)), ..hedge(3) };
+        let patient = RetryPolicy { timeout: Some(Span::secs(5)), ..policy(1) };
+        let late = HedgeConfig { trigger: Trigger::Fixed(Some(Span::secs(60))), ..hedge(3) };
+        check(&patient, &at_once, &[], "1@0 2h@0 3h@0 4h@0 1-@5 2-@5 3-@5 4-@5 AttemptsExhausted@5");
+        check(&patient, &late, &[], "1@0 1-@5 2h@5 2-@10 3h@10 3-@15 4h@15 4-@20 AttemptsExhausted@20");
+        // One that waits until the next is due sends none, nor is there one at the deadline.
+        let wait = HedgeConfig { on_failure: OnFailure::Wait, ..hedge(3) };
+        check(&policy(1), &wait, &two, "1@0 2h@2 3h@4 ok@5");
+        let hurried = RetryPolicy { deadline: Some(Span::secs(3)), ..policy(1) };
+        check(&hurried, &hedge(3), &two, "1@0 2h@2 Deadline@3");
+        // The server's word is about the one after those that are due at once, and is overruled by a failure without one.
+        let heeds = RetryPolicy { retry_after: RetryAfter::up_to(None), ..policy(1) };
+        let says =
+            |after, seconds| (after, Failure { retry_after: Some(Span::from_seconds(seconds)), ..Failure::new(ERROR) });
+        let plain = |after| (after, Failure::new(ERROR));
+        for (first, second, expected) in [
+            (plain(3.0), says(1.0, 7.0), "1@0 2h@2 3h@3 4h@10 ok@10.5 x3"),
+            (says(3.0, 7.0), plain(1.0), "1@0 2h@2 3h@3 4h@5 ok@5.5 x3"),
+            (says(3.0, 7.0), says(1.0, 4.0), "1@0 2h@2 3h@7 4h@9 ok@9.5 x3"),
+        ] {
+            let replies = [first, second, (1e9, Failure::new(OK)), (0.5, Failure::new(OK))];
+            let got = played(&heeds, &hedge(3), &mut GateChain::new(&[], 1), &[&replies]);
+            assert_eq!(got, expected);
+        }
     }
 
     #[test]
@@ -837,7 +907,7 @@ mod tests {
             // The second call finds the place free.
             for start in [0u64, 100] {
                 let at = |seconds| SimTime::ZERO + Span::secs(start + seconds);
-                let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0 };
+                let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0, call: 0 };
                 let mut call = Call::new(at(0), &policy);
                 let mut parties = Parties { call: &mut call, rules: &mut rules, hedger: &mut hedger };
                 assert_eq!(hedged.begin(at(0), &mut parties, &mut draws), Deed::Send { attempt: 1, hedge: false });
@@ -865,7 +935,7 @@ mod tests {
         let (mut gates, mut held, mut hedged) = (GateChain::new(&[], 1), Held::default(), Hedged::default());
         let mut draws = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
         let mut hedger = Hedger::new(&hedge(1), 1);
-        let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0 };
+        let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0, call: 0 };
         let mut call = Call::new(SimTime::ZERO, &policy);
         let mut parties = Parties { call: &mut call, rules: &mut rules, hedger: &mut hedger };
         hedged.begin(SimTime::ZERO, &mut parties, &mut draws);

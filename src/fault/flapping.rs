@@ -1,7 +1,7 @@
 //! Random spells: a two-state chain with exponential sojourns (Gilbert 1960, Elliott 1963).
 
 use crate::distribution::unit_exponential;
-use crate::rng::{KeyedRng, Purpose};
+use crate::rng::{KeyedRng, Purpose, of_name};
 use crate::scenario::Flapping;
 use crate::units::Span;
 
@@ -14,9 +14,9 @@ pub struct Spells {
 }
 
 impl Spells {
-    /// The spells of fault number `fault`; the first state comes from the stationary shares.
-    pub fn new(seed: u64, fault: u32, flapping: Flapping) -> Spells {
-        let mut rng = KeyedRng::new(seed, Purpose::Flapping, u64::from(fault), 0);
+    /// The spells of the fault of this name; the first state comes from the stationary shares.
+    pub fn new(seed: u64, name: &str, flapping: Flapping) -> Spells {
+        let mut rng = KeyedRng::new(seed, Purpose::Flapping, of_name(name), 0);
         let share_on = flapping.mean_on.seconds() / (flapping.mean_on.seconds() + flapping.mean_off.seconds());
         let on = rng.unit() < share_on;
         Spells { flapping, rng, on }
@@ -49,7 +49,7 @@ mod tests {
         let flapping = Flapping { mean_on: Span::secs(2), mean_off: Span::secs(8) };
         let (mut on, mut total, mut first_on) = (0.0, 0.0, 0);
         for fault in 0..2_000 {
-            let mut spells = Spells::new(7, fault, flapping);
+            let mut spells = Spells::new(7, &format!("fault-{fault}"), flapping);
             first_on += u32::from(spells.on());
             for _ in 0..40 {
                 let length = spells.sojourn().seconds();

@@ -3,6 +3,7 @@
 pub mod flapping;
 
 use crate::distribution::Distribution;
+use crate::rng::of_name;
 use crate::scenario::{Fates, Fault, ServerConfig, workers_left};
 
 /// What becomes of one attempt.
@@ -48,8 +49,8 @@ pub struct InForce {
     fates: Vec<(f64, Fate)>,
     /// The same for permanent errors.
     permanent: Vec<(f64, u16)>,
-    /// On top of each network leg, with the number of the fault that adds it: each draws for itself.
-    pub added_latency: Vec<(u32, Distribution)>,
+    /// On top of each network leg, with the number of the name of the fault that adds it: each draws for itself.
+    pub added_latency: Vec<(u64, Distribution)>,
     /// Service times × this, for work that starts now.
     pub slowdown: f64,
     /// Workers × this.
@@ -61,15 +62,15 @@ pub struct InForce {
 }
 
 impl InForce {
-    /// Puts `server` and the active `faults`, with their numbers, together. Faults add to the server's shares; where both exceed 1, the server's own are
+    /// Puts `server` and the active `faults` together, in the order in which they come. Faults add to the server's shares; where both exceed 1, the server's own are
     /// scaled down to what the faults leave.
-    pub fn new<'a>(server: &ServerConfig, faults: impl Iterator<Item = (usize, &'a Fault)> + Clone) -> InForce {
-        let from_faults: f64 = faults.clone().map(|(_, fault)| fault.fates.total()).sum();
+    pub fn new<'a>(server: &ServerConfig, faults: impl Iterator<Item = &'a Fault> + Clone) -> InForce {
+        let from_faults: f64 = faults.clone().map(|fault| fault.fates.total()).sum();
         let room = (1.0 - from_faults).max(0.0);
         let own = server.fates.total();
         let scale = if own > room { room / own } else { 1.0 };
         let permanent_from_faults: f64 =
-            faults.clone().flat_map(|(_, fault)| &fault.fates.permanent_errors).map(|(_, share)| share).sum();
+            faults.clone().flat_map(|fault| &fault.fates.permanent_errors).map(|(_, share)| share).sum();
         let permanent_room = (1.0 - permanent_from_faults).max(0.0);
         let permanent_own: f64 = server.fates.permanent_errors.iter().map(|(_, share)| share).sum();
         let permanent_scale = if permanent_own > permanent_room { permanent_room / permanent_own } else { 1.0 };
@@ -78,10 +79,10 @@ impl InForce {
         // The server's own shares come first: what fails anyway stays the same draw when a fault begins.
         let mut parts = Intervals::default();
         parts.add(&server.fates, scale, permanent_scale);
-        for (number, fault) in faults {
+        for fault in faults {
             parts.add(&fault.fates, 1.0, 1.0);
             if !fault.added_latency.is_zero() {
-                in_force.added_latency.push((number as u32, fault.added_latency.clone()));
+                in_force.added_latency.push((of_name(&fault.name), fault.added_latency.clone()));
             }
             in_force.slowdown *= fault.slowdown;
             in_force.capacity *= fault.capacity;
@@ -174,7 +175,7 @@ mod tests {
     /// Share of the unit interval that each fate takes.
     fn check(server_fates: Fates, fault_fates: &[Fates], expected: &[(Fate, f64)]) {
         let faults: Vec<Fault> = fault_fates.iter().cloned().map(fault).collect();
-        let in_force = InForce::new(&server(server_fates), faults.iter().enumerate());
+        let in_force = InForce::new(&server(server_fates), faults.iter());
         let n = 10_000;
         for (fate, share) in expected {
             let count = (0..n).filter(|i| in_force.fate(f64::from(*i) / f64::from(n)) == *fate).count();

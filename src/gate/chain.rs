@@ -3,10 +3,11 @@
 use rand::Rng;
 
 use super::breaker::{ConsecutiveBreaker, GrowingTime, RateBreaker};
-use super::budget::{RatioBudget, TokenBudget};
+use super::budget::{RatioBudget, TokenBudget, WithTime};
 use super::concurrency::Concurrency;
 use super::cubic::CubicLimiter;
 use super::limiter::RateLimiter;
+use super::pool::Pool;
 use super::throttle::AdaptiveThrottle;
 use super::{Answer, Around, Ask, Ended, Gate, GateConfig, GateRule, Hears, Moment, Permit, Scope};
 use crate::units::SimTime;
@@ -41,6 +42,8 @@ pub enum Admission {
     Admitted,
     /// All agree, but one of them not before this instant. Nothing is charged: [`GateChain::reserve`], or go without.
     NotBefore(SimTime),
+    /// All agree, but one of them only when a place becomes free. Nothing is charged: [`GateChain::join_line`], or go without.
+    InLine,
     /// The gate with this number is the first that refuses. Nothing is charged.
     Refused(u8),
 }
@@ -68,6 +71,15 @@ impl<G: Gate> Shared<G> {
         (&mut self.states[index], &self.terms)
     }
 
+    /// If a place has become free: notes whose turn it is.
+    #[inline(always)]
+    fn call_up(&mut self, client: u32, turns: &mut Vec<u32>) {
+        if G::HAS_LINE {
+            let (gate, terms) = self.of(client);
+            turns.extend(gate.next_in_line(terms));
+        }
+    }
+
     /// An admitted attempt ended. True if that opened a breaker.
     #[inline(always)]
     fn on_outcome(&mut self, client: u32, permit: Permit, ended: Ended) -> bool {
@@ -90,6 +102,7 @@ impl<G: Gate> Shared<G> {
 #[repr(u8)]
 enum Gates {
     TokenBudget(Shared<TokenBudget>),
+    RefilledTokenBudget(Shared<TokenBudget<WithTime>>),
     RatioBudget(Shared<RatioBudget>),
     AdaptiveThrottle(Shared<AdaptiveThrottle>),
     RateLimiter(Shared<RateLimiter>),
@@ -98,25 +111,30 @@ enum Gates {
     GrowingConsecutiveBreaker(Shared<ConsecutiveBreaker<GrowingTime>>),
     GrowingRateBreaker(Shared<RateBreaker<GrowingTime>>),
     Concurrency(Shared<Concurrency>),
+    Pool(Shared<Pool>),
     CubicLimiter(Shared<CubicLimiter>),
 }
 
 impl Gates {
     fn new(rule: &GateRule, states: usize) -> Gates {
         match rule {
+            GateRule::TokenBudget(config) if config.refill.is_some() => {
+                Gates::RefilledTokenBudget(Shared::new(config, states))
+            }
             GateRule::TokenBudget(config) => Gates::TokenBudget(Shared::new(config, states)),
             GateRule::RatioBudget(config) => Gates::RatioBudget(Shared::new(config, states)),
             GateRule::AdaptiveThrottle(config) => Gates::AdaptiveThrottle(Shared::new(config, states)),
             GateRule::RateLimiter(config) => Gates::RateLimiter(Shared::new(config, states)),
-            GateRule::ConsecutiveBreaker(config) if config.open.grows() => {
+            GateRule::ConsecutiveBreaker(config) if config.remembers() => {
                 Gates::GrowingConsecutiveBreaker(Shared::new(config, states))
             }
-            GateRule::RateBreaker(config) if config.open.grows() => {
+            GateRule::RateBreaker(config) if config.remembers() => {
                 Gates::GrowingRateBreaker(Shared::new(config, states))
             }
             GateRule::ConsecutiveBreaker(config) => Gates::ConsecutiveBreaker(Shared::new(config, states)),
             GateRule::RateBreaker(config) => Gates::RateBreaker(Shared::new(config, states)),
             GateRule::Concurrency(config) => Gates::Concurrency(Shared::new(config, states)),
+            GateRule::Pool(config) => Gates::Pool(Shared::new(config, states)),
             GateRule::CubicLimiter(config) => Gates::CubicLimiter(Shared::new(config, states)),
         }
     }
@@ -127,17 +145,17 @@ impl Gates {
             size_of::<G>() as u64 + G::most_heap_bytes(&G::terms(config))
         }
         match rule {
+            GateRule::TokenBudget(config) if config.refill.is_some() => of::<TokenBudget<WithTime>>(config),
             GateRule::TokenBudget(config) => of::<TokenBudget>(config),
             GateRule::RatioBudget(config) => of::<RatioBudget>(config),
             GateRule::AdaptiveThrottle(config) => of::<AdaptiveThrottle>(config),
             GateRule::RateLimiter(config) => of::<RateLimiter>(config),
-            GateRule::ConsecutiveBreaker(config) if config.open.grows() => {
-                of::<ConsecutiveBreaker<GrowingTime>>(config)
-            }
-            GateRule::RateBreaker(config) if config.open.grows() => of::<RateBreaker<GrowingTime>>(config),
+            GateRule::ConsecutiveBreaker(config) if config.remembers() => of::<ConsecutiveBreaker<GrowingTime>>(config),
+            GateRule::RateBreaker(config) if config.remembers() => of::<RateBreaker<GrowingTime>>(config),
             GateRule::ConsecutiveBreaker(config) => of::<ConsecutiveBreaker>(config),
             GateRule::RateBreaker(config) => of::<RateBreaker>(config),
             GateRule::Concurrency(config) => of::<Concurrency>(config),
+            GateRule::Pool(config) => of::<Pool>(config),
             GateRule::CubicLimiter(config) => of::<CubicLimiter>(config),
         }
     }
@@ -148,6 +166,7 @@ macro_rules! with {
     ($gates:expr, |$shared:ident| $body:expr) => {
         match $gates {
             Gates::TokenBudget($shared) => $body,
+            Gates::RefilledTokenBudget($shared) => $body,
             Gates::RatioBudget($shared) => $body,
             Gates::AdaptiveThrottle($shared) => $body,
             Gates::RateLimiter($shared) => $body,
@@ -156,6 +175,7 @@ macro_rules! with {
             Gates::GrowingConsecutiveBreaker($shared) => $body,
             Gates::GrowingRateBreaker($shared) => $body,
             Gates::Concurrency($shared) => $body,
+            Gates::Pool($shared) => $body,
             Gates::CubicLimiter($shared) => $body,
         }
     };
@@ -271,6 +291,8 @@ pub struct GateChain {
     call_ends: Numbers,
     counts: GateCounts,
     refusal: Option<u8>,
+    /// Calls whose turn it is, which their driver has not been told yet.
+    turns: Vec<u32>,
 }
 
 impl GateChain {
@@ -299,6 +321,7 @@ impl GateChain {
             configs: configs.to_vec(),
             counts: GateCounts::default(),
             refusal: None,
+            turns: Vec::new(),
         }
     }
 
@@ -329,11 +352,6 @@ impl GateChain {
     #[inline(always)]
     pub fn counts(&self) -> GateCounts {
         self.counts
-    }
-
-    /// What [`GateChain::take_refusal`] would say, which it will say still.
-    pub fn refusal(&self) -> Option<u8> {
-        self.refusal
     }
 
     /// The number of the gate that has refused since this was asked before. A step of a call meets at most one refusal.
@@ -400,6 +418,7 @@ impl GateChain {
         match answer {
             Answer::Admit => Admission::Admitted,
             Answer::NotBefore(at) => Admission::NotBefore(at),
+            Answer::InLine => Admission::InLine,
             Answer::Refuse => self.refused(number, ask, client),
         }
     }
@@ -419,16 +438,20 @@ impl GateChain {
             let later = if ask.attempt > 1 { self.around } else { Numbers(0) };
             asked.without(Numbers(SOME_ONCE)).without(later)
         };
-        let mut not_before = None;
+        let (mut not_before, mut in_line) = (None, false);
         for number in asked {
             match with!(&mut self.gates[number], client, |gate, terms| gate.ask(ask, terms, rng, &mut self.counts)) {
                 Answer::Admit => {}
                 Answer::NotBefore(at) => not_before = not_before.max(Some(at)),
+                Answer::InLine => in_line = true,
                 Answer::Refuse => return self.refused(number, ask, client),
             }
         }
         if let Some(at) = not_before {
             return Admission::NotBefore(at);
+        }
+        if in_line {
+            return Admission::InLine;
         }
         for number in asked {
             permits[number] = with!(&mut self.gates[number], client, |gate, terms| gate.on_admit(ask, terms));
@@ -459,6 +482,57 @@ impl GateChain {
         }
     }
 
+    /// The gate that has a line, with its number.
+    fn pool(&mut self) -> (u8, &mut Shared<Pool>) {
+        let mut numbered = self.gates.iter_mut().enumerate();
+        let pool = numbered.find_map(|(number, gates)| match gates {
+            Gates::Pool(shared) => Some((number as u8, shared)),
+            _ => None,
+        });
+        pool.expect("only where a gate has a line does somebody stand in it")
+    }
+
+    /// An attempt joins the line for a place: `call` is how the driver knows its call. Returns when its patience ends, at the latest; what the gate gives it
+    /// is its number in line. When it is its turn, [`GateChain::take_turn`] says so.
+    pub fn join_line(&mut self, now: SimTime, client: u32, call: u32, permits: &mut Permits) -> SimTime {
+        let (number, shared) = self.pool();
+        let (pool, terms) = shared.of(client);
+        let had = pool.heap_bytes();
+        permits[number as usize] = pool.join(call);
+        let (grown, until) = (pool.heap_bytes() - had, terms.max_wait.map_or(SimTime::NEVER, |most| now + most));
+        shared.heap += grown;
+        until
+    }
+
+    /// True if a call in line has no place yet.
+    pub fn waits_in_line(&mut self, client: u32, permits: &Permits) -> bool {
+        let (number, shared) = self.pool();
+        shared.of(client).0.waits(permits[number as usize])
+    }
+
+    /// A call in line wants no place any more; one that is kept for it goes to the next.
+    pub fn leave_line(&mut self, client: u32, permits: &Permits) {
+        let mut turns = std::mem::take(&mut self.turns);
+        let (number, shared) = self.pool();
+        shared.of(client).0.leave(permits[number as usize]);
+        shared.call_up(client, &mut turns);
+        self.turns = turns;
+    }
+
+    /// A call has waited in line as long as it may: it is refused, by the gate with this number.
+    pub fn refuse_in_line(&mut self, client: u32, permits: &Permits) -> u8 {
+        self.leave_line(client, permits);
+        let (number, _) = self.pool();
+        self.refusal = Some(number);
+        number
+    }
+
+    /// A call whose turn it is, in the order in which they were called up: it has a place, and is to be woken now.
+    #[inline(always)]
+    pub fn take_turn(&mut self) -> Option<u32> {
+        if self.turns.is_empty() { None } else { Some(self.turns.remove(0)) }
+    }
+
     /// The first attempt of a call is sent.
     #[inline]
     pub fn on_first_attempt(&mut self, now: SimTime, client: u32) {
@@ -482,7 +556,12 @@ impl GateChain {
 
     #[inline(never)]
     fn tell_of_end(&mut self, number: usize, client: u32, permit: Permit, ended: Ended) {
-        if with!(&mut self.gates[number], |shared| shared.on_outcome(client, permit, ended)) {
+        let opened = with!(&mut self.gates[number], |shared| {
+            let opened = shared.on_outcome(client, permit, ended);
+            shared.call_up(client, &mut self.turns);
+            opened
+        });
+        if opened {
             self.counts.opened();
         }
     }
@@ -505,7 +584,10 @@ impl GateChain {
     /// An admitted attempt, with this number in its call, was given up without an outcome.
     pub fn on_abandon(&mut self, client: u32, permits: &Permits, attempt: u32) {
         for number in self.listeners.ends {
-            with!(&mut self.gates[number], |shared| shared.of(client).0.on_abandon(permits[number], attempt));
+            with!(&mut self.gates[number], |shared| {
+                shared.of(client).0.on_abandon(permits[number], attempt);
+                shared.call_up(client, &mut self.turns);
+            });
         }
     }
 
@@ -545,10 +627,13 @@ mod tests {
     use crate::gate::breaker::{
         CircuitRules, ConsecutiveBreakerConfig, Judge, RateBreakerConfig, RateWindow, SlowCalls, Stale, Verdict,
     };
-    use crate::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Rounding, TokenBudgetConfig, Tokens};
+    use crate::gate::budget::{
+        Charge, DepositOn, EarnOn, RatioBudgetConfig, Refill, Rounding, TokenBudgetConfig, Tokens,
+    };
     use crate::gate::concurrency::{ConcurrencyConfig, Hold, MostRetries};
     use crate::gate::cubic::CubicLimiterConfig;
     use crate::gate::limiter::{OnLimit, RateLimiterConfig};
+    use crate::gate::pool::PoolConfig;
     use crate::gate::throttle::AdaptiveThrottleConfig;
     use crate::gate::{GateOutcome, OnRefusal};
     use crate::protocol::Outcome;
@@ -747,9 +832,28 @@ mod tests {
             ..RateBreakerConfig::new(0.6, RateWindow::Calls(5), 3, open.clone(), 2)
         });
         let growing = GateRule::ConsecutiveBreaker(ConsecutiveBreakerConfig::new(2, open, 2));
+        let limited = CircuitRules { half_open_for: Some(Span::millis(700)), ..CircuitRules::default() };
+        let limited_row = GateRule::ConsecutiveBreaker(ConsecutiveBreakerConfig {
+            rules: limited.clone(),
+            ..ConsecutiveBreakerConfig::new(2, Span::millis(900), 2)
+        });
+        let limited_rate = GateRule::RateBreaker(RateBreakerConfig {
+            rules: limited,
+            ..RateBreakerConfig::new(0.6, RateWindow::Calls(5), 3, Span::millis(900), 2)
+        });
+        let refilled = GateRule::TokenBudget(TokenBudgetConfig {
+            refill: Some(Refill { tokens: Tokens::new(7.0), per: Span::secs(60) }),
+            ..TokenBudgetConfig::new(Tokens::new(3.0), Tokens::new(1.0), Tokens::new(0.1))
+        });
+        let pool = |on_limit| GateRule::Pool(PoolConfig { on_limit, ..PoolConfig::attempts(3) });
         vec![
             growing,
             growing_rate,
+            limited_row,
+            limited_rate,
+            refilled,
+            pool(OnLimit::Wait),
+            pool(OnLimit::Refuse),
             budget(1.0),
             first,
             failures,
@@ -832,6 +936,22 @@ mod tests {
         })
     }
 
+    /// Makes up for what was to happen by itself until after everything that is played.
+    fn bring_up_to_date(chain: &mut GateChain) {
+        let counts = &mut chain.counts;
+        for gates in &mut chain.gates {
+            for client in 0..2 {
+                with!(gates, client, |gate, terms| {
+                    let was_open = gate.is_open();
+                    gate.pass_time(SimTime::ZERO + Span::secs(150), terms);
+                    if gate.is_open() && !was_open {
+                        counts.opened();
+                    }
+                });
+            }
+        }
+    }
+
     /// What a gate does not hear of would have changed nothing.
     #[test]
     fn a_gate_misses_nothing() {
@@ -840,6 +960,8 @@ mod tests {
             told_all.listeners = Listeners::of(&told_all.gates, |_| Hears::ALL);
             for seed in 0..20 {
                 assert_eq!(play(&mut chain, seed, |_| {}), play(&mut told_all, seed, |_| {}), "{configs:?}");
+                // What happens by itself shows when somebody asks.
+                [&mut chain, &mut told_all].map(bring_up_to_date);
                 assert_eq!(format!("{:?}", chain.gates), format!("{:?}", told_all.gates), "{configs:?}");
                 assert_eq!(chain.counts(), told_all.counts(), "{configs:?}");
             }

@@ -222,7 +222,7 @@ mod tests {
                     self.limiter.reserve(ask.now, &self.terms);
                     later.0.div_ceil(1_000_000)
                 }
-                Answer::Refuse => panic!("a limiter that makes wait refuses nothing"),
+                other => panic!("a limiter that makes wait says {other:?}"),
             }
         }
 

@@ -110,7 +110,7 @@ mod tests {
                         limiter.on_admit(later, &terms);
                         Some(at.0 / 1_000_000)
                     }
-                    Answer::Refuse => None,
+                    Answer::Refuse | Answer::InLine => None,
                 }
             })
             .collect();

@@ -11,6 +11,7 @@ mod chain;
 pub mod concurrency;
 pub mod cubic;
 pub mod limiter;
+pub mod pool;
 mod slots;
 pub mod throttle;
 
@@ -90,8 +91,10 @@ pub enum GateRule {
     ConsecutiveBreaker(breaker::ConsecutiveBreakerConfig),
     /// `breaker.rate`.
     RateBreaker(breaker::RateBreakerConfig),
-    /// `concurrency`.
+    /// `concurrency` with `retries` or `share`.
     Concurrency(concurrency::ConcurrencyConfig),
+    /// `concurrency` with `attempts`.
+    Pool(pool::PoolConfig),
 }
 
 impl GateRule {
@@ -103,7 +106,8 @@ impl GateRule {
             | GateRule::RateLimiter(_)
             | GateRule::CubicLimiter(_)
             | GateRule::ConsecutiveBreaker(_)
-            | GateRule::RateBreaker(_) => Moment::Send,
+            | GateRule::RateBreaker(_)
+            | GateRule::Pool(_) => Moment::Send,
             GateRule::Concurrency(config) => config.hold.moment(),
         }
     }
@@ -115,7 +119,7 @@ impl GateRule {
             GateRule::AdaptiveThrottle(_) => Refusal::Throttle,
             GateRule::RateLimiter(_) | GateRule::CubicLimiter(_) => Refusal::Limiter,
             GateRule::ConsecutiveBreaker(_) | GateRule::RateBreaker(_) => Refusal::Breaker,
-            GateRule::Concurrency(_) => Refusal::Concurrency,
+            GateRule::Concurrency(_) | GateRule::Pool(_) => Refusal::Concurrency,
         }
     }
 }
@@ -131,7 +135,7 @@ pub enum Refusal {
     Throttle,
     /// By a limiter.
     Limiter,
-    /// By a limit on retries at once.
+    /// By a limit on retries or attempts at once.
     Concurrency,
 }
 
@@ -161,6 +165,8 @@ pub struct Ask {
     pub attempt: u32,
     /// It has asked before, was made to wait, and holds what was reserved for it.
     pub waited: bool,
+    /// It has waited in line, and a place is kept for it.
+    pub has_place: bool,
     /// How the attempt before it ended; [`Outcome::Open`] for a first one.
     pub after: Outcome,
 }
@@ -168,12 +174,12 @@ pub struct Ask {
 impl Ask {
     /// A first attempt.
     pub const fn first(now: SimTime) -> Ask {
-        Ask { now, attempt: 1, waited: false, after: Outcome::Open }
+        Ask { now, attempt: 1, waited: false, has_place: false, after: Outcome::Open }
     }
 
     /// The first retry of a call, after a failure.
     pub const fn retry(now: SimTime, after: Outcome) -> Ask {
-        Ask { now, attempt: 2, waited: false, after }
+        Ask { now, attempt: 2, waited: false, has_place: false, after }
     }
 }
 
@@ -184,6 +190,8 @@ pub enum Answer {
     Admit,
     /// It may go out, but not before this instant.
     NotBefore(SimTime),
+    /// It may go out when a place becomes free for it, and can wait in line.
+    InLine,
     /// It may not.
     Refuse,
 }
@@ -259,6 +267,9 @@ impl Hears {
 
 /// The state of one gate: of one client, or of the fleet.
 pub trait Gate: Clone + fmt::Debug {
+    /// Whether calls wait in line for it: then it is asked whose turn it is, whenever an attempt ends.
+    const HAS_LINE: bool = false;
+
     /// Its parameters, the same for all clients.
     type Config;
     /// What can be worked out of the parameters before a run, so that nobody does it for each attempt.
@@ -317,6 +328,11 @@ pub trait Gate: Clone + fmt::Debug {
 
     /// An admitted attempt, with this number in its call, was given up without an outcome.
     fn on_abandon(&mut self, _permit: Permit, _attempt: u32) {}
+
+    /// If a place has become free: the call that has waited longest, for which it is kept from now on.
+    fn next_in_line(&mut self, _terms: &Self::Terms) -> Option<u32> {
+        None
+    }
 
     /// A call succeeded, after so many attempts. With the permit of its last retry, if it was retried.
     fn on_call_success(&mut self, _permit: Permit, _attempts: u32, _terms: &Self::Terms) {}

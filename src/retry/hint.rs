@@ -3,7 +3,7 @@
 use rand::Rng;
 
 use super::classify::OutcomeSet;
-use super::jitter::multiply::Multiply;
+use super::jitter::Jitter;
 use crate::protocol::{Failure, HintFormat, Outcome};
 use crate::rng::unit;
 use crate::units::Span;
@@ -44,8 +44,8 @@ pub struct Hints {
     pub beyond_backoff: Option<Span>,
     /// The wait is at most so many times the backoff.
     pub times_backoff: Option<f64>,
-    /// The wait is multiplied by a number drawn from this range.
-    pub jitter: Option<Multiply>,
+    /// What randomness does to the wait, at last.
+    pub jitter: Jitter,
     /// The curve of the backoff begins anew after a hint.
     pub begins_anew: bool,
 }
@@ -62,7 +62,7 @@ impl Default for Hints {
             at_least_backoff: false,
             beyond_backoff: None,
             times_backoff: None,
-            jitter: None,
+            jitter: Jitter::None,
             begins_anew: false,
         }
     }
@@ -114,8 +114,8 @@ impl Hints {
         }
     }
 
-    /// What `hint` makes of a wait that would be `backoff`, which is asked for only if it matters.
-    pub fn wait(&self, hint: Span, backoff: impl FnOnce(&mut dyn Rng) -> Span, rng: &mut dyn Rng) -> Hinted {
+    /// What `hint` makes of a wait before retry `k`, from 1, that would be `backoff`, which is asked for only if it matters.
+    pub fn wait(&self, hint: Span, k: u32, backoff: impl FnOnce(&mut dyn Rng) -> Span, rng: &mut dyn Rng) -> Hinted {
         let mut wait = match self.within_max(hint) {
             Hinted::Wait(wait) => wait,
             other => return other,
@@ -129,8 +129,8 @@ impl Hints {
                 wait = wait.max(backoff);
             }
         }
-        if let Some(jitter) = &self.jitter {
-            wait = Span::from_nanos_f64(jitter.delay(wait.0 as f64, 0.0, unit(rng)));
+        if self.jitter != Jitter::None {
+            wait = Span::from_nanos_f64(self.jitter.delay(wait.0 as f64, k, 0.0, || unit(rng)));
         }
         Hinted::Wait(wait)
     }
@@ -138,13 +138,15 @@ impl Hints {
 
 #[cfg(test)]
 mod tests {
+    use super::super::jitter::additive::Additive;
+    use super::super::jitter::multiply::Multiply;
     use super::*;
     use crate::rng::{KeyedRng, Purpose};
 
     /// `hints` makes `expected` of a hint of so many seconds and a backoff of 2 s.
     fn check(hints: &Hints, seconds: u64, expected: Hinted) {
         let mut rng = KeyedRng::new(1, Purpose::Jitter, 0, 0);
-        assert_eq!(hints.wait(Span::secs(seconds), |_| Span::secs(2), &mut rng), expected, "{hints:?}: {seconds} s");
+        assert_eq!(hints.wait(Span::secs(seconds), 1, |_| Span::secs(2), &mut rng), expected, "{hints:?}: {seconds} s");
     }
 
     #[test]
@@ -172,15 +174,34 @@ mod tests {
             check(&svix, hint, wait(svix_waits));
         }
         // Envoy draws from I to 1.5 I.
-        let spread = Hints { jitter: Some(Multiply { low: 1.0, high: 1.5 }), ..Hints::default() };
-        let mut rng = KeyedRng::new(2, Purpose::Jitter, 0, 0);
-        let waits: Vec<Hinted> = (0..1_000).map(|_| spread.wait(Span::secs(10), |_| Span::ZERO, &mut rng)).collect();
-        let seconds = waits.iter().map(|waited| match waited {
-            Hinted::Wait(wait) => wait.seconds(),
-            other => panic!("{other:?}"),
-        });
-        let (low, high) = seconds.fold((f64::MAX, 0.0f64), |(low, high), wait| (low.min(wait), high.max(wait)));
-        assert!((10.0..10.1).contains(&low) && (14.9..15.0).contains(&high), "{low} to {high}");
+        let spread = Hints { jitter: Jitter::Multiply(Multiply { low: 1.0, high: 1.5 }), ..Hints::default() };
+        let added = |below, above, growth| {
+            let [below, above, growth] = [below, above, growth].map(Span::secs);
+            Hints { jitter: Jitter::Additive(Additive { below, above, growth }), ..Hints::default() }
+        };
+        let capped = Hints { max: Some(Span::secs(4)), ..added(0, 5, 0) };
+        for (hints, k, lowest, highest) in [
+            (spread, 1, 10.0, 15.0),
+            // Up to so much after the hint, around it, and more with each retry; the longest hint is spread too.
+            (added(0, 5, 0), 1, 10.0, 15.0),
+            (added(0, 5, 0), 7, 10.0, 15.0),
+            (added(2, 5, 1), 1, 8.0, 15.0),
+            (added(2, 5, 1), 4, 8.0, 18.0),
+            (added(12, 1, 0), 1, 0.0, 11.0),
+            (capped, 1, 4.0, 9.0),
+        ] {
+            let mut rng = KeyedRng::new(2, Purpose::Jitter, 0, 0);
+            let mut wait = || match hints.wait(Span::secs(10), k, |_| Span::ZERO, &mut rng) {
+                Hinted::Wait(wait) => wait.seconds(),
+                other => panic!("{other:?}"),
+            };
+            let (low, high) = (0..2_000).fold((f64::MAX, 0.0f64), |(low, high), _| {
+                let wait = wait();
+                (low.min(wait), high.max(wait))
+            });
+            assert!((lowest..lowest + 0.1).contains(&low), "{hints:?}: from {low}");
+            assert!((highest - 0.1..highest).contains(&high), "{hints:?}: to {high}");
+        }
     }
 
     #[test]

@@ -288,7 +288,7 @@ impl RetryPolicy {
         rng: &mut dyn Rng,
     ) -> Decision {
         let k = history.counted();
-        let wait = match hints.wait(hint, |rng| self.wait(outcome, k, history, rng), rng) {
+        let wait = match hints.wait(hint, k, |rng| self.wait(outcome, k, history, rng), rng) {
             Hinted::Stop => return Decision::GiveUp(GiveUp::NotRetryable),
             Hinted::Backoff => self.wait(outcome, k, history, rng),
             Hinted::Wait(wait) => {

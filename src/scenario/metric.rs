@@ -37,7 +37,9 @@ pub enum Group {
     Recovery,
     /// How long operations took.
     Latency,
-    /// What happened at the servers.
+    /// Who waited at the servers.
+    Waiting,
+    /// What the servers were busy with.
     Servers,
     /// What was done, and done too often.
     Effects,
@@ -194,13 +196,13 @@ metrics! {
     /// 99th percentile.
     FailureLatencyP99 = "failure_latency_p99", Seconds, Latency, Run;
     /// Time in the queue of the attempts that a worker took up, by their arrival: of those that arrived in [warmup, duration), whenever they were taken up. One that left the queue before is not among them.
-    WaitMean = "wait_mean", Seconds, Servers, Run;
+    WaitMean = "wait_mean", Seconds, Waiting, Run;
     /// 99th percentile likewise.
-    WaitP99 = "wait_p99", Seconds, Servers, Run;
+    WaitP99 = "wait_p99", Seconds, Waiting, Run;
     /// Share of these that had to wait.
-    Waited = "waited", Share, Servers, Run;
+    Waited = "waited", Share, Waiting, Run;
     /// Mean number of attempts waiting or in service.
-    InFlightMean = "in_flight_mean", Ratio, Servers, Run;
+    InFlightMean = "in_flight_mean", Ratio, Waiting, Run;
     /// Section 1.
     Executions = "executions", Count, Effects, Run;
     /// Section 1.
@@ -243,9 +245,9 @@ metrics! {
     Throttled = "throttled", Count, Gates, Run;
     /// Attempts that a limiter refused. What it makes wait is not refused.
     LimiterRefused = "limiter_refused", Count, Gates, Run;
-    /// Attempts that a limit on concurrency refused.
+    /// Attempts that a limit on concurrency refused. What is made to wait in line is not refused, unless `max_wait` passes.
     ConcurrencyRefused = "concurrency_refused", Count, Gates, Run;
-    /// Operations whose call ended with a breaker's refusal. That says what came last, not that they would have succeeded otherwise.
+    /// Operations whose call ended with a breaker's refusal, at that instant: at once or, with `on_refusal = "retry"`, because it used up the last attempt or left no time before the deadline. A refusal after which something was still open, as beside hedges, ended nothing and is not counted here, whatever came of it. The number says what came last, not that these operations would have succeeded without the breaker.
     FailedByBreaker = "failed_by_breaker", Count, Gates, Run;
     /// With a budget's.
     FailedByBudget = "failed_by_budget", Count, Gates, Run;
@@ -255,7 +257,7 @@ metrics! {
     FailedByLimiter = "failed_by_limiter", Count, Gates, Run;
     /// With that of a limit on concurrency.
     FailedByConcurrency = "failed_by_concurrency", Count, Gates, Run;
-    /// Operations that failed with nothing sent: refused, or made to wait for a limiter until their deadline had come too near.
+    /// Operations that failed with nothing sent: refused, or made to wait for a limiter or a place until their deadline had come too near.
     FailedWithoutAttempt = "failed_without_attempt", Count, Gates, Run;
     /// Attempts sent beside an open one.
     Hedges = "hedges", Count, Hedges, Run;

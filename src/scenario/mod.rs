@@ -211,8 +211,8 @@ pub struct ServerConfig {
     pub network: Distribution,
     /// What becomes of attempts.
     pub fates: Fates,
-    /// `Retry-After` sent with these statuses.
-    pub retry_after: Vec<(u16, Span)>,
+    /// `Retry-After` sent with these statuses, drawn for each attempt.
+    pub retry_after: Vec<(u16, Distribution)>,
     /// How it is sent.
     pub retry_after_as: HintFormat,
     /// Statuses that come with the server's word that the request should be tried again, or should not.
@@ -287,7 +287,7 @@ pub enum Idempotency {
 /// What goes wrong at one server in a window.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    /// Its name in the file.
+    /// Its name in the file, and what its draws depend on: two of one name draw the same.
     pub name: String,
     /// Index of the server.
     pub server: usize,

@@ -16,8 +16,8 @@ pub struct Request {
     pub attempt: u32,
     /// Which client sent it.
     pub client: u32,
-    /// Nobody waits for its reply.
-    pub abandoned: bool,
+    /// The server has heard that nobody waits for its reply, before it arrives.
+    pub cancelled: bool,
 }
 
 /// What becomes of a request at the door.
@@ -42,13 +42,13 @@ impl Server<'_> {
         if self.in_force.crashed {
             return Door::Answer(Outcome::Refused, None);
         }
-        if self.in_force.has_fates() || self.in_force.has_permanent_errors() || request.abandoned {
+        if self.in_force.has_fates() || self.in_force.has_permanent_errors() || request.cancelled {
             fate = self.fate(request);
             match fate {
                 Fate::Refused => return Door::Answer(Outcome::Refused, None),
                 Fate::Reset => return Door::Answer(Outcome::Reset, None),
                 Fate::LostRequest => return Door::Gone { arrived: false },
-                _ if request.abandoned && self.config.abandoned_work == AbandonedWork::Cancel => {
+                _ if request.cancelled && self.config.abandoned_work == AbandonedWork::Cancel => {
                     return Door::Gone { arrived: true };
                 }
                 _ => {}
@@ -57,13 +57,16 @@ impl Server<'_> {
         if let Some(limiter) = &mut self.limiter
             && let Err(wait) = limiter.take(now, request.client)
         {
-            return self.limit(wait);
+            return self.limit(wait, request);
         }
         if let Fate::Error(status) = fate {
-            return Door::Answer(Outcome::Status(status), self.retry_after(status));
+            return Door::Answer(Outcome::Status(status), self.retry_after(status, request.operation, request.attempt));
         }
         let has_place = self.has_free_worker() || self.config.queue.is_none_or(|places| self.waiting.len() < places);
-        if has_place { Door::Open(fate) } else { Door::Answer(self.config.when_full, self.retry_after_full) }
+        if has_place {
+            return Door::Open(fate);
+        }
+        Door::Answer(self.config.when_full, self.hint_when_full(request.operation, request.attempt))
     }
 
     /// What becomes of an attempt. Where nothing can go wrong, nothing is drawn.
@@ -84,7 +87,7 @@ impl Server<'_> {
 
     /// The rate limiter has no token for an attempt, and will have one after this wait.
     #[inline(never)]
-    fn limit(&self, wait: Span) -> Door {
+    fn limit(&self, wait: Span, request: Request) -> Door {
         let limit = self.config.rate_limit.as_ref().expect("what limits is configured");
         let wait = match self.config.retry_after_as {
             // A Retry-After header carries whole seconds (RFC 9110, section 10.2.3).
@@ -93,7 +96,10 @@ impl Server<'_> {
             HintFormat::Date | HintFormat::Reset => wait,
         };
         let hint = limit.retry_after.then_some(wait);
-        Door::Answer(Outcome::Status(limit.status), hint.or_else(|| self.retry_after(limit.status)))
+        Door::Answer(
+            Outcome::Status(limit.status),
+            hint.or_else(|| self.retry_after(limit.status, request.operation, request.attempt)),
+        )
     }
 
     /// A reply as its client reads it now: what it says, when to come back, and whether.

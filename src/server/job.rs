@@ -19,6 +19,17 @@ pub enum Place {
     InService,
 }
 
+/// Whether somebody waits for a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// The client does.
+    Yes,
+    /// The client has stopped waiting.
+    No,
+    /// And the server has heard of it.
+    Cancelled,
+}
+
 /// An attempt in flight.
 #[derive(Clone, Debug)]
 #[repr(align(64))]
@@ -30,7 +41,7 @@ pub struct Job {
     /// With a worker, when its work will end, as long as workers do not stand still. In the queue, how long it may wait at most.
     /// After its work, when that ended; zero for what was not worked on, so that `since` to `ends` is the time a worker took.
     pub ends: SimTime,
-    /// The reply's hint, if it has one.
+    /// The reply's hint, if it has one. Before there is a reply, when the server hears that nobody waits for it, if it is going to.
     hint: Span,
     /// Where the operation stands.
     pub row: u32,
@@ -49,8 +60,8 @@ pub struct Job {
     has_hint: bool,
     /// It carries the operation's idempotency key, and the server knows keys.
     pub keyed: bool,
-    /// Nobody waits for its reply.
-    pub abandoned: bool,
+    /// Whether somebody waits for its reply.
+    pub awaited: Awaited,
     /// Where it is.
     pub place: Place,
 }
@@ -74,7 +85,7 @@ impl Job {
             reply: Outcome::Open,
             has_hint: false,
             keyed,
-            abandoned: false,
+            awaited: Awaited::Yes,
             place: Place::Elsewhere,
         }
     }
@@ -85,6 +96,16 @@ impl Job {
         if let Some(hint) = retry_after {
             (self.hint, self.has_hint) = (hint, true);
         }
+    }
+
+    /// The server will hear at this instant that nobody waits.
+    pub fn cancel_at(&mut self, at: SimTime) {
+        self.hint = Span(at.0);
+    }
+
+    /// True if the server hears that at this instant. What has been answered is not cancelled any more.
+    pub fn is_cancelled_at(&self, now: SimTime) -> bool {
+        self.awaited == Awaited::No && self.reply == Outcome::Open && self.hint == Span(now.0)
     }
 
     /// The reply's hint.

@@ -21,7 +21,7 @@ use crate::slab::Slab;
 use crate::units::{SimTime, Span};
 pub use door::{Door, Request};
 use idempotency::{Admission, Record};
-use job::{Job, Place};
+use job::{Awaited, Job, Place};
 use limiter::Limiter;
 use meter::Window;
 use waiting::Waiting;
@@ -87,7 +87,7 @@ pub struct Server<'a> {
     /// Since when workers stand still, if they do.
     frozen_since: SimTime,
     /// The hint of a reply that turns an attempt away.
-    retry_after_full: Option<Span>,
+    retry_after_full: Option<&'a Distribution>,
     limiter: Option<Limiter>,
     /// Attempts in service.
     working: u32,
@@ -204,8 +204,9 @@ impl<'a> Server<'a> {
     pub fn receive(&mut self, now: SimTime, id: u32, floor: &mut Floor) -> bool {
         let job = &mut floor.jobs[id];
         job.since = now;
-        let Job { operation, attempt, client, abandoned, .. } = *job;
-        match self.knock(now, Request { operation, attempt, client, abandoned }) {
+        let Job { operation, attempt, client, awaited, .. } = *job;
+        let cancelled = awaited == Awaited::Cancelled;
+        match self.knock(now, Request { operation, attempt, client, cancelled }) {
             Door::Open(fate) => self.enter(now, id, fate, floor),
             Door::Answer(reply, retry_after) => {
                 job.answer(reply, retry_after);
@@ -256,7 +257,8 @@ impl<'a> Server<'a> {
 
     /// There is no place for this attempt, or none any more.
     fn turn_away(&self, id: u32, floor: &mut Floor) {
-        answer(floor, id, self.config.when_full, self.retry_after_full);
+        let Job { operation, attempt, .. } = floor.jobs[id];
+        answer(floor, id, self.config.when_full, self.hint_when_full(operation, attempt));
     }
 
     /// An attempt has waited as long as it may. Does nothing if it has been taken up or has left since.
@@ -303,7 +305,8 @@ impl<'a> Server<'a> {
             record(&mut self.records, job.row).end(now, id, reply, &self.config.idempotency);
         }
         if answered {
-            job.answer(Outcome::Status(status), self.retry_after(status));
+            let hint = self.retry_after(status, job.operation, job.attempt);
+            job.answer(Outcome::Status(status), hint);
             floor.out.push(Output::Answer { job: id, executed });
         } else {
             floor.out.push(Output::Gone { job: id, executed });
@@ -313,10 +316,15 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// The client has stopped waiting for this attempt.
-    pub fn abandon(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
+    /// True if it does something about a client that has stopped waiting.
+    pub fn heeds_cancellation(&self) -> bool {
+        self.config.abandoned_work == AbandonedWork::Cancel || self.config.drop_expired
+    }
+
+    /// It hears that the client has stopped waiting for this attempt. One that is still on its way is known when it arrives.
+    pub fn cancel(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
         let job = &mut floor.jobs[id];
-        job.abandoned = true;
+        job.awaited = Awaited::Cancelled;
         if self.config.abandoned_work == AbandonedWork::Finish {
             return;
         }
@@ -435,7 +443,7 @@ impl<'a> Server<'a> {
     #[inline(always)]
     fn take_up(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
         let job = &mut floor.jobs[id];
-        if job.abandoned && self.config.drop_expired {
+        if job.awaited == Awaited::Cancelled && self.config.drop_expired {
             floor.out.push(Output::Gone { job: id, executed: false });
             return;
         }
@@ -480,7 +488,8 @@ impl<'a> Server<'a> {
         if lost {
             floor.out.push(Output::Gone { job: id, executed: false });
         } else {
-            answer(floor, id, Outcome::Status(status), self.retry_after(status));
+            let hint = self.retry_after(status, job.operation, job.attempt);
+            answer(floor, id, Outcome::Status(status), hint);
         }
     }
 
@@ -491,8 +500,19 @@ impl<'a> Server<'a> {
         self.worked += u128::from(self.window.overlap(job.since, now).0);
     }
 
-    fn retry_after(&self, status: u16) -> Option<Span> {
-        retry_after(self.config, status)
+    /// The hint of a reply with this status to an attempt.
+    fn retry_after(&self, status: u16, operation: u64, attempt: u32) -> Option<Span> {
+        retry_after(self.config, status).map(|hint| self.draw_hint(hint, operation, attempt))
+    }
+
+    /// The hint of a reply that turns an attempt away.
+    fn hint_when_full(&self, operation: u64, attempt: u32) -> Option<Span> {
+        self.retry_after_full.map(|hint| self.draw_hint(hint, operation, attempt))
+    }
+
+    #[inline(never)]
+    fn draw_hint(&self, hint: &Distribution, operation: u64, attempt: u32) -> Span {
+        hint.sample(&mut self.streams.at(Purpose::Hint, operation, u64::from(attempt)))
     }
 
     fn draws(&self, job: &Job, purpose: Purpose) -> KeyedRng {
@@ -506,8 +526,8 @@ impl<'a> Server<'a> {
 }
 
 /// The hint that replies with this status carry.
-fn retry_after(config: &ServerConfig, status: u16) -> Option<Span> {
-    config.retry_after.iter().find(|(with, _)| *with == status).map(|(_, span)| *span)
+fn retry_after(config: &ServerConfig, status: u16) -> Option<&Distribution> {
+    config.retry_after.iter().find(|(with, _)| *with == status).map(|(_, hint)| hint)
 }
 
 /// The reply to an attempt on which nobody worked, or in vain.

@@ -19,7 +19,7 @@ fn config() -> ServerConfig {
 
 fn in_force(config: &ServerConfig, freeze: bool, crash: bool) -> InForce {
     let fault = Fault { freeze, crash, ..Fault::named("f", 0, SimTime::ZERO, SimTime::NEVER) };
-    InForce::new(config, std::iter::once((0, &fault)))
+    InForce::new(config, std::iter::once(&fault))
 }
 
 /// A server and its driver, who notes when what is due.
@@ -73,7 +73,7 @@ fn ties_are_broken_by_the_order_in_which_work_began() {
     for operation in 0..4 {
         world.receive(at(0), operation);
     }
-    assert_eq!(world.tell(|server, floor| server.abandon(at(0), 0, floor)), [0]);
+    assert_eq!(world.tell(|server, floor| server.cancel(at(0), 0, floor)), [0]);
     assert_eq!(world.receive(at(0), 4), [0], "the place of the first is taken again");
     for (freeze, crash) in [(true, false), (false, false), (false, true)] {
         let order = world.tell(|server, floor| server.set_in_force(at(50), in_force(&config, freeze, crash), floor));
@@ -135,7 +135,7 @@ proptest! {
                 4 if !world.jobs.is_empty() => {
                     let indices = world.jobs.iter().map(|(id, _)| id).collect::<Vec<u32>>();
                     let id = indices[which.index(indices.len())];
-                    world.tell(|server, floor| server.abandon(now, id, floor));
+                    world.tell(|server, floor| server.cancel(now, id, floor));
                 }
                 5 => freeze = !freeze,
                 _ => crash = !crash && which.index(3) == 0,

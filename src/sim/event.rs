@@ -11,7 +11,8 @@ pub enum Class {
     /// Attempts that have waited as long as they may: not if a worker becomes free at this instant; and their answer comes before
     /// a time-out that is due.
     Patience = 2,
-    /// Requests that reach their servers: a worker or a place that becomes free at this instant is free for them.
+    /// Requests that reach their servers: a worker or a place that becomes free at this instant is free for them. And cancellations: work that ends at
+    /// this instant has ended.
     Request = 3,
     /// Time-outs and wake-ups of clients.
     Timer = 4,
@@ -48,6 +49,11 @@ pub enum Event {
         /// The attempt in flight.
         job: u32,
     } = 6,
+    /// A server hears that a client has stopped waiting for an attempt.
+    Cancellation {
+        /// The attempt in flight.
+        job: u32,
+    } = 7,
     /// A client's wait is over.
     WakeUp {
         /// Its operation.

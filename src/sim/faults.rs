@@ -7,15 +7,16 @@ use crate::fault::flapping::Spells;
 use crate::scenario::{Fault, Scenario};
 use crate::units::SimTime;
 
-/// The faults of a run.
+/// The faults of a run. They stand in the order of their names, so that nothing depends on their places in the scenario.
 #[derive(Debug)]
 pub struct FaultClock<'a> {
     scenario: &'a Scenario,
-    states: Vec<State>,
+    states: Vec<State<'a>>,
 }
 
 #[derive(Debug)]
-struct State {
+struct State<'a> {
+    fault: &'a Fault,
     active: bool,
     spells: Option<Spells>,
 }
@@ -23,18 +24,20 @@ struct State {
 impl<'a> FaultClock<'a> {
     /// Schedules the beginning of every fault.
     pub fn new(scenario: &'a Scenario, seed: u64, queue: &mut Queue) -> FaultClock<'a> {
-        let states = scenario.faults.iter().enumerate().map(|(index, fault)| {
+        let mut faults: Vec<&Fault> = scenario.faults.iter().collect();
+        faults.sort_by(|one, other| one.name.cmp(&other.name));
+        let states = faults.into_iter().enumerate().map(|(index, fault)| {
             queue.push(fault.from, Event::FaultEdge { fault: index as u32 });
-            let spells = fault.flapping.map(|flapping| Spells::new(seed, index as u32, flapping));
-            State { active: false, spells }
+            let spells = fault.flapping.map(|flapping| Spells::new(seed, &fault.name, flapping));
+            State { fault, active: false, spells }
         });
         FaultClock { states: states.collect(), scenario }
     }
 
     /// An edge of `fault` has come: it begins, ends or flaps. Schedules its next edge and returns its server.
     pub fn edge(&mut self, now: SimTime, index: u32, queue: &mut Queue) -> usize {
-        let fault = &self.scenario.faults[index as usize];
         let state = &mut self.states[index as usize];
+        let fault = state.fault;
         let event = Event::FaultEdge { fault: index };
         if now >= fault.until {
             state.active = false;
@@ -61,9 +64,7 @@ impl<'a> FaultClock<'a> {
 
     /// What is in force at a server.
     pub fn in_force(&self, server: usize) -> InForce {
-        let all = self.scenario.faults.iter().zip(&self.states).enumerate();
-        let active = all.filter(|(_, (fault, state))| state.active && fault.server == server);
-        let faults: Vec<(usize, &Fault)> = active.map(|(number, (fault, _))| (number, fault)).collect();
-        InForce::new(&self.scenario.servers[server], faults.iter().copied())
+        let active = self.states.iter().filter(|state| state.active && state.fault.server == server);
+        InForce::new(&self.scenario.servers[server], active.map(|state| state.fault))
     }
 }

@@ -25,7 +25,7 @@ use crate::protocol::{Failure, Outcome};
 use crate::retry::{KeyMode, Policy};
 use crate::rng::{Purpose, Streams, replication_seed};
 use crate::scenario::{Arrivals, Scenario};
-use crate::server::job::Job;
+use crate::server::job::{Awaited, Job};
 use crate::server::meter::Window;
 use crate::server::{Door, Floor, Output, Request, Server};
 use crate::slab::Slab;
@@ -233,6 +233,7 @@ impl<'a> Run<'a> {
                 self.tell(|server, now, floor| server.lose_patience(now, job, floor));
             }
             Event::Reply { job } => self.reply::<true>(job, false),
+            Event::Cancellation { job } => self.cancellation(job),
             Event::WakeUp { row } => self.timer(row),
             Event::TimeOut { row, setting } => {
                 if self.timers.popped(row, setting) {
@@ -297,7 +298,7 @@ impl<'a> Run<'a> {
         }
         let (ahead_jobs, ahead_rows) = (&mut self.ahead.jobs, &mut self.ahead.rows);
         self.queue.look_ahead(|event| match event {
-            Event::Completion { job } | Event::Reply { job } | Event::Request { job } => {
+            Event::Completion { job } | Event::Reply { job } | Event::Request { job } | Event::Cancellation { job } => {
                 seen += u32::from(jobs.touch(job));
                 ahead_jobs.push(job);
             }

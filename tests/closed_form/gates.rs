@@ -3,6 +3,8 @@
 use simlab::distribution::Distribution;
 use simlab::gate::breaker::ConsecutiveBreakerConfig;
 use simlab::gate::budget::{Charge, DepositOn, TokenBudgetConfig, Tokens};
+use simlab::gate::limiter::OnLimit;
+use simlab::gate::pool::PoolConfig;
 use simlab::gate::throttle::AdaptiveThrottleConfig;
 use simlab::gate::{GateConfig, GateRule, Scope};
 use simlab::retry::RetryPolicy;
@@ -24,6 +26,26 @@ fn world(arrivals: Arrivals, seconds: u64, server: ServerConfig) -> Scenario {
 fn throttle(k: f64, window: u64) -> GateConfig {
     let rule = GateRule::AdaptiveThrottle(AdaptiveThrottleConfig { k, window: Span::secs(window) });
     GateConfig::new(rule, Scope::Fleet)
+}
+
+/// A pool of c connections to a server that is never busy is the queue M/M/c at the client: with c = 3, 20/s and 100 ms Erlang's C is 4/9, and waiting takes
+/// C ÷ (c·µ − λ) on average. One that refuses at once is M/M/c/c, and loses what
+/// Erlang's B says: 4/19.
+#[test]
+fn a_pool_is_a_queue() {
+    let server = ServerConfig {
+        service_time: Distribution::Exponential { mean: Span::millis(100) },
+        ..ServerConfig::named("s")
+    };
+    let scenario = Scenario { warmup: Span::secs(200), ..world(Arrivals::Poisson { rate: 20.0 }, 2_200, server) };
+    let pool = |config| [GateConfig::new(GateRule::Pool(config), Scope::Fleet)];
+    let result = run(&scenario.clone().with_policy("wait", RetryPolicy::default(), &pool(PoolConfig::attempts(3))));
+    check("waits", &result, "latency_mean", 0.1 + 4.0 / 9.0 / 10.0, 0.005);
+    check("waits", &result, "in_flight_mean", 2.0, 0.04);
+    let refuse = PoolConfig { on_limit: OnLimit::Refuse, ..PoolConfig::attempts(3) };
+    let result = run(&scenario.with_policy("refuse", RetryPolicy::default(), &pool(refuse)));
+    check("refuses", &result, "success_rate", 15.0 / 19.0, 0.006);
+    check("refuses", &result, "latency_mean", 0.1, 0.002);
 }
 
 /// Beyer et al., "Site Reliability Engineering", chapter 21. A backend that accepts C of what it sees gets min(R, K·C): with R = 300/s,

@@ -120,6 +120,8 @@ proptest! {
         beside.faults.push(Fault { flapping, ..Fault::named("nothing", 0, from, SimTime::NEVER) });
         beside.faults.push(Fault { crash: true, ..Fault::named("elsewhere", 1, from, SimTime::NEVER) });
         prop_assert_eq!(run(&beside).digest, result.digest);
+        beside.faults.reverse();
+        prop_assert_eq!(run(&beside).digest, result.digest, "the order of faults does not matter");
     }
 
     /// An open-loop demand is the same under every policy.
@@ -171,7 +173,9 @@ proptest! {
         // A hedge that wins is paid back too, although nothing was retried.
         let not_repaid = if case.hedge.is_some() { 0.0 } else { at_once };
         let refunds = if budget.refund { (of("succeeded") - not_repaid) * most } else { 0.0 };
-        let tokens = buckets * budget.initial.amount() + deposits * budget.deposit.amount() + refunds;
+        let seconds = case.scenario().end().seconds();
+        let refilled = budget.refill.map_or(0.0, |refill| refill.tokens.amount() * seconds / refill.per.seconds());
+        let tokens = buckets * (budget.initial.amount() + refilled) + deposits * budget.deposit.amount() + refunds;
         prop_assert!(beyond * least <= tokens + 1e-6, "{} retries for {} tokens", beyond, tokens);
     }
 
@@ -232,7 +236,7 @@ proptest! {
             max_wait: None,
             ..case.server.clone()
         };
-        let faults = case.faults.iter().map(|fault| Fault { added_latency: Distribution::ZERO, ..fault.clone() }).collect();
+        let faults = case.faults.clone();
         // Gates are asked of free retries beside hedges.
         let gates = worlds::inside(&case.gates);
         let plain = Case { arrivals, server, faults, gates, hedge: None, ..case };
@@ -344,12 +348,16 @@ fn check_refusals(case: &Case, result: &RunResult) -> Result<(), TestCaseError> 
     );
     let makes_wait = |gate: &GateConfig| match &gate.rule {
         GateRule::RateLimiter(config) => config.on_limit == OnLimit::Wait,
+        GateRule::Pool(config) => config.on_limit == OnLimit::Wait,
         rule => matches!(rule, GateRule::CubicLimiter(_)),
     };
     if case.policy.deadline.is_none() || !case.gates.iter().any(makes_wait) {
         // Budgets and limits on retries let first attempts pass.
-        let at_first = ["failed_by_breaker", "failed_by_throttle", "failed_by_limiter"];
-        prop_assert!(untried <= at_first.map(of).iter().sum());
+        let mut at_first = vec!["failed_by_breaker", "failed_by_throttle", "failed_by_limiter"];
+        at_first.extend(
+            case.gates.iter().any(|gate| matches!(gate.rule, GateRule::Pool(_))).then_some("failed_by_concurrency"),
+        );
+        prop_assert!(untried <= at_first.into_iter().map(of).sum());
     }
     Ok(())
 }

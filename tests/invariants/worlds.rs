@@ -8,16 +8,19 @@ use simlab::gate::breaker::{
     CircuitRules, ConsecutiveBreakerConfig, Judge, OpenTime, RateBreakerConfig, RateWindow, SlowCalls, Stale,
     Threshold, Verdict,
 };
-use simlab::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Rounding, TokenBudgetConfig, Tokens};
+use simlab::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Refill, Rounding, TokenBudgetConfig, Tokens};
 use simlab::gate::concurrency::{ConcurrencyConfig, Hold, MostRetries};
 use simlab::gate::cubic::CubicLimiterConfig;
 use simlab::gate::limiter::{OnLimit, RateLimiterConfig};
+use simlab::gate::pool::PoolConfig;
 use simlab::gate::throttle::AdaptiveThrottleConfig;
 use simlab::gate::{Around, GateConfig, GateRule, Moment, OnRefusal, Scope};
 use simlab::hedge::{HedgeConfig, Losers, OnFailure, Trigger};
 use simlab::protocol::{Method, Outcome};
+use simlab::retry::jitter::additive::Additive;
 use simlab::retry::{
-    AtLimit, Backoff, Cause, Free, Hints, KeyMode, Limits, OutcomeClass, OutcomeSet, RetryAfter, RetryFor, RetryPolicy,
+    AtLimit, Backoff, Cause, Free, Hints, Jitter, KeyMode, Limits, OutcomeClass, OutcomeSet, RetryAfter, RetryFor,
+    RetryPolicy,
 };
 use simlab::scenario::{
     AbandonedWork, Arrivals, Discipline, Fates, Fault, Flapping, Idempotency, Operation, ProfilePoint, RateLimit,
@@ -78,7 +81,9 @@ impl Case {
 pub fn case() -> impl Strategy<Value = Case> {
     let demand =
         (0u64..1_000, 1u32..5, prop_oneof![Just(0), Just(7_300)], prop_oneof![Just(0), Just(20_000)], arrivals());
-    let world = (proptest::sample::select(Method::ALL.to_vec()), server(), vec(fault(), 0..3));
+    let named = |(place, fault): (usize, Fault)| Fault { name: format!("f{place}"), ..fault };
+    let faults = vec(fault(), 0..3).prop_map(move |faults| faults.into_iter().enumerate().map(named).collect());
+    let world = (proptest::sample::select(Method::ALL.to_vec()), server(), faults);
     let client = (policy(), gates(), option::weighted(0.4, hedge()));
     (demand, world, client).prop_map(|(demand, world, client)| {
         let (seed, clients, warmup, drain, arrivals) = demand;
@@ -178,7 +183,7 @@ fn server() -> impl Strategy<Value = ServerConfig> {
         (option::of(1u32..4), option::of(0u32..5), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     let limit = option::weighted(0.3, (0.2f64..6.0, 1.0f64..5.0, any::<bool>(), any::<bool>()));
     let max_wait = option::weighted(0.4, distribution());
-    let hints = option::weighted(0.3, 0u64..4_000);
+    let hints = option::weighted(0.3, distribution());
     (capacity, (distribution(), distribution(), max_wait), fates(), hints, limit, idempotency()).prop_map(
         |(
             (workers, queue, refuse, lifo, drop_expired, cancel),
@@ -199,7 +204,7 @@ fn server() -> impl Strategy<Value = ServerConfig> {
                 service_time,
                 network,
                 fates,
-                retry_after: hint.map(|ms| (503, Span::millis(ms))).into_iter().collect(),
+                retry_after: hint.map(|hint| (503, hint)).into_iter().collect(),
                 rate_limit: limit.map(|(rate, burst, per_client, retry_after)| RateLimit {
                     rate,
                     burst,
@@ -278,10 +283,12 @@ pub fn policy() -> impl Strategy<Value = RetryPolicy> {
         (option::weighted(0.8, 1u32..6), option::weighted(0.8, 1u64..2_000), option::weighted(0.3, 1u64..9_000));
     let any_outcome = OutcomeSet::new(vec![OutcomeClass::Any]);
     let retry_on = proptest::sample::select(vec![OutcomeSet::default(), any_outcome]);
+    let spread = Additive { below: Span::millis(100), above: Span::millis(900), growth: Span::millis(50) };
     let retry_after = proptest::sample::select(vec![
         RetryAfter::Ignore,
         RetryAfter::up_to(None),
         RetryAfter::up_to(Some(Span::millis(700))),
+        RetryAfter::Honour(Box::new(Hints { jitter: Jitter::Additive(spread), ..Hints::default() })),
         RetryAfter::Honour(Box::new(Hints {
             triggers: OutcomeSet::any(),
             at_least_backoff: true,
@@ -324,7 +331,7 @@ pub fn scope() -> impl Strategy<Value = Scope> {
 /// The gate around the call, if it can be there.
 fn around_call(gate: GateConfig) -> GateConfig {
     let may = gate.on_refusal == OnRefusal::Fail
-        && !matches!(gate.rule, GateRule::Concurrency(_) | GateRule::CubicLimiter(_))
+        && !matches!(gate.rule, GateRule::Concurrency(_) | GateRule::Pool(_) | GateRule::CubicLimiter(_))
         && gate.rule.moment() == Moment::Send;
     if may { GateConfig { around: Around::Call, ..gate } } else { gate }
 }
@@ -379,6 +386,11 @@ pub fn gates() -> impl Strategy<Value = Vec<GateConfig>> {
         let hold = if whole { Hold::Retry } else { Hold::Attempt };
         GateRule::Concurrency(ConcurrencyConfig { most, hold })
     });
+    let pool = (1u32..6, any::<bool>(), option::of(1u64..3_000)).prop_map(|(attempts, refuse, patience)| {
+        let on_limit = if refuse { OnLimit::Refuse } else { OnLimit::Wait };
+        GateRule::Pool(PoolConfig { attempts, on_limit, max_wait: patience.map(Span::millis) })
+    });
+    let concurrency = prop_oneof![concurrency, pool];
     let rules = (
         rare(budgets.boxed()),
         rare(throttle.boxed()),
@@ -422,11 +434,14 @@ pub fn rules() -> impl Strategy<Value = CircuitRules> {
     let failures = option::weighted(0.2, Just(OutcomeSet::new(vec![OutcomeClass::Timeout])));
     let ignored = option::weighted(0.2, Just(OutcomeSet::new(vec![OutcomeClass::Status(503)])));
     let outcomes = (failures, ignored);
-    (verdict, any::<bool>(), any::<bool>(), outcomes).prop_map(|(verdict, apply, strictly_after, outcomes)| {
-        let stale = if apply { Stale::Apply } else { Stale::Drop };
-        let (failures, ignored) = outcomes;
-        CircuitRules { verdict, stale, strictly_after, failures, ignored }
-    })
+    let limit = option::weighted(0.3, (1u64..4_000).prop_map(Span::millis));
+    (verdict, any::<bool>(), any::<bool>(), outcomes, limit).prop_map(
+        |(verdict, apply, strictly_after, outcomes, half_open_for)| {
+            let stale = if apply { Stale::Apply } else { Stale::Drop };
+            let (failures, ignored) = outcomes;
+            CircuitRules { verdict, stale, half_open_for, strictly_after, failures, ignored }
+        },
+    )
 }
 
 /// How long a breaker stays open.
@@ -472,15 +487,22 @@ pub fn budget() -> impl Strategy<Value = TokenBudgetConfig> {
     let classes = [OutcomeClass::ServerErrors, OutcomeClass::Status(503), OutcomeClass::Timeout];
     let special = vec((proptest::sample::select(classes.to_vec()), 0.0f64..4.0), 0..3);
     let quirks = (special, any::<bool>(), prop_oneof![Just(0.0), 0.0f64..0.9], any::<bool>(), option::of(0.0f64..1.0));
-    (0.0f64..12.0, 0.1f64..3.0, 0.0f64..1.5, deposit_on, quirks).prop_map(
-        |(capacity, cost, deposit, deposit_on, (special, on_failure, above, refund, initial))| TokenBudgetConfig {
-            initial: Tokens::new(capacity * initial.unwrap_or(1.0)),
-            cost_for: special.into_iter().map(|(class, cost)| (class, Tokens::new(cost))).collect(),
-            charge: if on_failure { Charge::Failure } else { Charge::Retry },
-            above,
-            deposit_on,
-            refund: refund && !on_failure,
-            ..TokenBudgetConfig::new(Tokens::new(capacity), Tokens::new(cost), Tokens::new(deposit))
+    let refill = option::weighted(
+        0.3,
+        (0.0f64..30.0).prop_map(|tokens| Refill { tokens: Tokens::new(tokens), per: Span::secs(60) }),
+    );
+    (0.0f64..12.0, 0.1f64..3.0, 0.0f64..1.5, deposit_on, (quirks, refill)).prop_map(
+        |(capacity, cost, deposit, deposit_on, ((special, on_failure, above, refund, initial), refill))| {
+            TokenBudgetConfig {
+                refill,
+                initial: Tokens::new(capacity * initial.unwrap_or(1.0)),
+                cost_for: special.into_iter().map(|(class, cost)| (class, Tokens::new(cost))).collect(),
+                charge: if on_failure { Charge::Failure } else { Charge::Retry },
+                above,
+                deposit_on,
+                refund: refund && !on_failure,
+                ..TokenBudgetConfig::new(Tokens::new(capacity), Tokens::new(cost), Tokens::new(deposit))
+            }
         },
     )
 }

@@ -70,6 +70,26 @@ fn at_one_instant() {
     check("at once", &run_first(&scenario), &[("outcome_200", 7.0), ("outcome_cancelled", 14.0), ("duplicates", 14.0)]);
 }
 
+/// Each of two failures at one instant sends a hedge at once, over a network and without one, after a crash or time-outs.
+#[test]
+fn two_failures_of_one_instant() {
+    let server = ServerConfig { workers: None, service_time: constant(2_000), network: constant(50), ..one_worker() };
+    // Two attempts are reset at 500 ms, which is known at 550; two hedges are sent then and refused, which is known at 650.
+    let policy = RetryPolicy { timeout: Some(MS(5_000)), ..RetryPolicy::default() };
+    // The last of them fails 100 ms after the one before it.
+    for (extra, hedges, failed) in [(1, 1.0, 0.55), (2, 2.0, 0.65), (3, 3.0, 0.65), (4, 4.0, 0.75), (9, 9.0, 0.95)] {
+        let mut scenario = burst(1, server.clone());
+        scenario.faults = vec![Fault { crash: true, ..fault(500, 10_000) }];
+        let scenario = scenario.with_policy("p", policy.clone(), &[]);
+        let result = run_first(&scenario.hedged(HedgeConfig { extra, ..HedgeConfig::after(MS(300)) }));
+        check(
+            &format!("{extra} hedges"),
+            &result,
+            &[("hedges", hedges), ("failed", 1.0), ("failure_latency_p50", failed)],
+        );
+    }
+}
+
 /// A time-out that leaves its attempt open: the retry is sent beside it, and a hedge.
 #[test]
 fn on_timeout() {
@@ -189,7 +209,7 @@ fn no_budget() -> GateConfig {
     GateConfig::new(GateRule::RatioBudget(config), Scope::Client)
 }
 
-/// A refused hedge fails no call; a refused retry does, at the same instant or later, and once what lingers has failed too.
+/// A refused hedge fails no call. A refused retry does, unless something is still open: what becomes of that decides then.
 #[test]
 fn what_refusals_cost() {
     let timeout = || HedgeConfig { trigger: Trigger::Timeout, extra: 0, ..HedgeConfig::after(Span::ZERO) };
@@ -199,15 +219,17 @@ fn what_refusals_cost() {
         ("later", HedgeConfig::after(MS(200)), 600, false, 2.0, 1.0),
         ("won", HedgeConfig::after(MS(200)), 600, true, 1.0, 0.0),
         ("lingers and wins", timeout(), 1_000, true, 1.0, 0.0),
-        ("lingers and fails", timeout(), 1_000, false, 1.0, 1.0),
-        ("lingers to the deadline", timeout(), 9_000, true, 1.0, 1.0),
+        // The refusal was not the end of the call.
+        ("lingers and fails", timeout(), 1_000, false, 1.0, 0.0),
+        ("lingers to the deadline", timeout(), 9_000, true, 1.0, 0.0),
     ] {
         let late_errors = if good { vec![] } else { vec![(503, 1.0)] };
         let fates = Fates { late_errors, ..Fates::default() };
         let server = ServerConfig { workers: None, service_time: constant(service), fates, ..one_worker() };
         let policy = RetryPolicy { timeout: Some(MS(700)), deadline: Some(MS(5_000)), ..tries(2) };
         let result = run_first(&burst(1, server).with_policy("p", policy, &[no_budget()]).hedged(hedge));
-        check(case, &result, &[("attempts", 1.0), ("failed", cost), ("failed_by_budget", cost)]);
+        let failed = f64::from(u8::from(!case.ends_with("won") && !case.ends_with("wins")));
+        check(case, &result, &[("attempts", 1.0), ("failed", failed), ("failed_by_budget", cost)]);
         check(case, &result, &[("budget_refused", refused), ("hedges_refused", 0.0)]);
     }
 }

@@ -1,11 +1,13 @@
 //! What a server says beside its status: when to come back, and whether.
 
+use simlab::distribution::Distribution;
 use simlab::protocol::HintFormat;
-use simlab::retry::{Backoff, Hints, OutcomeClass, OutcomeSet, RetryAfter, RetryPolicy};
-use simlab::scenario::{Arrivals, Fates, Fault, Scenario, ServerConfig};
+use simlab::retry::jitter::additive::Additive;
+use simlab::retry::{Backoff, Hints, Jitter, OutcomeClass, OutcomeSet, RetryAfter, RetryPolicy};
+use simlab::scenario::{Arrivals, Fates, Fault, RateLimit, Scenario, ServerConfig};
 use simlab::units::Span;
 
-use super::{MS, check, fault, run, tries, value};
+use super::{MS, check, constant, fault, run, tries, value};
 
 /// Answers 503 for the first second, and so much later succeeds.
 fn failing(server: ServerConfig) -> Scenario {
@@ -15,7 +17,7 @@ fn failing(server: ServerConfig) -> Scenario {
 }
 
 fn waits_1_250(format: HintFormat) -> ServerConfig {
-    ServerConfig { retry_after: vec![(503, MS(1_250))], retry_after_as: format, ..ServerConfig::named("s") }
+    ServerConfig { retry_after: vec![(503, constant(1_250))], retry_after_as: format, ..ServerConfig::named("s") }
 }
 
 /// Reads any format, and waits 5 s without one.
@@ -35,6 +37,56 @@ fn formats() {
         let others: Vec<_> =
             [Seconds, Milliseconds, Date, Reset].into_iter().filter(|other| *other != format).collect();
         assert!((waited(reads(&others)) - 5.0).abs() < 0.025, "{case} is not read");
+    }
+}
+
+/// A hint may be drawn for each attempt, at the door, in the queue, after the work and by a rate limit; spread may come on top of it.
+#[test]
+fn hints_are_drawn_and_spread() {
+    let uniform = Distribution::Uniform { min: MS(1_000), max: MS(30_000) };
+    let down = |fates| Fault { fates, ..fault(0, 1_000) };
+    let errors = |share| Fates { errors: vec![(503, share)], ..Fates::default() };
+    let hinting = || ServerConfig { retry_after: vec![(503, uniform.clone())], ..ServerConfig::named("s") };
+    let full = ServerConfig {
+        workers: Some(1),
+        queue: Some(0),
+        service_time: Distribution::Constant(Span::nanos(100)),
+        ..hinting()
+    };
+    let limit = RateLimit { rate: 1e7, burst: 1.0, per_client: false, status: 503, retry_after: false };
+    let limited = ServerConfig { rate_limit: Some(limit), ..hinting() };
+    let honours = |jitter| {
+        let hints = Hints { jitter, ..Hints::default() };
+        RetryPolicy { retry_after: RetryAfter::Honour(Box::new(hints)), attempts: None, ..tries(2) }
+    };
+    let failures = Fates { failures: vec![(503, 1.0)], ..Fates::default() };
+    for (case, server, fates) in [
+        ("door", hinting(), errors(1.0)),
+        ("work", hinting(), failures),
+        ("queue", full, Fates::default()),
+        ("limit", limited, Fates::default()),
+    ] {
+        let arrivals = Arrivals::Burst { operations: 4_000, at: MS(500), every: None };
+        let scenario = Scenario { faults: vec![down(fates)], ..Scenario::new(MS(60_000), arrivals, server) };
+        let result = run(&scenario, honours(Jitter::None));
+        let of = |metric| value(&result, metric).unwrap();
+        // Uniform from 1 to 30 s; the mean's standard error is 0.13 s.
+        assert!((of("latency_mean") - 15.5).abs() < 0.6, "{case}: {}", of("latency_mean"));
+        assert!((29.8..=30.001).contains(&of("latency_max")), "{case}: {}", of("latency_max"));
+        // Nobody is in step: a second has a thirtieth of them.
+        assert!(of("recovery_peak") < 250.0, "{case}: {}", of("recovery_peak"));
+    }
+    // All are told 5 s, and come back within 3 s of it.
+    let told = ServerConfig { retry_after: vec![(503, constant(5_000))], ..ServerConfig::named("s") };
+    let arrivals = Arrivals::Burst { operations: 3_000, at: MS(500), every: None };
+    let scenario = Scenario { faults: vec![down(errors(1.0))], ..Scenario::new(MS(60_000), arrivals, told) };
+    let above = Jitter::Additive(Additive { above: MS(3_000), ..Additive::default() });
+    for (jitter, mean, max, peak) in [(Jitter::None, 5.0, 5.0, 3_000.0), (above, 6.5, 8.0, 1_000.0)] {
+        let result = run(&scenario, honours(jitter));
+        let of = |metric| value(&result, metric).unwrap();
+        assert!((of("latency_mean") - mean).abs() < 0.06, "{}", of("latency_mean"));
+        assert!((max - 0.02..=max).contains(&of("latency_max")), "{}", of("latency_max"));
+        assert!((of("recovery_peak") - peak).abs() < 120.0, "{}", of("recovery_peak"));
     }
 }
 
@@ -85,7 +137,7 @@ fn hints_decide() {
 /// After a hint, an exponential backoff may begin anew: gRPC's does.
 #[test]
 fn a_curve_begins_anew() {
-    let server = ServerConfig { retry_after: vec![(429, MS(100))], ..ServerConfig::named("s") };
+    let server = ServerConfig { retry_after: vec![(429, constant(100))], ..ServerConfig::named("s") };
     let fates = |status, from, until| Fault {
         fates: Fates { errors: vec![(status, 1.0)], ..Fates::default() },
         ..fault(from, until)

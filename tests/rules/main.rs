@@ -9,6 +9,7 @@ mod limits;
 mod measures;
 mod measuring;
 mod patience;
+mod pool;
 mod world;
 
 use std::sync::atomic::AtomicBool;

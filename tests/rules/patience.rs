@@ -27,7 +27,7 @@ fn who_waits_too_long_is_turned_away() {
 fn the_answer_is_that_of_a_full_queue() {
     let refusing = ServerConfig { when_full: Outcome::Refused, ..impatient(50) };
     check("refuse", &run(&burst(2, refusing), tries(1)), &[("succeeded", 1.0), ("outcome_connection", 1.0)]);
-    let hinting = ServerConfig { retry_after: vec![(503, MS(300))], ..impatient(50) };
+    let hinting = ServerConfig { retry_after: vec![(503, constant(300))], ..impatient(50) };
     let honouring = RetryPolicy { retry_after: RetryAfter::up_to(None), ..tries(2) };
     let result = run(&burst(2, hinting), honouring);
     check("hint", &result, &[("succeeded", 2.0), ("outcome_503", 1.0), ("latency_max", 0.45)]);

@@ -1,11 +1,14 @@
 //! What happens to an attempt: order at one instant, the path, faults.
 
 use simlab::distribution::Distribution;
-use simlab::gate::breaker::ConsecutiveBreakerConfig;
+use simlab::gate::breaker::{CircuitRules, ConsecutiveBreakerConfig, RateBreakerConfig, RateWindow};
+use simlab::gate::budget::{Refill, TokenBudgetConfig, Tokens};
 use simlab::gate::{Around, GateConfig, GateRule, Scope};
 use simlab::protocol::Outcome;
 use simlab::retry::{Backoff, OutcomeClass, OutcomeSet, RetryAfter, RetryPolicy};
-use simlab::scenario::{AbandonedWork, Arrivals, Discipline, Fates, Fault, RateLimit, Scenario, ServerConfig};
+use simlab::scenario::{
+    AbandonedWork, Arrivals, Discipline, Fates, Fault, Flapping, RateLimit, Scenario, ServerConfig,
+};
 use simlab::units::{SimTime, Span};
 
 use super::{MS, at, burst, check, constant, fault, one_worker, run, tries, try_run};
@@ -153,15 +156,73 @@ fn abandoned_work() {
     let result = run(&burst(3, server(AbandonedWork::Cancel, 0)), policy.clone());
     check("cancel", &result, &[("executions", 1.0), ("phantom_successes", 0.0), ("utilisation", 0.015)]);
     check("cancel", &result, &[("wasted_work", 1.0 / 3.0), ("outcome_timeout", 2.0)]);
-    // Given up on its way: it is not worked on when it arrives.
+    // Given up on its way: the work is done before the server hears of it.
     let result = run(&burst(1, server(AbandonedWork::Cancel, 200)), policy.clone());
-    check("on its way", &result, &[("executions", 0.0), ("utilisation", 0.0), ("load_mean", 0.1)]);
+    check("on its way", &result, &[("executions", 1.0), ("phantom_successes", 1.0), ("load_mean", 0.1)]);
     let lossy = Fates { lost_requests: 1.0, ..Fates::default() };
     let result = run(&burst(1, ServerConfig { fates: lossy, ..server(AbandonedWork::Cancel, 200) }), policy.clone());
     check("lost on its way", &result, &[("load_mean", 0.0)]);
     // Given up after the effect, on the way back: nothing is left to cancel.
     let result = run(&burst(1, server(AbandonedWork::Cancel, 40)), policy);
     check("on its way back", &result, &[("executions", 1.0), ("phantom_successes", 1.0), ("wasted_work", 1.0)]);
+}
+
+/// Cancelling travels one leg of the network: what ends before it arrives, or as it does, has its effect.
+#[test]
+fn cancelling_takes_a_leg() {
+    let policy = RetryPolicy { timeout: Some(MS(1_000)), ..RetryPolicy::default() };
+    let server = |service, network| ServerConfig {
+        abandoned_work: AbandonedWork::Cancel,
+        service_time: constant(service),
+        network: constant(network),
+        ..one_worker()
+    };
+    // Given up at 1,000 ms, which the server hears at 1,010; the work ends at 1,005, at 1,010, and would have ended at 1,011.
+    for (service, effects, busy) in
+        [(995, 1.0, 995.0), (1_000, 1.0, 1_000.0), (1_001, 0.0, 1_000.0), (9_000, 0.0, 1_000.0)]
+    {
+        let result = run(&burst(1, server(service, 10)), policy.clone());
+        let expected = [("effects", effects), ("phantom_successes", effects), ("utilisation", busy / 10_000.0)];
+        check(&format!("{service} ms"), &result, &expected);
+    }
+    // It leaves worker and queue 10 ms later too: the second works from 1,005 to 1,010, and the third is taken up then, for no time.
+    let result = run(&burst(3, server(995, 10)), policy.clone());
+    check(
+        "queue",
+        &result,
+        &[("effects", 1.0), ("utilisation", 1.0 / 10.0), ("waited", 2.0 / 3.0), ("wait_mean", 1.995 / 3.0)],
+    );
+    // What a fault adds to the leg counts.
+    let mut slow = burst(1, server(1_005, 10));
+    slow.faults = vec![Fault { added_latency: constant(10), ..fault(500, 2_000) }];
+    check("added latency", &run(&slow, policy.clone()), &[("effects", 1.0)]);
+    // A cancellation that overtakes its request is known when that arrives.
+    let mut late = burst(1, server(100, 0));
+    late.faults = vec![Fault { added_latency: constant(1_500), ..fault(0, 500) }];
+    let result = run(&late, policy.clone());
+    check("overtaken", &result, &[("effects", 0.0), ("utilisation", 0.0), ("load_mean", 0.1)]);
+    // The first is gone at 1,005 ms with a reply that is lost; what is sent at 1,006 ms takes its place here, and has nothing to do with the
+    // cancellation that arrives at 1,010 ms.
+    let arrivals = Arrivals::Burst { operations: 1, at: Span::ZERO, every: Some(MS(1_006)) };
+    let mut next = Scenario { arrivals, ..burst(1, server(500, 10)) };
+    let lost = Fates { lost_replies: 1.0, ..Fates::default() };
+    next.faults = vec![Fault { fates: lost, slowdown: 1.99, ..fault(0, 500) }];
+    check("next", &run(&next, policy), &[("operations", 10.0), ("succeeded", 9.0), ("effects", 10.0)]);
+}
+
+/// An attempt is thrown away once the server knows that its client is gone, and not before.
+#[test]
+fn expiry_is_known_a_leg_later() {
+    // The first is served for 100 ms from when it arrives, and then the second is due, whose client has gone 99, 100 or 150 ms after the beginning: the
+    // server hears that as long after it has heard of the request. At the instant itself the worker is free first.
+    for (timeout, executions) in [(99, 1.0), (100, 2.0), (150, 2.0)] {
+        for network in [0, 10, 51, 70] {
+            let policy = RetryPolicy { timeout: Some(MS(timeout)), ..RetryPolicy::default() };
+            let server = ServerConfig { drop_expired: true, network: constant(network), ..one_worker() };
+            let case = format!("{timeout} ms, network {network} ms");
+            check(&case, &run(&burst(5, server), policy), &[("executions", executions)]);
+        }
+    }
 }
 
 /// Work whose client is gone is dropped in no time when a worker would take it; what is in service goes on.
@@ -174,7 +235,8 @@ fn expired_work_is_dropped() {
     // Dropped work was never served: it has no wait.
     check("dropped", &result, &[("waited", 0.5), ("wait_mean", 0.05)]);
     let late = ServerConfig { network: constant(200), ..server };
-    check("late", &run(&burst(1, late), policy), &[("executions", 0.0)]);
+    // The server hears of it 350 ms after the beginning, and the work ends 300 ms after it.
+    check("late", &run(&burst(1, late), policy), &[("executions", 1.0)]);
 }
 
 /// Who came last is served first.
@@ -218,7 +280,7 @@ fn rate_limit() {
     let silent = RateLimit { retry_after: false, ..limit.clone() };
     let result = run(&burst(2, limited(silent.clone())), polite.clone());
     check("no hint", &result, &[("succeeded", 1.0), ("retries", 2.0)]);
-    let by_status = ServerConfig { retry_after: vec![(429, MS(1_500))], ..limited(silent) };
+    let by_status = ServerConfig { retry_after: vec![(429, constant(1_500))], ..limited(silent) };
     check("by status", &run(&burst(2, by_status), polite.clone()), &[("succeeded", 2.0), ("latency_max", 1.5)]);
     let bounded = RetryPolicy { retry_after: RetryAfter::up_to(Some(MS(400))), ..polite };
     let result = run(&burst(2, limited(limit.clone())), bounded);
@@ -341,4 +403,78 @@ fn gates_around_the_call() {
         check(case, &result, &[("operations", 2.0), ("attempts", attempts), ("breaker_opened", 1.0)]);
         check(case, &result, &[("failed_by_breaker", cost), ("failed_without_attempt", untried)]);
     }
+}
+
+/// Tokens that come in with time pay for retries whatever happens to calls: one a second, of which the second operation of each second finds none.
+#[test]
+fn a_budget_refills() {
+    let down = ServerConfig { fates: Fates { errors: vec![(503, 1.0)], ..Fates::default() }, ..one_worker() };
+    let scenario =
+        Scenario { duration: MS(9_999), ..Scenario::new(MS(10_000), Arrivals::Constant { rate: 2.0 }, down) };
+    let refill = Some(Refill { tokens: Tokens::new(1.0), per: Span::secs(1) });
+    let none = Tokens::new(0.0);
+    for (refill, initial, retries) in [(None, 0.0, 0.0), (None, 3.0, 3.0), (refill, 0.0, 9.0), (refill, 3.0, 12.0)] {
+        let config = TokenBudgetConfig {
+            refill,
+            initial: Tokens::new(initial),
+            ..TokenBudgetConfig::new(Tokens::new(5.0), Tokens::new(1.0), none)
+        };
+        let budget = GateConfig::new(GateRule::TokenBudget(config), Scope::Fleet);
+        let result = try_run(&scenario, tries(2), &[budget]).expect("the run comes to its end");
+        let case = format!("{refill:?}, {initial} at first");
+        check(&case, &result, &[("operations", 20.0), ("retries", retries), ("budget_refused", 20.0 - retries)]);
+    }
+}
+
+/// A probe that is never answered holds a breaker half-open for ever, or for so long at most.
+#[test]
+fn half_open_has_an_end() {
+    let fates = |from, until, fates| Fault { fates, ..fault(from, until) };
+    let arrivals = Arrivals::Constant { rate: 1.0 };
+    let mut scenario = Scenario::new(MS(20_000), arrivals, ServerConfig::named("s"));
+    // An error at 0 s, a probe at 2 s whose request is lost, and all is well from 3 s on.
+    scenario.faults = vec![
+        fates(0, 500, Fates { errors: vec![(503, 1.0)], ..Fates::default() }),
+        Fault { name: "g".into(), ..fates(1_500, 2_500, Fates { lost_requests: 1.0, ..Fates::default() }) },
+    ];
+    // With a limit of 3 s it is open from 5 to 7 s: the one at 7 s is a probe that closes it.
+    for (limit, succeeded, opened) in [(None, 0.0, 1.0), (Some(MS(3_000)), 13.0, 2.0)] {
+        let rules = CircuitRules { half_open_for: limit, ..CircuitRules::default() };
+        let row = ConsecutiveBreakerConfig { rules: rules.clone(), ..ConsecutiveBreakerConfig::new(1, MS(2_000), 1) };
+        let rate = RateBreakerConfig { rules, ..RateBreakerConfig::new(1.0, RateWindow::Calls(1), 1, MS(2_000), 1) };
+        for rule in [GateRule::ConsecutiveBreaker(row), GateRule::RateBreaker(rate)] {
+            let gate = GateConfig::new(rule, Scope::Fleet);
+            let result = try_run(&scenario, RetryPolicy::default(), &[gate]).expect("the run comes to its end");
+            check(&format!("{limit:?}"), &result, &[("succeeded", succeeded), ("breaker_opened", opened)]);
+        }
+    }
+}
+
+/// The order of faults in a scenario changes nothing: what they draw, and what of them comes first, belongs to their names.
+#[test]
+fn faults_stand_in_any_order() {
+    let flapping = |name: &str, on| Fault {
+        name: name.into(),
+        fates: Fates { errors: vec![(503, 0.3)], ..Fates::default() },
+        flapping: Some(Flapping { mean_on: MS(on), mean_off: MS(700) }),
+        ..fault(0, 9_000)
+    };
+    let refused = Fault { name: "a".into(), fates: Fates { refused: 0.4, ..Fates::default() }, ..fault(2_000, 6_000) };
+    let spread = Distribution::Exponential { mean: MS(30) };
+    let late = Fault { name: "m".into(), added_latency: spread.clone(), ..fault(0, 9_000) };
+    let later = Fault { name: "b".into(), added_latency: spread, freeze: true, ..fault(6_000, 6_500) };
+    let arrivals = Arrivals::Poisson { rate: 50.0 };
+    let mut scenario = Scenario::new(MS(10_000), arrivals, ServerConfig { queue: Some(9), ..one_worker() });
+    scenario.faults = vec![flapping("x", 400), flapping("c", 400), refused, late, later];
+    let expected = run(&scenario, tries(3)).digest;
+    for turn in 1..5 {
+        scenario.faults.rotate_left(1);
+        assert_eq!(run(&scenario, tries(3)).digest, expected, "turned {turn} times");
+        let mut reversed = scenario.clone();
+        reversed.faults.reverse();
+        assert_eq!(run(&reversed, tries(3)).digest, expected, "turned {turn} times and reversed");
+    }
+    // Another name draws anew.
+    scenario.faults[0].name = "z".into();
+    assert_ne!(run(&scenario, tries(3)).digest, expected);
 }

@@ -4,10 +4,11 @@ use rand::Rng;
 
 use super::{Circuit, CircuitRules, CircuitTerms, OpenTime, OpenTimes, SameTime, Standing};
 use crate::gate::{Answer, Ask, Ended, Gate, Hears, Permit};
+use crate::units::SimTime;
 #[cfg(test)]
 use crate::units::Span;
 
-/// `breaker.consecutive = { failures, open, edge, probes, successes, stale, failures_are, ignore }`.
+/// `breaker.consecutive = { failures, open, edge, probes, successes, half_open_for, stale, failures_are, ignore }`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConsecutiveBreakerConfig {
     /// Failures in a row that open it; at least 1.
@@ -21,6 +22,11 @@ pub struct ConsecutiveBreakerConfig {
 }
 
 impl ConsecutiveBreakerConfig {
+    /// True if it needs [`GrowingTime`](super::GrowingTime).
+    pub(in crate::gate) fn remembers(&self) -> bool {
+        super::remembers(&self.open, &self.rules)
+    }
+
     /// All of so many probes close it, and outcomes of earlier states do not count.
     pub fn new(failures: u32, open: impl Into<OpenTime>, probes: u32) -> ConsecutiveBreakerConfig {
         ConsecutiveBreakerConfig { failures, open: open.into(), probes, rules: CircuitRules::default() }
@@ -66,12 +72,17 @@ impl<O: OpenTimes> Gate for ConsecutiveBreaker<O> {
         ConsecutiveBreaker { circuit: Circuit::default(), in_a_row: 0 }
     }
 
+    #[inline(always)]
+    fn pass_time(&mut self, now: SimTime, terms: &ConsecutiveBreakerTerms) {
+        self.circuit.pass_time(now, &terms.circuit);
+    }
+
     fn check(&mut self, ask: Ask, terms: &ConsecutiveBreakerTerms, rng: &mut dyn Rng) -> Answer {
         Answer::admit_if(self.circuit.check(ask.now, &terms.circuit, rng))
     }
 
-    fn on_admit(&mut self, _ask: Ask, _terms: &ConsecutiveBreakerTerms) -> Permit {
-        self.circuit.on_admit()
+    fn on_admit(&mut self, ask: Ask, terms: &ConsecutiveBreakerTerms) -> Permit {
+        self.circuit.on_admit(ask.now, &terms.circuit)
     }
 
     fn on_outcome(&mut self, permit: Permit, ended: Ended, terms: &ConsecutiveBreakerTerms) {
@@ -103,6 +114,7 @@ impl<O: OpenTimes> Gate for ConsecutiveBreaker<O> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::GrowingTime;
     use super::super::script::play;
     use super::*;
 
@@ -128,5 +140,32 @@ mod tests {
         check("fff..........((F..........S((", "1111111");
         // Failures before the opening are forgotten when it closes.
         check("fff..........ssffsfffs", "111111111110");
+    }
+
+    /// So long after its first probe it opens again, without a verdict; whoever asks then begins anew when the open time is over too.
+    #[test]
+    fn half_open_for_a_time_at_most() {
+        let check = |seconds: Option<u64>, script: &str, admitted: &str| {
+            let rules = CircuitRules { half_open_for: seconds.map(Span::secs), ..CircuitRules::default() };
+            let config = ConsecutiveBreakerConfig { rules, ..ConsecutiveBreakerConfig::new(1, Span::secs(2), 2) };
+            let got = if seconds.is_some() {
+                play::<ConsecutiveBreaker<GrowingTime>>(&config, script)
+            } else {
+                play::<ConsecutiveBreaker>(&config, script)
+            };
+            assert_eq!(got, admitted, "{seconds:?}: {script}");
+        };
+        // Half-open at 2 s with two probes that are never answered: open from 5 s to 7 s, and half-open again.
+        check(None, "f..((.....(.(", "11100");
+        check(Some(3), "f..((...(.(.(((", "11100110");
+        // A nanosecond earlier it is half-open still, and its last place is free.
+        check(Some(3), "f..(..,,s", "111");
+        // Outcomes of the first two do not count any more; two others close it.
+        check(Some(3), "f..((....(.SSss(", "1110111");
+        // A verdict in time ends it, and a closed breaker does not open by itself.
+        check(Some(3), "f..ss.......s", "1111");
+        check(Some(3), "f..f.......s", "111");
+        // Nobody who asks, no probe: the time runs from the first.
+        check(Some(3), "f.........((.SS(", "1111");
     }
 }

@@ -3,7 +3,8 @@
 //! Closed lets everything pass and watches. Open refuses everything for a while. Half-open admits a few probes, and what becomes of them
 //! decides. Every change of state begins a new generation, and a permit carries the generation it was given in: so an outcome of an attempt
 //! that was admitted in an earlier state is known. sony/gobreaker 2.4 drops it, Polly, resilience4j and Hystrix apply it to the state they
-//! are in.
+//! are in. resilience4j bounds the time that a breaker is half-open (`maxWaitDurationInHalfOpenState`), so that a probe that is never answered does
+//! not keep it there: then it opens again.
 
 mod consecutive;
 #[cfg(test)]
@@ -20,7 +21,6 @@ use rand::Rng;
 use super::{Ended, GateOutcome, Permit};
 use crate::retry::OutcomeSet;
 use crate::units::SimTime;
-#[cfg(test)]
 use crate::units::Span;
 use open::{OpenTerms, OpenTimes};
 
@@ -55,6 +55,8 @@ pub struct CircuitRules {
     pub verdict: Verdict,
     /// What outcomes of an earlier state mean.
     pub stale: Stale,
+    /// Longest time half-open: after that without a verdict it opens again. `None`: there is no limit.
+    pub half_open_for: Option<Span>,
     /// An attempt at the very instant at which the open time has passed is still refused.
     pub strictly_after: bool,
     /// The outcomes that are failures to it; `None`: those that the policy retries.
@@ -70,6 +72,11 @@ struct OwnView {
     ignored: Option<OutcomeSet>,
 }
 
+/// True if a breaker has to remember more than most do ([`OpenTimes`]).
+fn remembers(open: &OpenTime, rules: &CircuitRules) -> bool {
+    open.grows() || rules.half_open_for.is_some()
+}
+
 /// What the circuit of a breaker works with.
 #[derive(Clone, Debug)]
 struct CircuitTerms {
@@ -77,6 +84,7 @@ struct CircuitTerms {
     probes: u32,
     /// Successes that close it.
     needed: u32,
+    half_open_for: Span,
     verdict: Verdict,
     stale: Stale,
     view: Option<Box<OwnView>>,
@@ -94,6 +102,7 @@ impl CircuitTerms {
             open: OpenTerms::new(open, rules.strictly_after),
             probes,
             needed,
+            half_open_for: rules.half_open_for.unwrap_or(Span::MAX),
             verdict: rules.verdict,
             stale: rules.stale,
             view: (view.failures.is_some() || view.ignored.is_some()).then(|| Box::new(view)),
@@ -129,7 +138,12 @@ enum State {
     /// Nothing passes until the instant given; if that is still to be drawn, since then.
     Open(SimTime),
     /// Probes pass. So many of their outcomes were slow.
-    HalfOpen { slow: u32 },
+    HalfOpen {
+        /// How many.
+        slow: u32,
+        /// It opens again then, if nothing has decided about it: so long after its first probe.
+        until: SimTime,
+    },
 }
 
 /// What an attempt that ends means to a breaker.
@@ -179,7 +193,7 @@ impl<O: OpenTimes> Circuit<O> {
         if let State::Open(until) = &mut self.state {
             *until = self.times.until(*until, &terms.open, rng);
             if now >= *until {
-                self.enter(State::HalfOpen { slow: 0 });
+                self.enter(State::HalfOpen { slow: 0, until: SimTime::NEVER });
             }
         }
         match self.state {
@@ -190,9 +204,12 @@ impl<O: OpenTimes> Circuit<O> {
     }
 
     /// Takes an admitted attempt on the books.
-    fn on_admit(&mut self) -> Permit {
-        if matches!(self.state, State::HalfOpen { .. }) {
+    fn on_admit(&mut self, now: SimTime, terms: &CircuitTerms) -> Permit {
+        if let State::HalfOpen { until, .. } = &mut self.state {
             self.admitted += 1;
+            if O::LIMITS_HALF_OPEN && *until == SimTime::NEVER {
+                *until = now + terms.half_open_for;
+            }
         }
         Permit(self.generation)
     }
@@ -213,6 +230,18 @@ impl<O: OpenTimes> Circuit<O> {
     fn open(&mut self, now: SimTime, terms: &CircuitTerms) {
         let until = self.times.open(now, &terms.open);
         self.enter(State::Open(until));
+    }
+
+    /// So late it is: it opens again if it has been half-open for too long.
+    #[inline(always)]
+    fn pass_time(&mut self, now: SimTime, terms: &CircuitTerms) {
+        if O::LIMITS_HALF_OPEN
+            && let State::HalfOpen { until, .. } = self.state
+            && until <= now
+            && until != SimTime::NEVER
+        {
+            self.open(until, terms);
+        }
     }
 
     /// It closes: what it remembers of open times begins anew.
@@ -240,7 +269,7 @@ impl<O: OpenTimes> Circuit<O> {
     fn count_probe(&mut self, failed: bool, slow: bool) -> [u64; 3] {
         self.succeeded += u32::from(!failed);
         self.failed += u32::from(failed);
-        let State::HalfOpen { slow: seen } = &mut self.state else { unreachable!("only half-open has probes") };
+        let State::HalfOpen { slow: seen, .. } = &mut self.state else { unreachable!("only half-open has probes") };
         *seen += u32::from(slow);
         [u64::from(self.succeeded) + u64::from(self.failed), u64::from(self.failed), u64::from(*seen)]
     }

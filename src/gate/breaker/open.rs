@@ -3,7 +3,7 @@
 //! Finagle's failure accrual and Linkerd's breaker wait as a backoff does, one wait further after each probe that fails, and begin anew once
 //! they are closed. Nothing may be drawn when an attempt ends, since the end has no draws of its own: so the time is drawn when the first
 //! attempt asks an open breaker, from that attempt's draws. Most breakers know no such times, and do not pay for them: what is remembered of
-//! them is a parameter of the breaker's type.
+//! them is a parameter of the breaker's type. So it is with a limit on the time half-open.
 
 use std::fmt;
 
@@ -35,7 +35,7 @@ impl From<Backoff> for OpenTime {
 
 impl OpenTime {
     /// True if a breaker has to remember how often it has opened.
-    pub(in crate::gate) fn grows(&self) -> bool {
+    pub(super) fn grows(&self) -> bool {
         matches!(self, OpenTime::Grows(_))
     }
 }
@@ -61,6 +61,9 @@ impl OpenTerms {
 
 /// What a breaker remembers about its open times. Asked in turn: it opens, and then until when it is open, as often as an attempt asks.
 pub trait OpenTimes: Clone + fmt::Debug + Default {
+    /// Whether a limit on the time half-open is looked at.
+    const LIMITS_HALF_OPEN: bool;
+
     /// It opens now: until when, or now if that is still to be drawn.
     fn open(&mut self, now: SimTime, terms: &OpenTerms) -> SimTime;
 
@@ -73,6 +76,8 @@ pub trait OpenTimes: Clone + fmt::Debug + Default {
 pub struct SameTime;
 
 impl OpenTimes for SameTime {
+    const LIMITS_HALF_OPEN: bool = false;
+
     #[inline(always)]
     fn open(&mut self, now: SimTime, terms: &OpenTerms) -> SimTime {
         let OpenTime::Same(open) = terms.time else { unreachable!("a breaker is built from its own configuration") };
@@ -97,11 +102,21 @@ pub struct GrowingTime {
 }
 
 impl OpenTimes for GrowingTime {
+    const LIMITS_HALF_OPEN: bool = true;
+
     #[inline(never)]
-    fn open(&mut self, now: SimTime, _terms: &OpenTerms) -> SimTime {
+    fn open(&mut self, now: SimTime, terms: &OpenTerms) -> SimTime {
         self.openings = self.openings.saturating_add(1);
-        self.drawn = false;
-        now
+        match terms.time {
+            OpenTime::Same(open) => {
+                self.drawn = true;
+                now + open
+            }
+            OpenTime::Grows(_) => {
+                self.drawn = false;
+                now
+            }
+        }
     }
 
     #[inline(never)]

@@ -86,6 +86,11 @@ pub struct RateBreakerConfig {
 }
 
 impl RateBreakerConfig {
+    /// True if it needs [`GrowingTime`](super::GrowingTime).
+    pub(in crate::gate) fn remembers(&self) -> bool {
+        super::remembers(&self.open, &self.rules)
+    }
+
     /// At this share of failures among at least `min_calls`; all of so many probes close it.
     pub fn new(
         share: f64,
@@ -442,14 +447,15 @@ impl<O: OpenTimes> Gate for RateBreaker<O> {
         if let Judge::Tick(tick) = terms.judge {
             self.judge_ticks(now, tick, terms);
         }
+        self.circuit.pass_time(now, &terms.circuit);
     }
 
     fn check(&mut self, ask: Ask, terms: &RateBreakerTerms, rng: &mut dyn Rng) -> Answer {
         Answer::admit_if(self.circuit.check(ask.now, &terms.circuit, rng))
     }
 
-    fn on_admit(&mut self, _ask: Ask, _terms: &RateBreakerTerms) -> Permit {
-        self.circuit.on_admit()
+    fn on_admit(&mut self, ask: Ask, terms: &RateBreakerTerms) -> Permit {
+        self.circuit.on_admit(ask.now, &terms.circuit)
     }
 
     #[inline]

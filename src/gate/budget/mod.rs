@@ -4,4 +4,4 @@ mod ratio;
 mod tokens;
 
 pub use ratio::{EarnOn, RatioBudget, RatioBudgetConfig, Rounding};
-pub use tokens::{Charge, DepositOn, TokenBudget, TokenBudgetConfig, Tokens};
+pub use tokens::{Charge, DepositOn, Refill, TokenBudget, TokenBudgetConfig, Tokens, WithTime};

@@ -4,14 +4,16 @@
 //! answer 5; a call that succeeds at once returns 1, one that was retried gets back what its last retry took), of gRPC's retry throttling
 //! (proposal A6: every failure takes one, every success brings some, and nobody retries with half of the tokens or fewer), and of the adaptive
 //! strategy in Brooker, "Fixing retries with token buckets and circuit breakers" (2022), which deposits on every first attempt. The deposit
-//! rule decides whether the budget keeps refilling in a total outage.
+//! rule decides whether the budget keeps refilling in a total outage; what comes in with time alone always does.
+
+use std::fmt;
 
 use rand::Rng;
 
 use crate::gate::{Answer, Ask, Ended, Gate, GateOutcome, Hears, Permit};
 use crate::protocol::Outcome;
 use crate::retry::OutcomeClass;
-use crate::units::SimTime;
+use crate::units::{SimTime, Span};
 
 /// When tokens come back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +37,7 @@ pub enum Charge {
     Failure,
 }
 
-/// `budget.tokens = { capacity, initial, cost, cost_for, charge, above, deposit, deposit_on, refund }`.
+/// `budget.tokens = { capacity, initial, cost, cost_for, charge, above, deposit, deposit_on, refund, refill }`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TokenBudgetConfig {
     /// Most tokens.
@@ -56,6 +58,17 @@ pub struct TokenBudgetConfig {
     pub deposit_on: DepositOn,
     /// A call that was retried and succeeds gets back what its last retry took.
     pub refund: bool,
+    /// What comes in with time, whatever calls do.
+    pub refill: Option<Refill>,
+}
+
+/// Tokens that come in with time, evenly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refill {
+    /// So many,
+    pub tokens: Tokens,
+    /// in so long; above 0.
+    pub per: Span,
 }
 
 impl TokenBudgetConfig {
@@ -71,6 +84,7 @@ impl TokenBudgetConfig {
             deposit,
             deposit_on: DepositOn::Success,
             refund: false,
+            refill: None,
         }
     }
 }
@@ -108,6 +122,7 @@ pub struct TokenBudgetTerms {
     deposit: Tokens,
     deposit_on: DepositOn,
     refund: bool,
+    refill: Refill,
 }
 
 /// What is taken, and what has to be there for a retry.
@@ -136,19 +151,64 @@ impl TokenBudgetTerms {
     }
 }
 
-/// The bucket.
-#[derive(Clone, Debug)]
-pub struct TokenBudget {
-    tokens: Tokens,
+/// What a bucket remembers of what comes in with time. Most know nothing of it, and do not pay for it: it is a parameter of the bucket's type.
+pub trait Inflow: Clone + fmt::Debug + Default {
+    /// So late it is: adds what has come in since this was said before.
+    fn pass_time(&mut self, now: SimTime, tokens: &mut Tokens, terms: &TokenBudgetTerms);
 }
 
-impl TokenBudget {
+/// Nothing comes in.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Nothing;
+
+impl Inflow for Nothing {
+    #[inline(always)]
+    fn pass_time(&mut self, _now: SimTime, _tokens: &mut Tokens, _terms: &TokenBudgetTerms) {}
+}
+
+/// Tokens come in with time. Parts of a billionth are kept, so that it makes no difference how often somebody asks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WithTime {
+    since: SimTime,
+    /// In billionths of a token, divided by the ns of [`Refill::per`].
+    rest: u64,
+}
+
+impl Inflow for WithTime {
+    fn pass_time(&mut self, now: SimTime, tokens: &mut Tokens, terms: &TokenBudgetTerms) {
+        let passed = now.since(self.since);
+        if passed == Span::ZERO {
+            return;
+        }
+        self.since = now;
+        let per = u128::from(terms.refill.per.0.max(1));
+        // At most 10^18 a time, and 2^64 ns: no overflow.
+        let more = u128::from(terms.refill.tokens.0) * u128::from(passed.0) + u128::from(self.rest);
+        let room = u128::from(terms.capacity.0.saturating_sub(tokens.0));
+        if more / per >= room {
+            // What does not fit in is lost.
+            (*tokens, self.rest) = (terms.capacity, 0);
+        } else {
+            tokens.0 += (more / per) as u64;
+            self.rest = (more % per) as u64;
+        }
+    }
+}
+
+/// The bucket. `I` is what it remembers of what comes in with time.
+#[derive(Clone, Debug)]
+pub struct TokenBudget<I = Nothing> {
+    tokens: Tokens,
+    inflow: I,
+}
+
+impl<I> TokenBudget<I> {
     fn put(&mut self, tokens: Tokens, terms: &TokenBudgetTerms) {
         self.tokens = Tokens(self.tokens.0.saturating_add(tokens.0)).min(terms.capacity);
     }
 }
 
-impl Gate for TokenBudget {
+impl<I: Inflow> Gate for TokenBudget<I> {
     type Config = TokenBudgetConfig;
     type Terms = TokenBudgetTerms;
 
@@ -174,6 +234,7 @@ impl Gate for TokenBudget {
             deposit: config.deposit,
             deposit_on: config.deposit_on,
             refund: config.refund && config.charge == Charge::Retry,
+            refill: config.refill.unwrap_or(Refill { tokens: Tokens(0), per: Span::secs(1) }),
         }
     }
 
@@ -186,8 +247,13 @@ impl Gate for TokenBudget {
         }
     }
 
-    fn new(terms: &TokenBudgetTerms) -> TokenBudget {
-        TokenBudget { tokens: terms.initial }
+    fn new(terms: &TokenBudgetTerms) -> TokenBudget<I> {
+        TokenBudget { tokens: terms.initial, inflow: I::default() }
+    }
+
+    #[inline(always)]
+    fn pass_time(&mut self, now: SimTime, terms: &TokenBudgetTerms) {
+        self.inflow.pass_time(now, &mut self.tokens, terms);
     }
 
     fn check(&mut self, ask: Ask, terms: &TokenBudgetTerms, _rng: &mut dyn Rng) -> Answer {
@@ -235,6 +301,47 @@ mod tests {
     use super::*;
     use crate::rng::{KeyedRng, Purpose};
 
+    /// Tokens come in with time, exactly, however often somebody asks, and up to the capacity.
+    #[test]
+    fn tokens_come_in_with_time() {
+        let refilled = |tokens: f64, per, capacity, initial| {
+            let refill = Some(Refill { tokens: Tokens::new(tokens), per });
+            let config = TokenBudgetConfig { refill, initial: Tokens::new(initial), ..config(capacity, 1.0, 0.0) };
+            TokenBudget::<WithTime>::terms(&config)
+        };
+        let after = |terms: &TokenBudgetTerms, instants: &[u64]| {
+            let mut budget = TokenBudget::<WithTime>::new(terms);
+            instants.iter().for_each(|ns| budget.pass_time(SimTime(*ns), terms));
+            budget.tokens
+        };
+        const SECOND: u64 = 1_000_000_000;
+        let day = Span::secs(86_400);
+        for (tokens, per, seconds, expected) in [
+            (10.0, Span::secs(1), 3, 30.0),
+            (1.0, Span::secs(60), 90, 1.5),
+            (1.0, day, 86_400 * 7, 7.0),
+            (7.0, day, 86_400, 7.0),
+        ] {
+            let terms = refilled(tokens, per, 1e6, 0.0);
+            assert_eq!(after(&terms, &[seconds * SECOND]), Tokens::new(expected));
+            // Looked at at odd instants in between.
+            let odd: Vec<u64> = (0..seconds.min(997)).map(|k| k * (seconds * SECOND / 997) + k % 7).collect();
+            assert_eq!(after(&terms, &[&odd[..], &[seconds * SECOND]].concat()), Tokens::new(expected), "{tokens}");
+        }
+        // What does not fit in is lost, parts too.
+        let full = refilled(10.0, Span::secs(1), 5.0, 4.5);
+        assert_eq!(after(&full, &[SECOND]), Tokens::new(5.0));
+        let mut budget = TokenBudget::<WithTime>::new(&full);
+        budget.pass_time(SimTime(SECOND), &full);
+        let ask = Ask::retry(SimTime(SECOND), Outcome::Timeout);
+        budget.on_admit(ask, &full);
+        budget.pass_time(SimTime(SECOND + SECOND / 20), &full);
+        assert_eq!(budget.tokens, Tokens::new(4.5));
+        // As long as time lasts, and as much as there can be.
+        let most = refilled(Tokens::MOST, Span::secs(1), Tokens::MOST, 0.0);
+        assert_eq!(after(&most, &[u64::MAX]), Tokens::new(Tokens::MOST));
+    }
+
     fn config(capacity: f64, cost: f64, deposit: f64) -> TokenBudgetConfig {
         TokenBudgetConfig::new(Tokens::new(capacity), Tokens::new(cost), Tokens::new(deposit))
     }
@@ -247,8 +354,8 @@ mod tests {
 
     impl Bucket {
         fn of(config: &TokenBudgetConfig) -> Bucket {
-            let terms = TokenBudget::terms(config);
-            Bucket { budget: TokenBudget::new(&terms), terms }
+            let terms = TokenBudget::<Nothing>::terms(config);
+            Bucket { budget: TokenBudget::<Nothing>::new(&terms), terms }
         }
 
         fn first_attempt(&mut self) {

@@ -4,6 +4,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::Diagnostic;
 use super::leaf::PositiveDuration;
+use super::shape::fault::FaultTable;
 use super::source::Place;
 use super::{Named, Parts, expectations, tree};
 use crate::gate::{GateConfig, GateRule};
@@ -209,6 +210,12 @@ fn shares(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
             None => whole.push(fault),
         }
     }
+    // One that does not say which server it is about is at the only one.
+    let servers = root.get("server").and_then(|node| node.get_ref().as_table());
+    let only = servers.filter(|servers| servers.len() == 1).and_then(|servers| servers.keys().next());
+    let server = |fault: &'_ Named<FaultTable>| -> Option<String> {
+        fault.table.server.clone().or_else(|| only.map(|name| name.get_ref().to_string()))
+    };
     // A sum can only grow where a fault begins.
     for (index, fault) in whole.iter().enumerate() {
         let from = fault.table.from.0;
@@ -217,7 +224,7 @@ fn shares(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
             .enumerate()
             .filter(|(other, f)| {
                 let begins = (f.table.from.0, *other) <= (from, index);
-                f.table.server == fault.table.server && begins && f.table.end().is_none_or(|end| end > from)
+                server(f) == server(fault) && begins && f.table.end().is_none_or(|end| end > from)
             })
             .map(|(_, f)| *f)
             .collect();
@@ -340,7 +347,7 @@ fn policies(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
             ("retry_for", table.retry_for.build().is_some()),
             // Hedges ask these too.
             ("budget", table.budget.is_some() && table.hedge.is_none()),
-            ("concurrency", table.concurrency.is_some() && table.hedge.is_none()),
+            ("concurrency", table.limits_retries() && table.hedge.is_none()),
             ("retry_after", table.retry_after.is_some() && table.hedge.is_none()),
             ("should_retry", table.heeds_should_retry() && table.hedge.is_none()),
             ("hedge", table.hedges_on_timeout()),

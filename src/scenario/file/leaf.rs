@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::protocol::Method;
 use crate::retry::{OutcomeClass, OutcomeSet};
 use crate::text::cut;
-use crate::units::{Span, check_probability, parse_percentage, parse_probability, parse_rate};
+use crate::units::{Span, check_probability, parse_percentage, parse_probability, parse_rate, rate_parts};
 
 /// Bytes of the longest text that may be a value: a duration in all its units has fewer.
 const MOST_BYTES: usize = 200;
@@ -232,6 +232,13 @@ impl TryFrom<Raw> for Rate {
             Raw::Text(text) => parse_rate(&text).map(|per_second| Rate { text, per_second }),
             other => Err(format!("a rate is a string such as \"200/s\" (/s /m /h /d), not {}", other.shown())),
         }
+    }
+}
+
+impl Rate {
+    /// As a number and the time that it is for.
+    pub fn parts(&self) -> (f64, Span) {
+        rate_parts(&self.text).unwrap_or((0.0, Span::secs(1)))
     }
 }
 

@@ -125,10 +125,12 @@ fn is_choice(path: &[&str]) -> bool {
         ["load", "arrivals"]
             | ["load", "arrivals", "closed", "think"]
             | ["server", _, "service_time" | "network" | "max_wait" | "idempotency"]
+            | ["server", _, "retry_after", _]
             | ["fault", _, "added_latency"]
             | ["policy", _, "backoff" | "breaker" | "budget" | "throttle" | "limiter" | "retry_after" | "hedge"]
             | ["policy", _, "backoff_for", _]
             | ["policy", _, "breaker", _, "open"]
+            | ["policy", _, "retry_after", "honour", "jitter"]
     )
 }
 

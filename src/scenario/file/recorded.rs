@@ -53,6 +53,10 @@ fn named(parts: &mut Parts) -> Vec<(Vec<String>, &mut Recorded)> {
         drawn.push((["server", &server.name, "service_time"], &mut table.service_time));
         drawn.push((["server", &server.name, "network"], &mut table.network));
         drawn.extend(table.max_wait.0.as_mut().map(|wait| (["server", &server.name, "max_wait"], wait)));
+        for (status, hint) in &mut table.retry_after.0 {
+            let keys = path(&["server", &server.name, "retry_after", &status.to_string(), "empirical"]);
+            all.extend(hint.0.recorded().into_iter().map(|recorded| (keys.clone(), recorded)));
+        }
     }
     for fault in &mut parts.faults {
         drawn.push((["fault", &fault.name, "added_latency"], &mut fault.table.added_latency));

@@ -147,7 +147,7 @@ hangs = 0.01
 late_errors = { 500 = 0.01 }
 lost_replies = 0.01
 permanent_errors = { 402 = 0.01 }
-retry_after = { 503 = "1s" }
+retry_after = { 429 = { uniform = { min = "1s", max = "5s" } }, 503 = "1s" }
 retry_after_as = "seconds"
 should_retry = { 503 = true }
 rate_limit = { rate = "10/s", burst = 5, per = "server", status = 429, retry_after = true }
@@ -189,8 +189,8 @@ free_retries = { on = ["refused"], retries = 1, first_only = false }
 should_retry = "ignore"
 retry_after.honour = { max = "60s", over_max = "cap", formats = ["seconds"], on = ["any"], triggers = [], triggers_idempotent = [], at_least_backoff = false, beyond_backoff = "5s", times_backoff = 2.0, jitter.multiply = { low = 1.0, high = 1.5 }, begins_anew = false }
 key = "none"
-breaker.consecutive = { failures = 5, open = "30s", edge = "at", probes = 2, successes = 1, stale = "drop", failures_are = ["5xx"], ignore = ["409"], scope = "client" }
-budget.tokens = { capacity = 10, initial = 9, cost = 1, cost_for = { timeout = 2, 5xx = 3 }, charge = "retry", above = 0.1, deposit = 0.1, deposit_on = "success", refund = "none", scope = "client" }
+breaker.consecutive = { failures = 5, open = "30s", edge = "at", probes = 2, successes = 1, half_open_for = "1m", stale = "drop", failures_are = ["5xx"], ignore = ["409"], scope = "client" }
+budget.tokens = { capacity = 10, initial = 9, cost = 1, cost_for = { timeout = 2, 5xx = 3 }, charge = "retry", above = 0.1, deposit = 0.1, deposit_on = "success", refund = "none", refill = "1/m", scope = "client" }
 throttle.adaptive = { k = 2.0, window = "2m", scope = "client" }
 limiter.rate = { rate = "10/s", burst = 5, on_limit = "wait", scope = "client" }
 concurrency = { retries = 3, scope = "client" }
@@ -237,6 +237,15 @@ inclusive = false
 preset = "got"
 [policy.h]
 hedge.percentile = { at = "90%", window = "30s", min = "2ms", extra = 1, on_failure = "next", losers = "cancel", budget = { ratio = "10%", min_rate = "1/s", window = "10s" }, scope = "client" }
+[policy.n]
+concurrency = { attempts = 10, on_limit = "refuse" }
+[policy.l]
+attempts = 2
+concurrency = { attempts = 10, on_limit = "wait", max_wait = "1s", scope = "client" }
+breaker.rate = { threshold = "50%", calls = 100, open = "30s", half_open_for = "1m" }
+[policy.m]
+attempts = 2
+retry_after.honour = { jitter.add = { below = "1s", above = "5s", growth = "1s" } }
 [policy.j]
 attempts = 2
 breaker.consecutive = { failures = 5, open = "30s" }
@@ -290,6 +299,10 @@ server.s.late_errors.500 = 0.02
 server.s.lost_replies = 0.02
 server.s.permanent_errors.402 = 0.02
 server.s.retry_after.503 = "2s"
+server.s.retry_after.503.exponential.mean = "2s"
+server.s.retry_after.429.uniform.min = "2s"
+server.s.retry_after.429.uniform.max = "6s"
+server.s.retry_after.429 = "2s"
 server.s.retry_after_as = "date"
 server.s.should_retry.503 = false
 server.s.rate_limit.rate = "11/s"
@@ -367,6 +380,8 @@ policy.p.breaker.consecutive.open = "31s"
 policy.p.breaker.consecutive.probes = 3
 policy.p.breaker.consecutive.edge = "after"
 policy.p.breaker.consecutive.successes = 2
+policy.p.breaker.consecutive.half_open_for = "2m"
+policy.p.breaker.consecutive.half_open_for = "none"
 policy.p.breaker.consecutive.stale = "apply"
 policy.p.breaker.consecutive.open.equal-jitter = { base = "5s", cap = "300s" }
 policy.p.breaker.consecutive.failures_are = ["any"]
@@ -379,6 +394,8 @@ policy.p.budget.tokens.deposit = 0.2
 policy.p.budget.tokens.deposit_on = "first-attempt"
 policy.p.budget.tokens.deposit_on = "first-try-success"
 policy.p.budget.tokens.initial = 8
+policy.p.budget.tokens.refill = "1/h"
+policy.p.budget.tokens.refill = "0/s"
 policy.p.budget.tokens.cost_for.timeout = 4
 policy.p.budget.tokens.cost_for.5xx = 4
 policy.p.budget.tokens.charge = "failure"
@@ -508,6 +525,16 @@ policy.h.hedge.percentile.budget.min_rate = "2/s"
 policy.h.hedge.percentile.budget.window = "11s"
 policy.h.hedge.percentile.scope = "fleet"
 policy.i.hedge.timeout.losers = "run"
+policy.l.concurrency.attempts = 11
+policy.n.concurrency.on_limit = "wait"
+policy.l.concurrency.max_wait = "2s"
+policy.l.concurrency.scope = "fleet"
+policy.l.concurrency.on_refusal = "retry"
+policy.l.breaker.rate.half_open_for = "2m"
+policy.m.retry_after.honour.jitter.add.below = "2s"
+policy.m.retry_after.honour.jitter.add.above = "6s"
+policy.m.retry_after.honour.jitter.add.growth = "2s"
+policy.m.retry_after.honour.jitter.multiply = { low = 1, high = 2 }
 policy.q.breaker.rate.around = "call"
 policy.r.limiter.rate.around = "call"
 policy.j.breaker.consecutive.around = "call"
@@ -551,6 +578,12 @@ fn every_key_counts() {
     missing.retain(|path| !path.starts_with("policy.c") || of_c(path));
     // Of `j` nothing that others have not.
     missing.retain(|path| !path.starts_with("policy.j."));
+    // Of `l`, `m` and `n`, what others have not.
+    let of_l =
+        |path: &str| path.contains("concurrency") && !path.ends_with("on_limit") || path.ends_with("half_open_for");
+    missing.retain(|path| !path.starts_with("policy.l.") || of_l(path));
+    missing.retain(|path| !path.starts_with("policy.m.") || path.contains(".jitter."));
+    missing.retain(|path| !path.starts_with("policy.n.") || path.ends_with("on_limit"));
     // Of `h` and `i`, how they hedge.
     missing.retain(|path| !(path.starts_with("policy.h.") || path.starts_with("policy.i.")) || path.contains("hedge"));
     // What the preset of `u` gives it.
@@ -582,6 +615,37 @@ fn the_most_specific_backoff_comes_first() {
     };
     let (one, class) = ("backoff_for.429.fixed = { delay = \"2s\" }", "backoff_for.4xx.fixed = { delay = \"1s\" }");
     assert_eq!(policy(&format!("{one}\n{class}")), policy(&format!("{class}\n{one}")));
+}
+
+/// A hint is a duration or a distribution, for each status by itself, and `--set` replaces one by the other.
+#[test]
+fn hints_are_durations_or_distributions() {
+    let uniform = "retry_after = { 503 = { uniform = { min = \"1s\", max = \"30s\" } } }";
+    let line = |given: &str, set: &[(&str, &str)]| match read(&format!("{WORLD}{given}\n[policy.p]\n"), set) {
+        Ok(loaded) => {
+            let line = loaded.resolved.lines().find(|line| line.starts_with("retry_after ="));
+            line.expect("it is printed").to_owned()
+        }
+        Err(error) => error.render(false),
+    };
+    assert_eq!(line(uniform, &[]), uniform);
+    let both = "retry_after = { 429 = \"1s\", 503 = { uniform = { min = \"1s\", max = \"30s\" } } }";
+    assert_eq!(line(both, &[]), both);
+    assert_eq!(
+        line(uniform, &[("server.api.retry_after.429", "1s")]),
+        line("retry_after = { 503 = { uniform = { min = \"1s\", max = \"30s\" } }, 429 = \"1s\" }", &[])
+    );
+    assert_eq!(line(uniform, &[("server.api.retry_after.503", "2s")]), "retry_after = { 503 = \"2s\" }");
+    let exponential = [("server.api.retry_after.503.exponential.mean", "2s")];
+    assert_eq!(line(uniform, &exponential), "retry_after = { 503 = { exponential = { mean = \"2s\" } } }");
+    for (given, part) in [
+        ("retry_after = { 503 = 2 }", "wrong type"),
+        ("retry_after = { 503 = \"soon\" }", "soon"),
+        ("retry_after = { 503 = { uniform = { min = \"3s\", max = \"1s\" } } }", "is below `min`"),
+        ("retry_after = { 503 = { unifrom = { min = \"1s\", max = \"3s\" } } }", "a similar name exists"),
+    ] {
+        assert!(line(given, &[]).contains(part), "{given}: {}", line(given, &[]));
+    }
 }
 
 /// Recorded values are found beside the scenario, and are what is drawn from.

@@ -70,7 +70,7 @@ impl Run<'_> {
         }
         row.in_flight -= 1;
         let job = self.jobs.remove(job_id);
-        if job.abandoned {
+        if job.awaited != Awaited::Yes {
             self.release(row_id);
             return;
         }
@@ -110,6 +110,12 @@ impl Run<'_> {
             false => Deed::Rest,
         };
         self.act_hedged(row_id, deed);
+    }
+
+    /// It is the turn of a call that has waited in line.
+    pub(super) fn turn_hedged(&mut self, row_id: u32) {
+        hedging(&mut self.hedging).calls[row_id as usize].turn(self.now);
+        self.set_timer(row_id);
     }
 
     /// Does what the call says, and what it says next.
@@ -158,9 +164,6 @@ impl Run<'_> {
         let cancels = hedging.hedger.config().losers == Losers::Cancel;
         let hedged = &mut hedging.calls[row_id as usize];
         let (attempts, losers) = ((hedged.tries(), hedged.sent()), hedged.take_open());
-        if let (Verdict::Failed(_), Some(gate)) = (verdict, hedged.gave_up_for()) {
-            self.recorder.refusal_was_fatal(self.gates.config(gate).rule.refusal(), measured);
-        }
         for open in &losers {
             self.recorder.attempt_ended(self.now, operation, open.attempt, Outcome::Cancelled, measured);
         }
@@ -171,11 +174,11 @@ impl Run<'_> {
         self::hedging(&mut self.hedging).calls[row_id as usize].put_back(losers);
     }
 
-    /// The server is told that nobody waits for an attempt any more. One that was lost or hangs has left nothing behind.
+    /// Nobody waits for an attempt any more, and its client says so. One that was lost or hangs has left nothing behind.
     fn give_up(&mut self, operation: u64, row_id: u32, open: Open) {
         let is_its = |job: &Job| (job.operation, job.row, job.attempt) == (operation, row_id, open.attempt);
         if self.jobs.get(open.tag).is_some_and(is_its) {
-            self.tell(|server, now, floor| server.abandon(now, open.tag, floor));
+            self.stop_waiting(open.tag);
         }
     }
 
@@ -196,7 +199,7 @@ impl Run<'_> {
             self.queue.push(self.now + delay, Event::Request { job });
             return;
         }
-        let request = Request { operation, attempt, client, abandoned: false };
+        let request = Request { operation, attempt, client, cancelled: false };
         let door = self.server.knock(self.now, request);
         self.count_arrival(row_id, door != Door::Gone { arrived: false });
         match door {
@@ -249,7 +252,13 @@ impl Run<'_> {
         let (opened, refused) = (self.gates.counts().breaker_opened, hedging.hedger.refused());
         let had = hedged.heap_bytes();
         let mut draws = StepDraws::of_hedge(&self.streams, row.operation, row.call.used(), hedged.asked());
-        let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held: &mut self.desk, client: row.client };
+        let mut rules = Rules {
+            policy: self.policy,
+            gates: &mut self.gates,
+            held: &mut self.desk,
+            client: row.client,
+            call: row_id,
+        };
         let mut parties = Parties { call: &mut row.call, rules: &mut rules, hedger: &mut hedging.hedger };
         let answer = ask(self.now, hedged, &mut parties, &mut draws);
         let (hedge_refused, is_over) = (hedged.take_refused(), row.call.verdict().is_some());
@@ -265,6 +274,7 @@ impl Run<'_> {
         if self.count_refusal(measured, is_over) {
             self.at_once.attempt(self.now, row_id);
         }
+        self.call_up();
         answer
     }
 }

@@ -43,7 +43,7 @@ impl Run<'_> {
         }
         let held = if self.gates.is_empty() { &mut self.desk } else { &mut self.held[row_id as usize] };
         let opened = self.gates.counts().breaker_opened;
-        let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held, client };
+        let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held, client, call: row_id };
         let mut draws = StepDraws::new(&self.streams, operation, 0);
         let action = self.rows[row_id].call.begin(self.now, &mut rules, &mut draws);
         if !self.gates.is_empty() {
@@ -52,6 +52,7 @@ impl Run<'_> {
                 self.recorder.breakers_opened(self.gates.counts().breaker_opened - opened);
             }
             self.count_refusal(measured, matches!(action, Action::Finish(_)));
+            self.call_up();
         }
         self.act(row_id, action);
     }
@@ -62,8 +63,34 @@ impl Run<'_> {
         match action {
             Action::Send { attempt, due } => self.send(row, attempt, due),
             Action::WakeAt(at) => self.queue.push(at, Event::WakeUp { row }),
+            Action::WaitInLine(until) => self.wait_in_line(row, until),
             Action::Finish(verdict) => self.end(row, verdict),
         }
+    }
+
+    /// A call stands in line until it is called up; at the latest until then.
+    #[inline(never)]
+    fn wait_in_line(&mut self, row: u32, until: SimTime) {
+        if until != SimTime::NEVER {
+            self.timers.set(row, until, &mut self.queue);
+        }
+    }
+
+    /// Wakes the calls whose turn it is, after everything else that has been scheduled for this instant.
+    #[inline(always)]
+    pub(super) fn call_up(&mut self) {
+        while let Some(row) = self.gates.take_turn() {
+            self.wake_in_line(row);
+        }
+    }
+
+    #[inline(never)]
+    fn wake_in_line(&mut self, row: u32) {
+        if self.hedging.is_some() {
+            return self.turn_hedged(row);
+        }
+        self.timers.clear(row);
+        self.queue.push(self.now, Event::WakeUp { row });
     }
 
     /// Sends an attempt and sets its time-out.
@@ -100,7 +127,7 @@ impl Run<'_> {
     #[inline(always)]
     fn arrive(&mut self, row_id: u32, attempt: u32) -> bool {
         let row = &self.rows[row_id];
-        let request = Request { operation: row.operation, attempt, client: row.client, abandoned: false };
+        let request = Request { operation: row.operation, attempt, client: row.client, cancelled: false };
         let door = self.server.knock(self.now, request);
         self.count_arrival(row_id, door != Door::Gone { arrived: false });
         match door {
@@ -145,8 +172,8 @@ impl Run<'_> {
     /// Kept apart, so that a leg that is the same for all stays a look at one field.
     #[inline(never)]
     fn random_leg(&self, operation: u64, attempt: u32, own: Purpose, added: Purpose) -> Span {
-        let draw = |distribution: &Distribution, purpose, fault: u32| {
-            distribution.sample(&mut self.streams.at(purpose, operation, u64::from(fault) << 32 | u64::from(attempt)))
+        let draw = |distribution: &Distribution, purpose, fault: u64| {
+            distribution.sample(&mut self.streams.at(purpose, operation, fault.wrapping_add(u64::from(attempt))))
         };
         let mut delay = draw(&self.server.config().network, own, 0);
         for (fault, latency) in &self.server.in_force().added_latency {
@@ -222,7 +249,7 @@ impl Run<'_> {
         let row = &mut self.rows[job.row];
         row.in_flight -= 1;
         row.executions += u32::from(executed);
-        if job.abandoned {
+        if job.awaited != Awaited::Yes {
             self.release(job.row);
             return;
         }
@@ -243,7 +270,9 @@ impl Run<'_> {
         match action {
             Action::WakeAt(at) => self.queue.push(at, Event::WakeUp { row: row_id }),
             Action::Finish(verdict) => self.end(row_id, verdict),
-            Action::Send { .. } => unreachable!("before another attempt there is a wait, if only of no time"),
+            Action::Send { .. } | Action::WaitInLine(_) => {
+                unreachable!("before another attempt there is a wait, if only of no time")
+            }
         }
     }
 
@@ -264,7 +293,41 @@ impl Run<'_> {
         self.act(row_id, action);
         // A lost request or a hang leaves nothing behind that could be abandoned.
         if timed_out != NONE && self.jobs.get(timed_out).is_some_and(|job| job.row == row_id) {
-            self.tell(|server, now, floor| server.abandon(now, timed_out, floor));
+            self.stop_waiting(timed_out);
+        }
+    }
+
+    /// A client stops waiting for an attempt, and says so. The server hears it one leg later, if it does something about it.
+    #[inline(always)]
+    pub(super) fn stop_waiting(&mut self, id: u32) {
+        let job = &mut self.jobs[id];
+        job.awaited = Awaited::No;
+        if self.server.heeds_cancellation() {
+            self.send_cancellation(id);
+        }
+    }
+
+    #[inline(never)]
+    fn send_cancellation(&mut self, id: u32) {
+        let Job { operation, attempt, reply, .. } = self.jobs[id];
+        if reply != Outcome::Open {
+            // Its answer is on the way: there is nothing to cancel any more.
+            return;
+        }
+        let delay = self.leg(operation, attempt, Purpose::NetworkCancel, Purpose::AddedCancel);
+        if delay == Span::ZERO {
+            return self.tell(|server, now, floor| server.cancel(now, id, floor));
+        }
+        let at = self.now + delay;
+        self.jobs[id].cancel_at(at);
+        self.queue.push(at, Event::Cancellation { job: id });
+    }
+
+    /// A cancellation reaches the server. It may come too late: then the attempt is answered, or gone, and another one may have its place.
+    #[inline(never)]
+    pub(super) fn cancellation(&mut self, id: u32) {
+        if self.jobs.get(id).is_some_and(|job| job.is_cancelled_at(self.now)) {
+            self.tell(|server, now, floor| server.cancel(now, id, floor));
         }
     }
 
@@ -275,7 +338,7 @@ impl Run<'_> {
         let mut draws = StepDraws::new(&self.streams, row.operation, row.call.used());
         let held = if self.gates.is_empty() { &mut self.desk } else { &mut self.held[row_id as usize] };
         let opened = self.gates.counts().breaker_opened;
-        let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held, client: row.client };
+        let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held, client: row.client, call: row_id };
         let action = match reply {
             Some(reply) => row.call.on_outcome(self.now, reply, &mut rules, &mut draws),
             None => row.call.on_wake(self.now, &mut rules, &mut draws),
@@ -288,6 +351,7 @@ impl Run<'_> {
             if self.count_refusal(measured, matches!(action, Action::Finish(_))) {
                 self.at_once.attempt(self.now, row_id);
             }
+            self.call_up();
         }
         action
     }

@@ -176,16 +176,7 @@ enum JitterChoice {
     /// window · U(low, high).
     Multiply(MultiplyKeys),
     /// window + U(−below, above + growth · n), and no less than zero.
-    Add {
-        /// Most that is taken away. Default: 0s.
-        #[serde(default = "no_time")]
-        below: Duration,
-        /// Most that is added before the first retry.
-        above: Duration,
-        /// How much more may be added before each further retry. Default: 0s.
-        #[serde(default = "no_time")]
-        growth: Duration,
-    },
+    Add(AddKeys),
     /// Exponentially distributed with the window as its mean.
     Memoryless,
     /// A quirk of tower and Linkerd: the window and U(0, share) of it, but the random part of its whole seconds is cut to whole seconds.
@@ -193,6 +184,27 @@ enum JitterChoice {
         /// By how much of the window the delay may exceed it.
         share: Probability,
     },
+}
+
+/// `add = { below, above, growth }`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddKeys {
+    /// Most that is taken away. Default: 0s.
+    #[serde(default = "no_time")]
+    below: Duration,
+    /// Most that is added before the first retry.
+    above: Duration,
+    /// How much more may be added before each further retry. Default: 0s.
+    #[serde(default = "no_time")]
+    growth: Duration,
+}
+
+impl AddKeys {
+    /// As the engine knows it.
+    pub fn additive(&self) -> Additive {
+        Additive { below: self.below.0, above: self.above.0, growth: self.growth.0 }
+    }
 }
 
 /// `multiply = { low, high }`.
@@ -261,9 +273,7 @@ impl JitterChoice {
         match self {
             JitterChoice::None => Jitter::None,
             JitterChoice::Multiply(range) => Jitter::Multiply(range.multiply()),
-            JitterChoice::Add { below, above, growth } => {
-                Jitter::Additive(Additive { below: below.0, above: above.0, growth: growth.0 })
-            }
+            JitterChoice::Add(range) => Jitter::Additive(range.additive()),
             JitterChoice::Memoryless => Jitter::Memoryless,
             JitterChoice::WholeSeconds { share } => Jitter::WholeSeconds(WholeSeconds { share: share.0 }),
         }

@@ -265,6 +265,64 @@ impl TryFrom<PartKeys> for Part {
     }
 }
 
+/// One value of `retry_after`: a distribution, or a duration for one that is always the same.
+#[derive(Clone, Debug)]
+pub struct DurationOrDistribution(pub DistributionChoice);
+
+impl JsonSchema for DurationOrDistribution {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "DurationOrDistribution".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (duration, distribution) =
+            (generator.subschema_for::<Duration>(), generator.subschema_for::<DistributionChoice>());
+        json_schema!({ "anyOf": [duration, distribution] })
+    }
+}
+
+impl Serialize for DurationOrDistribution {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            DistributionChoice::Constant(duration) => duration.serialize(serializer),
+            distribution => distribution.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for DurationOrDistribution {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<DurationOrDistribution, D::Error> {
+        let either = Either { word: None, expected: "a duration or a distribution" };
+        let read = deserializer.deserialize_enum("DurationOrDistribution", &[], either)?;
+        Ok(DurationOrDistribution(read.unwrap_or_default()))
+    }
+}
+
+/// Reads a distribution, a duration, or a word for none.
+struct Either {
+    word: Option<&'static str>,
+    expected: &'static str,
+}
+
+impl<'de> Visitor<'de> for Either {
+    type Value = Option<DistributionChoice>;
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.expected)
+    }
+    fn visit_enum<A: EnumAccess<'de>>(self, choice: A) -> Result<Option<DistributionChoice>, A::Error> {
+        let (name, variant) = choice.variant::<String>()?;
+        if self.word == Some(name.as_str()) {
+            return variant.unit_variant().map(|()| None);
+        }
+        if let Ok(span) = Span::parse(&name) {
+            return variant.unit_variant().map(|()| Some(DistributionChoice::Constant(Duration(span))));
+        }
+        DistributionChoice::deserialize(EnumAccessDeserializer::new(Named { name, variant })).map(Some)
+    }
+}
+
 /// `max_wait`: a distribution, a duration for one that is always the same, or `"none"`.
 #[derive(Clone, Debug, Default)]
 pub struct MaxWait(pub Option<DistributionChoice>);
@@ -294,28 +352,9 @@ impl Serialize for MaxWait {
 
 impl<'de> Deserialize<'de> for MaxWait {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<MaxWait, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = MaxWait;
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("a duration, \"none\" or a distribution")
-            }
-            fn visit_enum<A: EnumAccess<'de>>(self, choice: A) -> Result<MaxWait, A::Error> {
-                let (name, variant) = choice.variant::<String>()?;
-                if name == "none" {
-                    return variant.unit_variant().map(|()| MaxWait(None));
-                }
-                if let Ok(span) = Span::parse(&name) {
-                    return variant
-                        .unit_variant()
-                        .map(|()| MaxWait(Some(DistributionChoice::Constant(Duration(span)))));
-                }
-                DistributionChoice::deserialize(EnumAccessDeserializer::new(Named { name, variant }))
-                    .map(|distribution| MaxWait(Some(distribution)))
-            }
-        }
+        let either = Either { word: Some("none"), expected: "a duration, \"none\" or a distribution" };
         // As a choice, not as any value: only so is it an error to name two distributions.
-        deserializer.deserialize_enum("MaxWait", &[], Either)
+        deserializer.deserialize_enum("MaxWait", &[], either).map(MaxWait)
     }
 }
 

@@ -7,10 +7,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::custom::MultiplyKeys;
+use super::custom::{AddKeys, MultiplyKeys};
 use super::server::HintFormatName;
 use crate::protocol::Method;
-use crate::retry::{Hints, OverMax, RetryAfter};
+use crate::retry::{Hints, Jitter, OverMax, RetryAfter};
 use crate::scenario::file::leaf::{Duration, OrNone, Outcomes, PositiveDuration, PositiveNumber};
 
 /// `retry_after`: `"ignore"`, `"honour"`, or `honour = { max }`.
@@ -54,7 +54,7 @@ pub struct HonourKeys {
     /// How many times as long as the backoff the wait may be. Default: `"none"`, any.
     #[serde(default)]
     times_backoff: OrNone<PositiveNumber>,
-    /// The wait is multiplied by a number drawn from this range. Default: `"none"`.
+    /// What randomness does to the wait. Default: `"none"`.
     #[serde(default)]
     jitter: HintJitter,
     /// Whether the curve of the backoff begins anew after a hint. Default: false.
@@ -104,8 +104,10 @@ enum HintJitter {
     /// Nothing.
     #[default]
     None,
-    /// hint · U(low, high).
+    /// wait · U(low, high).
     Multiply(MultiplyKeys),
+    /// wait + U(−below, above + growth · (k−1)) before the k-th retry, and no less than zero.
+    Add(AddKeys),
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -195,8 +197,9 @@ impl RetryAfterChoice {
             beyond_backoff: keys.beyond_backoff.0.map(|beyond| beyond.0),
             times_backoff: keys.times_backoff.0.map(|times| times.0),
             jitter: match &keys.jitter {
-                HintJitter::None => None,
-                HintJitter::Multiply(range) => Some(range.multiply()),
+                HintJitter::None => Jitter::None,
+                HintJitter::Multiply(range) => Jitter::Multiply(range.multiply()),
+                HintJitter::Add(range) => Jitter::Additive(range.additive()),
             },
             begins_anew: keys.begins_anew,
         }))

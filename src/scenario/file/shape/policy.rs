@@ -339,6 +339,11 @@ impl PolicyTable {
         }
     }
 
+    /// True if it limits how many retries there are at once.
+    pub fn limits_retries(&self) -> bool {
+        self.concurrency.as_ref().is_some_and(ConcurrencyTable::is_about_retries)
+    }
+
     /// The policy's keys of gates, with what they are.
     fn gates_by_key(&self) -> [(&'static str, Option<GateConfig>); 5] {
         [

@@ -6,7 +6,7 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::distribution::{DistributionChoice, MaxWait};
+use super::distribution::{DistributionChoice, DurationOrDistribution, MaxWait};
 
 use crate::protocol::{HintFormat, Outcome};
 use crate::scenario::file::leaf::{
@@ -77,9 +77,9 @@ pub struct Server {
     /// none.
     #[serde(default)]
     permanent_errors: ByStatus<Probability>,
-    /// Durations, by status, that are sent as `Retry-After` with that status. Default: none.
+    /// Durations, by status, that are sent as `Retry-After` with that status; or distributions, drawn for each attempt. Default: none.
     #[serde(default)]
-    retry_after: ByStatus<Duration>,
+    pub retry_after: ByStatus<DurationOrDistribution>,
     /// How a hint is sent, the rate limit's too. Default: `"seconds"`.
     #[serde(default)]
     retry_after_as: HintFormatName,
@@ -391,7 +391,7 @@ impl Server {
             service_time: self.service_time.build(),
             network: self.network.build(),
             fates: self.fates(),
-            retry_after: self.retry_after.map(|span| span.0),
+            retry_after: self.retry_after.map(|hint| hint.0.build()),
             retry_after_as: self.retry_after_as.format(),
             should_retry: self.should_retry.map(|should| *should),
             rate_limit: self.rate_limit.0.as_ref().map(|limit| RateLimit {

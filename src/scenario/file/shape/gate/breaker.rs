@@ -10,7 +10,9 @@ use crate::gate::breaker::{
 };
 use crate::gate::{GateConfig, GateRule};
 use crate::protocol::Outcome;
-use crate::scenario::file::leaf::{AtLeastOne, Count, Duration, Outcomes, PositiveDuration, PositiveProbability};
+use crate::scenario::file::leaf::{
+    AtLeastOne, Count, Duration, OrNone, Outcomes, PositiveDuration, PositiveProbability,
+};
 use crate::units::Span;
 
 /// A circuit breaker.
@@ -96,6 +98,7 @@ fn rules(
     edge: Option<EdgeName>,
     verdict: Option<VerdictName>,
     successes: Option<AtLeastOne>,
+    half_open_for: Option<OrNone<PositiveDuration>>,
     stale: Option<StaleName>,
     failures_are: Option<&Outcomes>,
     ignore: Option<&Outcomes>,
@@ -111,6 +114,7 @@ fn rules(
             StaleName::Drop => Stale::Drop,
             StaleName::Apply => Stale::Apply,
         },
+        half_open_for: half_open_for.and_then(|limit| limit.0).map(PositiveDuration::span),
         strictly_after: edge.unwrap_or_default() == EdgeName::After,
         failures: failures_are.map(Outcomes::set),
         ignored: ignore.map(Outcomes::set),
@@ -141,6 +145,9 @@ struct ConsecutiveBreakerKeys {
     /// Successes among the probes that close it. Default: all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     successes: Option<AtLeastOne>,
+    /// Longest time half-open: after that without a verdict it opens again. Default: `"none"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    half_open_for: Option<OrNone<PositiveDuration>>,
     /// Outcomes of attempts that passed in an earlier state. Default: `"drop"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     stale: Option<StaleName>,
@@ -237,6 +244,9 @@ struct RateBreakerKeys {
     /// With `verdict = "all"`: successes among the probes that close it. Default: all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     successes: Option<AtLeastOne>,
+    /// Longest time half-open: after that without a verdict it opens again. Default: `"none"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    half_open_for: Option<OrNone<PositiveDuration>>,
     /// Outcomes of attempts that passed in an earlier state. Default: `"drop"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     stale: Option<StaleName>,
@@ -373,6 +383,7 @@ impl BreakerChoice {
                         keys.edge,
                         None,
                         keys.successes,
+                        keys.half_open_for,
                         keys.stale,
                         keys.failures_are.as_ref(),
                         keys.ignore.as_ref(),
@@ -396,6 +407,7 @@ impl BreakerChoice {
                         keys.edge,
                         keys.verdict,
                         keys.successes,
+                        keys.half_open_for,
                         keys.stale,
                         keys.failures_are.as_ref(),
                         keys.ignore.as_ref(),

@@ -9,7 +9,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{RefusalName, ScopeName, gate};
-use crate::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Rounding, TokenBudgetConfig, Tokens};
+use crate::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Refill, Rounding, TokenBudgetConfig, Tokens};
 use crate::gate::{GateConfig, GateRule};
 use crate::retry::OutcomeClass;
 use crate::scenario::file::leaf::{Duration, Outcome, PositiveDuration, Probability, Rate, Ratio};
@@ -66,6 +66,7 @@ pub struct TokenBudget {
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{ "required": ["deposit"] }, { "required": ["refill"] }]))]
 struct TokenBudgetKeys {
     /// Most tokens.
     capacity: TokenAmount,
@@ -84,14 +85,18 @@ struct TokenBudgetKeys {
     /// Share of `capacity` above which there are retries. Default: 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     above: Option<Probability>,
-    /// Tokens that come in.
-    deposit: TokenAmount,
+    /// Tokens that a deposit brings in. Required without `refill`; with it 0 unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deposit: Option<TokenAmount>,
     /// What brings tokens in. Default: `"success"`.
     #[serde(default)]
     deposit_on: DepositName,
     /// What a call that was retried and succeeds gets back. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     refund: Option<RefundName>,
+    /// Tokens that come in with time, whatever calls do. Default: `"0/s"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refill: Option<Rate>,
     /// One for each client (default) or one for the fleet.
     #[serde(default)]
     scope: ScopeName,
@@ -102,7 +107,15 @@ struct TokenBudgetKeys {
 
 impl TryFrom<TokenBudgetKeys> for TokenBudget {
     type Error = String;
-    fn try_from(keys: TokenBudgetKeys) -> Result<TokenBudget, String> {
+    fn try_from(mut keys: TokenBudgetKeys) -> Result<TokenBudget, String> {
+        let refilled = keys.refill.as_ref().map_or(0.0, |refill| refill.parts().0);
+        if refilled > Tokens::MOST {
+            return Err(format!("`refill` must be at most {} tokens in its time", Tokens::MOST));
+        }
+        if keys.deposit.is_none() && refilled == 0.0 {
+            return Err("needs `deposit = 1` or `refill = \"1/s\"`: what brings tokens in".into());
+        }
+        keys.deposit.get_or_insert(TokenAmount(0.0));
         if let Some(initial) = keys.initial.filter(|initial| initial.0 > keys.capacity.0) {
             return Err(format!("`initial` ({}) is above `capacity` ({})", initial.0, keys.capacity.0));
         }
@@ -262,13 +275,19 @@ impl TokenBudgetKeys {
                 ChargeName::Failure => Charge::Failure,
             },
             above: self.above.unwrap_or_default().0,
-            deposit: tokens(self.deposit),
+            deposit: self.deposit.map_or(Tokens(0), tokens),
             deposit_on: match self.deposit_on {
                 DepositName::Success => DepositOn::Success,
                 DepositName::FirstAttempt => DepositOn::FirstAttempt,
                 DepositName::FirstTrySuccess => DepositOn::FirstTrySuccess,
             },
             refund: self.refund.unwrap_or_default() == RefundName::Last,
+            refill: self
+                .refill
+                .as_ref()
+                .map(Rate::parts)
+                .filter(|(count, _)| *count > 0.0)
+                .map(|(count, per)| Refill { tokens: Tokens::new(count), per }),
         });
         gate(rule, self.scope, self.on_refusal)
     }

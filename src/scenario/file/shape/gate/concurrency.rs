@@ -1,26 +1,37 @@
-//! `concurrency`.
+//! `concurrency`: a limit on retries at once, or on attempts.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{RefusalName, ScopeName, gate};
 use crate::gate::concurrency::{ConcurrencyConfig, Hold, MostRetries};
+use crate::gate::limiter::OnLimit;
+use crate::gate::pool::PoolConfig;
 use crate::gate::{GateConfig, GateRule};
-use crate::scenario::file::leaf::{AtLeastOne, Count, PositiveProbability};
+use crate::scenario::file::leaf::{AtLeastOne, Count, OrNone, PositiveDuration, PositiveProbability};
 
-/// A limit on retries in flight at once.
+/// A limit on retries in flight at once, or on all attempts.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "ConcurrencyKeys", into = "ConcurrencyKeys")]
 pub struct ConcurrencyTable {
     keys: ConcurrencyKeys,
-    most: MostRetries,
+    most: Most,
+}
+
+/// What there may be at once.
+#[derive(Clone, Copy, Debug)]
+enum Most {
+    /// Retries.
+    Retries(MostRetries),
+    /// Attempts.
+    Attempts(u32),
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend(
-    "allOf" = [{ "oneOf": [{ "required": ["retries"] }, { "required": ["share"] }] }],
-    "dependentRequired" = { "min": ["share"] }
+    "allOf" = [{ "oneOf": [{ "required": ["retries"] }, { "required": ["share"] }, { "required": ["attempts"] }] }],
+    "dependentRequired" = { "min": ["share"], "on_limit": ["attempts"], "max_wait": ["attempts"] }
 ))]
 struct ConcurrencyKeys {
     /// Most retries in flight at once.
@@ -35,12 +46,31 @@ struct ConcurrencyKeys {
     /// From when on a retry counts. Default: `"attempt"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     hold: Option<HoldName>,
+    /// Most attempts in flight at once, first ones and retries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<AtLeastOne>,
+    /// What happens to an attempt without a place; with `attempts`. Default: `"wait"`, in line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_limit: Option<OnLimitName>,
+    /// Longest time in line; then the attempt is refused. Default: `"none"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_wait: Option<OrNone<PositiveDuration>>,
     /// One for each client (default) or one for the fleet.
     #[serde(default)]
     scope: ScopeName,
     /// What a refusal does to the call. Default: `"fail"`.
     #[serde(default)]
     on_refusal: RefusalName,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum OnLimitName {
+    /// It waits in line for one.
+    #[default]
+    Wait,
+    /// It is refused.
+    Refuse,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -61,16 +91,40 @@ const MIN: u64 = 3;
 impl TryFrom<ConcurrencyKeys> for ConcurrencyTable {
     type Error = String;
     fn try_from(mut keys: ConcurrencyKeys) -> Result<ConcurrencyTable, String> {
-        let most = match (keys.retries, keys.share) {
-            (Some(_), None) if keys.min.is_some() => return Err("`min` goes with `share`".into()),
-            (Some(retries), None) => MostRetries::Number(retries.get()),
-            (None, Some(share)) => {
+        if keys.min.is_some() && keys.share.is_none() {
+            return Err("`min` goes with `share`".into());
+        }
+        if keys.attempts.is_none() && (keys.on_limit.is_some() || keys.max_wait.is_some()) {
+            let key = if keys.on_limit.is_some() { "on_limit" } else { "max_wait" };
+            return Err(format!("`{key}` goes with `attempts`: retries do not wait for a place"));
+        }
+        let most = match (keys.retries, keys.share, keys.attempts) {
+            (Some(retries), None, None) => Most::Retries(MostRetries::Number(retries.get())),
+            (None, Some(share), None) => {
                 let min = *keys.min.get_or_insert(Count(MIN));
-                MostRetries::Share { share: share.0.0, min: min.0 as u32 }
+                Most::Retries(MostRetries::Share { share: share.0.0, min: min.0 as u32 })
             }
-            (Some(_), Some(_)) => return Err("takes a number of `retries` or a `share`, not both".into()),
-            (None, None) => return Err("needs `retries = 3` or `share = \"20%\"`: how many at once".into()),
+            (None, None, Some(_)) if keys.hold.is_some() => {
+                return Err("`hold` goes with `retries` or `share`: an attempt holds its place from its sending".into());
+            }
+            (None, None, Some(attempts)) => Most::Attempts(attempts.get()),
+            (None, None, None) => {
+                return Err("needs `retries = 3`, `share = \"20%\"` or `attempts = 10`: how many at once".into());
+            }
+            _ => return Err("takes one of `retries`, `share` and `attempts`".into()),
         };
+        if let Most::Attempts(_) = most {
+            let on_limit = *keys.on_limit.get_or_insert_default();
+            let max_wait = keys.max_wait.and_then(|most| most.0);
+            if max_wait.is_some() && on_limit == OnLimitName::Refuse {
+                return Err("`max_wait` needs `on_limit = \"wait\"`: what is refused does not wait".into());
+            }
+            if keys.on_refusal == RefusalName::Retry && on_limit == OnLimitName::Wait && max_wait.is_none() {
+                return Err(
+                    "`on_refusal` needs `on_limit = \"refuse\"` or a `max_wait`: nothing is refused without".into()
+                );
+            }
+        }
         Ok(ConcurrencyTable { keys, most })
     }
 }
@@ -82,13 +136,28 @@ impl From<ConcurrencyTable> for ConcurrencyKeys {
 }
 
 impl ConcurrencyTable {
+    /// True if it is about retries only.
+    pub fn is_about_retries(&self) -> bool {
+        matches!(self.most, Most::Retries(_))
+    }
+
     /// As the engine knows it.
     pub fn build(&self) -> GateConfig {
         let hold = match self.keys.hold.unwrap_or_default() {
             HoldName::Attempt => Hold::Attempt,
             HoldName::Retry => Hold::Retry,
         };
-        let rule = GateRule::Concurrency(ConcurrencyConfig { most: self.most, hold });
+        let rule = match self.most {
+            Most::Retries(most) => GateRule::Concurrency(ConcurrencyConfig { most, hold }),
+            Most::Attempts(attempts) => GateRule::Pool(PoolConfig {
+                attempts,
+                on_limit: match self.keys.on_limit.unwrap_or_default() {
+                    OnLimitName::Wait => OnLimit::Wait,
+                    OnLimitName::Refuse => OnLimit::Refuse,
+                },
+                max_wait: self.keys.max_wait.and_then(|most| most.0).map(PositiveDuration::span),
+            }),
+        };
         gate(rule, self.keys.scope, self.keys.on_refusal)
     }
 }
