@@ -128,7 +128,7 @@ impl Estimate {
     /// mean.
     pub fn of(values: &[Option<f64>], confidence: f64) -> Estimate {
         let present: Vec<f64> = values.iter().flatten().copied().collect();
-        if present.is_empty() || present.iter().any(|value| value.is_infinite()) {
+        if present.is_empty() || present.iter().any(|value| !value.is_finite()) {
             return Estimate::default();
         }
         let summary = summarise(&present);
@@ -207,6 +207,14 @@ mod tests {
         assert_eq!(Estimate::of(&[None, None], 0.95), Estimate::default());
         assert_eq!(Estimate::of(&[None, Some(2.0)], 0.95), Estimate { mean: Some(2.0), ci_low: None, ci_high: None });
         assert!(Estimate::of(&[Some(-2.0), Some(-2.1), Some(-1.9)], 0.95).excludes_zero());
+    }
+
+    #[test]
+    fn what_never_came_about_has_no_mean() {
+        let some = [Some(1.0), Some(f64::INFINITY), Some(3.0)];
+        assert_eq!(Estimate::of(&some, 0.95), Estimate::default());
+        // Nor does the difference between never and never, which is no number.
+        assert_eq!(Estimate::of_difference(&some, &some, 0.95), Estimate::default());
     }
 
     #[test]
