@@ -43,7 +43,7 @@ impl<'a> FaultClock<'a> {
         let next = match &mut state.spells {
             None => {
                 state.active = true;
-                fault.until
+                fault.series.as_ref().map_or(SimTime::NEVER, |series| series.next_after(now)).min(fault.until)
             }
             Some(spells) => {
                 if now > fault.from {
@@ -59,11 +59,11 @@ impl<'a> FaultClock<'a> {
         fault.server
     }
 
-    /// What is in force at a server.
-    pub fn in_force(&self, server: usize) -> InForce {
+    /// What is in force at a server from `now` on.
+    pub fn in_force(&self, now: SimTime, server: usize) -> InForce {
         let all = self.scenario.faults.iter().zip(&self.states).enumerate();
         let active = all.filter(|(_, (fault, state))| state.active && fault.server == server);
         let faults: Vec<(usize, &Fault)> = active.map(|(number, (fault, _))| (number, fault)).collect();
-        InForce::new(&self.scenario.servers[server], faults.iter().copied())
+        InForce::new(&self.scenario.servers[server], faults.iter().copied(), now)
     }
 }

@@ -9,6 +9,7 @@ mod limits;
 mod measures;
 mod measuring;
 mod patience;
+mod recorded;
 mod world;
 
 use std::sync::atomic::AtomicBool;

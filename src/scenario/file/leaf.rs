@@ -12,16 +12,20 @@ use crate::retry::{OutcomeClass, OutcomeSet};
 use crate::units::{Span, check_probability, parse_probability, parse_rate};
 
 /// A scalar as it stands in the file, before anybody knows what it means.
-enum Raw {
+pub enum Raw {
+    /// A string, or a date as it is written.
     Text(String),
+    /// A whole number.
     Integer(i128),
+    /// Any other number.
     Float(f64),
+    /// What is no scalar, in a word.
     Other(&'static str),
 }
 
 impl Raw {
     /// As a message shows it.
-    fn shown(&self) -> String {
+    pub fn shown(&self) -> String {
         match self {
             Raw::Text(text) => format!("\"{text}\""),
             Raw::Integer(number) => number.to_string(),
@@ -62,7 +66,13 @@ impl<'de> Deserialize<'de> for Raw {
                 Ok(Raw::Other("list"))
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                // The toml crate hands a date over as a table with this key.
+                while let Some(key) = map.next_key::<String>()? {
+                    if key == "$__toml_private_datetime" {
+                        return map.next_value().map(Raw::Text);
+                    }
+                    map.next_value::<IgnoredAny>()?;
+                }
                 Ok(Raw::Other("table"))
             }
         }
@@ -457,6 +467,11 @@ impl Outcomes {
     /// No outcome.
     pub fn none() -> Outcomes {
         Outcomes(Vec::new())
+    }
+
+    /// Every status from 500 on.
+    pub fn server_errors() -> Outcomes {
+        Outcomes(vec![Outcome(OutcomeClass::ServerErrors)])
     }
 
     /// Every failure.

@@ -40,6 +40,10 @@ pub struct Top {
     /// Window of peaks, and bin of the timeline. Default: one second.
     #[serde(default = "second")]
     pub peak_window: PositiveDuration,
+    /// Codes of warnings that are meant, and not said. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("examples" = [["overload"]]))]
+    pub allow: Vec<String>,
 }
 
 fn seed() -> Count<0, { i64::MAX as u64 }> {
