@@ -79,7 +79,7 @@ const BEYOND: [&str; 17] = [
 ];
 /// Files whose only mistake is one between values of one table, in the number that a text says, in a file of values, or in the changed world of
 /// a row.
-const RELATIONS: [&str; 24] = [
+const RELATIONS: [&str; 30] = [
     "uniform-order",
     "lognormal-order",
     "jitter-range",
@@ -87,6 +87,12 @@ const RELATIONS: [&str; 24] = [
     "duration-too-long",
     "recorded-values",
     "trace-values",
+    "trace-semicolons",
+    "trace-quote",
+    "trace-mixed",
+    "trace-column",
+    "trace-origin",
+    "series-status",
     "with-key",
     "with-value",
     "breaker-never-opens",

@@ -193,7 +193,11 @@ fn more_than_a_limit_lets_pass() {
     // What is lost on the way does not reach the limit: 950 of it do at first, then 800.
     let lost =
         |share: &str| poisson("1000/s").replace("[server.api]", &format!("[server.api]\nlost_requests = {share}"));
-    check_says(&lost("0.05"), "overload", &["demand 950/s exceeds the limit 800/s, so 15.8% fails for ever"]);
+    check_says(
+        &lost("0.05"),
+        "overload",
+        &["demand 1,000/s, of which 950/s get there, exceeds the limit 800/s, so 15.8% fails for ever"],
+    );
     assert_eq!(of(&lost("0.2")), [""; 0]);
     let bursts = |every: &str| pods(&format!("burst = {{ operations = 10000, at = \"0s\", every = \"{every}\" }}"), "");
     check_says(&bursts("10s"), "overload", &["demand 1,000/s exceeds"]);
@@ -206,7 +210,7 @@ fn more_than_workers_can_do() {
     check_says(
         &SOUND.replace("20/s", "90/s"),
         "overload",
-        &["demand 90/s", "capacity 80/s", "the queue grows without end"],
+        &["demand 90/s, of which 81/s get there, exceeds the capacity 80/s, so the queue grows without end"],
     );
     check(&["server.api.queue = 0", "load.arrivals.poisson.rate = 88/s"], &[]);
     check(&["server.api.queue = 0", "load.arrivals.poisson.rate = 90/s"], &["overload"]);
@@ -215,11 +219,11 @@ fn more_than_workers_can_do() {
     check_says(
         &limited.replace("\"20/s\"", "\"120/s\""),
         "overload",
-        &["demand 81/s exceeds the capacity 80/s, so 1.23% fails"],
+        &["demand 120/s, of which 108/s get there, exceeds the capacity 80/s, so 25.9% fails"],
     );
     // Slower all the time is slower; slower for a while is the question.
     let slow = |keys: &str| format!("{SOUND}[fault.slow]\n{keys}\nslowdown = 5.0\n");
-    check_says(&slow(""), "overload", &["demand 18/s exceeds the capacity 16/s"]);
+    check_says(&slow(""), "overload", &["demand 20/s, of which 18/s get there, exceeds the capacity 16/s"]);
     check_says(&slow("until = \"60s\""), "overload", &["capacity 16/s"]);
     assert_eq!(of(&slow("until = \"50s\"")), [""; 0]);
     assert_eq!(of(&slow("from = \"1s\"")), [""; 0]);

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::Method;
 use crate::scenario::file::leaf::{Count, Duration, OrNone, PositiveDuration};
+use crate::scenario::file::schema::leaf as schema;
 use crate::units::Span;
 
 /// Largest number of replications: beyond, the results of single runs would not fit in any report.
@@ -42,7 +43,7 @@ pub struct Top {
     pub peak_window: PositiveDuration,
     /// Codes of warnings that are meant, and not said. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("examples" = [["overload"]]))]
+    #[schemars(schema_with = "schema::warnings")]
     pub allow: Vec<String>,
 }
 

@@ -25,7 +25,8 @@ struct Excess {
     /// When, if not all the time.
     window: Option<(Span, Span)>,
     bound: Bound,
-    /// Requests per second that reach the bound, and that it lets pass.
+    /// Requests per second: those of the demand, those of them that would reach the bound, and those that it lets pass.
+    demand: f64,
     asked: f64,
     most: f64,
     /// The share of them that it does not let pass.
@@ -81,17 +82,20 @@ fn whose(scenario: &Scenario, root: &DeTable<'_>, rows: &[usize]) -> (std::ops::
 
 fn in_words(excess: &Excess, world: &Scenario) -> String {
     let when = excess.window.map_or_else(String::new, |(from, to)| format!("from {from} to {to}, "));
-    let (asked, most, lost) = (rate(excess.asked), rate(excess.most), share(excess.lost));
+    let (most, lost) = (rate(excess.most), share(excess.lost));
+    let all_of_it = excess.asked > excess.demand * (1.0 - 1e-6);
+    let part = if all_of_it { String::new() } else { format!(", of which {} get there,", rate(excess.asked)) };
+    let demand = format!("demand {}{part}", rate(excess.demand));
     let how_long = if excess.window.is_some() { "then" } else { "for ever" };
     let server = called(world);
     match excess.bound {
-        Bound::Limit => format!("{when}demand {asked} exceeds the limit {most}, so {lost} fails {how_long}"),
+        Bound::Limit => format!("{when}{demand} exceeds the limit {most}, so {lost} fails {how_long}"),
         Bound::Workers if server.queue.is_some() || server.max_wait.is_some() => {
-            format!("{when}demand {asked} exceeds the capacity {most}, so {lost} fails {how_long}")
+            format!("{when}{demand} exceeds the capacity {most}, so {lost} fails {how_long}")
         }
         Bound::Workers => {
             let grows = if excess.window.is_some() { "grows then" } else { "grows without end" };
-            format!("{when}demand {asked} exceeds the capacity {most}, so the queue {grows}")
+            format!("{when}{demand} exceeds the capacity {most}, so the queue {grows}")
         }
     }
 }
@@ -111,13 +115,13 @@ fn excess(world: &Scenario) -> Option<Excess> {
     let above = |(demand, window): (f64, Option<(Span, Span)>)| {
         let at_limit = demand * reach;
         let passes = limit.map_or(at_limit, |limit| at_limit.min(limit));
-        let at_work = passes * (1.0 - answered);
-        if let Some(most) = capacity.filter(|most| at_work > *most) {
-            return Some(Excess { window, bound: Bound::Workers, asked: at_work, most, lost: 1.0 - most / at_work });
+        if let Some(most) = capacity.filter(|most| passes * (1.0 - answered) > *most) {
+            let asked = at_limit * (1.0 - answered);
+            return Some(Excess { window, bound: Bound::Workers, demand, asked, most, lost: 1.0 - most / asked });
         }
         let most = limit.filter(|most| at_limit > *most)?;
         let lost = 1.0 - evenly(world).map_or(most / at_limit, |burst| passing(most / at_limit, burst));
-        Some(Excess { window, bound: Bound::Limit, asked: at_limit, most, lost })
+        Some(Excess { window, bound: Bound::Limit, demand, asked: at_limit, most, lost })
     };
     demands(world).into_iter().filter_map(above).max_by(|a, b| a.lost.total_cmp(&b.lost))
 }
