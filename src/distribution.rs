@@ -182,6 +182,15 @@ impl Distribution {
         }
     }
 
+    /// The recorded values that it draws from, those of its parts included.
+    pub fn recorded(&self) -> Vec<&Arc<Empirical>> {
+        match self {
+            Distribution::Empirical(empirical) => vec![empirical],
+            Distribution::Mixture(parts) => parts.iter().flat_map(|(_, part)| part.recorded()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// True if every draw is zero.
     pub fn is_zero(&self) -> bool {
         *self == Distribution::ZERO

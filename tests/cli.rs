@@ -193,6 +193,52 @@ fn warnings_are_told_and_kept() {
     assert!(run(" --quiet").stderr.is_empty());
 }
 
+/// Warnings that are meant are not told, but listed in the summary and on the page.
+#[test]
+fn warnings_that_are_allowed_are_listed() {
+    let place = Place::new("allowed");
+    let allow = "--set allow=[\"few-replications\",\"never-saturates\",\"overload\"]";
+    let run = place.run(&format!("run shop.toml --set server.payments.workers=99 --replications 2 {allow}"), 0);
+    assert!(!String::from_utf8_lossy(&run.stderr).contains("warning"), "{}", String::from_utf8_lossy(&run.stderr));
+    let summary = fs::read(place.0.join("reports/shop/summary.json")).expect("the summary");
+    let summary: serde_json::Value = serde_json::from_slice(&summary).expect("JSON");
+    let page = fs::read_to_string(place.0.join("reports/shop/report.html")).expect("the page");
+    assert_eq!(summary["warnings"], serde_json::json!([]));
+    let allowed = summary["allowed"].as_array().expect("a list");
+    assert_eq!(allowed.len(), 2, "{allowed:?}");
+    for (warning, code) in allowed.iter().zip(["few-replications", "never-saturates"]) {
+        assert!(warning.as_str().is_some_and(|text| text.starts_with(&format!("{code}: "))), "{warning}");
+        assert!(page.contains(&format!("<b>Allowed.</b> {code}: ")), "the page says nothing of {code}");
+    }
+}
+
+/// A log with the times of a clock is replayed from its first line on; where nothing of it would be, nothing runs.
+#[test]
+fn a_log_is_replayed() {
+    let place = Place::new("log");
+    let lines: String = (0..40).map(|i| format!("{}.{:03},200\n", 1_767_225_600 + i / 10, i % 10 * 100)).collect();
+    fs::write(place.0.join("log.csv"), format!("timestamp,status\n{lines}")).expect("written");
+    let text = "duration = \"30s\"\nreplications = 5\nallow = [\"trace-retries\"]\n[load]\narrivals.trace = { file = \"log.csv\" }\n\
+                [server.api]\nservice_time.constant = \"10ms\"\n[policy.once]\n";
+    fs::write(place.0.join("log.toml"), text).expect("written");
+    let run = place.run("run log.toml --no-charts --format csv", 0);
+    let csv = String::from_utf8(run.stdout).expect("text");
+    let column = csv.lines().next().expect("a header").split(',').position(|name| name == "operations_mean");
+    let values: Vec<&str> = csv.lines().nth(1).expect("a row").split(',').collect();
+    assert_eq!(values[column.expect("a column")], "40");
+    // 20 of them before the beginning: the rest is replayed, and it is told.
+    let cut = place.run("run log.toml --no-charts --set load.arrivals.trace.origin=1767225602 --out cut", 0);
+    let said = String::from_utf8_lossy(&cut.stderr).into_owned();
+    assert!(said.contains("warning[trace-cut]: 20 of 40 recorded instants are left out"), "{said}");
+    let late = place.run("run log.toml --set load.arrivals.trace.origin=2025-12-31 --out late", 3);
+    let said = String::from_utf8_lossy(&late.stderr).into_owned();
+    assert!(
+        said.contains("all 40 instants lie at or after 30s, the first at 1d") && said.contains("duration = \"1d 1m\""),
+        "{said}"
+    );
+    assert!(!place.0.join("late").exists());
+}
+
 #[test]
 fn scenarios_to_start_from() {
     let place = Place::new("new");

@@ -80,7 +80,7 @@ const BEYOND: [&str; 18] = [
 ];
 /// Files whose only mistake is one between values of one table, in the number that a text says, in a file of values, or in the changed world of
 /// a row.
-const RELATIONS: [&str; 25] = [
+const RELATIONS: [&str; 31] = [
     // JSON does not tell 1.0 from 1.
     "seed-float",
     "uniform-order",
@@ -90,6 +90,12 @@ const RELATIONS: [&str; 25] = [
     "duration-too-long",
     "recorded-values",
     "trace-values",
+    "trace-semicolons",
+    "trace-quote",
+    "trace-mixed",
+    "trace-column",
+    "trace-origin",
+    "series-status",
     "with-key",
     "with-value",
     "breaker-never-opens",

@@ -12,7 +12,7 @@ use crate::metrics::statistics::{nearest_rank, nine_digits};
 use crate::report;
 use crate::report::number::Notation;
 use crate::scenario::Scenario;
-use crate::scenario::file::{self, Overrides, Source};
+use crate::scenario::file::{self, Overrides, Reading, Source};
 use crate::sim::{self, Limits, Stop};
 use crate::text::printable;
 
@@ -87,11 +87,12 @@ struct Measured<'a> {
 }
 
 pub fn main(args: &Args) -> Exit {
-    let subjects = match prepare(args) {
+    let limit = memory::limit(args.memory);
+    let reading = Reading { interrupted: interrupt::flag(), memory: limit };
+    let subjects = match prepare(args, reading) {
         Ok(subjects) => subjects,
         Err(exit) => return exit,
     };
-    let limit = memory::limit(args.memory);
     for Subject { name, scenario } in &subjects {
         let all: Vec<usize> = (0..scenario.policies.len()).collect();
         if memory::refuses(name, experiment::memory_needed(scenario, &all, 1), limit) {
@@ -123,7 +124,7 @@ pub fn main(args: &Args) -> Exit {
 }
 
 /// Reads and checks everything before anything runs. Warnings are about comparisons, and nothing is compared here.
-fn prepare(args: &Args) -> Result<Vec<Subject>, Exit> {
+fn prepare(args: &Args, reading: Reading) -> Result<Vec<Subject>, Exit> {
     // One run is measured again and again, whatever the file says.
     let once = Overrides { replications: Some(1), ..Overrides::default() };
     let built_in = |(name, text): &(&str, &str)| {
@@ -139,7 +140,7 @@ fn prepare(args: &Args) -> Result<Vec<Subject>, Exit> {
     for file in &args.files {
         let known = BUILT_IN.iter().find(|(name, _)| file.as_os_str() == *name && !file.exists());
         match known.map_or_else(
-            || check::load(file, &once, true).map(|loaded| subject(file, loaded.scenario)),
+            || check::load(file, &once, true, reading).map(|loaded| subject(file, loaded.scenario)),
             |it| Ok(built_in(it)),
         ) {
             Ok(subject) => subjects.push(subject),

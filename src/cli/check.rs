@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Exit, print, say, terminal};
-use crate::scenario::file::{self, Diagnostic, LoadError, Loaded, Overrides, Source, render_all};
+use super::{Exit, memory, print, say, terminal};
+use crate::scenario::file::{self, Diagnostic, LoadError, Loaded, Overrides, Reading, Source, render_all};
 use crate::text::printable;
 
 /// Arguments of `check`.
@@ -21,12 +21,14 @@ pub fn main(args: &Args) -> Exit {
     let mut exit = Exit::Done;
     let mut text = String::new();
     for path in &args.files {
-        match load(path, &Overrides::default(), false) {
-            Ok(loaded) if args.strict && !loaded.warnings.is_empty() => {
+        match load(path, &Overrides::default(), false, reading()) {
+            Ok(loaded) if args.strict && !(loaded.warnings.is_empty() && loaded.unused.is_empty()) => {
+                show(&loaded.unused, &loaded.source);
                 say::error(format_args!("{}: warnings are errors with --strict", path.display()));
                 exit = exit.min(Exit::Invalid);
             }
             Ok(loaded) => {
+                show(&loaded.unused, &loaded.source);
                 let scenario = &loaded.scenario;
                 let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
                 let policies = count(scenario.policies.len(), "policy").replace("policys", "policies");
@@ -40,8 +42,8 @@ pub fn main(args: &Args) -> Exit {
 }
 
 /// Reads a scenario; warnings and errors go to stderr.
-pub fn load(path: &Path, overrides: &Overrides, quiet: bool) -> Result<Loaded, Exit> {
-    match file::load(path, overrides) {
+pub fn load(path: &Path, overrides: &Overrides, quiet: bool, reading: Reading) -> Result<Loaded, Exit> {
+    match file::load_within(path, overrides, reading) {
         Ok(loaded) => {
             if !quiet {
                 show(&loaded.warnings, &loaded.source);
@@ -53,10 +55,16 @@ pub fn load(path: &Path, overrides: &Overrides, quiet: bool) -> Result<Loaded, E
             Err(match error {
                 LoadError::Io { .. } => Exit::Io,
                 LoadError::Path(_) => Exit::Usage,
+                LoadError::Interrupted => Exit::Interrupted,
                 LoadError::Invalid { .. } => Exit::Invalid,
             })
         }
     }
+}
+
+/// How much of recorded files is kept by a command that runs nothing.
+pub fn reading() -> Reading<'static> {
+    Reading { memory: memory::limit(None), ..Reading::default() }
 }
 
 /// Shows warnings on stderr.

@@ -12,7 +12,7 @@ use super::terminal;
 use super::{Exit, check, print, say, shell};
 use crate::experiment::{self, Comparison, Options};
 use crate::report::{self, ReportInput, TableStyle};
-use crate::scenario::file::{Diagnostic, Loaded, Overrides};
+use crate::scenario::file::{Diagnostic, Loaded, Overrides, Reading};
 use crate::scenario::nearest::nearest;
 use crate::sim::Stop;
 use crate::text::{cut, there_are};
@@ -88,11 +88,12 @@ struct Job {
 }
 
 pub fn main(args: &Args) -> Exit {
-    let jobs = match prepare(args) {
+    let limit = memory::limit(args.memory);
+    let reading = Reading { interrupted: interrupt::flag(), memory: limit };
+    let jobs = match prepare(args, reading) {
         Ok(jobs) => jobs,
         Err(exit) => return exit,
     };
-    let limit = memory::limit(args.memory);
     for job in &jobs {
         let need = experiment::memory_needed(&job.loaded.scenario, &job.policies, usize::from(args.threads));
         if memory::refuses(&job.stem, need, limit) {
@@ -134,13 +135,14 @@ pub fn main(args: &Args) -> Exit {
 }
 
 /// Reads and checks everything before anything runs.
-fn prepare(args: &Args) -> Result<Vec<Job>, Exit> {
+fn prepare(args: &Args, reading: Reading) -> Result<Vec<Job>, Exit> {
     let overrides = overrides(args)?;
     let mut jobs = Vec::new();
     let mut exit = Exit::Done;
     for file in &args.files {
-        match check::load(file, &overrides, args.quiet) {
+        match check::load(file, &overrides, args.quiet, reading) {
             Ok(loaded) => jobs.push(job(args, file, loaded)?),
+            Err(Exit::Interrupted) => return Err(Exit::Interrupted),
             Err(error) => exit = exit.min(error),
         }
     }
@@ -234,9 +236,14 @@ fn chosen(args: &Args, loaded: &Loaded) -> Result<Vec<usize>, Exit> {
 
 /// Prints the comparison and writes the report. Adds to `missed` what to say of expectations that were not met.
 fn deliver(args: &Args, job: &Job, mut comparison: Comparison, seconds: f64, missed: &mut Vec<String>) -> Exit {
-    let remarks = experiment::warnings(&job.loaded.scenario, &comparison);
-    comparison.warnings = job.loaded.warnings.iter().map(Diagnostic::in_words).collect();
+    let loaded = &job.loaded;
+    let remarks = experiment::warnings(&loaded.scenario, &comparison);
+    let (allowed, remarks): (Vec<_>, Vec<_>) =
+        remarks.into_iter().partition(|remark| loaded.scenario.allow.iter().any(|code| code == remark.code));
+    comparison.warnings = loaded.warnings.iter().map(Diagnostic::in_words).collect();
     comparison.warnings.extend(remarks.iter().map(ToString::to_string));
+    comparison.allowed = loaded.allowed.iter().map(Diagnostic::in_words).collect();
+    comparison.allowed.extend(allowed.iter().map(ToString::to_string));
     if !args.quiet {
         let remarks = remarks.iter().map(|r| Diagnostic::remark(r.code, &r.title).note(r.why).help(r.help));
         check::show(&remarks.collect::<Vec<_>>(), &job.loaded.source);

@@ -14,7 +14,7 @@ pub struct Args {
 }
 
 pub fn main(args: &Args) -> Exit {
-    match check::load(&args.file, &Overrides::default(), true) {
+    match check::load(&args.file, &Overrides::default(), true, check::reading()) {
         Ok(loaded) => print(&loaded.resolved),
         Err(exit) => exit,
     }

@@ -118,7 +118,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::scenario::{ServerConfig, Trace};
+    use crate::scenario::{Cut, ServerConfig, Trace};
 
     fn scenario(arrivals: Arrivals, seconds: u64, clients: u32) -> Scenario {
         Scenario { clients, ..Scenario::new(Span::secs(seconds), arrivals, ServerConfig::named("s")) }
@@ -145,7 +145,8 @@ mod tests {
     #[test]
     fn recorded_instants() {
         let at = [0, 250, 250, 1_999, 2_000, 2_500].map(|ms| SimTime::ZERO + Span::millis(ms)).to_vec();
-        let trace = Arrivals::Trace(Arc::new(Trace { file: "t.csv".to_owned(), at }));
+        let trace =
+            Arrivals::Trace(Arc::new(Trace { file: "t.csv".to_owned(), at, cut: Cut::default(), keyed: false }));
         let all = starts(&scenario(trace, 2, 7));
         let ms: Vec<u64> = all.iter().map(|start| start.at.0 / 1_000_000).collect();
         assert_eq!(ms, [0, 250, 250, 1_999]);

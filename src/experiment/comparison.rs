@@ -109,6 +109,8 @@ pub struct Comparison {
     pub expectations: Vec<Judgement>,
     /// Things the reader should know, in words.
     pub warnings: Vec<String>,
+    /// Warnings that the scenario allows, in words.
+    pub allowed: Vec<String>,
     /// Model events over all runs (attempts sent and completions), for the manifest.
     pub events: u64,
     /// Attempts over all runs, for the manifest.

@@ -70,7 +70,8 @@ pub fn memory_needed(scenario: &Scenario, policies: &[usize], threads: usize) ->
     let runs = policies.len() as u64 * u64::from(scenario.replications);
     let at_once = (workers(threads) as u64).min(runs).max(1);
     let results = runs.saturating_mul(RunResult::bytes(scenario));
-    Need { bytes: largest.saturating_mul(at_once).saturating_add(results), at_once }
+    let common = results.saturating_add(scenario.recorded_bytes());
+    Need { bytes: largest.saturating_mul(at_once).saturating_add(common), at_once }
 }
 
 fn workers(threads: usize) -> usize {
@@ -89,7 +90,8 @@ pub fn run(scenario: &Scenario, policies: &[usize], options: &Options) -> Result
     let jobs: Vec<(usize, u32)> = policies.iter().flat_map(|p| (0..replications).map(move |r| (*p, r))).collect();
     let threads = workers(options.threads).min(jobs.len()).max(1);
     let limits = Limits {
-        memory: usize::try_from(options.memory / threads as u64).unwrap_or(usize::MAX),
+        memory: usize::try_from(options.memory.saturating_sub(scenario.recorded_bytes()) / threads as u64)
+            .unwrap_or(usize::MAX),
         interrupted: options.interrupted,
     };
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -184,6 +186,7 @@ fn compare(scenario: &Scenario, policies: &[usize], runs: Vec<RunResult>) -> Com
         expectations: judge(scenario, &results),
         policies: results,
         warnings: Vec::new(),
+        allowed: Vec::new(),
         events: runs.iter().map(|run| run.events).sum(),
         attempts: runs.iter().map(|run| run.attempts).sum(),
     }

@@ -1,6 +1,6 @@
 //! What results themselves say against trusting them.
 //!
-//! What a scenario tells beforehand stands in `scenario/file/warnings.rs`.
+//! What a scenario tells beforehand stands in `scenario/file/warnings/`.
 
 use std::fmt;
 

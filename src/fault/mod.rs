@@ -5,6 +5,7 @@ pub mod flapping;
 use crate::distribution::Distribution;
 use crate::rng::of_name;
 use crate::scenario::{Fates, Fault, ServerConfig, workers_left};
+use crate::units::SimTime;
 
 /// What becomes of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,10 +63,12 @@ pub struct InForce {
 }
 
 impl InForce {
-    /// Puts `server` and the active `faults` together, in the order in which they come. Faults add to the server's shares; where both exceed 1, the server's own are
-    /// scaled down to what the faults leave.
-    pub fn new<'a>(server: &ServerConfig, faults: impl Iterator<Item = &'a Fault> + Clone) -> InForce {
+    /// Puts `server` and the `faults` that are active at `now` together, in the order in which they come. Faults add to the server's shares; where both exceed 1, the
+    /// server's own are scaled down to what the faults leave.
+    pub fn new<'a>(server: &ServerConfig, faults: impl Iterator<Item = &'a Fault> + Clone, now: SimTime) -> InForce {
+        let replayed = |fault: &'a Fault| fault.errors_at(now).iter();
         let from_faults: f64 = faults.clone().map(|fault| fault.fates.total()).sum();
+        let from_faults: f64 = faults.clone().flat_map(replayed).fold(from_faults, |sum, (_, share)| sum + share);
         let room = (1.0 - from_faults).max(0.0);
         let own = server.fates.total();
         let scale = if own > room { room / own } else { 1.0 };
@@ -81,6 +84,7 @@ impl InForce {
         parts.add(&server.fates, scale, permanent_scale);
         for fault in faults {
             parts.add(&fault.fates, 1.0, 1.0);
+            replayed(fault).for_each(|(status, share)| parts.push(*share, Fate::Error(*status)));
             if !fault.added_latency.is_zero() {
                 in_force.added_latency.push((of_name(&fault.name), fault.added_latency.clone()));
             }
@@ -162,7 +166,6 @@ impl Intervals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::SimTime;
 
     fn server(fates: Fates) -> ServerConfig {
         ServerConfig { fates, ..ServerConfig::named("s") }
@@ -175,7 +178,7 @@ mod tests {
     /// Share of the unit interval that each fate takes.
     fn check(server_fates: Fates, fault_fates: &[Fates], expected: &[(Fate, f64)]) {
         let faults: Vec<Fault> = fault_fates.iter().cloned().map(fault).collect();
-        let in_force = InForce::new(&server(server_fates), faults.iter());
+        let in_force = InForce::new(&server(server_fates), faults.iter(), SimTime::ZERO);
         let n = 10_000;
         for (fate, share) in expected {
             let count = (0..n).filter(|i| in_force.fate(f64::from(*i) / f64::from(n)) == *fate).count();

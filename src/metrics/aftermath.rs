@@ -94,11 +94,6 @@ impl Aftermath {
         })
     }
 
-    /// How many values there are of each of the two.
-    pub fn len(&self) -> usize {
-        self.each.len()
-    }
-
     /// The longest or highest of a family; `None` where none has a value.
     pub fn most(&self, metric: Metric) -> Option<f64> {
         self.values().filter(|(measure, _)| measure.metric == metric).filter_map(|(_, value)| value).reduce(f64::max)

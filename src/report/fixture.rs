@@ -149,6 +149,7 @@ pub(super) fn comparison(rows: Vec<Row>) -> Comparison {
         policies: rows.into_iter().enumerate().map(policy).collect(),
         expectations: Vec::new(),
         warnings: vec!["a warning".to_owned()],
+        allowed: Vec::new(),
         events: 0,
         attempts: 0,
     }

@@ -31,6 +31,7 @@ pub fn json(input: &ReportInput) -> String {
         "policies": comparison.policies.iter().map(policy).collect::<Vec<Value>>(),
         "expectations": comparison.expectations.iter().map(|one| expectation(one, comparison)).collect::<Vec<Value>>(),
         "warnings": comparison.warnings,
+        "allowed": comparison.allowed,
     });
     let mut text = String::new();
     write(&summary, 0, &mut text);
@@ -186,10 +187,12 @@ mod tests {
         check("/baseline", json!("base"));
         check("/expectations", json!([]));
         check("/warnings", json!(["a warning"]));
+        check("/allowed", json!([]));
         check("/policies/1/name", json!("odd \"name\"\u{1b}"));
         check("/policies/1/digest", json!("00000000000000ab"));
         let names: Vec<String> = summary(&[]).as_object().expect("an object").keys().cloned().collect();
-        let order = "schema_version simlab_version scenario seed replications baseline policies expectations warnings";
+        let order =
+            "schema_version simlab_version scenario seed replications baseline policies expectations warnings allowed";
         assert_eq!(names.join(" "), order);
     }
 

@@ -307,6 +307,15 @@ impl Backoff {
         (self.trimmed(min) * 1e-9, max * 1e-9)
     }
 
+    /// The longest delay before retry `k`, in seconds; where there is none, one that is exceeded once in a thousand times.
+    pub fn longest(&self, k: u32) -> f64 {
+        /// ln 1000, for an exponential distribution of mean 1.
+        const ONCE_IN_A_THOUSAND: f64 = 6.907_755;
+        let (_, longest) = self.bounds(k);
+        let rare = || self.exact_mean(k).map(|mean| mean * ONCE_IN_A_THOUSAND);
+        if longest.is_finite() { longest } else { rare().unwrap_or(longest) }
+    }
+
     /// The mean delay before retry `k`, in seconds, where a formula gives it.
     fn exact_mean(&self, k: u32) -> Option<f64> {
         if self.curve.walks() || self.trims {

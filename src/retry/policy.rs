@@ -236,6 +236,28 @@ impl RetryPolicy {
         }
     }
 
+    /// The longest time from the sending of a call's first attempt to that of its last: every attempt but the last ends with its time-out, and every wait is
+    /// the longest of its backoff, or `hint`. An attempt without a time-out counts as none, for nobody knows how long it lasts. Limits on the time of a call
+    /// bound it; [`Span::MAX`]: nothing does.
+    pub fn longest_call(&self, hint: Span) -> Span {
+        /// Delays do not grow any more, or have grown beyond all limits.
+        const GROWN: u32 = 10_000;
+        let first_limit = self.deadline.into_iter().chain(self.retry_for.map(|retry_for| retry_for.limit)).min();
+        let retries = self.attempts.map_or(u32::MAX, |attempts| attempts - 1);
+        let backoffs = || self.backoff_for.iter().map(|(_, backoff)| backoff).chain([&self.backoff]);
+        let (mut total, mut last) = (Span::ZERO, Span::ZERO);
+        for k in 1..=retries.min(GROWN) {
+            let history = History { attempts: k - 1, ..History::default() };
+            let timeout = Some(self.attempt(&history).timeout).filter(|timeout| *timeout < Span::MAX);
+            let wait = backoffs().map(|backoff| Span::from_seconds(backoff.longest(k))).max().unwrap_or(Span::ZERO);
+            last = timeout.unwrap_or(Span::ZERO) + wait.max(hint);
+            total += last;
+        }
+        let rest = u64::from(retries.saturating_sub(GROWN));
+        let total = if self.attempts.is_none() { Span::MAX } else { total + Span(last.0.saturating_mul(rest)) };
+        first_limit.map_or(total, |limit| limit.min(total))
+    }
+
     /// There is more to it than a status and a number of attempts. What is free goes first; then the server's word whether to try again, if it counts;
     /// then what is retried, and what is retried because the server said when; then all limits.
     #[inline(never)]
@@ -403,6 +425,29 @@ mod tests {
         let failure = Failure { retry_after: hint.map(Span::secs), ..Failure::new(outcome) };
         let mut rng = KeyedRng::new(1, Purpose::Jitter, 0, 0);
         assert_eq!(policy.on_failure(&failure, &mut history, &mut rng), expected, "{outcome} after {attempts}");
+    }
+
+    #[test]
+    fn the_longest_call() {
+        let base = RetryPolicy {
+            attempts: Some(4),
+            timeout: Some(Span::secs(1)),
+            backoff: Backoff::exponential(Span::secs(1), 2.0, None),
+            ..RetryPolicy::default()
+        };
+        // Three time-outs, and 1 + 2 + 4 s.
+        assert_eq!(base.longest_call(Span::ZERO), Span::secs(10));
+        assert_eq!(base.longest_call(Span::secs(3)), Span::secs(13));
+        assert_eq!(RetryPolicy { timeout: None, ..base.clone() }.longest_call(Span::ZERO), Span::secs(7));
+        assert_eq!(RetryPolicy { timeout_factor: 2.0, ..base.clone() }.longest_call(Span::ZERO), Span::secs(14));
+        assert_eq!(
+            RetryPolicy { deadline: Some(Span::secs(8)), ..base.clone() }.longest_call(Span::ZERO),
+            Span::secs(8)
+        );
+        assert_eq!(RetryPolicy { attempts: None, ..base.clone() }.longest_call(Span::ZERO), Span::MAX);
+        assert_eq!(RetryPolicy { attempts: Some(1), ..base.clone() }.longest_call(Span::ZERO), Span::ZERO);
+        let fixed = RetryPolicy { attempts: Some(1_000_001), backoff: Backoff::fixed(Span::secs(2)), ..base };
+        assert_eq!(fixed.longest_call(Span::ZERO), Span::secs(3_000_000));
     }
 
     #[test]

@@ -7,8 +7,10 @@ pub mod expectation;
 pub mod file;
 pub mod metric;
 pub mod nearest;
+pub mod warning;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::distribution::Distribution;
@@ -59,6 +61,8 @@ pub struct Scenario {
     pub policies: Vec<PolicyConfig>,
     /// What the results should be.
     pub expectations: Vec<Expectation>,
+    /// Codes of warnings that are meant.
+    pub allow: Vec<String>,
 }
 
 /// The demand.
@@ -101,6 +105,32 @@ pub struct Trace {
     pub file: String,
     /// Ascending, from the beginning of the run. Those at or after the end of the demand are left out.
     pub at: Vec<SimTime>,
+    /// What the file has beyond these.
+    pub cut: Cut,
+    /// True if lines that name the same operation were taken for one.
+    pub keyed: bool,
+}
+
+/// Instants of a recorded file that are no operations of the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cut {
+    /// So many lie before the beginning of the run.
+    pub before: u64,
+    /// So many at the end of the demand or later.
+    pub after: u64,
+    /// The earliest instant of the file, in nanoseconds from the beginning of the run.
+    pub first: i64,
+    /// The latest one.
+    pub last: i64,
+}
+
+/// Shares of errors as they were recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// Where they come from.
+    pub file: String,
+    /// Instants in ascending order, and from each of them on the shares by status.
+    pub steps: Vec<(SimTime, Vec<(u16, f64)>)>,
 }
 
 /// A point of a rate profile.
@@ -309,6 +339,8 @@ pub struct Fault {
     pub crash: bool,
     /// Active only in random spells.
     pub flapping: Option<Flapping>,
+    /// Errors that change from instant to instant, beside those of `fates`.
+    pub series: Option<Arc<Series>>,
 }
 
 /// Exponential sojourns, on and off; the first state from their stationary shares.
@@ -350,7 +382,26 @@ pub struct World {
     pub faults: Vec<Fault>,
 }
 
+impl Series {
+    /// The shares by status at `t`.
+    pub fn at(&self, t: SimTime) -> &[(u16, f64)] {
+        let next = self.steps.partition_point(|(from, _)| *from <= t);
+        next.checked_sub(1).map_or(&[], |step| &self.steps[step].1)
+    }
+
+    /// The first instant after `t` at which they change; [`SimTime::NEVER`] if none.
+    pub fn next_after(&self, t: SimTime) -> SimTime {
+        let next = self.steps.partition_point(|(from, _)| *from <= t);
+        self.steps.get(next).map_or(SimTime::NEVER, |(from, _)| *from)
+    }
+}
+
 impl Fault {
+    /// Errors that it adds at `t` beside its `fates`, by status, where it replays a series.
+    pub fn errors_at(&self, t: SimTime) -> &[(u16, f64)] {
+        self.series.as_ref().map_or(&[], |series| series.at(t))
+    }
+
     /// True if the window of the fault contains `t` (a flapping fault counts as on).
     pub fn covers(&self, t: SimTime) -> bool {
         self.from <= t && t < self.until
@@ -368,6 +419,29 @@ impl Scenario {
         let Some(world) = &self.policies[policy].world else { return Cow::Borrowed(self) };
         let World { clients, arrivals, recover_from, servers, faults } = World::clone(world);
         Cow::Owned(Scenario { clients, arrivals, recover_from, servers, faults, ..self.clone() })
+    }
+
+    /// Bytes of all that is recorded, which runs share: instants of traces, and values that distributions draw from.
+    pub fn recorded_bytes(&self) -> u64 {
+        let own = std::iter::once((&self.arrivals, &self.servers, &self.faults));
+        let worlds = self.policies.iter().filter_map(|policy| policy.world.as_deref());
+        let worlds = own.chain(worlds.map(|world| (&world.arrivals, &world.servers, &world.faults)));
+        // Each list once, by where it stands.
+        let mut seen = BTreeMap::new();
+        for (arrivals, servers, faults) in worlds {
+            let mut drawn: Vec<&Distribution> = faults.iter().map(|fault| &fault.added_latency).collect();
+            drawn.extend(servers.iter().flat_map(|server| [&server.service_time, &server.network]));
+            drawn.extend(servers.iter().filter_map(|server| server.max_wait.as_ref()));
+            match arrivals {
+                Arrivals::Trace(trace) => _ = seen.insert(trace.at.as_ptr().addr(), size_of_val(&*trace.at)),
+                Arrivals::Closed { think } => drawn.push(think),
+                _ => {}
+            }
+            for values in drawn.into_iter().flat_map(Distribution::recorded).map(|recorded| &*recorded.values) {
+                seen.insert(values.as_ptr().addr(), size_of_val(values));
+            }
+        }
+        seen.values().map(|bytes| *bytes as u64).sum()
     }
 
     /// The end of the last fault that ends within the run.
@@ -566,6 +640,7 @@ impl Fault {
             freeze: false,
             crash: false,
             flapping: None,
+            series: None,
         }
     }
 }
@@ -592,6 +667,7 @@ impl Scenario {
             faults: Vec::new(),
             policies: Vec::new(),
             expectations: Vec::new(),
+            allow: Vec::new(),
         }
     }
 

@@ -126,7 +126,7 @@ pub struct Integrals {
 impl<'a> Server<'a> {
     /// An empty server that measures its levels in `window`.
     pub fn new(config: &'a ServerConfig, clients: u32, seed: u64, window: Window) -> Server<'a> {
-        let in_force = InForce::new(config, std::iter::empty());
+        let in_force = InForce::new(config, std::iter::empty(), SimTime::ZERO);
         Server {
             config,
             streams: Streams::new(seed),

@@ -19,7 +19,7 @@ fn config() -> ServerConfig {
 
 fn in_force(config: &ServerConfig, freeze: bool, crash: bool) -> InForce {
     let fault = Fault { freeze, crash, ..Fault::named("f", 0, SimTime::ZERO, SimTime::NEVER) };
-    InForce::new(config, std::iter::once(&fault))
+    InForce::new(config, std::iter::once(&fault), SimTime::ZERO)
 }
 
 /// A server and its driver, who notes when what is due.

@@ -46,7 +46,7 @@ impl<'a> FaultClock<'a> {
         let next = match &mut state.spells {
             None => {
                 state.active = true;
-                fault.until
+                fault.series.as_ref().map_or(SimTime::NEVER, |series| series.next_after(now)).min(fault.until)
             }
             Some(spells) => {
                 if now > fault.from {
@@ -62,9 +62,9 @@ impl<'a> FaultClock<'a> {
         fault.server
     }
 
-    /// What is in force at a server.
-    pub fn in_force(&self, server: usize) -> InForce {
+    /// What is in force at a server from `now` on.
+    pub fn in_force(&self, now: SimTime, server: usize) -> InForce {
         let active = self.states.iter().filter(|state| state.active && state.fault.server == server);
-        InForce::new(&self.scenario.servers[server], active.map(|state| state.fault))
+        InForce::new(&self.scenario.servers[server], active.map(|state| state.fault), now)
     }
 }

@@ -264,7 +264,7 @@ impl<'a> Run<'a> {
 
     fn fault_edge(&mut self, fault: u32) {
         let server = self.faults.edge(self.now, fault, &mut self.queue);
-        let in_force = self.faults.in_force(server);
+        let in_force = self.faults.in_force(self.now, server);
         let called = self.scenario.operation.server;
         if server == called {
             self.tell(|server, now, floor| server.set_in_force(now, in_force, floor));

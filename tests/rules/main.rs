@@ -10,6 +10,7 @@ mod measures;
 mod measuring;
 mod patience;
 mod pool;
+mod recorded;
 mod world;
 
 use std::sync::atomic::AtomicBool;

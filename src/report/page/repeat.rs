@@ -5,15 +5,14 @@ use crate::report::escape::escape;
 use crate::report::name::harmless;
 
 impl Page<'_> {
-    /// The command, warnings, the resolved scenario, files and digests.
+    /// The command, warnings and those that are allowed, the resolved scenario, files and digests.
     pub(super) fn repeat(&self) -> String {
         let input = self.input;
-        let warnings: String = input
-            .comparison
-            .warnings
-            .iter()
-            .map(|warning| format!("<p class=\"lead\"><b>Warning.</b> {}</p>\n", escape(warning)))
-            .collect();
+        let said = |word: &str, warnings: &[String]| -> String {
+            let line = |warning: &String| format!("<p class=\"lead\"><b>{word}.</b> {}</p>\n", escape(warning));
+            warnings.iter().map(line).collect()
+        };
+        let warnings = said("Warning", &input.comparison.warnings) + &said("Allowed", &input.comparison.allowed);
         let description = harmless(&input.scenario.description);
         let description = if description.is_empty() {
             String::new()

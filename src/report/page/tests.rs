@@ -84,6 +84,7 @@ fn with_title(title: &str, look: impl FnOnce(&str)) {
         scenario.faults[0].name = title.to_owned();
         let mut comparison = input.comparison.clone();
         comparison.warnings = vec![title.to_owned()];
+        comparison.allowed = vec![title.to_owned()];
         comparison.policies[1].name = title.to_owned();
         let resolved = format!("title = '{title}'\n");
         let files = [(title.to_owned(), title.to_owned())];

@@ -6,7 +6,8 @@ use super::diagnostic::Diagnostic;
 use super::leaf::PositiveDuration;
 use super::shape::fault::FaultTable;
 use super::source::Place;
-use super::{Named, Parts, expectations, tree};
+use super::warnings::allow;
+use super::{Named, Parts, expectations, measured, tree};
 use crate::gate::{GateConfig, GateRule};
 use crate::scenario::nearest::nearest;
 use crate::scenario::{Arrivals, Fates, Fault, Scenario};
@@ -81,6 +82,7 @@ pub fn across(parts: &Parts, root: &DeTable<'_>) -> Vec<Diagnostic> {
     title(parts, root, &mut errors);
     times(parts, root, &mut errors);
     names(parts, root, &mut errors);
+    errors.extend(parts.top.iter().flat_map(|top| allow::unknown(&top.allow, root)));
     windows(parts, root, &mut errors);
     shares(parts, root, &mut errors);
     policies(parts, root, &mut errors);
@@ -204,6 +206,12 @@ fn shares(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
         errors.extend(sum_of_shares("server", &server.name, &server.table.fates(), root));
     }
     let mut whole = Vec::new();
+    for fault in parts.faults.iter().filter(|fault| fault.table.flaps_and_replays()) {
+        let title = format!("the fault `{}` flaps, and replays a series", fault.name);
+        let place = tree::key_place(root, &["fault", &fault.name, "flapping"]);
+        let label = "a series has its spells in it";
+        errors.push(Diagnostic::error("misplaced", title, place, label).help("two faults, or one of the two keys"));
+    }
     for fault in &parts.faults {
         match sum_of_shares("fault", &fault.name, &fault.table.fates(), root) {
             Some(error) => errors.push(error),
@@ -376,6 +384,35 @@ pub fn demand(root: &DeTable<'_>) -> Place {
     chosen.map_or(0..0, |key| key.span())
 }
 
+/// Shares of all attempts must not exceed 1 at any time of a series, of its own fault and of all that are active.
+fn replayed_shares(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
+    scenario.faults.iter().find_map(|fault| {
+        let steps = fault.series.iter().flat_map(|series| &series.steps).map(|(from, _)| (*from).max(fault.from));
+        let beside = || scenario.faults.iter().filter(|other| other.server == fault.server);
+        // A sum can only grow where a step or another fault begins.
+        let begins = beside().filter(|_| fault.series.is_some()).map(|other| other.from);
+        let at = steps.chain(begins).filter(|at| fault.covers(*at));
+        let total = |fault: &Fault, at| fault.fates.total() + fault.errors_at(at).iter().map(|(_, s)| s).sum::<f64>();
+        let sums =
+            |at| (total(fault, at), beside().filter(|other| other.covers(at)).map(|other| total(other, at)).sum());
+        let (at, own, all): (_, f64, f64) = at
+            .map(|at| (at, sums(at)))
+            .map(|(at, (own, all))| (at, own, all))
+            .find(|(_, _, all)| *all > 1.0 + ROUNDING)?;
+        let place = tree::key_place(root, &["fault", &fault.name, "series"]);
+        let when = Span(at.0);
+        let name = &fault.name;
+        Some(if own > 1.0 + ROUNDING {
+            let title = format!("`fault.{name}` decides the fate of {} of attempts", percent(own));
+            Diagnostic::error("shares-above-1", title, place, format!("at {when} of what it replays"))
+        } else {
+            let title =
+                format!("the fault `{name}` and others decide the fate of {} of attempts together", percent(all));
+            Diagnostic::error("faults-above-1", title, place, format!("at {when}, while the others are active"))
+        })
+    })
+}
+
 /// What can only be judged once all is put together.
 pub fn of_scenario(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
     too_many_operations(scenario, root).or_else(|| too_many_spells(scenario, root))
@@ -392,12 +429,15 @@ fn too_many_operations(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagno
         Arrivals::Trace(trace) => trace.at.len() as f64,
         Arrivals::Closed { think } => rounds_per_second(scenario, think.mean_seconds()) * seconds,
     };
-    (operations > MOST_OPERATIONS).then(|| {
-        let title = format!("a run would have {operations:.1e} operations and take hours");
-        let label = format!("this demand over {} is too much", scenario.duration);
-        Diagnostic::error("too-many-operations", title, demand(root), label)
-            .help(format!("a lower rate or a shorter duration: at most {MOST_OPERATIONS:.0e} operations a run"))
-    })
+    let nothing = || replayed_shares(scenario, root).or_else(|| measured::nothing(scenario, root));
+    (operations > MOST_OPERATIONS)
+        .then(|| {
+            let title = format!("a run would have {operations:.1e} operations and take hours");
+            let label = format!("this demand over {} is too much", scenario.duration);
+            Diagnostic::error("too-many-operations", title, demand(root), label)
+                .help(format!("a lower rate or a shorter duration: at most {MOST_OPERATIONS:.0e} operations a run"))
+        })
+        .or_else(nothing)
 }
 
 /// Operations per second of a closed loop at servers without faults, as far as they are known.

@@ -16,16 +16,20 @@ use crate::units::{Span, check_probability, parse_percentage, parse_probability,
 const MOST_BYTES: usize = 200;
 
 /// A scalar as it stands in the file, before anybody knows what it means.
-enum Raw {
+pub enum Raw {
+    /// A string, or a date as it is written.
     Text(String),
+    /// A whole number.
     Integer(i128),
+    /// Any other number.
     Float(f64),
+    /// What is no scalar, in a word.
     Other(&'static str),
 }
 
 impl Raw {
     /// As a message shows it.
-    fn shown(&self) -> String {
+    pub fn shown(&self) -> String {
         match self {
             Raw::Text(text) => format!("\"{text}\""),
             Raw::Integer(number) => number.to_string(),
@@ -68,14 +72,14 @@ impl<'de> Deserialize<'de> for Raw {
                 Ok(Raw::Other("list"))
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
-                let mut kind = "table";
-                while let Some((key, _)) = map.next_entry::<String, IgnoredAny>()? {
-                    // So the parser hands over a date.
-                    if key.starts_with("$__toml_private") {
-                        kind = "date";
+                // The toml crate hands a date over as a table with this key.
+                while let Some(key) = map.next_key::<String>()? {
+                    if key == "$__toml_private_datetime" {
+                        return map.next_value().map(Raw::Text);
                     }
+                    map.next_value::<IgnoredAny>()?;
                 }
-                Ok(Raw::Other(kind))
+                Ok(Raw::Other("table"))
             }
         }
         deserializer.deserialize_any(RawVisitor)
@@ -474,6 +478,11 @@ impl Outcomes {
     /// No outcome.
     pub fn none() -> Outcomes {
         Outcomes(Vec::new())
+    }
+
+    /// Every status from 500 on.
+    pub fn server_errors() -> Outcomes {
+        Outcomes(vec![Outcome(OutcomeClass::ServerErrors)])
     }
 
     /// Every failure.

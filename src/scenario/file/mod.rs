@@ -8,6 +8,7 @@ mod excerpt;
 mod expectations;
 mod explain;
 mod leaf;
+mod measured;
 mod overrides;
 pub mod preset;
 mod recorded;
@@ -25,6 +26,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -36,6 +38,8 @@ use super::metric::Measure;
 pub use diagnostic::{Diagnostic, Severity, render_all};
 use leaf::PositiveDuration;
 pub use overrides::{BadPath, Overrides};
+pub use recorded::Reading;
+use recorded::Shelf;
 pub use schema::schema;
 use shape::expect::{EVERY_POLICY, ExpectTable};
 use shape::fault::FaultTable;
@@ -54,6 +58,10 @@ pub struct Loaded {
     pub scenario: Scenario,
     /// Things that are allowed, but may not mean what was meant.
     pub warnings: Vec<Diagnostic>,
+    /// Warnings that it allows.
+    pub allowed: Vec<Diagnostic>,
+    /// Codes that it allows for nothing: a warning for who checks the file, and nobody else.
+    pub unused: Vec<Diagnostic>,
     /// Where places in warnings are found.
     pub source: Source,
     /// Every default filled in, as TOML that is read again.
@@ -78,6 +86,9 @@ pub enum LoadError {
     /// `--set` names something that does not exist.
     #[error(transparent)]
     Path(#[from] BadPath),
+    /// Somebody did not want to wait for the end of a file.
+    #[error("interrupted")]
+    Interrupted,
     /// The scenario is invalid.
     #[error("{} in {}", count(.diagnostics), .text.path)]
     Invalid {
@@ -103,6 +114,8 @@ impl LoadError {
                 render_all(diagnostics, text, colour)
                     + &format!("error: {}; nothing was run\n", printable(&self.to_string()))
             }
+            // Who interrupted has been told.
+            LoadError::Interrupted => String::new(),
             other => format!("error: {}\n", printable(&other.to_string())),
         }
     }
@@ -116,6 +129,14 @@ const MOST_BYTES: u64 = 16 << 20;
 /// # Errors
 /// Says what is wrong, all of it.
 pub fn load(path: &Path, overrides: &Overrides) -> Result<Loaded, LoadError> {
+    load_within(path, overrides, Reading::default())
+}
+
+/// The same within limits, for recorded files may be large.
+///
+/// # Errors
+/// Says what is wrong, all of it, or that it was interrupted.
+pub fn load_within(path: &Path, overrides: &Overrides, reading: Reading) -> Result<Loaded, LoadError> {
     let failed = |reason| LoadError::Io { path: path.to_owned(), reason };
     let bytes = read(path).map_err(failed)?;
     let shown = path.display().to_string();
@@ -138,7 +159,7 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Loaded, LoadError> {
     };
     let stem = path.file_stem().map_or_else(|| "scenario".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-    parse(Source::new(&shown, text), &stem, &folder, overrides)
+    parse_within(Source::new(&shown, text), &stem, &folder, overrides, reading)
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -154,7 +175,17 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// Says what is wrong, all of it.
-pub fn parse(mut source: Source, stem: &str, folder: &Path, overrides: &Overrides) -> Result<Loaded, LoadError> {
+pub fn parse(source: Source, stem: &str, folder: &Path, overrides: &Overrides) -> Result<Loaded, LoadError> {
+    parse_within(source, stem, folder, overrides, Reading::default())
+}
+
+fn parse_within(
+    mut source: Source,
+    stem: &str,
+    folder: &Path,
+    overrides: &Overrides,
+    reading: Reading,
+) -> Result<Loaded, LoadError> {
     // A byte order mark is no content.
     if let Some(text) = source.text.strip_prefix('\u{feff}') {
         source.text = text.to_owned();
@@ -167,6 +198,10 @@ pub fn parse(mut source: Source, stem: &str, folder: &Path, overrides: &Override
         .map(|assignment| (source.add_assignment(&assignment), assignment))
         .collect();
     let invalid = |source: Source, mut diagnostics: Vec<Diagnostic>| {
+        // What a file holds that was read in part is not known.
+        if reading.interrupted.load(Ordering::Relaxed) {
+            return LoadError::Interrupted;
+        }
         diagnostics.sort_by_key(Diagnostic::start);
         LoadError::Invalid { text: Box::new(source), diagnostics }
     };
@@ -186,10 +221,8 @@ pub fn parse(mut source: Source, stem: &str, folder: &Path, overrides: &Override
     preset::fill(&mut root);
     let (mut parts, mut diagnostics) = Parts::read(&root);
     diagnostics.extend(checks::across(&parts, &root));
-    let mut files = recorded::read_all(&mut parts, folder, &root).unwrap_or_else(|errors| {
-        diagnostics.extend(errors);
-        Vec::new()
-    });
+    let mut shelf = Shelf::new(folder, reading);
+    diagnostics.extend(shelf.fill(&mut parts, &root).err().into_iter().flatten());
     let mut tables = match parts.whole() {
         Some(tables) if diagnostics.is_empty() => tables,
         _ => return Err(invalid(source, diagnostics)),
@@ -198,14 +231,13 @@ pub fn parse(mut source: Source, stem: &str, folder: &Path, overrides: &Override
     if let Some(replications) = overrides.replications {
         tables.top.replications.0 = replications.into();
     }
-    let worlds = match worlds(&world::Reader { root: &root, source: &source, folder, tables: &tables, stem }) {
+    let worlds = match worlds(&world::Reader { root: &root, source: &source, tables: &tables, stem }, &mut shelf) {
         Ok(worlds) => worlds,
         Err(errors) => return Err(invalid(source, errors)),
     };
     tables.resolve(stem);
     let mut scenario = tables.build();
     for (policy, read) in worlds {
-        files.extend(read.files.into_iter().filter(|file| !files.contains(file)).collect::<Vec<_>>());
         scenario.policies[policy].world = Some(Arc::new(read.world));
         tables.policies[policy].table.with = Some(With { resolved: read.resolved });
     }
@@ -214,17 +246,19 @@ pub fn parse(mut source: Source, stem: &str, folder: &Path, overrides: &Override
     if !errors.is_empty() {
         return Err(invalid(source, errors));
     }
-    let warnings = warnings::all(&tables, &scenario, &root);
+    let (warnings, allowed) = warnings::allow::sort(warnings::all(&tables, &scenario, &root), &scenario.allow);
+    let unused = warnings::allow::unused(&scenario.allow, &allowed, &root);
     let resolved_json = resolved::json(&tables);
     let resolved = resolved::toml(&resolved_json);
-    Ok(Loaded { scenario, warnings, source, resolved, resolved_json, files })
+    let files = shelf.files;
+    Ok(Loaded { scenario, warnings, allowed, unused, source, resolved, resolved_json, files })
 }
 
 /// The worlds of the policies that have their own, with the policies' places.
-fn worlds(reader: &world::Reader) -> Result<Vec<(usize, world::Read)>, Vec<Diagnostic>> {
+fn worlds(reader: &world::Reader, shelf: &mut Shelf) -> Result<Vec<(usize, world::Read)>, Vec<Diagnostic>> {
     let (mut worlds, mut errors) = (Vec::new(), Vec::new());
     for (index, policy) in reader.tables.policies.iter().enumerate() {
-        match reader.read(policy) {
+        match reader.read(policy, shelf) {
             Ok(read) => worlds.extend(read.map(|read| (index, read))),
             Err(of_policy) => errors.extend(of_policy),
         }
@@ -333,6 +367,7 @@ impl Tables {
             servers: self.servers.iter().map(|server| server.table.build(&server.name)).collect(),
             faults: self.faults.iter().map(|f| f.table.build(&f.name, server(&f.table.server))).collect(),
             policies: self.policies.iter().map(|policy| policy.table.build(&policy.name, method)).collect(),
+            allow: top.allow.clone(),
             expectations: self.expectations.iter().map(|expected| self.expectation(expected)).collect(),
         }
     }

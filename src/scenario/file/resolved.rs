@@ -52,12 +52,13 @@ pub fn json(tables: &Tables) -> Value {
 pub fn toml(resolved: &Value) -> String {
     let mut text = String::new();
     let Some(root) = resolved.as_object() else { return text };
-    // The only list of the root is one of tables.
-    for (key, value) in root.iter().filter(|(_, value)| !value.is_object() && !value.is_array()) {
+    let is_table =
+        |value: &Value| value.is_object() || value.as_array().is_some_and(|list| list.iter().all(Value::is_object));
+    for (key, value) in root.iter().filter(|(_, value)| !is_table(value)) {
         line(&mut text, key, value);
     }
     for (key, value) in root {
-        for item in value.as_array().into_iter().flatten() {
+        for item in value.as_array().into_iter().flatten().filter(|item| item.is_object()) {
             section(&mut text, &format!("[{key}]"), item);
         }
         let Some(table) = value.as_object() else { continue };

@@ -121,6 +121,7 @@ replications = 2
 baseline = "p"
 slo = "4s"
 peak_window = "2s"
+allow = ["few-replications"]
 [load]
 clients = 3
 recover_from = "7s"
@@ -172,6 +173,9 @@ capacity = 0.5
 freeze = false
 crash = false
 flapping = { mean_on = "1s", mean_off = "2s" }
+[fault.g]
+server = "other"
+series = { file = "tests/recorded/errors.csv", time = "time", status = "status", origin = "none", window = "2s", of = ["5xx"] }
 [policy.p]
 attempts = 3
 timeout = "1s"
@@ -273,6 +277,7 @@ replications = 3
 baseline = "q"
 slo = "none"
 peak_window = "3s"
+allow = ["open-work"]
 load.clients = 4
 load.recover_from = "8s"
 load.arrivals.burst.operations = 6
@@ -333,6 +338,12 @@ fault.f.freeze = true
 fault.f.crash = true
 fault.f.flapping.mean_on = "2s"
 fault.f.flapping.mean_off = "3s"
+fault.g.series.file = "tests/recorded/errors-later.csv"
+fault.g.series.time = "end"
+fault.g.series.status = "upstream"
+fault.g.series.origin = "2026-01-01T00:00:01Z"
+fault.g.series.window = "3s"
+fault.g.series.of = ["429"]
 policy.p.attempts = "unlimited"
 policy.p.timeout = "2s"
 policy.p.timeout_factor = 2.0
@@ -547,6 +558,8 @@ fn every_key_counts() {
     let full = read(FULL, &[]).unwrap_or_else(|error| panic!("{}", error.render(false)));
     let mut missing = leaves(&full.resolved_json, "");
     missing.retain(|path| !path.starts_with("server.other") && !path.starts_with("policy.q"));
+    // Of `g`, what stands beside no flapping.
+    missing.retain(|path| !path.starts_with("fault.g") || path.contains("series"));
     // Of `t`, what no other breaker has.
     let of_t = [
         "failures",
@@ -646,38 +659,6 @@ fn hints_are_durations_or_distributions() {
     ] {
         assert!(line(given, &[]).contains(part), "{given}: {}", line(given, &[]));
     }
-}
-
-/// Recorded values are found beside the scenario, and are what is drawn from.
-#[test]
-fn recorded_values_are_read() {
-    let folder = std::env::temp_dir().join(format!("simlab-recorded-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
-    std::fs::write(folder.join("times.csv"), "seconds\n0.25\n0.75\n").expect("written");
-    let text = format!("{WORLD}service_time.empirical = {{ file = \"times.csv\" }}\n[policy.p]\n");
-    let source = Source::new("test.toml", text);
-    let loaded = parse(source, "test", &folder, &Overrides::default());
-    std::fs::remove_dir_all(&folder).expect("removed");
-    let loaded = loaded.unwrap_or_else(|error| panic!("{}", error.render(false)));
-    assert_eq!(loaded.scenario.servers[0].service_time.mean_seconds(), 0.5);
-    assert_eq!(loaded.files.len(), 1);
-    assert_eq!(loaded.files[0].0, "times.csv");
-}
-
-/// Recorded instants are sorted; what is printed names their file again.
-#[test]
-fn recorded_instants_are_read() {
-    let folder = std::env::temp_dir().join(format!("simlab-trace-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
-    std::fs::write(folder.join("arrivals.csv"), "t,host\n0.5,a\n0.25,b\n11,a\n").expect("written");
-    let text = "duration = \"10s\"\n[load]\narrivals.trace = { file = \"arrivals.csv\" }\n[server.api]\n[policy.p]\n";
-    let loaded = parse(Source::new("test.toml", text.to_owned()), "test", &folder, &Overrides::default());
-    std::fs::remove_dir_all(&folder).expect("removed");
-    let loaded = loaded.unwrap_or_else(|error| panic!("{}", error.render(false)));
-    let crate::scenario::Arrivals::Trace(trace) = &loaded.scenario.arrivals else { panic!("no trace") };
-    assert_eq!(trace.at.iter().map(|at| at.seconds()).collect::<Vec<_>>(), [0.25, 0.5, 11.0]);
-    assert_eq!(loaded.files.len(), 1);
-    assert!(loaded.resolved.contains("arrivals.trace = { file = \"arrivals.csv\" }"), "{}", loaded.resolved);
 }
 
 /// A row with `with` is the same as one of a scenario that was changed by hand, whatever is changed and however it is written.

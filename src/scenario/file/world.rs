@@ -1,16 +1,15 @@
 //! `with`: the world of one row. It is the scenario's tree with some paths set, as `--set` would, read and checked like the scenario itself.
 
-use std::path::Path;
-
 use serde_json::{Map, Value};
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::Diagnostic;
 use super::overrides::{self, Key};
+use super::recorded::Shelf;
 use super::shape::policy::PolicyTable;
 use super::source::Source;
 use super::tree::{self, Node};
-use super::{Named, Parts, Tables, checks, recorded, resolved};
+use super::{Named, Parts, Tables, checks, resolved};
 use crate::scenario::nearest::nearest;
 use crate::scenario::{Scenario, World};
 use crate::text::{cut, there_are};
@@ -42,8 +41,6 @@ pub struct Reader<'a> {
     pub root: &'a DeTable<'a>,
     /// Its text.
     pub source: &'a Source,
-    /// Where files are found.
-    pub folder: &'a Path,
     /// The scenario's tables, without errors; defaults that depend on other tables are not filled in yet.
     pub tables: &'a Tables,
     /// The scenario file's stem.
@@ -56,8 +53,6 @@ pub struct Read {
     pub world: World,
     /// Every key that `with` touches, as it stands in this world.
     pub resolved: Value,
-    /// Files it refers to, with a hash of their content.
-    pub files: Vec<(String, String)>,
 }
 
 impl Reader<'_> {
@@ -65,7 +60,7 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// Says what is wrong, with places in its `with`.
-    pub fn read(&self, policy: &Named<PolicyTable>) -> Result<Option<Read>, Vec<Diagnostic>> {
+    pub fn read(&self, policy: &Named<PolicyTable>, shelf: &mut Shelf) -> Result<Option<Read>, Vec<Diagnostic>> {
         let with = tree::find(self.root, &["policy", &policy.name, "with"]).and_then(|node| node.get_ref().as_table());
         let Some(with) = with.filter(|_| policy.table.with.is_some()) else { return Ok(None) };
         let note = |error: Diagnostic| error.note(format!("in the world of policy `{}`", policy.name));
@@ -78,10 +73,7 @@ impl Reader<'_> {
         }
         let (mut parts, mut errors) = Parts::read(&root);
         errors.extend(checks::across(&parts, &root));
-        let files = recorded::read_all(&mut parts, self.folder, &root).unwrap_or_else(|unread| {
-            errors.extend(unread);
-            Vec::new()
-        });
+        errors.extend(shelf.fill(&mut parts, &root).err().into_iter().flatten());
         let Some(mut tables) = parts.whole().filter(|_| errors.is_empty()) else { return Err(fail(errors)) };
         tables.top = self.tables.top.clone();
         tables.resolve(self.stem);
@@ -92,7 +84,7 @@ impl Reader<'_> {
         let resolved = touched(&changes, &resolved::json(&tables));
         let Scenario { clients, arrivals, recover_from, servers, faults, .. } = scenario;
         let world = World { clients, arrivals, recover_from, servers, faults };
-        Ok(Some(Read { world, resolved, files }))
+        Ok(Some(Read { world, resolved }))
     }
 
     fn changes<'s>(&self, with: &DeTable<'s>) -> Result<Vec<Change<'s>>, Vec<Diagnostic>> {

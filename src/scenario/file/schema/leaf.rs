@@ -9,6 +9,8 @@ use crate::scenario::file::leaf::{
     Amount, ByStatus, Count, Duration, Factor, OrNone, OrUnlimited, Outcome, Outcomes, PositiveDuration,
     PositiveNumber, PositiveProbability, PositiveRate, Probability, Rate, Ratio, Status,
 };
+use crate::scenario::file::shape::recorded::{Column, Origin};
+use crate::scenario::warning::{AFTER, BEFORE};
 
 /// Numbers with units, as [`crate::units::Span::parse`] reads them.
 const DURATION: &str = r"^\s*(([0-9][0-9_]*(\.[0-9_]*)?|\.[0-9][0-9_]*)(ns|us|ms|s|m|h|d|w)\s*)+$";
@@ -108,6 +110,17 @@ pub const OUTCOME_KEY: &str = "^(5xx|4xx|timeout|connection|refused|reset|any|[4
 /// Tables by several outcomes, joined by `+`, these.
 pub const OUTCOMES_KEY: &str = r"^(5xx|4xx|timeout|connection|refused|reset|any|[45][0-9]{2})(\+(5xx|4xx|timeout|connection|refused|reset|any|[45][0-9]{2}))*$";
 
+defined!(Column, "Column", {
+    "description": "A column of a CSV file: a name in its header, or a number from 1.",
+    "anyOf": [{ "type": "string" }, { "type": "integer", "minimum": 1, "maximum": u32::MAX }],
+    "examples": ["time", 1],
+});
+defined!(Origin, "Origin", {
+    "description": "A time: ISO 8601, that of the Common Log Format, or a number of seconds, of the clock from 10^9 on.",
+    "anyOf": [{ "type": "string" }, { "type": "number", "minimum": 0 }],
+    "examples": ["2026-01-01T00:00:00Z", 1767225600],
+});
+
 impl JsonSchema for Outcomes {
     fn inline_schema() -> bool {
         true
@@ -166,6 +179,12 @@ impl<T: JsonSchema> JsonSchema for ByStatus<T> {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         by_key::<T>(STATUS, generator)
     }
+}
+
+/// A list of codes of warnings.
+pub fn warnings(_: &mut SchemaGenerator) -> Schema {
+    let codes: Vec<&str> = BEFORE.into_iter().chain(AFTER).collect();
+    json_schema!({ "type": "array", "items": { "enum": codes }, "examples": [["overload"]] })
 }
 
 /// A value, or one word.

@@ -9,6 +9,7 @@ use serde::de::value::EnumAccessDeserializer;
 use serde::de::{DeserializeSeed, EnumAccess, IntoDeserializer, VariantAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::recorded::Column;
 use crate::distribution::{Distribution, Empirical};
 use crate::scenario::file::leaf::{Amount, Duration, PositiveDuration, PositiveNumber};
 use crate::units::Span;
@@ -178,16 +179,18 @@ impl From<Lognormal> for LognormalKeys {
     }
 }
 
-/// `empirical = { file }`: recorded values in the first column of a CSV file, in seconds.
+/// `empirical = { file, column }`: recorded values in a column of a CSV file, in seconds.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recorded {
-    /// A CSV file, its path relative to the scenario: values in seconds in the first column, each as likely as the
-    /// others.
+    /// A CSV file, its path relative to the scenario: values in seconds, each as likely as the others.
     pub file: String,
+    /// The column of the values: a name in the header or a number from 1. Default: 1.
+    #[serde(default)]
+    pub column: Column,
     /// Filled in once the file has been read.
     #[serde(skip)]
-    pub values: Vec<Span>,
+    pub values: Option<Arc<Empirical>>,
 }
 
 /// Parts with weights.
@@ -388,8 +391,8 @@ impl DistributionChoice {
             DistributionChoice::Weibull(Weibull { scale, shape }) => {
                 Distribution::Weibull { scale: scale.0, shape: shape.0 }
             }
-            DistributionChoice::Empirical(Recorded { file, values }) => {
-                Distribution::Empirical(Arc::new(Empirical { file: file.clone(), values: values.clone() }))
+            DistributionChoice::Empirical(recorded) => {
+                Distribution::Empirical(recorded.values.clone().expect("recorded files have been read"))
             }
             DistributionChoice::Mixture(Mixture(parts)) => {
                 Distribution::Mixture(parts.iter().map(|part| (part.weight.0, part.distribution.build())).collect())

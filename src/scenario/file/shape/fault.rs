@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::distribution::DistributionChoice;
+use super::recorded::SeriesTable;
 use crate::scenario::file::leaf::{Amount, ByStatus, Duration, OrNone, PositiveDuration, PositiveNumber, Probability};
 use crate::scenario::{Fates, Fault, Flapping};
 use crate::units::{SimTime, Span};
@@ -71,6 +72,9 @@ pub struct FaultTable {
     /// Active only in random spells within the window. Default: active all the time.
     #[serde(skip_serializing_if = "Option::is_none")]
     flapping: Option<FlappingKeys>,
+    /// Shares of `errors` by status as they were recorded, window by window. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub series: Option<SeriesTable>,
 }
 
 fn beginning() -> Duration {
@@ -101,6 +105,11 @@ impl FaultTable {
         if let Some(length) = self.length.take() {
             self.until = OrNone(Some(Duration(self.from.0 + length.span())));
         }
+    }
+
+    /// True if it has two reasons to change from instant to instant.
+    pub fn flaps_and_replays(&self) -> bool {
+        self.flapping.is_some() && self.series.is_some()
     }
 
     /// When it ends; `None`: never.
@@ -139,6 +148,7 @@ impl FaultTable {
             flapping: self
                 .flapping
                 .map(|flapping| Flapping { mean_on: flapping.mean_on.span(), mean_off: flapping.mean_off.span() }),
+            series: self.series.as_ref().and_then(|table| table.series.clone()),
         }
     }
 }

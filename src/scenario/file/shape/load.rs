@@ -1,14 +1,12 @@
 //! `[load]`: clients and arrivals.
 
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::distribution::{DistributionChoice, Recorded};
+use super::distribution::DistributionChoice;
+use super::recorded::TraceTable;
 use crate::scenario::file::leaf::{AtLeastOne, Count, Duration, OrNone, PositiveDuration, PositiveRate, Rate};
-use crate::scenario::{Arrivals, ProfilePoint, Trace};
-use crate::units::SimTime;
+use crate::scenario::{Arrivals, ProfilePoint};
 
 /// The demand.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -61,7 +59,7 @@ pub enum ArrivalsChoice {
     /// At random with a rate that changes over time.
     Profile(Profile),
     /// At recorded instants; each operation at a client drawn uniformly.
-    Trace(Recorded),
+    Trace(TraceTable),
 }
 
 /// Points in the order of time; at most two at one instant, which are a step.
@@ -109,11 +107,8 @@ impl ArrivalsChoice {
             ArrivalsChoice::Profile(Profile(points)) => Arrivals::Profile(
                 points.iter().map(|point| ProfilePoint { at: point.at.0, rate: point.rate.per_second }).collect(),
             ),
-            ArrivalsChoice::Trace(Recorded { file, values }) => {
-                // A log is written when requests end, or by several machines: its order is not that of the arrivals.
-                let mut at: Vec<SimTime> = values.iter().map(|after| SimTime::ZERO + *after).collect();
-                at.sort();
-                Arrivals::Trace(Arc::new(Trace { file: file.clone(), at }))
+            ArrivalsChoice::Trace(table) => {
+                Arrivals::Trace(table.trace.clone().expect("recorded files have been read"))
             }
         }
     }

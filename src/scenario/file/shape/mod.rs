@@ -14,5 +14,6 @@ pub mod hint;
 pub mod limits;
 pub mod load;
 pub mod policy;
+pub mod recorded;
 pub mod server;
 pub mod top;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::Method;
 use crate::scenario::file::leaf::{Count, Duration, OrNone, PositiveDuration};
+use crate::scenario::file::schema;
 use crate::units::Span;
 
 /// Largest number of replications: beyond, the results of single runs would not fit in any report.
@@ -41,6 +42,10 @@ pub struct Top {
     /// Window of peaks, and bin of the timeline. Default: one second.
     #[serde(default = "second")]
     pub peak_window: PositiveDuration,
+    /// Codes of warnings that are meant, and not said. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::warnings")]
+    pub allow: Vec<String>,
 }
 
 fn seed() -> Count<0, { i64::MAX as u64 }> {

@@ -2,11 +2,18 @@
 //!
 //! What only results can tell stands in `experiment/warnings.rs`.
 
+pub mod allow;
+mod load;
+mod overload;
+mod store;
+mod words;
+
 use toml::de::DeTable;
 
 use super::checks::demand;
 use super::diagnostic::Diagnostic;
 use super::leaf::OrUnlimited;
+use super::source::Place;
 use super::{Tables, tree};
 use crate::distribution::Distribution;
 use crate::protocol::Outcome;
@@ -33,18 +40,29 @@ pub fn all(tables: &Tables, scenario: &Scenario, root: &DeTable<'_>) -> Vec<Diag
     warnings.extend(few_replications(scenario, root));
     warnings.extend(no_warm_up(scenario, root));
     warnings.extend(closed_loop(scenario, root));
+    warnings.extend(overload::all(scenario, root));
+    warnings.extend(load::traces(scenario, root));
+    warnings.extend(load::different(scenario, root));
     for (index, (policy, named)) in scenario.policies.iter().zip(&tables.policies).enumerate() {
         let world = scenario.in_world_of(index);
         warnings.extend(no_timeout(policy, &world, root));
         warnings.extend(timeout_below_p99(policy, &world, root));
         let retries = named.table.attempts != Some(OrUnlimited(Some(1)));
         warnings.extend(lock_conflict(policy, &world, root).filter(|_| retries));
+        let rules = named.table.retry_policy(scenario.operation.method);
+        warnings.extend(store::Row { policy: &rules, config: policy, world: &world, root }.warnings());
     }
     warnings
 }
 
 fn called(scenario: &Scenario) -> &ServerConfig {
     &scenario.servers[scenario.operation.server]
+}
+
+/// Where a row's own world is changed; where its demand is chosen, if it has none.
+fn row_place(scenario: &Scenario, row: usize, root: &DeTable<'_>) -> Place {
+    let policy = &scenario.policies[row];
+    if policy.world.is_some() { tree::key_place(root, &["policy", &policy.name, "with"]) } else { demand(root) }
 }
 
 fn few_replications(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {

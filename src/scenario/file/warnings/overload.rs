@@ -1,0 +1,250 @@
+//! Demand that the called server can never meet, with the numbers.
+
+use toml::de::DeTable;
+
+use super::words::{rate, share};
+use super::{called, row_place};
+use crate::scenario::file::checks::demand;
+use crate::scenario::file::diagnostic::Diagnostic;
+use crate::scenario::{Arrivals, Fault, RateLimit, Scenario, profile_rate};
+use crate::units::{SimTime, Span};
+
+/// A share that is lost to a small burst is worth a word from here on.
+const WORTH_A_WORD: f64 = 0.01;
+
+/// What limits the called server.
+enum Bound {
+    /// The rate limit.
+    Limit,
+    /// The workers.
+    Workers,
+}
+
+/// Demand above what the server can do.
+struct Excess {
+    /// When, if not all the time.
+    window: Option<(Span, Span)>,
+    bound: Bound,
+    /// Requests per second: those of the demand, those of them that would reach the bound, and those that it lets pass.
+    demand: f64,
+    asked: f64,
+    most: f64,
+    /// The share of them that it does not let pass.
+    lost: f64,
+}
+
+/// Says of which rows the demand exceeds the capacity, once for each excess.
+pub fn all(scenario: &Scenario, root: &DeTable<'_>) -> Vec<Diagnostic> {
+    let mut warnings = Vec::new();
+    for (title, rows) in rows(scenario, |world| excess(world).map(|excess| in_words(&excess, world))) {
+        let (place, suffix) = whose(scenario, root, &rows);
+        let help = "meant so: `allow = [\"overload\"]` at the top of the file; else less demand, or more workers or a higher limit";
+        warnings.push(
+            Diagnostic::warning("overload", title + &suffix, place, "this demand")
+                .note("it is so before anything goes wrong, and with no retry at all: what fails by it is no policy's fault")
+                .help(help),
+        );
+    }
+    for (title, rows) in rows(scenario, small_burst) {
+        let (place, suffix) = whose(scenario, root, &rows);
+        warnings.push(
+            Diagnostic::warning("small-burst", title + &suffix, place, "evenly spaced")
+                .note("a bucket that is full loses the token that comes before the next request; of requests at random times only what is above the limit would be refused")
+                .help("`burst = 2` or more, or `arrivals.poisson`"),
+        );
+    }
+    warnings
+}
+
+/// What `say` says about the worlds of the rows: each text once, with the rows it is about.
+fn rows(scenario: &Scenario, say: impl Fn(&Scenario) -> Option<String>) -> Vec<(String, Vec<usize>)> {
+    let mut said: Vec<(String, Vec<usize>)> = Vec::new();
+    let common = say(scenario);
+    for (index, policy) in scenario.policies.iter().enumerate() {
+        let own = if policy.world.is_some() { say(&scenario.in_world_of(index)) } else { common.clone() };
+        let Some(text) = own else { continue };
+        match said.iter_mut().find(|(other, _)| *other == text) {
+            Some((_, rows)) => rows.push(index),
+            None => said.push((text, vec![index])),
+        }
+    }
+    said
+}
+
+/// Where to point, and which rows to name: none if all are meant.
+fn whose(scenario: &Scenario, root: &DeTable<'_>, rows: &[usize]) -> (std::ops::Range<usize>, String) {
+    if rows.len() == scenario.policies.len() {
+        return (demand(root), String::new());
+    }
+    let names: Vec<String> = rows.iter().map(|row| format!("`{}`", scenario.policies[*row].name)).collect();
+    (row_place(scenario, rows[0], root), format!(" (in {})", names.join(", ")))
+}
+
+fn in_words(excess: &Excess, world: &Scenario) -> String {
+    let when = excess.window.map_or_else(String::new, |(from, to)| format!("from {from} to {to}, "));
+    let (most, lost) = (rate(excess.most), share(excess.lost));
+    let all_of_it = excess.asked > excess.demand * (1.0 - 1e-6);
+    let part = if all_of_it { String::new() } else { format!(", of which {} get there,", rate(excess.asked)) };
+    let demand = format!("demand {}{part}", rate(excess.demand));
+    let how_long = if excess.window.is_some() { "then" } else { "for ever" };
+    let server = called(world);
+    match excess.bound {
+        Bound::Limit => format!("{when}{demand} exceeds the limit {most}, so {lost} fails {how_long}"),
+        Bound::Workers if server.queue.is_some() || server.max_wait.is_some() => {
+            format!("{when}{demand} exceeds the capacity {most}, so {lost} fails {how_long}")
+        }
+        Bound::Workers => {
+            let grows = if excess.window.is_some() { "grows then" } else { "grows without end" };
+            format!("{when}{demand} exceeds the capacity {most}, so the queue {grows}")
+        }
+    }
+}
+
+/// The worst excess of all windows.
+fn excess(world: &Scenario) -> Option<Excess> {
+    let server = called(world);
+    let lasting: Vec<&Fault> = world.faults.iter().filter(|fault| lasts(fault, world)).collect();
+    let fates = || std::iter::once(&server.fates).chain(lasting.iter().map(|fault| &fault.fates));
+    let before: f64 = fates().map(|fates| fates.refused + fates.lost_requests + fates.resets).sum();
+    let answered: f64 = fates().flat_map(|fates| &fates.errors).map(|(_, share)| share).sum();
+    let reach = (1.0 - before).max(0.0);
+    let answered = if reach > 0.0 { (answered / reach).min(1.0) } else { 1.0 };
+    let only_lasting = Scenario { faults: lasting.iter().map(|fault| (*fault).clone()).collect(), ..world.clone() };
+    let capacity = only_lasting.capacity_at(SimTime::ZERO);
+    let limit = server.rate_limit.as_ref().map(|limit| limit_of(limit, world));
+    let above = |(demand, window): (f64, Option<(Span, Span)>)| {
+        let at_limit = demand * reach;
+        let passes = limit.map_or(at_limit, |limit| at_limit.min(limit));
+        if let Some(most) = capacity.filter(|most| passes * (1.0 - answered) > *most) {
+            let asked = at_limit * (1.0 - answered);
+            return Some(Excess { window, bound: Bound::Workers, demand, asked, most, lost: 1.0 - most / asked });
+        }
+        let most = limit.filter(|most| at_limit > *most)?;
+        let lost = 1.0 - evenly(world).map_or(most / at_limit, |burst| passing(most / at_limit, burst));
+        Some(Excess { window, bound: Bound::Limit, demand, asked: at_limit, most, lost })
+    };
+    demands(world).into_iter().filter_map(above).max_by(|a, b| a.lost.total_cmp(&b.lost))
+}
+
+/// From the beginning of the demand to its end, all the time.
+fn lasts(fault: &Fault, world: &Scenario) -> bool {
+    let (begin, end) = (SimTime::ZERO, SimTime::ZERO + world.duration);
+    fault.server == world.operation.server && fault.from == begin && fault.until >= end && fault.flapping.is_none()
+}
+
+/// Requests per second that pass a limit, of all clients.
+fn limit_of(limit: &RateLimit, world: &Scenario) -> f64 {
+    if limit.per_client { limit.rate * f64::from(world.clients) } else { limit.rate }
+}
+
+/// Mean rates of the demand, each with its window if it is not that of all the time.
+fn demands(world: &Scenario) -> Vec<(f64, Option<(Span, Span)>)> {
+    let end = world.duration;
+    match &world.arrivals {
+        Arrivals::Poisson { rate } | Arrivals::Constant { rate } => vec![(*rate, None)],
+        // A closed loop waits for its server, and one burst is over at some time.
+        Arrivals::Closed { .. } | Arrivals::Burst { every: None, .. } => Vec::new(),
+        Arrivals::Burst { operations, at, every: Some(every) } if *at + *every < end => {
+            vec![(*operations as f64 / every.seconds(), None)]
+        }
+        Arrivals::Burst { .. } => Vec::new(),
+        Arrivals::Trace(trace) => vec![(trace.at.len() as f64 / end.seconds(), None)],
+        Arrivals::Profile(points) => {
+            let mut edges: Vec<Span> = points.iter().map(|point| point.at).filter(|at| *at < end).collect();
+            edges.insert(0, Span::ZERO);
+            edges.push(end);
+            edges.dedup();
+            let window = |pair: &[Span]| {
+                let (from, to) = (pair[0], pair[1]);
+                // The rate is linear between two edges; that just before a step is not the one at it.
+                let mean = (profile_rate(points, from) + rate_before(points, to)) / 2.0;
+                (mean, (edges.len() > 2).then_some((from, to)))
+            };
+            edges.windows(2).map(window).collect()
+        }
+    }
+}
+
+/// The rate that a profile has reached just before `t`.
+fn rate_before(points: &[crate::scenario::ProfilePoint], t: Span) -> f64 {
+    let step = points.iter().find(|point| point.at == t);
+    step.map_or_else(|| profile_rate(points, t), |point| point.rate)
+}
+
+/// The burst of a limit that evenly spaced requests meet: of all of them, or of those of each client in turn.
+fn evenly(world: &Scenario) -> Option<f64> {
+    let server = called(world);
+    let even = matches!(world.arrivals, Arrivals::Constant { .. })
+        && matches!(server.network, crate::distribution::Distribution::Constant(_))
+        && server.fates.refused + server.fates.lost_requests + server.fates.resets == 0.0;
+    server.rate_limit.as_ref().filter(|_| even).map(|limit| limit.burst)
+}
+
+/// The share of evenly spaced requests that pass a token bucket which is filled with `tokens` between two of them, fewer than one.
+///
+/// A bucket that has room for what comes in while a request waits for its token loses nothing, and `tokens` is the share. A smaller one is full at
+/// some time; from there on everything repeats from the next time that it is full.
+pub fn passing(tokens: f64, burst: f64) -> f64 {
+    /// Requests after which what is lost between two full buckets is too little to matter.
+    const ENOUGH: f64 = 1e6;
+    if burst >= 1.0 + tokens {
+        return tokens;
+    }
+    let (mut level, mut passed, mut asked) = (burst - 1.0, 0.0, 0.0);
+    while asked < ENOUGH {
+        // Rounding must not make four of three.
+        let refused_until = ((1.0 - level) / tokens - 1e-9).ceil().max(1.0);
+        asked += refused_until;
+        passed += 1.0;
+        level += refused_until * tokens;
+        if level >= burst {
+            break;
+        }
+        level -= 1.0;
+    }
+    passed / asked
+}
+
+/// More is refused than what is above the limit.
+fn small_burst(world: &Scenario) -> Option<String> {
+    let (Arrivals::Constant { rate: demand }, Some(limit)) = (&world.arrivals, &called(world).rate_limit) else {
+        return None;
+    };
+    let (burst, tokens) = (evenly(world)?, limit_of(limit, world) / demand);
+    if tokens >= 1.0 {
+        return None;
+    }
+    let passes = passing(tokens, burst);
+    (tokens - passes > WORTH_A_WORD).then(|| {
+        let (refused, above) = (share(1.0 - passes), share(1.0 - tokens));
+        format!(
+            "{refused} is refused, though only {above} is above the limit: evenly spaced requests find the bucket full"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(tokens: f64, burst: f64, expected: f64) {
+        let got = passing(tokens, burst);
+        assert!((got - expected).abs() < 1e-6, "{tokens} tokens, burst {burst}: {got}, expected {expected}");
+    }
+
+    #[test]
+    fn evenly_spaced_requests_and_a_bucket() {
+        // With room for one token each n-th passes.
+        check(0.999, 1.0, 0.5);
+        check(0.8, 1.0, 0.5);
+        check(0.5, 1.0, 0.5);
+        check(0.499, 1.0, 1.0 / 3.0);
+        check(1.0 / 3.0, 1.0, 1.0 / 3.0);
+        // With room for two nothing is lost.
+        check(0.8, 2.0, 0.8);
+        check(0.8, 1.8, 0.8);
+        // Between: full, 0.5 left; 1.3 at the next, 0.3 left; 1.1, 0.1; 0.9; 1.7 and full: three of four.
+        check(0.8, 1.5, 0.75);
+        check(0.8, 1.2, 2.0 / 3.0);
+    }
+}

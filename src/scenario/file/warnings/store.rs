@@ -1,0 +1,162 @@
+//! Idempotency stores that forget too early, or remember what should be tried again.
+
+use toml::de::DeTable;
+
+use super::called;
+use crate::distribution::Distribution;
+use crate::protocol::Outcome;
+use crate::retry::hint::RetryAfter;
+use crate::retry::{History, KeyMode, Policy, RetryPolicy};
+use crate::scenario::file::diagnostic::Diagnostic;
+use crate::scenario::file::tree;
+use crate::scenario::{Fates, Idempotency, PolicyConfig, Scenario, ServerConfig};
+use crate::units::Span;
+
+/// The 99th percentile.
+const MOST_LONGER: f64 = 0.01;
+
+/// A policy and the world it meets.
+pub struct Row<'a> {
+    /// What the client does.
+    pub policy: &'a RetryPolicy,
+    /// And its name, its gates and its hedge.
+    pub config: &'a PolicyConfig,
+    /// Its world.
+    pub world: &'a Scenario,
+    /// The file.
+    pub root: &'a DeTable<'a>,
+}
+
+impl Row<'_> {
+    /// All that is to be said of one row.
+    pub fn warnings(&self) -> impl Iterator<Item = Diagnostic> {
+        let asked = self.policy.key == KeyMode::PerOperation;
+        [self.lock(), self.retention(), self.stored_errors()].into_iter().flatten().filter(move |_| asked)
+    }
+
+    fn server(&self) -> &ServerConfig {
+        called(self.world)
+    }
+
+    fn retries(&self) -> bool {
+        self.policy.attempts != Some(1)
+    }
+
+    /// How long replies are kept, and whether errors are among them.
+    fn store(&self) -> Option<(&'static str, Span, bool)> {
+        match self.server().idempotency {
+            Idempotency::None => None,
+            Idempotency::Cache { retention, store_errors } => Some(("cache", retention, store_errors)),
+            Idempotency::Lock { retention, store_errors, .. } => Some(("lock", retention, store_errors)),
+        }
+    }
+
+    fn warning(&self, code: &'static str, title: String, key: &str, label: String, store: [&str; 2]) -> Diagnostic {
+        let place = tree::value_place(self.root, &["policy", &self.config.name, key]);
+        let [kind, of] = store;
+        let there = tree::value_place(self.root, &["server", &self.server().name, "idempotency", kind, of]);
+        Diagnostic::warning(code, title, place, label).also(there, format!("`{of}`"))
+    }
+
+    /// The key is free again while its work goes on, and another attempt does the work once more.
+    fn lock(&self) -> Option<Diagnostic> {
+        let Idempotency::Lock { lock_ttl: Some(ttl), .. } = self.server().idempotency else { return None };
+        let timeout = self.policy.attempt(&History::default()).timeout;
+        let retries_while_at_work = self.retries() && timeout < Span::MAX && self.policy.is_failure(Outcome::Timeout);
+        if !retries_while_at_work && self.config.hedge.is_none() {
+            return None;
+        }
+        let faults = self.world.faults.iter().filter(|fault| fault.server == self.world.operation.server);
+        let slowdown = faults.map(|fault| fault.slowdown).fold(1.0, f64::max);
+        let longer = self.server().service_time.share_above(ttl.scaled(1.0 / slowdown));
+        let name = &self.config.name;
+        let (what, key) = match () {
+            () if longer > MOST_LONGER => {
+                let slow = if slowdown > 1.0 { ", slowed down" } else { "" };
+                (format!("{:.1}% of the work takes longer{slow}", longer * 100.0), "key")
+            }
+            () if timeout < Span::MAX && timeout > ttl => (format!("the client waits for {timeout}"), "timeout"),
+            () => return None,
+        };
+        let title = format!("the lock lets go of a key of policy `{name}` after {ttl}, while its work may still go on");
+        Some(
+            self.warning("lock-too-short", title, key, what, ["lock", "lock_ttl"])
+                .note("the next attempt then finds neither a lock nor a reply, and the work is done twice")
+                .help("a `lock_ttl` above the longest work and the `timeout`, or \"none\""),
+        )
+    }
+
+    /// The reply is forgotten before the last attempt asks for it.
+    fn retention(&self) -> Option<Diagnostic> {
+        let (kind, retention, _) = self.store()?;
+        if !self.retries() {
+            return None;
+        }
+        let longest = self.policy.longest_call(self.longest_hint());
+        // Without end is to the end of the run.
+        let longest = if longest == Span::MAX { Span(self.world.end().0) } else { longest };
+        if longest <= retention {
+            return None;
+        }
+        let title = format!(
+            "policy `{}` may still retry when its first attempt's reply is forgotten after {retention}",
+            self.config.name
+        );
+        let label = format!("up to {} from the first attempt to the last", readable(longest));
+        Some(
+            self.warning("retention-too-short", title, "attempts", label, [kind, "retention"])
+                .note("an attempt that comes later does the work once more")
+                .help("a longer `retention`, fewer attempts, or a `deadline`"),
+        )
+    }
+
+    /// The longest wait that this server asks for and this client agrees to.
+    fn longest_hint(&self) -> Span {
+        let RetryAfter::Honour(hints) = &self.policy.retry_after else { return Span::ZERO };
+        let asked = self.server().retry_after.iter().map(|(_, wait)| longest(wait)).max().unwrap_or(Span::ZERO);
+        asked.min(hints.max.unwrap_or(Span::MAX))
+    }
+
+    /// A retry gets the error that its first attempt left.
+    fn stored_errors(&self) -> Option<Diagnostic> {
+        let (kind, retention, true) = self.store()? else { return None };
+        let faults = self.world.faults.iter().filter(|fault| fault.server == self.world.operation.server);
+        let fates: Vec<&Fates> =
+            std::iter::once(&self.server().fates).chain(faults.map(|fault| &fault.fates)).collect();
+        let stored = fates.iter().flat_map(|fates| fates.failures.iter().chain(&fates.late_errors));
+        let mut statuses: Vec<u16> = stored.filter(|(_, share)| *share > 0.0).map(|(status, _)| *status).collect();
+        statuses.retain(|status| self.policy.is_failure(Outcome::Status(*status)));
+        statuses.sort_unstable();
+        statuses.dedup();
+        // Who waits for longer than the error is kept finds nothing.
+        let shortest = Span::from_seconds(self.policy.backoff.bounds(1).0);
+        if !self.retries() || statuses.is_empty() || shortest >= retention {
+            return None;
+        }
+        let names: Vec<String> = statuses.iter().map(u16::to_string).collect();
+        let names = names.join(", ");
+        let title =
+            format!("policy `{}` retries {names} with the same key, and gets the stored error again", self.config.name);
+        let label = format!("errors are kept for {retention}");
+        Some(
+            self.warning("stored-errors", title, "retry_on", label, [kind, "store_errors"])
+                .note("with `store_errors` the first error is the answer to every retry, so that none can succeed while it is kept")
+                .help("`store_errors = false`, a fresh key after such an error, or no retry of it"),
+        )
+    }
+}
+
+/// Long times without their small parts.
+fn readable(time: Span) -> Span {
+    let unit = if time > Span::secs(3_600) { Span::secs(60) } else { Span::millis(1) };
+    Span(time.0 / unit.0 * unit.0)
+}
+
+/// The longest of these waits; of those without a longest, the mean.
+fn longest(wait: &Distribution) -> Span {
+    match wait {
+        Distribution::Constant(wait) => *wait,
+        Distribution::Uniform { max, .. } => *max,
+        other => Span::from_nanos_f64(other.mean_seconds() * 1e9),
+    }
+}
