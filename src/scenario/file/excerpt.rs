@@ -126,6 +126,11 @@ fn newlines(text: &str) -> usize {
 mod tests {
     use super::*;
 
+    /// A place alone.
+    fn one(place: Place) -> [Place; 1] {
+        [place]
+    }
+
     fn check(text: &str, places: &[&str], expected: &str, line: usize) {
         let at = |word: &&str| text.find(*word).map(|start| start..start + word.len()).expect("it is there");
         let excerpt = excerpt(text, &places.iter().map(at).collect::<Vec<_>>());
@@ -138,8 +143,8 @@ mod tests {
         check(text, &["b"], "b = 2", 2);
         check(text, &["1\nb"], "a = 1\nb = 2", 1);
         check(text, &["h", "a"], "a = 1\nb = 2\nc = 3\n\n\nf = 6\ng = 7\nh = 8", 1);
-        assert_eq!(excerpt(text, &[54..54]), Excerpt { text: String::new(), line: 10, places: vec![0..0] });
-        assert_eq!(excerpt("", &[0..0]), Excerpt { text: String::new(), line: 1, places: vec![0..0] });
+        assert_eq!(excerpt(text, &one(54..54)), Excerpt { text: String::new(), line: 10, places: one(0..0).to_vec() });
+        assert_eq!(excerpt("", &one(0..0)), Excerpt { text: String::new(), line: 1, places: one(0..0).to_vec() });
     }
 
     #[test]
@@ -156,13 +161,13 @@ mod tests {
     fn long_lines_and_long_places_are_cut() {
         let text = format!("{}ä = ß{}", "ü".repeat(100_000), "ü".repeat(100_000));
         let at = text.find('ß').unwrap();
-        let cut = excerpt(&text, &[at..at + 2]);
+        let cut = excerpt(&text, &one(at..at + 2));
         assert!(cut.text.len() < 1_000, "{}", cut.text.len());
         assert_eq!(&cut.text[cut.places[0].clone()], "ß");
-        let whole = excerpt(&text, &[0..text.len()]);
+        let whole = excerpt(&text, &one(0..text.len()));
         assert!(whole.text.len() < 1_000 && whole.places[0] == (0..whole.text.len()), "{:?}", whole.places);
         let lines = "x = 1\n".repeat(100_000);
-        let first = excerpt(&lines, &[0..lines.len()]);
+        let first = excerpt(&lines, &one(0..lines.len()));
         assert_eq!((first.text.as_str(), first.places[0].clone()), ("x = 1", 0..5));
     }
 }

@@ -166,7 +166,10 @@ mod tests {
         Wanted::new(&table, clock, SimTime(Span::secs(600).0))
     }
 
-    fn read_text(text: &str, wanted: &Wanted) -> Result<Vec<(u64, Vec<(u16, f64)>)>, Halt> {
+    /// The beginning of a window, and the share of each status in it.
+    type Shares = (u64, Vec<(u16, f64)>);
+
+    fn read_text(text: &str, wanted: &Wanted) -> Result<Vec<Shares>, Halt> {
         let series = read(&mut Lines::new(text.as_bytes(), Reading::default()), wanted, Room { bytes: 1 << 20 })?;
         Ok(series.steps.into_iter().map(|(at, shares)| (at.0 / 1_000_000_000, shares)).collect())
     }
