@@ -137,7 +137,7 @@ fn recorder(criterion: &mut Criterion) {
             recorder.taken_up(start, now);
             recorder.reply_received(Span::nanos(10_000));
             recorder.attempt_ended(now, operation, 1, black_box(Outcome::OK), measured);
-            recorder.operation_ended(now, start, 1, black_box(Verdict::Succeeded), measured);
+            recorder.operation_ended(now, start, (1, 1), black_box(Verdict::Succeeded), measured);
             recorder.operation_released(measured, Some(Verdict::Succeeded), black_box(1));
         });
     });

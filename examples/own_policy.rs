@@ -10,6 +10,7 @@ use simlab::experiment::{self, Options};
 use simlab::protocol::{Failure, Outcome};
 use simlab::retry::{AttemptPlan, Backoff, Decision, GiveUp, History, Policy, RetryPolicy};
 use simlab::rng::unit;
+use simlab::scenario::metric::Metric;
 use simlab::scenario::{Arrivals, Fates, Fault, Scenario, ServerConfig};
 use simlab::units::{SimTime, Span};
 
@@ -77,8 +78,9 @@ fn main() {
     let comparison = experiment::run(&scenario, &[0, 1, 2], &options).expect("the run comes to its end");
     println!("{:<12} {:>8} {:>9} {:>6}", "policy", "success", "attempts", "peak");
     for policy in &comparison.policies {
-        let mean = |name| policy.mean(name).expect("every policy has operations");
-        let (success, attempts, peak) = (mean("success_rate"), mean("attempts_per_operation"), mean("peak_ratio"));
+        let mean = |metric: Metric| policy.mean(metric).expect("every policy has operations");
+        let (success, attempts) = (mean(Metric::SuccessRate), mean(Metric::AttemptsPerOperation));
+        let peak = mean(Metric::PeakOfDemand);
         println!("{:<12} {:>7.1}% {attempts:>9.2} {peak:>5.1}x", policy.name, success * 100.0);
     }
 }

@@ -25,4 +25,6 @@ pub mod server;
 pub mod sim;
 pub mod size_class;
 pub mod slab;
+#[cfg(feature = "scenario-files")]
+pub mod text;
 pub mod units;

@@ -263,13 +263,19 @@ pub fn rate_parts(text: &str) -> Result<(f64, Span), String> {
 /// Says in words what is wrong, a value outside 0..1 included.
 pub fn parse_probability(text: &str) -> Result<f64, String> {
     let trimmed = text.trim();
-    let (number, scale) = match trimmed.strip_suffix('%') {
-        Some(number) => (number, 100.0),
-        None => (trimmed, 1.0),
+    let value = match trimmed.strip_suffix('%') {
+        Some(number) => parse_percentage(number),
+        None => trimmed.parse().ok(),
     };
-    let value: f64 =
-        number.trim().parse().map_err(|_| format!("`{text}` is not a probability; write 0.005 or \"0.5%\""))?;
-    check_probability(value / scale)
+    check_probability(value.ok_or_else(|| format!("`{text}` is not a probability; write 0.005 or \"0.5%\""))?)
+}
+
+/// Reads the number before a `%` as a share: `19.52` is the number nearest to 0.1952, which 19.52 ÷ 100 is not.
+pub fn parse_percentage(number: &str) -> Option<f64> {
+    let number = number.trim();
+    let percent: f64 = number.parse().ok()?;
+    // Nothing is gained where there is an exponent already.
+    format!("{number}e-2").parse().ok().or(Some(percent / 100.0))
 }
 
 /// A probability must be a number in 0..=1.

@@ -99,26 +99,69 @@ fn names_every_backoff_and_gate() {
     check("alternatives", names);
 }
 
+const BEGIN: &str = "<!-- metrics: written from src/scenario/metric.rs by `UPDATE=1 cargo test --test contract` -->\n";
+const END: &str = "<!-- end of metrics -->\n";
+
+/// The tables of metrics, one for each group.
+fn metric_tables() -> String {
+    let mut text = String::new();
+    let mut group = None;
+    for metric in metric::Metric::ALL {
+        // Metrics stand in the order of the outputs, and a group may come back.
+        if group != Some(metric.group()) {
+            group = Some(metric.group());
+            text.push_str(&format!("\n**{:?}**\n\n| metric | unit | meaning |\n|---|---|---|\n", metric.group()));
+        }
+        let family = match metric.scope() {
+            metric::Scope::Run | metric::Scope::Status => "",
+            metric::Scope::Ends => ", `.fault.NAME`, `.demand`",
+            metric::Scope::Outcome => "`.outcome.NAME`",
+        };
+        let unit = match metric.unit() {
+            metric::Unit::Count => "count",
+            metric::Unit::Share => "share",
+            metric::Unit::Ratio => "ratio",
+            metric::Unit::PerSecond => "1/s",
+            metric::Unit::Seconds => "s",
+            metric::Unit::SecondsOrNever => "s, or never",
+        };
+        text.push_str(&format!("| `{}`{family} | {unit} | {} |\n", metric.name(), metric.meaning()));
+    }
+    text.push('\n');
+    text
+}
+
+/// The tables of metrics are those of the source; with `UPDATE=1` they are written.
 #[test]
-fn names_every_metric_in_order() {
+fn says_what_every_metric_means() {
+    let text = contract();
+    let (head, rest) = text.split_once(BEGIN).expect("the contract has a place for metrics");
+    let (written, tail) = rest.split_once(END).expect("and an end of it");
+    let tables = metric_tables();
+    if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CONTRACT.md");
+        fs::write(path, format!("{head}{BEGIN}{tables}{END}{tail}")).expect("the contract can be written");
+    } else {
+        assert!(
+            written == tables,
+            "docs/CONTRACT.md does not say what src/scenario/metric.rs says: UPDATE=1 writes it"
+        );
+    }
+}
+
+/// What something may be expected of is measured, in the order of the table.
+#[test]
+fn measures_every_metric() {
     let options = Options { threads: 1, memory: 1 << 30, interrupted: &AtomicBool::new(false), progress: &|_| {} };
     let comparison = experiment::run(&loaded().scenario, &[0], &options).expect("the run comes to its end");
-    let names = comparison.policies[0].metrics.iter().map(|metric| metric.name.clone());
-    let unknown: Vec<String> = names.clone().filter(|name| metric::unit(name).is_none()).collect();
-    assert!(unknown.is_empty(), "nothing can be expected of {unknown:?}: they are missing in scenario/metric.rs");
-    let measured: BTreeSet<String> = names.clone().collect();
-    for (name, _) in metric::METRICS {
-        assert!(measured.contains(name), "{name} is not measured, but something may be expected of it");
+    let measured: Vec<_> = comparison.policies[0].metrics.iter().map(|metric| metric.measure).collect();
+    assert!(measured.is_sorted());
+    for metric in metric::Metric::ALL {
+        assert!(measured.iter().any(|measure| measure.metric == metric), "{} is not measured", metric.name());
     }
-    // A status stands for all of them.
-    let names = names.filter(|name| name.strip_prefix("outcome_").is_none_or(|rest| rest.parse::<u16>().is_err()));
-    let text = contract();
-    let (_, metrics) = text.split_once("### 4.3").expect("there is a section on metrics");
-    let mut rest = metrics;
-    for name in names {
-        let quoted = format!("`{name}`");
-        let at = rest.find(&quoted).unwrap_or_else(|| panic!("docs/CONTRACT.md lacks the metric {name} at its place"));
-        rest = &rest[at + quoted.len()..];
+    for metric in &comparison.policies[0].metrics {
+        let read = metric::Measure::parse(&metric.name, ["f"].into_iter());
+        assert_eq!(read, Some(metric.measure), "nothing can be expected of {}", metric.name);
     }
 }
 

@@ -13,6 +13,7 @@ use simlab::gate::{GateConfig, GateRule, Scope};
 use simlab::hedge::{HedgeConfig, Losers, Trigger};
 use simlab::protocol::{Failure, Outcome};
 use simlab::retry::{AttemptPlan, Backoff, Decision, History, KeyMode, Policy, RetryAfter, RetryPolicy};
+use simlab::scenario::metric::Metric;
 use simlab::scenario::{
     Arrivals, Fates, Fault, Flapping, Idempotency, PolicyConfig, RateLimit, Scenario, ServerConfig, World,
 };
@@ -169,7 +170,8 @@ fn closed_loop() -> Scenario {
 fn everything_happens() {
     for scenario in [open_loop(), closed_loop()] {
         let result = run_all(&scenario);
-        let total = |metric: &str| result.policies.iter().filter_map(|policy| policy.mean(metric)).sum::<f64>();
+        let total =
+            |metric: &str| result.policies.iter().filter_map(|policy| policy.named(metric)?.estimate.mean).sum::<f64>();
         for metric in [
             "outcome_402",
             "outcome_409",
@@ -214,7 +216,7 @@ fn assert_same(alone: &PolicyResult, among_others: &PolicyResult) {
     assert_eq!(alone.digest, among_others.digest, "{name}");
     assert_eq!(alone.peak_at, among_others.peak_at, "{name}");
     for metric in &among_others.metrics {
-        match alone.metric(&metric.name) {
+        match alone.named(&metric.name) {
             Some(own) => assert_eq!(own.values, metric.values, "{name}: {}", metric.name),
             None => assert!(metric.values.iter().all(|value| *value == Some(0.0)), "{name}: {}", metric.name),
         }
@@ -281,7 +283,7 @@ fn more_replications_keep_the_first() {
         for (few, many) in few.policies.iter().zip(&many.policies) {
             assert_eq!(few.peak_at[..], many.peak_at[..3], "{}", few.name);
             for metric in &few.metrics {
-                let longer = many.metric(&metric.name).expect("no metric goes away");
+                let longer = many.named(&metric.name).expect("no metric goes away");
                 assert_eq!(metric.values[..], longer.values[..3], "{}: {}", few.name, metric.name);
             }
         }
@@ -322,7 +324,7 @@ fn failures(scenario: &Scenario, inner: RetryPolicy, gates: &[GateConfig]) -> Ve
     let noted = Arc::new(Mutex::new(Vec::new()));
     let watched = Watched { inner, failures: noted.clone() };
     let result = run(&scenario.clone().with_policy("watched", watched, gates), &[0], 1);
-    assert!(result.policies[0].mean("operations").is_some_and(|operations| operations > 1_000.0));
+    assert!(result.policies[0].mean(Metric::Operations).is_some_and(|operations| operations > 1_000.0));
     let mut failures = std::mem::take(&mut *noted.lock().expect("nobody panics while noting"));
     failures.sort_unstable();
     failures
@@ -373,7 +375,7 @@ fn open_demand_is_the_same_for_all() {
         let baseline = &result.policies[0];
         for policy in &result.policies {
             assert_eq!(policy.timeline.operations, baseline.timeline.operations, "{}", policy.name);
-            assert_eq!(policy.metric("operations"), baseline.metric("operations"), "{}", policy.name);
+            assert_eq!(policy.metric(Metric::Operations), baseline.metric(Metric::Operations), "{}", policy.name);
         }
     }
 }
@@ -427,14 +429,16 @@ fn a_row_in_a_changed_world_is_a_run_of_the_changed_scenario() {
             Scenario { clients: 3, servers: vec![server.clone()], faults: faults.clone(), ..scenario.clone() };
         let (clients, arrivals) = (by_hand.clients, by_hand.arrivals.clone());
         let mut mixed = scenario.clone();
-        mixed.policies[1].world = Some(Arc::new(World { clients, arrivals, servers: vec![server], faults }));
+        mixed.policies[1].world =
+            Some(Arc::new(World { clients, arrivals, recover_from: None, servers: vec![server], faults }));
         let (plain, changed, mixed) = (run_all(&scenario), run_all(&by_hand), run_all(&mixed));
         for (index, policy) in mixed.policies.iter().enumerate() {
             let expected = if index == 1 { &changed.policies[1] } else { &plain.policies[index] };
             assert_same(expected, policy);
         }
         assert_ne!(plain.policies[1].digest, changed.policies[1].digest, "the world makes a difference");
-        let rate = |comparison: &Comparison, policy: usize| comparison.policies[policy].metric("success_rate").cloned();
+        let rate =
+            |comparison: &Comparison, policy: usize| comparison.policies[policy].metric(Metric::SuccessRate).cloned();
         let (own, base) = (rate(&mixed, 1).expect("it is measured"), rate(&plain, 0).expect("it is measured"));
         assert_eq!(own.versus_baseline, Estimate::of_difference(&own.values, &base.values, 0.95));
         if matches!(scenario.arrivals, Arrivals::Poisson { .. }) {

@@ -15,6 +15,8 @@ use simlab::units::Span;
 
 #[path = "presets/more.rs"]
 mod more;
+#[path = "presets/worlds.rs"]
+mod worlds;
 
 /// What a client waits before its first retries, in seconds: smallest, mean, largest.
 type Delays = &'static [(f64, f64, f64)];
@@ -321,9 +323,9 @@ fn what_is_retried() {
         ("aws-sdk-adaptive", words("429 500 502 503 504 timeout refused reset")),
         ("aws-sdk-legacy", words("429 500 502 503 504 timeout refused reset")),
         ("grpc", words("503 refused reset")),
-        ("grpc-hedging", words("503 refused reset")),
-        ("envoy", words("500 501 502 503 504 521 522 524 refused reset")),
-        ("envoy-hedge", words("500 501 502 503 504 521 522 524 refused reset")),
+        ("grpc-hedging", words("409 500 503 refused reset")),
+        ("envoy", words("500 501 502 503 504 521 522 524 timeout refused reset")),
+        ("envoy-hedge", words("500 501 502 503 504 521 522 524 timeout refused reset")),
         ("finagle", words("refused")),
         ("finagle-backup", words("refused")),
         ("axios-retry", words("429 500 501 502 503 504 521 522 524 refused reset")),

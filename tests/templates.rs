@@ -30,13 +30,15 @@ fn run(template: &str, set: &[(&str, &str)]) -> Comparison {
 /// The mean of a metric.
 fn mean(comparison: &Comparison, policy: &str, metric: &str) -> f64 {
     let row = comparison.policies.iter().find(|row| row.name == policy).unwrap_or_else(|| panic!("there is {policy}"));
-    row.mean(metric).unwrap_or_else(|| panic!("{metric} of {policy} has a value"))
+    row.named(metric)
+        .and_then(|metric| metric.estimate.mean)
+        .unwrap_or_else(|| panic!("{metric} of {policy} has a value"))
 }
 
 /// How many replications came back after the fault.
 fn recovered(comparison: &Comparison, policy: &str) -> usize {
     let row = comparison.policies.iter().find(|row| row.name == policy).expect("the policy");
-    row.metric("time_to_recover").expect("the metric").values.iter().flatten().count()
+    row.named("recovery").expect("the metric").values.iter().flatten().filter(|time| time.is_finite()).count()
 }
 
 /// For editors first, then the question; nothing to warn of.

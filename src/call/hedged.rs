@@ -106,6 +106,11 @@ impl Hedged {
         *self = Hedged { open, ..Hedged::default() };
     }
 
+    /// Attempts sent so far.
+    pub fn sent(&self) -> u32 {
+        self.sent
+    }
+
     /// Attempts sent so far that were not hedges.
     pub fn tries(&self) -> u32 {
         self.sent - self.hedges

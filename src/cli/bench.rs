@@ -5,14 +5,16 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::progress::ProgressLine;
-use super::{Exit, check, interrupt, memory, print, terminal};
+use super::{Exit, check, interrupt, memory, print, say, terminal};
 use crate::experiment;
 use crate::metrics::RunResult;
 use crate::metrics::statistics::{nearest_rank, nine_digits};
+use crate::report;
 use crate::report::number::Notation;
 use crate::scenario::Scenario;
 use crate::scenario::file::{self, Overrides, Source};
 use crate::sim::{self, Limits, Stop};
+use crate::text::printable;
 
 /// Arguments of `bench`.
 #[derive(Debug, clap::Args)]
@@ -85,7 +87,6 @@ struct Measured<'a> {
 }
 
 pub fn main(args: &Args) -> Exit {
-    let interrupted = interrupt::watch();
     let subjects = match prepare(args) {
         Ok(subjects) => subjects,
         Err(exit) => return exit,
@@ -97,7 +98,7 @@ pub fn main(args: &Args) -> Exit {
             return Exit::Invalid;
         }
     }
-    let limits = Limits { memory: usize::try_from(limit).unwrap_or(usize::MAX), interrupted };
+    let limits = Limits { memory: usize::try_from(limit).unwrap_or(usize::MAX), interrupted: interrupt::flag() };
     match args.format {
         Format::Table => {
             let table = Table::new(&subjects);
@@ -112,7 +113,11 @@ pub fn main(args: &Args) -> Exit {
                 Exit::Done
             });
             // A list that ends in the middle is not what was asked for.
-            if exit == Exit::Interrupted { exit } else { exit.min(print(&format!("{:#}\n", serde_json::json!(list)))) }
+            if exit == Exit::Interrupted {
+                exit
+            } else {
+                exit.min(print(&report::seen(&format!("{:#}\n", serde_json::json!(list)))))
+            }
         }
     }
 }
@@ -158,17 +163,14 @@ fn measure_all(args: &Args, subjects: &[Subject], limits: Limits, mut deliver: i
         for (index, policy) in subject.policies() {
             let measured = measure(subject, index, args.runs, limits, |run| {
                 done += 1;
-                progress.update(done, total, &format!("{}, {policy}, run {run}", subject.name));
+                progress.update(done, total, &format!("{}, {policy}, run {run}", printable(&subject.name)));
             });
             progress.clear();
             exit = exit.min(match measured {
                 Ok(measured) => deliver(&measured),
-                Err(Stop::Interrupted) => {
-                    eprintln!("interrupted");
-                    return Exit::Interrupted;
-                }
+                Err(Stop::Interrupted) => return Exit::Interrupted,
                 Err(stop) => {
-                    eprintln!("error: {}: policy `{policy}`: {stop}", subject.name);
+                    say::error(format_args!("{}: policy `{policy}`: {stop}", subject.name));
                     Exit::Invalid
                 }
             });
@@ -247,7 +249,7 @@ struct Table {
 impl Table {
     fn new(subjects: &[Subject]) -> Table {
         let widest = |least: &str, names: &mut dyn Iterator<Item = &str>| {
-            names.map(|name| name.chars().count()).max().unwrap_or(0).max(least.len())
+            names.map(|name| printable(name).chars().count()).max().unwrap_or(0).max(least.len())
         };
         Table {
             scenario: widest("scenario", &mut subjects.iter().map(|subject| subject.name.as_str())),
@@ -272,7 +274,7 @@ impl Table {
         };
         let nanos = measured.ns_per_event();
         self.line(&[
-            measured.scenario.to_owned(),
+            printable(measured.scenario),
             measured.policy.to_owned(),
             self.notation.count(measured.clients.into()),
             self.notation.count(measured.model_events() as f64),

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Exit, print, terminal};
-use crate::scenario::file::{self, Diagnostic, LoadError, Loaded, Overrides, Source};
+use super::{Exit, print, say, terminal};
+use crate::scenario::file::{self, Diagnostic, LoadError, Loaded, Overrides, Source, render_all};
+use crate::text::printable;
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -22,7 +23,7 @@ pub fn main(args: &Args) -> Exit {
     for path in &args.files {
         match load(path, &Overrides::default(), false) {
             Ok(loaded) if args.strict && !loaded.warnings.is_empty() => {
-                eprintln!("error: {}: warnings are errors with --strict", path.display());
+                say::error(format_args!("{}: warnings are errors with --strict", path.display()));
                 exit = exit.min(Exit::Invalid);
             }
             Ok(loaded) => {
@@ -30,7 +31,7 @@ pub fn main(args: &Args) -> Exit {
                 let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
                 let policies = count(scenario.policies.len(), "policy").replace("policys", "policies");
                 let runs = count(scenario.replications as usize, "replication");
-                text.push_str(&format!("{}: valid ({policies}, {runs})\n", path.display()));
+                text.push_str(&format!("{}: valid ({policies}, {runs})\n", shown(path)));
             }
             Err(error) => exit = exit.min(error),
         }
@@ -48,7 +49,7 @@ pub fn load(path: &Path, overrides: &Overrides, quiet: bool) -> Result<Loaded, E
             Ok(loaded)
         }
         Err(error) => {
-            eprint!("{}", error.render(terminal::stderr_colour()));
+            say::text(&error.render(terminal::stderr_colour()));
             Err(match error {
                 LoadError::Io { .. } => Exit::Io,
                 LoadError::Path(_) => Exit::Usage,
@@ -60,6 +61,10 @@ pub fn load(path: &Path, overrides: &Overrides, quiet: bool) -> Result<Loaded, E
 
 /// Shows warnings on stderr.
 pub fn show(warnings: &[Diagnostic], source: &Source) {
-    let colour = terminal::stderr_colour();
-    warnings.iter().for_each(|warning| eprintln!("{}", warning.render(source, colour)));
+    say::text(&render_all(warnings, source, terminal::stderr_colour()));
+}
+
+/// A path for people: on one line, with nothing in it that steers a terminal.
+pub fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy())
 }

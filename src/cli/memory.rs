@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::say;
 use crate::experiment::Need;
 
 /// Share of the available memory that the simulator may take for its state.
@@ -59,8 +60,10 @@ pub fn refuses(name: &str, need: Need, limit: u64) -> bool {
         1 => (String::new(), " or gates with scope = \"fleet\""),
         runs => (format!(" for {runs} runs at once"), ", gates with scope = \"fleet\" or --threads 1"),
     };
-    eprintln!("error: {name}: its state needs about {bytes}{runs}, and there are {limit} for it; nothing was run");
-    eprintln!("help: fewer clients{ways} need less; --memory SIZE sets another limit");
+    say::error(format_args!(
+        "{name}: its state needs about {bytes}{runs}, and there are {limit} for it; nothing was run"
+    ));
+    say::help(format_args!("fewer clients{ways} need less; --memory SIZE sets another limit"));
     true
 }
 

@@ -10,14 +10,19 @@ mod new;
 mod policies;
 mod progress;
 mod run;
+mod say;
 mod schema;
+mod shell;
 mod show;
 mod terminal;
 
-use std::io::Write;
+use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::text::{cut, printable};
 
 /// Try retry policies before production does.
 #[derive(Debug, Parser)]
@@ -88,13 +93,10 @@ impl Exit {
 
 /// Runs the command line and returns its exit code. A panic is a bug: exit code 1.
 pub fn main() -> ExitCode {
+    interrupt::watch();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version go to stdout with 0, mistakes to stderr with 2; a closed pipe is nobody's mistake.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
-        }
+        Err(error) => return ExitCode::from(no_command(error).code()),
     };
     let outcome = std::panic::catch_unwind(|| match &cli.command {
         Command::Run(args) => run::main(args),
@@ -109,21 +111,37 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(_) => {
-            eprintln!("error: this is a bug in simlab; please report it with the scenario and the lines above");
+            say::error("this is a bug in simlab; please report it with the scenario and the lines above");
             ExitCode::from(1)
         }
     }
 }
 
-/// Prints a result on stdout. A reader that has seen enough (`| head`) is no error.
+/// Help and version go to stdout, mistakes to stderr.
+fn no_command(error: clap::Error) -> Exit {
+    if !error.use_stderr() {
+        return printed(error.print());
+    }
+    // clap repeats the arguments as they are: what is said is what it says of them with nothing in them that steers a terminal.
+    let harmless = |argument: OsString| printable(&cut(&argument.to_string_lossy()));
+    let shown = Cli::try_parse_from(std::env::args_os().map(harmless)).err();
+    let _ = shown.filter(clap::Error::use_stderr).unwrap_or(error).print();
+    Exit::Usage
+}
+
+/// Prints a result on stdout.
 fn print(text: &str) -> Exit {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Ok(()) => Exit::Done,
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
-        Err(error) => {
-            eprintln!("error: cannot write to stdout: {error}");
+    let mut stdout = io::stdout().lock();
+    printed(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+}
+
+/// What became of printing on stdout. A reader that has seen enough (`| head`) is no error.
+fn printed(result: io::Result<()>) -> Exit {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            say::error(format_args!("cannot write to stdout: {error}"));
             Exit::Io
         }
+        _ => Exit::Done,
     }
 }

@@ -1,10 +1,11 @@
 //! `simlab new`: a commented scenario to start from.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Exit, print, schema};
+use super::folder::single::Draft;
+use super::{Exit, check, interrupt, print, say, schema, shell};
 
 /// Arguments of `new`.
 #[derive(Debug, clap::Args)]
@@ -66,26 +67,41 @@ pub fn main(args: &Args) -> Exit {
     let path = &args.name;
     let mut files = vec![(path.clone(), args.template.text().to_owned())];
     if args.schema {
-        files.push((path.with_file_name(SCHEMA), schema::text()));
+        // Before the scenario that names it.
+        files.insert(0, (path.with_file_name(SCHEMA), schema::text()));
     }
-    // Asked beforehand, so that of two files both are written or none.
-    if let Some((taken, _)) = files.iter().find(|(path, _)| path.symlink_metadata().is_ok()) {
-        eprintln!("error: `{}` exists already; nothing was written", taken.display());
+    if let Err((path, error)) = interrupt::undisturbed(|| write(&files)) {
+        match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                say::error(format_args!("`{}` exists already; nothing was written", path.display()))
+            }
+            _ => say::error(format_args!("cannot write `{}`: {error}", path.display())),
+        }
         return Exit::Io;
     }
-    for (path, text) in &files {
-        if let Err(error) = write(path, text) {
-            eprintln!("error: cannot write `{}`: {error}", path.display());
-            return Exit::Io;
-        }
-    }
-    let mut said = format!("Wrote {}", path.display());
-    said.push_str(&if args.schema { format!(" and {}.\n", files[1].0.display()) } else { ".\n".to_owned() });
-    said.push_str(&format!("Next: simlab run {}\n", path.display()));
+    let mut said = format!("Wrote {}", check::shown(path));
+    said.push_str(&if args.schema { format!(" and {}.\n", check::shown(&files[0].0)) } else { ".\n".to_owned() });
+    said.push_str(&format!("Next: simlab run {}\n", shell::quoted(path.as_os_str())));
     print(&said)
 }
 
-/// Writes a file that does not exist yet.
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
+/// Writes files that do not exist yet: all or none.
+fn write(files: &[(PathBuf, String)]) -> Result<(), (&Path, io::Error)> {
+    // Asked beforehand, so that nothing appears that has to go again.
+    if let Some((taken, _)) = files.iter().rev().find(|(path, _)| path.symlink_metadata().is_ok()) {
+        return Err((taken, io::ErrorKind::AlreadyExists.into()));
+    }
+    let mut drafts = Vec::new();
+    for (path, text) in files {
+        drafts.push(Draft::new(path, text.as_bytes()).map_err(|error| (path.as_path(), error))?);
+    }
+    for (index, draft) in drafts.into_iter().enumerate() {
+        if let Err(error) = draft.create() {
+            for (path, _) in &files[..index] {
+                let _ = fs::remove_file(path);
+            }
+            return Err((&files[index].0, error));
+        }
+    }
+    Ok(())
 }

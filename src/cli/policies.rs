@@ -6,10 +6,11 @@ mod text;
 
 use std::path::PathBuf;
 
-use super::{Exit, print};
+use super::{Exit, print, say};
 use crate::catalog::{self, DelayRow, Entry};
 use crate::scenario::file::preset::{Preset, presets};
 use crate::scenario::nearest;
+use crate::text::cut;
 
 /// Arguments of `policies`.
 #[derive(Debug, clap::Args)]
@@ -112,10 +113,10 @@ pub fn main(args: &Args) -> Exit {
 }
 
 fn unknown(name: &str, subjects: &[Subject]) -> Exit {
-    eprintln!("error: there is no backoff, gate, hedge or preset `{name}`");
+    say::error(format_args!("there is no backoff, gate, hedge or preset `{}`", cut(name)));
     if let Some(near) = nearest::nearest(name, subjects.iter().map(Subject::name)) {
-        eprintln!("help: there is `{near}`");
+        say::help(format_args!("there is `{near}`"));
     }
-    eprintln!("help: `simlab policies` lists all");
+    say::help("`simlab policies` lists all");
     Exit::Usage
 }

@@ -1,19 +1,21 @@
 //! `simlab run`: check all files, run them, print the comparison, write the reports.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::folder;
+use super::folder::{Folder, FolderError};
 use super::interrupt;
 use super::memory;
 use super::progress::ProgressLine;
 use super::terminal;
-use super::{Exit, check, print};
+use super::{Exit, check, print, say, shell};
 use crate::experiment::{self, Comparison, Options};
 use crate::report::{self, ReportInput, TableStyle};
 use crate::scenario::file::{Diagnostic, Loaded, Overrides};
 use crate::scenario::nearest::nearest;
 use crate::sim::Stop;
+use crate::text::{cut, there_are};
 
 /// The bounds that a scenario file has too, so that the resolved scenario of every report can be run again.
 const MOST_SEED: u64 = i64::MAX as u64;
@@ -78,13 +80,14 @@ struct Job {
     loaded: Loaded,
     stem: String,
     out: PathBuf,
+    /// Where that is.
+    folder: Folder,
     /// Indices of the policies to run.
     policies: Vec<usize>,
     command: String,
 }
 
 pub fn main(args: &Args) -> Exit {
-    let interrupted = interrupt::watch();
     let jobs = match prepare(args) {
         Ok(jobs) => jobs,
         Err(exit) => return exit,
@@ -104,7 +107,7 @@ pub fn main(args: &Args) -> Exit {
         let options = Options {
             threads: usize::from(args.threads),
             memory: limit,
-            interrupted,
+            interrupted: interrupt::flag(),
             progress: &|now| {
                 let what = format!("{}, replication {}", names[now.policy], now.replication + 1);
                 progress.update(now.done, now.total, &what);
@@ -115,19 +118,16 @@ pub fn main(args: &Args) -> Exit {
         progress.clear();
         exit = exit.min(match result {
             Ok(comparison) => deliver(args, job, comparison, started.elapsed().as_secs_f64(), &mut missed),
-            Err(failed) if failed.stop == Stop::Interrupted => {
-                eprintln!("interrupted; no report was written");
-                return Exit::Interrupted;
-            }
+            Err(failed) if failed.stop == Stop::Interrupted => return Exit::Interrupted,
             Err(failed) => {
-                eprintln!("error: {}: {failed}; no report was written", job.stem);
+                say::error(format_args!("{}: {failed}; no report was written", job.stem));
                 Exit::Invalid
             }
         });
     }
     // At the very end, where nobody overlooks it.
     for message in missed {
-        eprintln!("error: {message}");
+        say::error(message);
         exit = exit.min(Exit::Unmet);
     }
     exit
@@ -145,23 +145,42 @@ fn prepare(args: &Args) -> Result<Vec<Job>, Exit> {
         }
     }
     for (index, job) in jobs.iter().enumerate() {
-        if let Some(other) = jobs[..index].iter().find(|other| other.out == job.out) {
-            eprintln!("error: two files would write to `{}`; rename one, or run them apart", other.out.display());
+        if let Some(other) = jobs[..index].iter().find(|other| other.folder.is_same(&job.folder)) {
+            let folder = other.out.display();
+            say::error(format_args!("two files would write to `{folder}`; rename one, or run them apart"));
             return Err(Exit::Usage);
         }
-        if let Err(error) = folder::check(&job.out) {
-            eprintln!("error: {error}");
-            exit = exit.min(Exit::Io);
+    }
+    if exit != Exit::Done {
+        return Err(exit);
+    }
+    for job in &jobs {
+        let ready = interrupt::undisturbed(|| job.folder.prepare(!args.no_charts, interrupt::flag()));
+        if let Err(error) = ready {
+            exit = exit.min(refused(&error));
         }
     }
     if exit == Exit::Done { Ok(jobs) } else { Err(exit) }
+}
+
+/// Says why a folder does not take a report.
+fn refused(error: &FolderError) -> Exit {
+    match error {
+        // The interrupt says so itself.
+        FolderError::Interrupted => Exit::Interrupted,
+        _ => {
+            say::error(error);
+            Exit::Io
+        }
+    }
 }
 
 fn overrides(args: &Args) -> Result<Overrides, Exit> {
     let mut set = Vec::new();
     for assignment in &args.set {
         let Some((path, value)) = assignment.split_once('=') else {
-            eprintln!("error: `--set {assignment}` has no `=`; write --set KEY=VALUE, as in --set duration=5m");
+            let assignment = cut(assignment);
+            say::error(format_args!("`--set {assignment}` has no `=`; write --set KEY=VALUE, as in --set duration=5m"));
             return Err(Exit::Usage);
         };
         set.push((path.trim().to_owned(), value.trim().to_owned()));
@@ -178,9 +197,9 @@ fn job(args: &Args, file: &Path, loaded: Loaded) -> Result<Job, Exit> {
     };
     let policies = chosen(args, &loaded)?;
     // Only what changes the result, and no path of this machine, so that a report is the same wherever it is made.
-    let mut command = format!("simlab run {stem}.toml");
+    let mut command = format!("simlab run {}", shell::file(file.file_name().unwrap_or(file.as_os_str())));
     for assignment in &args.set {
-        command.push_str(&format!(" --set '{assignment}'"));
+        command.push_str(&format!(" --set {}", shell::quoted(OsStr::new(assignment))));
     }
     if let Some(seed) = args.seed {
         command.push_str(&format!(" --seed {seed}"));
@@ -191,7 +210,8 @@ fn job(args: &Args, file: &Path, loaded: Loaded) -> Result<Job, Exit> {
     if !args.policy.is_empty() {
         command.push_str(&format!(" --policy {}", args.policy.join(",")));
     }
-    Ok(Job { loaded, stem, out, policies, command })
+    let folder = Folder::find(&out).map_err(|error| refused(&error))?;
+    Ok(Job { loaded, stem, out, folder, policies, command })
 }
 
 /// Indices of the policies to run, in the file's order, the baseline among them.
@@ -200,11 +220,9 @@ fn chosen(args: &Args, loaded: &Loaded) -> Result<Vec<usize>, Exit> {
     for wanted in &args.policy {
         if policies.iter().all(|policy| policy.name != *wanted) {
             let names = policies.iter().map(|policy| policy.name.as_str());
-            let near = nearest(wanted, names.clone()).map_or_else(
-                || format!("there are {}", names.collect::<Vec<_>>().join(", ")),
-                |near| format!("there is `{near}`"),
-            );
-            eprintln!("error: no policy `{wanted}` in the scenario; {near}");
+            let near =
+                nearest(wanted, names.clone()).map_or_else(|| there_are(names), |near| format!("there is `{near}`"));
+            say::error(format_args!("no policy `{}` in the scenario; {near}", cut(wanted)));
             return Err(Exit::Usage);
         }
     }
@@ -234,8 +252,9 @@ fn deliver(args: &Args, job: &Job, mut comparison: Comparison, seconds: f64, mis
         charts: !args.no_charts,
     };
     let mut files = report::render(&input);
-    files.push(("manifest.json".to_owned(), manifest(args, &comparison, seconds).into_bytes()));
-    let written = folder::write(&job.out, &files);
+    let manifest = manifest(args, &comparison, seconds, &files);
+    files.push(("manifest.json".to_owned(), manifest.into_bytes()));
+    let written = interrupt::undisturbed(|| job.folder.write(&files, interrupt::flag()));
     let path = job.out.join("report.html");
     let text = match args.format {
         Format::Table => {
@@ -246,7 +265,7 @@ fn deliver(args: &Args, job: &Job, mut comparison: Comparison, seconds: f64, mis
             };
             let mut text = report::table(&input, style);
             if written.is_ok() {
-                text.push_str(&format!("\nReport: {}\n", path.display()));
+                text.push_str(&format!("\nReport: {}\n", check::shown(&path)));
             }
             text
         }
@@ -258,21 +277,18 @@ fn deliver(args: &Args, job: &Job, mut comparison: Comparison, seconds: f64, mis
     let several = if args.files.len() > 1 { format!("{}: ", job.stem) } else { String::new() };
     missed.extend(report::expectations::failure(&input).map(|failure| several + &failure));
     match written {
-        Err(error) => {
-            eprintln!("error: {error}");
-            Exit::Io
-        }
+        Err(error) => refused(&error),
         Ok(()) => {
             if args.format != Format::Table && !args.quiet {
-                eprintln!("report: {}", path.display());
+                say::line(format_args!("report: {}", path.display()));
             }
             printed
         }
     }
 }
 
-/// What may differ between two runs of one scenario.
-fn manifest(args: &Args, comparison: &Comparison, seconds: f64) -> String {
+/// What may differ between two runs of one scenario, and the names of the report's other files.
+fn manifest(args: &Args, comparison: &Comparison, seconds: f64, files: &[(String, Vec<u8>)]) -> String {
     let threads = match args.threads {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         threads => usize::from(threads),
@@ -284,6 +300,7 @@ fn manifest(args: &Args, comparison: &Comparison, seconds: f64) -> String {
         "events": comparison.events,
         "attempts": comparison.attempts,
         "wall_seconds": crate::metrics::statistics::nine_digits(seconds),
+        "files": files.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
     });
     format!("{manifest:#}\n")
 }

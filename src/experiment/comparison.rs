@@ -3,7 +3,9 @@
 use super::expectation::Judgement;
 use crate::metrics::Timeline;
 use crate::metrics::ending::ByEnding;
+use crate::metrics::intervals::{self, Pooled};
 use crate::metrics::statistics::summarise;
+use crate::scenario::metric::{Measure, Unit};
 
 /// An estimate with its 95% interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -16,14 +18,16 @@ pub struct Estimate {
     pub ci_high: Option<f64>,
 }
 
-/// One metric of one policy.
+/// One measure of one policy.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Metric {
+pub struct Measured {
+    /// What was measured.
+    pub measure: Measure,
     /// Its name (contract, section 4).
     pub name: String,
     /// Over the replications.
     pub estimate: Estimate,
-    /// Per replication.
+    /// Per replication; infinite where it never came about.
     pub values: Vec<Option<f64>>,
     /// Paired difference to the baseline, replication by replication; the baseline's own is 0.
     pub versus_baseline: Estimate,
@@ -39,7 +43,7 @@ pub struct PolicyResult {
     /// Hash of every attempt's end, in order, over all replications.
     pub digest: u64,
     /// In the contract's order, the same names for every policy.
-    pub metrics: Vec<Metric>,
+    pub metrics: Vec<Measured>,
     /// Per second for counts, plain for levels; mean over the replications.
     pub timeline: Timeline,
     /// 10th percentile of `timeline.attempts` across the replications.
@@ -111,11 +115,20 @@ pub struct Comparison {
     pub attempts: u64,
 }
 
+impl Measured {
+    /// Replications in which it never came about; `None` of what always does, or has no value.
+    pub fn never(&self) -> Option<usize> {
+        let may = self.measure.metric.unit() == Unit::SecondsOrNever;
+        may.then(|| self.values.iter().flatten().filter(|value| value.is_infinite()).count())
+    }
+}
+
 impl Estimate {
-    /// Mean of the values there are, with the Student interval at `confidence` (0.95: 95%).
+    /// Mean of the values there are, with the Student interval at `confidence` (0.95: 95%). What never came about in some replication has no
+    /// mean.
     pub fn of(values: &[Option<f64>], confidence: f64) -> Estimate {
         let present: Vec<f64> = values.iter().flatten().copied().collect();
-        if present.is_empty() {
+        if present.is_empty() || present.iter().any(|value| value.is_infinite()) {
             return Estimate::default();
         }
         let summary = summarise(&present);
@@ -127,10 +140,27 @@ impl Estimate {
         }
     }
 
+    /// Mean of the shares there are, with an interval within 0 and 1 (see [`intervals`]). `pooled` is the share over all replications, where it was counted.
+    pub fn of_shares(shares: &[Option<f64>], pooled: Option<Pooled>, confidence: f64) -> Estimate {
+        let present: Vec<f64> = shares.iter().flatten().copied().collect();
+        let ends = intervals::of_shares(&present, pooled, confidence);
+        Estimate {
+            ci_low: ends.map(|(low, _)| low),
+            ci_high: ends.map(|(_, high)| high),
+            ..Estimate::of(shares, confidence)
+        }
+    }
+
     /// The difference `own` − `other`, replication by replication, where both have a value.
     pub fn of_difference(own: &[Option<f64>], other: &[Option<f64>], confidence: f64) -> Estimate {
         let differences: Vec<Option<f64>> = own.iter().zip(other).map(|(a, b)| Some((*a)? - (*b)?)).collect();
         Estimate::of(&differences, confidence)
+    }
+
+    /// The same for shares, whose difference lies within −1 and 1.
+    pub fn of_difference_of_shares(own: &[Option<f64>], other: &[Option<f64>], confidence: f64) -> Estimate {
+        let Estimate { mean, ci_low, ci_high } = Estimate::of_difference(own, other, confidence);
+        Estimate { mean, ci_low: ci_low.map(|low| low.max(-1.0)), ci_high: ci_high.map(|high| high.min(1.0)) }
     }
 
     /// True if there is an interval and 0 lies outside of it.
@@ -138,21 +168,28 @@ impl Estimate {
         matches!((self.ci_low, self.ci_high), (Some(low), Some(high)) if low > 0.0 || high < 0.0)
     }
 
-    /// Half the width of the interval.
+    /// From the mean to the farther end of the interval: what stands after ±, and is too much rather than too little on the other side.
     pub fn half_width(&self) -> Option<f64> {
-        Some((self.ci_high? - self.ci_low?) / 2.0)
+        let mean = self.mean?;
+        Some((self.ci_high? - mean).max(mean - self.ci_low?))
     }
 }
 
 impl PolicyResult {
-    /// The metric of this name.
-    pub fn metric(&self, name: &str) -> Option<&Metric> {
+    /// What came of a measure; of a metric, in the whole run.
+    pub fn metric(&self, measure: impl Into<Measure>) -> Option<&Measured> {
+        let measure = measure.into();
+        self.metrics.iter().find(|metric| metric.measure == measure)
+    }
+
+    /// What came of the measure of this name.
+    pub fn named(&self, name: &str) -> Option<&Measured> {
         self.metrics.iter().find(|metric| metric.name == name)
     }
 
-    /// The mean of the metric of this name, if it has one.
-    pub fn mean(&self, name: &str) -> Option<f64> {
-        self.metric(name).and_then(|metric| metric.estimate.mean)
+    /// The mean of a measure, if it has one.
+    pub fn mean(&self, measure: impl Into<Measure>) -> Option<f64> {
+        self.metric(measure).and_then(|metric| metric.estimate.mean)
     }
 }
 
@@ -170,5 +207,27 @@ mod tests {
         assert_eq!(Estimate::of(&[None, None], 0.95), Estimate::default());
         assert_eq!(Estimate::of(&[None, Some(2.0)], 0.95), Estimate { mean: Some(2.0), ci_low: None, ci_high: None });
         assert!(Estimate::of(&[Some(-2.0), Some(-2.1), Some(-1.9)], 0.95).excludes_zero());
+    }
+
+    #[test]
+    fn shares_and_their_differences_stay_within_what_is_possible() {
+        let (all, none) = ([Some(1.0), None, Some(1.0), Some(0.9)], [Some(0.0), Some(0.0), Some(0.1), Some(0.0)]);
+        let pooled = |shares: &[Option<f64>]| Some(Pooled::of(shares, std::iter::repeat(50)));
+        let plain = Estimate::of(&all, 0.95);
+        assert!(plain.ci_high > Some(1.0), "{plain:?}");
+        let share = Estimate::of_shares(&all, pooled(&all), 0.95);
+        assert_eq!(share.mean, plain.mean);
+        assert!(share.ci_high > share.mean && share.ci_high < Some(1.0), "{share:?}");
+        // Paired differences 1, 0.9, 0.9.
+        let plain = Estimate::of_difference(&all, &none, 0.95);
+        let share = Estimate::of_difference_of_shares(&all, &none, 0.95);
+        assert!(plain.ci_high > Some(1.0), "{plain:?}");
+        assert_eq!(share, Estimate { ci_high: Some(1.0), ..plain });
+        // What is said with ± is Student's still.
+        let half = (plain.ci_high.unwrap() - plain.ci_low.unwrap()) / 2.0;
+        assert!((share.half_width().unwrap() - half).abs() < 1e-12, "{share:?}");
+        assert_eq!(Estimate::of_shares(&[None, None], pooled(&[]), 0.95), Estimate::default());
+        let one = Estimate { mean: Some(0.5), ci_low: None, ci_high: None };
+        assert_eq!(Estimate::of_shares(&[Some(0.5), None], pooled(&[Some(0.5)]), 0.95), one);
     }
 }

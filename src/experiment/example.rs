@@ -3,6 +3,7 @@
 use super::comparison::Example;
 use crate::metrics::recorder::RunResult;
 use crate::scenario::Scenario;
+use crate::scenario::metric::Metric;
 use crate::units::{SimTime, Span};
 
 /// Time of demand after a fault without which nobody can tell whether a run recovered: the view of `time_to_recover`.
@@ -11,7 +12,7 @@ const VIEW: Span = Span::secs(30);
 /// The run that stayed down and succeeded least often; if none stayed down, the one with the median success rate. The earliest of equals.
 pub(super) fn example(scenario: &Scenario, runs: &[RunResult]) -> Example {
     let mut down: Vec<usize> = (0..runs.len()).filter(|run| stayed_down(scenario, &runs[*run])).collect();
-    let rate = |run: &usize| value(&runs[*run], "success_rate").unwrap_or(0.0);
+    let rate = |run: &usize| runs[*run].value(Metric::SuccessRate).unwrap_or(0.0);
     // A stable sort: the earliest of equals comes first.
     down.sort_by(|a, b| rate(a).total_cmp(&rate(b)));
     let median = || {
@@ -35,9 +36,7 @@ fn stayed_down(scenario: &Scenario, run: &RunResult) -> bool {
     let (Some(start), Some(end)) = (scenario.first_fault_start(), scenario.last_fault_end()) else { return false };
     let bins_before = (start.0 / run.timeline.bin.0.max(1)) as usize;
     let normal_before = run.timeline.goodput.iter().take(bins_before).any(|goodput| *goodput > 0.0);
-    end + VIEW <= SimTime::ZERO + scenario.duration && normal_before && value(run, "time_to_recover").is_none()
-}
-
-fn value(run: &RunResult, metric: &str) -> Option<f64> {
-    run.metrics.iter().find(|(name, _)| name == metric).and_then(|(_, value)| *value)
+    end + VIEW <= SimTime::ZERO + scenario.duration
+        && normal_before
+        && run.value(Metric::Recovery).is_some_and(f64::is_infinite)
 }

@@ -4,14 +4,17 @@ use super::comparison::{Estimate, PolicyResult};
 use crate::metrics::statistics::nine_digits;
 use crate::scenario::Scenario;
 use crate::scenario::expectation::Limit;
+use crate::scenario::metric::{Measure, Of};
 
 /// One expectation about one policy, held against what was observed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
     /// Index of the policy among those that were run.
     pub policy: usize,
-    /// Name of the metric.
-    pub metric: String,
+    /// What was measured.
+    pub measure: Measure,
+    /// Its name.
+    pub name: String,
     /// What was expected, in the metric's unit.
     pub limit: Limit,
     /// Mean and interval over the replications.
@@ -34,17 +37,18 @@ pub(super) fn judge(scenario: &Scenario, policies: &[PolicyResult]) -> Vec<Judge
         let about =
             policies.iter().enumerate().filter(|(_, run)| expectation.policy.is_none_or(|slot| slot == run.slot));
         for (policy, result) in about {
-            let observed = match result.metric(&expectation.metric) {
+            let measure = expectation.measure;
+            let observed = match result.metric(measure) {
                 Some(metric) => metric.estimate,
-                // A status that occurred nowhere.
-                None if expectation.metric.starts_with("outcome_") => {
+                // An outcome that occurred nowhere.
+                None if matches!(measure.of, Of::Outcome(_)) => {
                     Estimate::of(&vec![Some(0.0); scenario.replications as usize], 0.95)
                 }
                 None => Estimate::default(),
             };
             let met = observed.mean.is_some_and(|mean| expectation.limit.margin(nine_digits(mean)) >= 0.0);
-            let (metric, limit) = (expectation.metric.clone(), expectation.limit);
-            judgements.push(Judgement { policy, metric, limit, observed, met });
+            let name = measure.name(|fault| &scenario.faults[fault as usize].name);
+            judgements.push(Judgement { policy, measure, name, limit: expectation.limit, observed, met });
         }
     }
     judgements
@@ -57,6 +61,7 @@ mod tests {
     use crate::experiment::{Options, run};
     use crate::retry::RetryPolicy;
     use crate::scenario::expectation::{Expectation, Limit};
+    use crate::scenario::metric::Measure;
     use crate::scenario::{Arrivals, Fates, Scenario, ServerConfig};
     use crate::units::Span;
 
@@ -67,9 +72,10 @@ mod tests {
             ..ServerConfig::named("s")
         };
         let arrivals = Arrivals::Burst { operations: 10, at: Span::ZERO, every: None };
+        let measure = Measure::parse(metric, std::iter::empty()).expect("a metric");
         let scenario = Scenario {
             replications: 3,
-            expectations: vec![Expectation { policy, metric: metric.to_owned(), limit }],
+            expectations: vec![Expectation { policy, measure, limit }],
             ..Scenario::new(Span::secs(1), arrivals, server)
         };
         let once = RetryPolicy::default();

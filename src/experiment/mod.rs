@@ -6,6 +6,6 @@ pub mod expectation;
 mod run;
 mod warnings;
 
-pub use comparison::{Band, Bands, Comparison, Estimate, Example, Metric, PolicyResult};
+pub use comparison::{Band, Bands, Comparison, Estimate, Example, Measured, PolicyResult};
 pub use run::{Failed, Need, Options, Progress, memory_needed, run};
 pub use warnings::{Warning, warnings};

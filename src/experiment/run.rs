@@ -1,17 +1,20 @@
 //! Runs every policy and replication on threads and puts the results together in a fixed order.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::comparison::{Band, Bands, Comparison, Estimate, Metric, PolicyResult};
+use super::comparison::{Band, Bands, Comparison, Estimate, Measured, PolicyResult};
 use super::example::example;
 use super::expectation::judge;
 use crate::metrics::digest::Digest;
 use crate::metrics::ending::{ByEnding, Ending};
+use crate::metrics::intervals::Pooled;
 use crate::metrics::recorder::RunResult;
 use crate::metrics::statistics::nearest_rank;
 use crate::metrics::timeline::Timeline;
 use crate::scenario::Scenario;
+use crate::scenario::metric::{Measure, Metric, Of, Unit};
 use crate::sim::{self, Limits, Stop};
 
 /// How to run an experiment. Nothing in here changes a result.
@@ -134,21 +137,22 @@ const CONFIDENCE: f64 = 0.95;
 fn compare(scenario: &Scenario, policies: &[usize], runs: Vec<RunResult>) -> Comparison {
     let replications = scenario.replications as usize;
     let baseline = policies.iter().position(|p| *p == scenario.baseline).expect("the baseline is always run");
-    let names = metric_names(&runs);
+    let measures = measures(&runs);
     let bins = runs.iter().map(|run| run.timeline.attempts.len()).max().unwrap_or(0);
     let by_policy: Vec<&[RunResult]> = runs.chunks(replications).collect();
-    let values =
-        |runs: &[RunResult], name: &str| -> Vec<Option<f64>> { runs.iter().map(|run| value(run, name)).collect() };
+    let values = |runs: &[RunResult], measure| runs.iter().map(|run| value(run, measure)).collect::<Vec<_>>();
     let results = policies.iter().zip(&by_policy).map(|(policy, own)| {
-        let metrics = names.iter().map(|name| {
-            let own_values = values(own, name);
-            let versus = Estimate::of_difference(&own_values, &values(by_policy[baseline], name), CONFIDENCE);
-            Metric {
-                name: name.clone(),
-                estimate: Estimate::of(&own_values, CONFIDENCE),
-                values: own_values,
-                versus_baseline: versus,
-            }
+        let metrics = measures.iter().map(|measure| {
+            let (values, of_base) = (values(own, *measure), values(by_policy[baseline], *measure));
+            let (estimate, versus_baseline) = if measure.metric.unit() == Unit::Share {
+                let pooled = whole(measure.metric).map(|whole| Pooled::of(&values, own.iter().map(whole)));
+                let difference = Estimate::of_difference_of_shares(&values, &of_base, CONFIDENCE);
+                (Estimate::of_shares(&values, pooled, CONFIDENCE), difference)
+            } else {
+                (Estimate::of(&values, CONFIDENCE), Estimate::of_difference(&values, &of_base, CONFIDENCE))
+            };
+            let name = measure.name(|fault| &scenario.faults[fault as usize].name);
+            Measured { measure: *measure, name, estimate, values, versus_baseline }
         });
         let timeline = mean_timeline(own, bins);
         let attempts = band(own, bins, |t| &t.attempts, 1.0 / timeline.bin.seconds());
@@ -185,32 +189,28 @@ fn compare(scenario: &Scenario, policies: &[usize], runs: Vec<RunResult>) -> Com
     }
 }
 
-fn value(run: &RunResult, name: &str) -> Option<f64> {
-    match run.metrics.iter().find(|(own, _)| own == name) {
-        Some((_, value)) => *value,
-        // A status that did not occur in this run.
-        None => Some(0.0),
+/// Of how many a share that was counted is one; `None` for one that was measured.
+fn whole(share: Metric) -> Option<fn(&RunResult) -> u64> {
+    match share {
+        Metric::Waited => Some(|run| run.taken_up),
+        // A share of worker time.
+        Metric::WastedWork => None,
+        _ => Some(|run| Ending::ALL.into_iter().map(|ending| run.endings[ending]).sum()),
     }
 }
 
-/// All names, the statuses of any run in ascending order where they belong.
-fn metric_names(runs: &[RunResult]) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for run in runs {
-        for (name, _) in &run.metrics {
-            if names.contains(name) {
-                continue;
-            }
-            // Statuses have three digits and sort before the words.
-            let at = if names.is_empty() || !name.starts_with("outcome_") {
-                names.len()
-            } else {
-                names.iter().position(|other| other.starts_with("outcome_") && other > name).unwrap_or(names.len())
-            };
-            names.insert(at, name.clone());
-        }
+fn value(run: &RunResult, measure: Measure) -> Option<f64> {
+    match run.metrics.binary_search_by_key(&measure, |(own, _)| *own) {
+        Ok(place) => run.metrics[place].1,
+        // An outcome that did not occur in this run, or a fault that ends in other worlds only.
+        Err(_) => matches!(measure.of, Of::Outcome(_)).then_some(0.0),
     }
-    names
+}
+
+/// All that any run has measured, in order.
+fn measures(runs: &[RunResult]) -> Vec<Measure> {
+    let measures: BTreeSet<Measure> = runs.iter().flat_map(|run| &run.metrics).map(|(measure, _)| *measure).collect();
+    measures.into_iter().collect()
 }
 
 /// Mean timeline per second.

@@ -6,6 +6,7 @@ use std::fmt;
 
 use super::comparison::{Comparison, PolicyResult};
 use crate::scenario::Scenario;
+use crate::scenario::metric::Metric;
 
 /// Something to know before believing a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,13 +40,13 @@ pub fn warnings(scenario: &Scenario, comparison: &Comparison) -> Vec<Warning> {
 
 /// Differences there are, and none of which the intervals let anybody be sure of.
 fn wide_intervals(comparison: &Comparison) -> Option<Warning> {
-    const ASKED: [&str; 3] = ["success_rate", "duplicate_rate", "load_mean"];
+    const ASKED: [Metric; 3] = [Metric::SuccessRate, Metric::DuplicateRate, Metric::LoadMean];
     if comparison.replications < 2 {
         return None;
     }
     let others = comparison.policies.iter().enumerate().filter(|(index, _)| *index != comparison.baseline);
     let differences: Vec<_> = others
-        .flat_map(|(_, policy)| ASKED.iter().filter_map(|name| policy.metric(name)))
+        .flat_map(|(_, policy)| ASKED.into_iter().filter_map(|metric| policy.metric(metric)))
         .map(|metric| metric.versus_baseline)
         .filter(|difference| difference.mean.is_some_and(|mean| mean != 0.0))
         .collect();
@@ -67,13 +68,13 @@ fn never_saturates(scenario: &Scenario, comparison: &Comparison) -> Option<Warni
     if server.workers.is_none() || server.queue == Some(0) {
         return None;
     }
-    let values = |policy: &PolicyResult, name: &str| policy.metric(name).map_or(Vec::new(), |m| m.values.clone());
+    let values = |policy: &PolicyResult, metric| policy.metric(metric).map_or(Vec::new(), |m| m.values.clone());
     let mut busiest: f64 = 0.0;
     for policy in &comparison.policies {
-        if values(policy, "queue_max").iter().flatten().any(|longest| *longest > 0.0) {
+        if values(policy, Metric::QueueMax).iter().flatten().any(|longest| *longest > 0.0) {
             return None;
         }
-        busiest = values(policy, "utilisation").iter().flatten().copied().fold(busiest, f64::max);
+        busiest = values(policy, Metric::Utilisation).iter().flatten().copied().fold(busiest, f64::max);
     }
     (busiest < IDLE).then(|| Warning {
         code: "never-saturates",
@@ -93,7 +94,7 @@ fn open_work(comparison: &Comparison) -> Option<Warning> {
         .policies
         .iter()
         .filter_map(|policy| {
-            let count: f64 = policy.metric("unresolved")?.values.iter().flatten().sum();
+            let count: f64 = policy.metric(Metric::Unresolved)?.values.iter().flatten().sum();
             (count > 0.0).then(|| format!("{count:.0} of {}", policy.name))
         })
         .collect();

@@ -961,7 +961,7 @@ mod tests {
             for seed in 0..20 {
                 assert_eq!(play(&mut chain, seed, |_| {}), play(&mut told_all, seed, |_| {}), "{configs:?}");
                 // What happens by itself shows when somebody asks.
-                [&mut chain, &mut told_all].map(bring_up_to_date);
+                [&mut chain, &mut told_all].into_iter().for_each(bring_up_to_date);
                 assert_eq!(format!("{:?}", chain.gates), format!("{:?}", told_all.gates), "{configs:?}");
                 assert_eq!(chain.counts(), told_all.counts(), "{configs:?}");
             }

@@ -143,28 +143,6 @@ impl Refusal {
     /// All of them.
     pub const ALL: [Refusal; 5] =
         [Refusal::Breaker, Refusal::Budget, Refusal::Throttle, Refusal::Limiter, Refusal::Concurrency];
-
-    /// The metric that counts these.
-    pub const fn metric(self) -> &'static str {
-        match self {
-            Refusal::Breaker => "breaker_refused",
-            Refusal::Budget => "budget_refused",
-            Refusal::Throttle => "throttled",
-            Refusal::Limiter => "limiter_refused",
-            Refusal::Concurrency => "concurrency_refused",
-        }
-    }
-
-    /// The metric that counts the operations that failed with one of these.
-    pub const fn cost_metric(self) -> &'static str {
-        match self {
-            Refusal::Breaker => "failed_by_breaker",
-            Refusal::Budget => "failed_by_budget",
-            Refusal::Throttle => "failed_by_throttle",
-            Refusal::Limiter => "failed_by_limiter",
-            Refusal::Concurrency => "failed_by_concurrency",
-        }
-    }
 }
 
 /// When a gate is asked.

@@ -2,6 +2,7 @@
 
 use crate::protocol::Outcome;
 use crate::rng::mix;
+use crate::scenario::metric::OutcomeKey;
 use crate::units::SimTime;
 
 /// One number for an outcome: statuses have three digits, and the numbers 1 to 4 are free for what brought none.
@@ -16,6 +17,17 @@ pub fn code(outcome: Outcome) -> u16 {
         Outcome::Open => 3,
         Outcome::Cancelled => 4,
         Outcome::Timeout | Outcome::Status(_) => 1,
+    }
+}
+
+/// What a [`code`] stands for in metrics.
+pub fn of_code(code: u16) -> OutcomeKey {
+    match code {
+        1 => OutcomeKey::Timeout,
+        2 => OutcomeKey::Connection,
+        3 => OutcomeKey::Open,
+        4 => OutcomeKey::Cancelled,
+        status => OutcomeKey::Status(status),
     }
 }
 
@@ -53,5 +65,8 @@ mod tests {
     fn outcomes_have_numbers_of_their_own() {
         let outcomes = [Outcome::Timeout, Outcome::Refused, Outcome::Open, Outcome::Cancelled, Outcome::Status(100)];
         assert_eq!(outcomes.map(code), [1, 2, 3, 4, 100]);
+        for outcome in outcomes {
+            assert_eq!(of_code(code(outcome)), OutcomeKey::of(outcome));
+        }
     }
 }

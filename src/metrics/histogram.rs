@@ -65,13 +65,34 @@ impl Histogram {
             .collect()
     }
 
+    /// What both have counted.
+    pub fn plus(mut self, other: &Histogram) -> Histogram {
+        self.counts.iter_mut().zip(other.counts.iter()).for_each(|(own, others)| *own += others);
+        self.sum += other.sum;
+        self.max = self.max.max(other.max);
+        self
+    }
+
+    /// Exact mean in seconds of what either has counted; `None` of nothing.
+    pub fn mean_with(&self, other: &Histogram) -> Option<f64> {
+        let total = self.count() + other.count();
+        (total > 0).then(|| (self.sum + other.sum) as f64 / total as f64 * 1e-9)
+    }
+
     /// The `p` quantile in seconds, nearest rank; `None` of nothing.
     pub fn quantile(&self, p: f64) -> Option<f64> {
-        let total = self.count();
+        self.quantile_among(p, self.count())
+    }
+
+    /// The same among so many, of which those that were not counted are longer than any that were: infinite if it is one of them.
+    pub fn quantile_among(&self, p: f64, total: u64) -> Option<f64> {
         if total == 0 {
             return None;
         }
         let rank = ((p * total as f64).ceil() as u64).clamp(1, total);
+        if rank > self.count() {
+            return Some(f64::INFINITY);
+        }
         let mut seen = 0;
         for (class, count) in self.counts.iter().enumerate() {
             seen += count;

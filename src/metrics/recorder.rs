@@ -4,10 +4,14 @@
 //! window, the measured part of the run, …), [`Recorder::tick`] reads the counters, before the first event at or after the boundary is
 //! counted; what they have grown by since the window began happened in it.
 
-use super::digest::{Digest, code};
+mod values;
+
+use super::aftermath::Aftermath;
+use super::digest::{Digest, code, of_code};
 use super::ending::{ByEnding, Ending};
+use super::finish::Finish;
 use super::histogram::{Histogram, grid};
-use super::recovery::Recovery;
+use super::recovery::{Back, Recovery};
 pub use super::timeline::Levels;
 use super::timeline::{Bins, Timeline, Totals, bin_width};
 use super::windows::{Dispersion, PeakCounter, Windows};
@@ -15,14 +19,16 @@ use crate::call::Verdict;
 use crate::gate::Refusal;
 use crate::protocol::Outcome;
 use crate::scenario::Scenario;
+use crate::scenario::metric::{Measure, Metric, Of, OutcomeKey};
 use crate::server::meter::Window;
 use crate::units::{SimTime, Span};
+use values::Sums;
 
 /// What one run measured.
 #[derive(Clone, Debug)]
 pub struct RunResult {
-    /// Names and values in the contract's order.
-    pub metrics: Vec<(String, Option<f64>)>,
+    /// In the order of [`Measure`]s, each once; outcomes that did not occur are left out.
+    pub metrics: Vec<(Measure, Option<f64>)>,
     /// Counts per bin, levels at a bin's start.
     pub timeline: Timeline,
     /// Hash of every attempt's end.
@@ -31,6 +37,8 @@ pub struct RunResult {
     pub endings: ByEnding<u64>,
     /// Measured operations that succeeded within each time of [`grid`].
     pub succeeded_within: Vec<u64>,
+    /// Measured attempts that a worker took up.
+    pub taken_up: u64,
     /// Start of the peak window with most arrivals.
     pub peak_at: SimTime,
     /// Events handled.
@@ -44,13 +52,21 @@ pub struct RunResult {
 }
 
 impl RunResult {
-    /// Bytes that one result takes, at most: its timeline and about a hundred named values.
+    /// The value of a measure; `None` also if there is none such.
+    pub fn value(&self, measure: impl Into<Measure>) -> Option<f64> {
+        let measure = measure.into();
+        let place = self.metrics.binary_search_by_key(&measure, |(own, _)| *own).ok()?;
+        self.metrics[place].1
+    }
+
+    /// Bytes that one result takes, at most: its timeline, a value of each metric, two for all that ends and for each outcome.
     pub fn bytes(scenario: &Scenario) -> u64 {
         let bin = bin_width(scenario.peak_window, scenario.end());
         // A column that grows doubles.
         let timeline = 2 * 8 * size_of::<f64>() as u64 * (scenario.end().0 / bin.0 + 1);
         let successes = (grid().count() * size_of::<u64>()) as u64;
-        timeline + successes + 100 * (size_of::<(String, Option<f64>)>() as u64 + 32)
+        let values = Metric::ALL.len() + 2 * (scenario.what_ends().len() + MOST_OUTCOMES);
+        timeline + successes + (values * size_of::<(Measure, Option<f64>)>()) as u64
     }
 }
 
@@ -102,11 +118,12 @@ pub struct Recorder {
     useful_work: u128,
     /// Measured attempts by [`code`].
     outcomes: [u64; STATUSES],
-    refusals: [u64; REFUSALS.len()],
+    refusals: [u64; Refusal::ALL.len()],
     /// Those with which an operation failed.
-    fatal_refusals: [u64; REFUSALS.len()],
+    fatal_refusals: [u64; Refusal::ALL.len()],
     breakers_opened: u64,
-    latency: Histogram,
+    /// Of operations that succeeded, by whether they needed a retry.
+    latency: [Histogram; 2],
     failure_latency: Histogram,
     waits: Histogram,
     /// What had happened before the measured part, and then what happened in it.
@@ -114,14 +131,27 @@ pub struct Recorder {
     within: Totals,
     goodput_peak: PeakCounter,
     load_peak: PeakCounter,
+    demand_peak: PeakCounter,
     recovery_peak: Option<PeakCounter>,
     dispersion: Dispersion,
     recovery: Recovery,
+    aftermath: Aftermath,
+    /// The end of an operation that started before this is told to whom it concerns; of all others they know by the counts.
+    told_before: SimTime,
+    /// Of bursts and traces.
+    finish: Option<Finish>,
+    /// What the called server can do without faults, per second.
+    capacity: Option<f64>,
+    /// Operations that are open when the run ends: when they started, and their attempts.
+    left_open: Vec<(SimTime, u32)>,
     bins: Bins,
 }
 
 /// Statuses are below this.
 const STATUSES: usize = 600;
+
+/// More outcomes than this are not expected of a run; each takes a few bytes.
+const MOST_OUTCOMES: usize = 20;
 
 /// Operations with fewer executions than this are only counted until the end.
 const FEW: usize = 4;
@@ -160,17 +190,6 @@ fn fate(verdict: Option<Verdict>) -> usize {
     }
 }
 
-/// The gates whose refusals are counted, in the metrics' order.
-pub const REFUSALS: [&str; Refusal::ALL.len()] = {
-    let mut names = [""; Refusal::ALL.len()];
-    let mut index = 0;
-    while index < names.len() {
-        names[index] = Refusal::ALL[index].metric();
-        index += 1;
-    }
-    names
-};
-
 impl Recorder {
     /// Nothing has happened yet.
     pub fn new(scenario: &Scenario) -> Recorder {
@@ -203,19 +222,25 @@ impl Recorder {
             books: [Books::default(); 3],
             useful_work: 0,
             outcomes: [0; STATUSES],
-            refusals: [0; REFUSALS.len()],
-            fatal_refusals: [0; REFUSALS.len()],
+            refusals: [0; Refusal::ALL.len()],
+            fatal_refusals: [0; Refusal::ALL.len()],
             breakers_opened: 0,
-            latency: Histogram::default(),
+            latency: Default::default(),
             failure_latency: Histogram::default(),
             waits: Histogram::default(),
             before: Totals::default(),
             within: Totals::default(),
             goodput_peak: peak(),
             load_peak: peak(),
+            demand_peak: peak(),
             recovery_peak,
             dispersion: Dispersion::new(window),
-            recovery: Recovery::new(first_fault, last_end, window.until),
+            recovery: Recovery::new(Back::Success, first_fault, last_end, window.until),
+            aftermath: Aftermath::new(scenario),
+            told_before: SimTime::ZERO,
+            finish: Finish::new(scenario),
+            capacity: scenario.capacity(),
+            left_open: Vec::new(),
             bins: Bins::new(bin_width(scenario.peak_window, scenario.end())),
         };
         recorder.tick(SimTime::ZERO, Levels::default());
@@ -268,6 +293,7 @@ impl Recorder {
             self.load_peak.pass(now, totals.arrivals);
             // The same windows.
             self.goodput_peak.pass(now, totals.successes);
+            self.demand_peak.pass(now, totals.operations);
         }
         if let Some(peak) = &mut self.recovery_peak
             && now >= peak.next()
@@ -277,9 +303,15 @@ impl Recorder {
         if now >= self.recovery.next() {
             self.recovery.pass(now, totals.of_operations());
         }
+        if now >= self.aftermath.next() {
+            self.aftermath.pass(now, totals.of_operations());
+        }
+        let all = if self.finish.is_some() { SimTime::NEVER } else { SimTime::ZERO };
+        self.told_before = all.max(self.recovery.since()).max(self.aftermath.since());
         let recovery_peak = self.recovery_peak.as_ref().map_or(SimTime::NEVER, PeakCounter::next);
         let peaks = self.load_peak.next().min(recovery_peak);
-        self.next_but_dispersion = self.bins.next().min(self.measured.next()).min(self.recovery.next()).min(peaks);
+        let after = self.recovery.next().min(self.aftermath.next());
+        self.next_but_dispersion = self.bins.next().min(self.measured.next()).min(after).min(peaks);
     }
 
     /// What is measured ends, here or with the run.
@@ -317,6 +349,18 @@ impl Recorder {
         self.totals.arrivals += attempts;
     }
 
+    /// True if [`Recorder::tell_who_arrived`] has to be called too.
+    #[inline]
+    pub fn asks_who_arrives(&self) -> bool {
+        self.aftermath.counts_arrivals()
+    }
+
+    /// These attempts that arrived are of an operation that started at `start`.
+    #[inline(never)]
+    pub fn tell_who_arrived(&mut self, start: SimTime, attempts: u64) {
+        self.aftermath.arrived(start, attempts);
+    }
+
     /// A worker takes up an attempt that arrived at `arrived`.
     #[inline]
     pub fn taken_up(&mut self, arrived: SimTime, now: SimTime) {
@@ -342,7 +386,7 @@ impl Recorder {
         }
     }
 
-    /// A gate refused. `fatal`: with that the operation fails, at once or because nothing is left to try again.
+    /// A gate refused. `fatal`: with that the call ends.
     #[inline]
     pub fn refused(&mut self, by: Refusal, measured: bool, fatal: bool) {
         self.totals.refusals += 1;
@@ -362,25 +406,50 @@ impl Recorder {
         self.breakers_opened += opened;
     }
 
-    /// An operation that started at `start` ended for its user.
-    #[inline]
-    pub fn operation_ended(&mut self, now: SimTime, start: SimTime, attempts: u32, verdict: Verdict, measured: bool) {
+    /// An operation that started at `start` ended for its user, after so many attempts that were no hedges, and so many in all.
+    #[inline(always)]
+    pub fn operation_ended(
+        &mut self,
+        now: SimTime,
+        start: SimTime,
+        (tries, attempts): (u32, u32),
+        verdict: Verdict,
+        measured: bool,
+    ) {
         let latency = now.since(start);
-        self.recovery.ended(start, verdict == Verdict::Succeeded);
-        if verdict == Verdict::Succeeded {
+        let succeeded = verdict == Verdict::Succeeded;
+        self.totals.attempts_of_ended += u64::from(attempts);
+        if start < self.told_before {
+            self.tell_of_end(now, start, attempts, succeeded, measured);
+        }
+        if succeeded {
             self.totals.successes += 1;
             if measured {
-                self.succeeded_after[attempts.min(5) as usize] += 1;
+                self.succeeded_after[tries.min(5) as usize] += 1;
                 self.in_time += u64::from(latency <= self.slo);
-                self.latency.record(latency);
+                self.latency[usize::from(tries > 1)].record(latency);
             }
         } else {
             self.totals.failures += 1;
             if measured {
-                self.failed_after[attempts.min(2) as usize] += 1;
+                self.failed_after[tries.min(2) as usize] += 1;
                 self.failure_latency.record(latency);
             }
         }
+    }
+
+    #[inline(never)]
+    fn tell_of_end(&mut self, now: SimTime, start: SimTime, attempts: u32, succeeded: bool, measured: bool) {
+        self.recovery.ended(start, succeeded, attempts);
+        self.aftermath.ended(start, succeeded, attempts);
+        if let Some(finish) = self.finish.as_mut().filter(|_| succeeded && measured) {
+            finish.succeeded(now);
+        }
+    }
+
+    /// An operation that started at `start` is open when the run ends, after so many attempts.
+    pub fn left_open(&mut self, start: SimTime, attempts: u32) {
+        self.left_open.push((start, attempts));
     }
 
     /// An operation is off the books: nothing of it is in flight any more, or the run is over. `verdict` is `None` if it is unresolved.
@@ -397,7 +466,7 @@ impl Recorder {
 
     /// Bytes that grow with the run.
     pub fn bytes(&self) -> usize {
-        self.recovery.bytes()
+        self.recovery.bytes() + self.aftermath.bytes()
     }
 
     /// The run is over.
@@ -409,11 +478,14 @@ impl Recorder {
         self.close_measured();
         self.goodput_peak.close(totals.successes);
         self.load_peak.close(totals.arrivals);
+        self.demand_peak.close(totals.operations);
         if let Some(peak) = &mut self.recovery_peak {
             peak.close(totals.arrivals);
         }
         self.dispersion.close(totals.arrivals);
-        self.recovery.finish(totals.of_operations());
+        let open = std::mem::take(&mut self.left_open);
+        self.recovery.finish(totals.of_operations(), open.iter().copied());
+        self.aftermath.finish(totals.of_operations(), &open);
         for (few, books) in self.released.iter().zip(&mut self.books) {
             few.iter().zip(0..).for_each(|(operations, executions)| {
                 books.enter(*operations, executions, self.most_effects);
@@ -421,13 +493,16 @@ impl Recorder {
         }
         let endings = self.endings();
         let attempts = self.sent.as_flattened().iter().chain(&self.hedges).sum();
-        let metrics = self.metrics(servers, &endings);
+        let sums = Sums::new(&self, servers, endings);
+        let metrics = self.metrics(&sums);
+        let latency = sums.latency;
         RunResult {
             metrics,
             timeline: self.bins.finish(totals),
             digest: self.digest.value(),
             endings,
-            succeeded_within: self.latency.within(grid()),
+            succeeded_within: latency.within(grid()),
+            taken_up: self.waits.count(),
             peak_at: self.load_peak.best_start(),
             events,
             attempts,
@@ -446,94 +521,21 @@ impl Recorder {
         endings
     }
 
-    fn metrics(&self, servers: ServerTotals, endings: &ByEnding<u64>) -> Vec<(String, Option<f64>)> {
-        let [unresolved, succeeded, failed] = self.books;
-        let sum = |part: fn(&Books) -> u64| self.books.iter().map(part).sum::<u64>();
-        let (executions, effects) = (sum(|books| books.executions), sum(|books| books.effects));
-        // Of an operation's effects, all but the first.
-        let duplicates = effects - sum(|books| books.effective);
-        let (operations, phantoms) = (self.within.operations, failed.effective);
-        let [first_attempts, retries] = self.sent[1];
-        let hedges = self.hedges[1];
-        let attempts = first_attempts + retries + hedges;
-        assert_eq!(operations, sum(|books| books.operations), "every operation ends exactly once");
-        let ended = (succeeded.operations, failed.operations);
-        assert_eq!((self.latency.count(), self.failure_latency.count()), ended, "its user and the books agree");
-        let ways: u64 = Ending::ALL.into_iter().filter(|ending| ending.succeeded()).map(|ending| endings[ending]).sum();
-        let others: u64 = Ending::ALL.into_iter().map(|ending| endings[ending]).sum::<u64>() - ways;
-        assert_eq!((ways, others), (succeeded.operations, failed.operations + unresolved.operations), "in one way");
-        assert_eq!(attempts, self.outcomes.iter().sum::<u64>(), "every attempt ends exactly once");
-        assert!(effects <= executions, "an effect needs an execution");
-        assert!(duplicates <= effects && phantoms <= failed.operations, "books of effects");
-        assert!(self.fatal_refusals.iter().sum::<u64>() <= failed.operations, "an operation fails with one refusal");
-        assert!(self.useful_work <= servers.busy, "useful work is a part of all work");
-        let (in_time, waits) = (self.has_slo.then_some(self.in_time), self.waits.count());
-        let seconds = self.window_length.seconds();
-        let count = |n: u64| Some(n as f64);
-        let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
-        let per_second = |n: u64| (seconds > 0.0).then(|| n as f64 / seconds);
-        let start_rate = per_second(operations).filter(|rate| *rate > 0.0);
-        let mut rows: Vec<(&str, Option<f64>)> = vec![
-            ("operations", count(operations)),
-            ("succeeded", count(succeeded.operations)),
-            ("failed", count(failed.operations)),
-            ("unresolved", count(unresolved.operations)),
-            ("success_rate", ratio(succeeded.operations, operations)),
-            ("in_time_rate", in_time.and_then(|in_time| ratio(in_time, operations))),
-            ("first_attempt_success_rate", ratio(endings[Ending::First], operations)),
-            ("attempts", count(attempts)),
-            ("retries", count(retries)),
-            ("attempts_per_operation", ratio(attempts, operations)),
-            // One step, one call per operation.
-            ("attempts_per_call", ratio(attempts, operations)),
-            ("goodput", per_second(self.within.successes)),
-            ("peak_goodput", Some(self.goodput_peak.rate())),
-            ("load_mean", per_second(self.within.arrivals)),
-            ("peak_load", Some(self.load_peak.rate())),
-            ("peak_ratio", start_rate.map(|rate| self.load_peak.rate() / rate)),
-            ("recovery_peak", self.recovery_peak.as_ref().map(PeakCounter::rate)),
-            ("dispersion", self.dispersion.ratio()),
-            ("time_to_recover", self.recovery.time()),
-        ];
-        rows.push(("latency_mean", self.latency.mean()));
-        for (name, p) in [("latency_p50", 0.5), ("latency_p90", 0.9), ("latency_p99", 0.99), ("latency_p999", 0.999)] {
-            rows.push((name, self.latency.quantile(p)));
+    /// The values of all measures, in their order.
+    fn metrics(&self, sums: &Sums) -> Vec<(Measure, Option<f64>)> {
+        let of_run = Metric::ALL.into_iter().filter(|metric| metric.is_of_run());
+        let mut metrics: Vec<_> = of_run.map(|metric| (metric.into(), values::value(metric, self, sums))).collect();
+        metrics.extend(self.aftermath.values());
+        // Outcomes are listed where they occur.
+        let codes = (0..).zip(self.outcomes).filter(|(_, n)| *n > 0);
+        for (outcome, n) in codes.map(|(code, n)| (of_code(code), n as f64)) {
+            let of = |metric| Measure { metric, of: Of::Outcome(outcome) };
+            if let OutcomeKey::Status(_) = outcome {
+                metrics.push((of(Metric::OutcomeStatus), Some(n)));
+            }
+            metrics.push((of(Metric::OutcomesPerOperation), (sums.operations > 0).then(|| n / sums.operations as f64)));
         }
-        rows.extend([
-            ("latency_max", self.latency.max()),
-            ("failure_latency_p50", self.failure_latency.quantile(0.5)),
-            ("failure_latency_p99", self.failure_latency.quantile(0.99)),
-            ("wait_mean", self.waits.mean()),
-            ("wait_p99", self.waits.quantile(0.99)),
-            ("waited", ratio(waits - self.waits.zeroes(), waits)),
-            ("in_flight_mean", (seconds > 0.0).then(|| servers.held as f64 / self.window_length.0 as f64)),
-            ("executions", count(executions)),
-            ("effects", count(effects)),
-            ("duplicates", count(duplicates)),
-            ("duplicate_rate", ratio(duplicates, operations)),
-            ("duplicated_operations", count(sum(|books| books.duplicated))),
-            ("phantom_successes", count(phantoms)),
-            ("wasted_work", (servers.busy > 0).then(|| 1.0 - self.useful_work as f64 / servers.busy as f64)),
-            ("utilisation", servers.utilisation),
-            ("queue_max", count(u64::from(servers.queue_max))),
-        ]);
-        let mut metrics: Vec<(String, Option<f64>)> = rows.into_iter().map(|(name, v)| (name.to_owned(), v)).collect();
-        // Statuses are listed where they occur; the other four always.
-        let mut outcomes = self.outcomes;
-        let others = [Outcome::Timeout, Outcome::Refused, Outcome::Cancelled, Outcome::Open];
-        let others = others.map(|outcome| (outcome, std::mem::take(&mut outcomes[usize::from(code(outcome))])));
-        let statuses = (0..).zip(outcomes).filter(|(_, n)| *n > 0).map(|(status, n)| (Outcome::Status(status), n));
-        metrics.extend(statuses.chain(others).map(|(outcome, n)| (format!("outcome_{outcome}"), count(n))));
-        metrics.push(("breaker_opened".to_owned(), count(self.breakers_opened)));
-        for (name, n) in REFUSALS.iter().zip(self.refusals) {
-            metrics.push(((*name).to_owned(), count(n)));
-        }
-        for (refusal, n) in Refusal::ALL.into_iter().zip(self.fatal_refusals) {
-            metrics.push((refusal.cost_metric().to_owned(), count(n)));
-        }
-        metrics.push(("failed_without_attempt".to_owned(), count(endings[Ending::Refused])));
-        metrics.push(("hedges".to_owned(), count(hedges)));
-        metrics.push(("hedges_refused".to_owned(), count(self.hedges_refused)));
+        metrics.sort_unstable_by_key(|(measure, _)| *measure);
         metrics
     }
 }
@@ -592,7 +594,7 @@ mod tests {
                 _ => {
                     recorder.reply_received(Span(life.works));
                     recorder.attempt_ended(now, index as u64, 1, outcome, measured[index]);
-                    recorder.operation_ended(now, SimTime(life.start), 1, verdict, measured[index]);
+                    recorder.operation_ended(now, SimTime(life.start), (1, 1), verdict, measured[index]);
                     recorder.operation_released(measured[index], Some(verdict), life.executions);
                 }
             }
@@ -627,14 +629,16 @@ mod tests {
             for (index, by) in refusals.iter().enumerate() {
                 recorder.refused(*by, measured, index + 1 == refusals.len());
             }
-            recorder.operation_ended(start, start, attempts, verdict, measured);
+            recorder.operation_ended(start, start, (attempts, attempts), verdict, measured);
             recorder.operation_released(measured, Some(verdict), 0);
         }
         let result = recorder.finish(ServerTotals::default(), 0, 0);
-        let metric = |name: &str| result.metrics.iter().find(|(own, _)| own == name).and_then(|(_, value)| *value);
-        let by_kind = |name: fn(Refusal) -> &'static str| Refusal::ALL.map(|refusal| metric(name(refusal)));
-        assert_eq!(by_kind(Refusal::metric), [3.0, 1.0, 1.0, 1.0, 1.0].map(Some));
-        assert_eq!(by_kind(Refusal::cost_metric), [1.0, 1.0, 1.0, 0.0, 1.0].map(Some));
+        let metric = |name: &str| result.value(Metric::named(name).expect("a metric"));
+        let refused = ["breaker_refused", "budget_refused", "throttled", "limiter_refused", "concurrency_refused"];
+        assert_eq!(refused.map(metric), [3.0, 1.0, 1.0, 1.0, 1.0].map(Some));
+        let gates = ["breaker", "budget", "throttle", "limiter", "concurrency"];
+        let failed_by = gates.map(|gate| metric(&format!("failed_by_{gate}")));
+        assert_eq!(failed_by, [1.0, 1.0, 1.0, 0.0, 1.0].map(Some));
         assert_eq!((metric("failed"), metric("failed_without_attempt")), (Some(4.0), Some(2.0)));
     }
 
@@ -703,8 +707,8 @@ mod tests {
                 ("outcome_timeout", Some(operations - count(&good))),
             ];
             for (name, value) in expected {
-                let found = result.metrics.iter().find(|(metric, _)| metric == name).map(|(_, value)| *value);
-                prop_assert_eq!(found, Some(value), "{}", name);
+                let metric = Metric::named(name).expect("a metric");
+                prop_assert_eq!(result.value(metric), value, "{}", name);
             }
             let line = &result.timeline;
             prop_assert_eq!(line.bin, Span(width));

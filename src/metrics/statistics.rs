@@ -63,7 +63,7 @@ fn student_upper_tail(t: f64, freedom: usize) -> f64 {
 }
 
 /// The regularised incomplete beta function I_x(a, b).
-fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
+pub(super) fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
     if x <= 0.0 || x >= 1.0 {
         return x.clamp(0.0, 1.0);
     }
@@ -82,7 +82,8 @@ fn beta_fraction(a: f64, b: f64, x: f64) -> f64 {
     let keep = |value: f64| if value.abs() < TINY { TINY } else { value };
     let (mut c, mut d) = (1.0, 1.0 / keep(1.0 - (a + b) * x / (a + 1.0)));
     let mut fraction = d;
-    for m in 1..500 {
+    // About as many as the root of the larger parameter are needed.
+    for m in 1..100_000 {
         let m = f64::from(m);
         let even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
         d = 1.0 / keep(1.0 + even * d);

@@ -50,12 +50,15 @@ pub struct Totals {
     pub failures: u64,
     /// Attempts that a gate refused.
     pub refusals: u64,
+    /// Attempts of operations that succeeded or failed.
+    pub attempts_of_ended: u64,
 }
 
 impl Totals {
     /// How many operations started and ended.
     pub fn of_operations(self) -> Tally {
-        Tally { started: self.operations, succeeded: self.successes, failed: self.failures }
+        let (succeeded, failed) = (self.successes, self.failures);
+        Tally { started: self.operations, succeeded, failed, attempts: self.attempts_of_ended }
     }
 
     /// What has happened since it was `earlier`.
@@ -66,6 +69,7 @@ impl Totals {
             successes: self.successes - earlier.successes,
             failures: self.failures - earlier.failures,
             refusals: self.refusals - earlier.refusals,
+            attempts_of_ended: self.attempts_of_ended - earlier.attempts_of_ended,
         }
     }
 }

@@ -71,8 +71,7 @@ impl<'a> Contrasts<'a> {
     }
 
     fn difference(&self, a: usize, b: usize, column: Column, confidence: f64) -> Estimate {
-        let values = |policy: usize| column.values(&self.comparison.policies[policy]);
-        Estimate::of_difference(&values(a), &values(b), confidence)
+        column.difference(&self.comparison.policies[a], &self.comparison.policies[b], confidence)
     }
 }
 

@@ -8,12 +8,16 @@ pub fn csv(input: &ReportInput) -> String {
     let policies = &input.comparison.policies;
     let names = policies.first().map_or(&[][..], |policy| &policy.metrics);
     let mut header = vec!["policy".to_owned()];
-    header.extend(names.iter().flat_map(|m| ["mean", "ci_low", "ci_high"].map(|part| format!("{}_{part}", m.name))));
+    for metric in names {
+        header.extend(["mean", "ci_low", "ci_high"].map(|part| format!("{}_{part}", metric.name)));
+        header.extend(metric.never().map(|_| format!("{}_never", metric.name)));
+    }
     let rows = policies.iter().map(|policy| {
         let mut row = vec![policy.name.clone()];
         for metric in &policy.metrics {
             let estimate = metric.estimate;
             row.extend([estimate.mean, estimate.ci_low, estimate.ci_high].map(field));
+            row.extend(metric.never().map(|never| never.to_string()));
         }
         row
     });
@@ -43,10 +47,12 @@ mod tests {
     /// A field of the row of `policy`, found by its column's name.
     fn check(policy: &str, column: &str, expected: &str) {
         let odd = row("a,\"b\"", &around(0.8, 0.001))
+            .set("recovery", &[0.0, 5.0, f64::INFINITY, 0.0, 0.0, f64::INFINITY, 0.0, 0.0, 0.0, 0.0])
             .maybe("time_to_recover", vec![None; 10])
             .set("peak_ratio", &[f64::INFINITY; 10])
             .all("duplicate_rate", 1.0 / 3.0);
-        let text = with_input(vec![row("base", &around(0.7, 0.0)), odd], csv);
+        let base = row("base", &around(0.7, 0.0)).all("time_to_recover", 0.0).all("peak_ratio", 3.0);
+        let text = with_input(vec![base, odd], csv);
         assert!(text.ends_with('\n') && !text.contains('\r'), "{text:?}");
         let mut reader = ::csv::Reader::from_reader(text.as_bytes());
         let at = reader.headers().expect("a header").iter().position(|name| name == column).expect("the column");
@@ -66,6 +72,11 @@ mod tests {
         check("a,\"b\"", "time_to_recover_mean", "");
         check("a,\"b\"", "time_to_recover_ci_high", "");
         check("a,\"b\"", "peak_ratio_mean", "");
+        // Never in some run: there is no mean, and the runs are counted.
+        check("a,\"b\"", "recovery_mean", "");
+        check("a,\"b\"", "recovery_never", "2");
+        check("base", "recovery_mean", "0");
+        check("base", "recovery_never", "0");
     }
 
     #[test]

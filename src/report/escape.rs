@@ -1,6 +1,6 @@
 //! Text from a scenario, made harmless for HTML and SVG.
 
-use super::name::deceives;
+use crate::text::deceives;
 
 /// Text for HTML and SVG, between tags or in quotes: markup is escaped, what is invisible and could change what a reader sees
 /// (control characters, escape sequences, marks of writing direction) becomes U+FFFD. Line ends and tabs stay.
@@ -37,5 +37,7 @@ mod tests {
         check("\u{1b}[31mred\u{7}", "\u{fffd}[31mred\u{fffd}");
         check("\u{202e}gnp.exe\u{2069}", "\u{fffd}gnp.exe\u{fffd}");
         check("two\nlines\r\n", "two\nlines\u{fffd}\n");
+        // No XML allows these two, and HTML none of the kind.
+        check("\u{fffe}\u{ffff}\u{1fffe}\u{fdd0}", "\u{fffd}\u{fffd}\u{fffd}\u{fffd}");
     }
 }

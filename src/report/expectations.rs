@@ -6,7 +6,7 @@ use super::number::Notation;
 use crate::experiment::expectation::Judgement;
 use crate::metrics::statistics::nine_digits;
 use crate::scenario::expectation::Limit;
-use crate::scenario::metric::{Unit, unit};
+use crate::scenario::metric::Unit;
 
 /// One expectation, in words and numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub fn lines(input: &ReportInput, names: &[String], notation: Notation) -> Vec<L
         let interval = observed.ci_low.zip(observed.ci_high);
         Line {
             met: judgement.met,
-            metric: judgement.metric.clone(),
+            metric: judgement.name.clone(),
             policy: names[judgement.policy].clone(),
             limit: figures.limit(judgement.limit),
             observed: observed.mean.map_or_else(|| notation.null.to_owned(), |mean| figures.with_unit(mean)),
@@ -111,11 +111,11 @@ impl Figures {
     fn of(judgement: &Judgement, notation: Notation) -> Figures {
         let mean = judgement.observed.mean.map_or(0.0, nine_digits);
         let limit = judgement.limit.value();
-        let (scale, symbol, margin_unit) = match unit(&judgement.metric) {
-            Some(Unit::Share) => (100.0, "%", " points"),
-            Some(Unit::PerSecond) => (1.0, "/s", "/s"),
-            Some(Unit::Seconds) if mean.max(limit) < 1.0 => (1e3, " ms", " ms"),
-            Some(Unit::Seconds) => (1.0, " s", " s"),
+        let (scale, symbol, margin_unit) = match judgement.measure.metric.unit() {
+            Unit::Share => (100.0, "%", " points"),
+            Unit::PerSecond => (1.0, "/s", "/s"),
+            Unit::Seconds | Unit::SecondsOrNever if mean.max(limit) < 1.0 => (1e3, " ms", " ms"),
+            Unit::Seconds | Unit::SecondsOrNever => (1.0, " s", " s"),
             _ => (1.0, "", ""),
         };
         let mut figures = Figures { notation, scale, unit: symbol, margin_unit, decimals: 0 };
@@ -129,6 +129,15 @@ impl Figures {
         }
         // 79.96% must not look like the 80% that it misses.
         while mean != limit && figures.decimals < MOST_DECIMALS && figures.number(mean) == figures.number(limit) {
+            figures.decimals += 1;
+        }
+        // Nor must a share that is not known to the digit look as if it were.
+        let ends = judgement.observed.ci_low.zip(judgement.observed.ci_high).filter(|_| symbol == "%");
+        while let Some((low, high)) = ends
+            && nine_digits(low) < nine_digits(high)
+            && figures.decimals < MOST_DECIMALS
+            && figures.number(low) == figures.number(high)
+        {
             figures.decimals += 1;
         }
         figures
@@ -164,13 +173,19 @@ mod tests {
     use super::*;
     use crate::experiment::Estimate;
     use crate::report::fixture::{around, comparison, row, with_comparison};
+    use crate::scenario::metric::Measure;
+
+    fn measure(name: &str) -> Measure {
+        Measure::parse(name, std::iter::empty()).expect("a metric")
+    }
 
     /// One expectation about the only policy: how it is shown.
     fn check(metric: &str, limit: Limit, values: &[Option<f64>], expected: &str) {
         let observed = Estimate::of(values, 0.95);
         let met = observed.mean.is_some_and(|mean| limit.margin(nine_digits(mean)) >= 0.0);
         let mut comparison = comparison(vec![row("p", &around(0.9, 0.0))]);
-        comparison.expectations = vec![Judgement { policy: 0, metric: metric.to_owned(), limit, observed, met }];
+        comparison.expectations =
+            vec![Judgement { policy: 0, measure: measure(metric), name: metric.to_owned(), limit, observed, met }];
         with_comparison(comparison, |input| {
             let line = &lines(input, &["p".to_owned()], Notation::TERMINAL)[0];
             let status = if line.met { "met" } else { "NOT MET" };
@@ -192,6 +207,12 @@ mod tests {
             "met at least 80%: 83.5% (82.5 to 84.5), margin +3.5 points",
         );
         check("success_rate", AtLeast(0.8), &[Some(0.7996)], "NOT MET at least 80%: 79.96%, margin -0.04 points");
+        check(
+            "success_rate",
+            AtLeast(0.9),
+            &close(1.0, 0.0001),
+            "met at least 90%: 100.00% (99.98 to 100.02), margin +10.00 points",
+        );
         check("success_rate", AtLeast(0.999), &[Some(0.999)], "met at least 99.9%: 99.9%, margin +0.0 points");
         check("peak_ratio", AtMost(6.0), &close(11.42, 0.1), "NOT MET at most 6: 11.4 (11.2 to 11.7), margin -5.4");
         check("duplicates", AtMost(0.0), &close(0.0, 0.0), "met at most 0: 0, margin +0");
@@ -207,7 +228,8 @@ mod tests {
     fn the_last_line_names_a_few() {
         let missed = Judgement {
             policy: 0,
-            metric: "failed".to_owned(),
+            measure: measure("failed"),
+            name: "failed".to_owned(),
             limit: Limit::AtMost(0.0),
             observed: Estimate::of(&[Some(3.0)], 0.95),
             met: false,

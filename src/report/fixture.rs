@@ -3,11 +3,12 @@
 use serde_json::Value;
 
 use super::ReportInput;
-use crate::experiment::{Band, Bands, Comparison, Estimate, Example, Metric, PolicyResult};
+use crate::experiment::{Band, Bands, Comparison, Estimate, Example, Measured, PolicyResult};
 use crate::metrics::Timeline;
 use crate::metrics::ending::{ByEnding, Ending};
 use crate::metrics::histogram::grid;
 use crate::retry::RetryPolicy;
+use crate::scenario::metric::Measure;
 use crate::scenario::{Arrivals, Fates, Fault, Scenario, ServerConfig};
 use crate::units::{SimTime, Span};
 
@@ -26,11 +27,12 @@ pub(super) fn row(name: &'static str, success: &[f64]) -> Row {
         .all("retries", 10_000.0)
         .all("effects", 10_000.0)
         .all("duplicate_rate", 0.0)
-        .all("phantom_successes", 0.0)
-        .all("peak_ratio", 3.0)
+        .all("phantom_rate", 0.0)
+        .all("peak_of_demand", 3.0)
         .all("peak_load", 300.0)
+        .all("peak_of_capacity", 1.5)
         .all("latency_p99", 1.5)
-        .all("time_to_recover", 0.0)
+        .all("recovery", 0.0)
 }
 
 impl Row {
@@ -97,7 +99,9 @@ pub(super) fn comparison(rows: Vec<Row>) -> Comparison {
     let policy = |(slot, row): (usize, Row)| {
         let metric = |(name, values): (&str, Vec<Option<f64>>)| {
             let of_base = base.iter().find(|(other, _)| *other == name).map(|(_, values)| values.clone());
-            Metric {
+            let measure = Measure::parse(name, ["outage"].into_iter());
+            Measured {
+                measure: measure.unwrap_or_else(|| panic!("{name} is no metric")),
                 name: name.to_owned(),
                 estimate: Estimate::of(&values, 0.95),
                 versus_baseline: Estimate::of_difference(&values, &of_base.unwrap_or_default(), 0.95),

@@ -4,8 +4,9 @@ use serde_json::{Map, Number, Value, json};
 
 use super::ReportInput;
 use crate::experiment::expectation::Judgement;
-use crate::experiment::{Comparison, Estimate, Metric, PolicyResult};
+use crate::experiment::{Comparison, Estimate, Measured, PolicyResult};
 use crate::metrics::statistics::nine_digits;
+use crate::text::deceives;
 
 /// Version of the shape of `summary.json`.
 const SCHEMA_VERSION: u32 = 1;
@@ -34,11 +35,24 @@ pub fn json(input: &ReportInput) -> String {
     let mut text = String::new();
     write(&summary, 0, &mut text);
     text.push('\n');
+    seen(&text)
+}
+
+/// JSON in which nothing hides or steers a terminal: what deceives stands in strings only, and is escaped there.
+pub fn seen(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c != '\n' && deceives(c) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            text.push(c);
+        }
+    }
     text
 }
 
 fn policy(policy: &PolicyResult) -> Value {
-    let by_name = |shape: fn(&Metric) -> Value| -> Map<String, Value> {
+    let by_name = |shape: fn(&Measured) -> Value| -> Map<String, Value> {
         policy.metrics.iter().map(|metric| (metric.name.clone(), shape(metric))).collect()
     };
     json!({
@@ -47,6 +61,9 @@ fn policy(policy: &PolicyResult) -> Value {
         "metrics": by_name(|metric| {
             let mut object = estimate(&metric.estimate);
             object.insert("values".to_owned(), metric.values.iter().copied().map(number).collect());
+            if let Some(never) = metric.never() {
+                object.insert("never".to_owned(), Value::from(never));
+            }
             Value::Object(object)
         }),
         "versus_baseline": by_name(|metric| Value::Object(estimate(&metric.versus_baseline))),
@@ -57,7 +74,7 @@ fn expectation(judgement: &Judgement, comparison: &Comparison) -> Value {
     let observed = &judgement.observed;
     let mut object = Map::new();
     object.insert("policy".to_owned(), Value::from(comparison.policies[judgement.policy].name.as_str()));
-    object.insert("metric".to_owned(), Value::from(judgement.metric.as_str()));
+    object.insert("metric".to_owned(), Value::from(judgement.name.as_str()));
     object.insert(judgement.limit.key().to_owned(), number(Some(judgement.limit.value())));
     let numbers = [
         ("observed", observed.mean),
@@ -143,6 +160,7 @@ mod tests {
     fn summary(files: &[(String, String)]) -> Value {
         let odd = row("odd \"name\"\u{1b}", &around(0.8, 0.0))
             .maybe("time_to_recover", vec![None; 10])
+            .maybe("recovery", [vec![Some(2.5), Some(f64::INFINITY)], vec![None; 8]].concat())
             .maybe("latency_p99", [vec![Some(1.0 / 3.0)], vec![None; 9]].concat())
             .set("peak_ratio", &[f64::NAN; 10]);
         let text =
@@ -185,6 +203,13 @@ mod tests {
         check("/policies/1/metrics/latency_p99/mean", json!(0.333333333));
         check("/policies/1/metrics/latency_p99/ci_low", Value::Null);
         check("/policies/1/metrics/peak_ratio/mean", Value::Null);
+        check("/policies/1/metrics/recovery/mean", Value::Null);
+        check("/policies/1/metrics/recovery/never", json!(1));
+        check(
+            "/policies/1/metrics/recovery/values",
+            json!([2.5, null, null, null, null, null, null, null, null, null]),
+        );
+        check("/policies/0/metrics/recovery/never", json!(0));
         check(
             "/policies/1/metrics/operations",
             json!({
@@ -205,6 +230,14 @@ mod tests {
             summary["policies"][1]["versus_baseline"]["success_rate"],
             json!({ "mean": 0.1, "ci_low": null, "ci_high": null })
         );
+    }
+
+    #[test]
+    fn what_deceives_is_escaped_and_stays_what_it_is() {
+        let value = json!({ "a": "x\u{9b}31m\u{202e}\u{e0041}\u{ffff}\n\u{1b}", "\u{200b}": 1 });
+        let text = seen(&format!("{value:#}"));
+        assert!(text.is_ascii() && text.contains("\\u009b31m\\u202e\\udb40\\udc41\\uffff\\n\\u001b"), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON"), value);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::findings::Findings;
 use super::marks::Mark;
 use super::name::harmless;
 use super::number::Notation;
+use super::recovery::heads;
 
 /// The table and all findings.
 pub fn markdown(input: &ReportInput) -> String {
@@ -37,25 +38,22 @@ pub fn markdown(input: &ReportInput) -> String {
         text.extend(items);
     }
     text.push_str(&expected(&expectations::lines(input, &findings.names, notation)));
-    text.push_str(&format!("\n`{}`\n", harmless(input.command).replace('`', "'")));
+    text.push_str(&format!("\n{}\n", code(&harmless(input.command))));
     text
+}
+
+/// Code within a line, between more backticks than it has in a row.
+fn code(text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let space = if longest > 0 { " " } else { "" };
+    format!("{fence}{space}{text}{space}{fence}")
 }
 
 fn table(input: &ReportInput, findings: &Findings, cells: &Cells) -> String {
     let columns = Column::shown(input.comparison, findings.recovered.as_deref());
-    let baseline = escaped(&findings.names[input.comparison.baseline]);
-    let heading = |column: Column| match column {
-        Column::Success => "succeeded".to_owned(),
-        Column::VersusBaseline => format!("vs {baseline}, points"),
-        Column::Attempts => "attempts per operation".to_owned(),
-        Column::Peak => "peak, × demand".to_owned(),
-        Column::Duplicates => "duplicates per 10,000".to_owned(),
-        Column::Phantom => "phantom per 10,000".to_owned(),
-        Column::P99 => format!("p99, {}", cells.latency_unit().symbol()),
-        Column::InTime => format!("in {}", notation_of_slo(input)),
-        Column::Recovered => "recovered".to_owned(),
-        Column::Wave => "wave, attempts/s".to_owned(),
-    };
+    let heads = heads(input, findings, cells.latency_unit());
+    let heading = |column: Column| escaped(&heads.markdown(column));
     let mut text = "| policy |".to_owned();
     columns.iter().for_each(|column| text.push_str(&format!(" {} |", heading(*column))));
     text.push_str("\n| :-- |");
@@ -103,11 +101,6 @@ fn expected(lines: &[Line]) -> String {
     text
 }
 
-/// The time within which an operation has to succeed: "10 s".
-fn notation_of_slo(input: &ReportInput) -> String {
-    input.scenario.slo.map_or_else(String::new, |slo| Notation::PAGE.length(slo.seconds()))
-}
-
 /// Text whose characters mean themselves.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 8);
@@ -123,6 +116,12 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn code_with_backticks() {
+        assert_eq!(code("simlab run a.toml"), "`simlab run a.toml`");
+        assert_eq!(code("simlab run 'a``b`.toml'"), "``` simlab run 'a``b`.toml' ```");
+    }
     use crate::report::fixture::{Row, around, row, with_input};
 
     fn check(rows: Vec<Row>, expected: &str) {
@@ -133,14 +132,14 @@ mod tests {
     #[test]
     fn a_whole_comparison() {
         let never = row("no_retry", &around(0.7, 0.0)).all("retries", 0.0).all("attempts_per_operation", 1.0);
-        let worse = row("worse", &around(0.6, 0.001)).all("peak_ratio", 5.0).all("peak_load", 500.0);
+        let worse = row("worse", &around(0.6, 0.001)).all("peak_of_demand", 5.0).all("peak_of_capacity", 2.5);
         let same = row("same", &around(0.7, 0.01)).all("duplicate_rate", 0.000_001);
         check(vec![never, worse, same, row("a|b", &around(0.9, 0.001))], EXPECTED);
     }
 
     #[test]
     fn one_replication() {
-        check(vec![row("-base", &[0.7]).maybe("time_to_recover", vec![None]), row("b", &[0.8])], ONE);
+        check(vec![row("-base", &[0.7]).set("recovery", &[f64::INFINITY]), row("b", &[0.8])], ONE);
     }
 
     #[test]

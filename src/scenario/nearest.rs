@@ -1,14 +1,25 @@
 //! The nearest name: what somebody may have meant.
 
+/// Names of more bytes are no slips, and comparing them takes long.
+const LONGEST: usize = 200;
+
 /// The candidate closest to `wanted`, if any is close enough to be a slip: at most a third of its letters apart.
 /// `_` and `-` count as the same.
 pub fn nearest<'a>(wanted: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |name: &str| -> Vec<char> { name.to_lowercase().replace('_', "-").chars().collect() };
+    if wanted.len() > LONGEST {
+        return None;
+    }
     let wanted = plain(wanted);
     let allowed = (wanted.len() / 3).max(1);
     let mut best: Option<(usize, &str)> = None;
-    for candidate in candidates {
-        let distance = edit_distance(&wanted, &plain(candidate));
+    for candidate in candidates.filter(|candidate| candidate.len() <= LONGEST) {
+        let candidate_letters = plain(candidate);
+        // As many letters apart as one is longer, at least.
+        if candidate_letters.len().abs_diff(wanted.len()) > allowed {
+            continue;
+        }
+        let distance = edit_distance(&wanted, &candidate_letters);
         if distance <= allowed && best.is_none_or(|(least, _)| distance < least) {
             best = Some((distance, candidate));
         }

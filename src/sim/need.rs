@@ -105,7 +105,7 @@ mod tests {
             scenario(Arrivals::Closed { think: SECOND }, None).with_policy("none", RetryPolicy::default(), &[]);
         let limits = Limits { memory: 1 << 30, interrupted: &AtomicBool::new(false) };
         let result = sim::run(&scenario, 0, 0, limits).expect("the run comes to its end");
-        let open = result.metrics.iter().find(|(name, _)| name == "in_flight_mean").and_then(|(_, value)| *value);
+        let open = result.value(crate::scenario::metric::Metric::InFlightMean);
         let expected = open_at_once(&scenario).operations as f64;
         assert!(open.is_some_and(|open| (open / expected - 1.0).abs() < 0.05), "{open:?}, {expected} expected");
     }

@@ -12,7 +12,7 @@ use super::faults::FaultClock;
 use super::need::open_at_once;
 use super::queue::{Queue, TURNS};
 use super::standstill::AtOnce;
-use super::stop::{Limits, Stop};
+use super::stop::{Limits, MOST_ATTEMPTS, MOST_EVENTS, Stop};
 use super::timers::Timers;
 use crate::call::{Action, Call, Held, Rules, Verdict};
 use crate::client::arrivals::{OpenLoop, Start};
@@ -326,12 +326,20 @@ impl<'a> Run<'a> {
         std::hint::black_box(seen);
     }
 
-    /// From time to time: has somebody interrupted, does time stand still, does the state still fit?
+    /// From time to time: has somebody interrupted, does time stand still, does it come to an end, does the state still fit?
     fn look_up(&self, limits: Limits) -> Result<(), Stop> {
         if limits.interrupted.load(Ordering::Relaxed) {
             return Err(Stop::Interrupted);
         }
         self.at_once.check(self.scenario, self.rows.len() as u64)?;
+        if self.events > MOST_EVENTS {
+            return Err(Stop::TooMuch { at: self.now });
+        }
+        // An operation that goes on for ever is the one that was seen last, sooner or later; counting all would cost every attempt something.
+        let attempts = self.rows.get(self.at_once.last()).map_or(0, |row| row.call.used());
+        if attempts > MOST_ATTEMPTS {
+            return Err(Stop::EndlessCall { at: self.now, attempts });
+        }
         if self.bytes() > limits.memory {
             return Err(Stop::OutOfMemory { at: self.now, limit: limits.memory });
         }
@@ -369,6 +377,10 @@ impl<'a> Run<'a> {
             } else if row.open_job != NONE {
                 let attempt = row.call.attempts();
                 self.recorder.attempt_ended(self.now, row.operation, attempt, Outcome::Open, measured);
+            }
+            if row.call.verdict().is_none() {
+                let hedged = self.hedging.as_ref().map(|hedging| hedging.sent(row_id));
+                self.recorder.left_open(row.start, hedged.unwrap_or(row.call.attempts()));
             }
             self.recorder.operation_released(measured, row.call.verdict(), row.executions);
         }

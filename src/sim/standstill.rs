@@ -98,6 +98,11 @@ impl AtOnce {
         self.storm |= *attempts > MOST_ATTEMPTS_AT_ONCE || self.alone > u64::from(MOST_ATTEMPTS_AT_ONCE);
     }
 
+    /// Where the operation stands that made an attempt last.
+    pub fn last(&self) -> u32 {
+        self.last
+    }
+
     /// True if one operation made more attempts at one instant than [`MOST_ATTEMPTS_AT_ONCE`].
     #[inline]
     pub fn storm(&self) -> bool {

@@ -45,6 +45,24 @@ pub enum Stop {
         /// When.
         at: SimTime,
     },
+    /// One operation has made more attempts than anybody waits for.
+    #[error(
+        "one operation had made {attempts} attempts by {at:?} of the run, and more than {MOST_ATTEMPTS} of one operation are not simulated: longer waits, fewer attempts or a `deadline` end it sooner"
+    )]
+    EndlessCall {
+        /// When.
+        at: SimTime,
+        /// Attempts made by then, refused ones included.
+        attempts: u32,
+    },
+    /// More has happened than can be simulated in hours.
+    #[error(
+        "more than {MOST_EVENTS} events by {at:?} of the run, and so many are not simulated: a shorter `duration`, fewer clients, longer waits or longer service times have fewer"
+    )]
+    TooMuch {
+        /// When.
+        at: SimTime,
+    },
     /// The state has outgrown the memory.
     #[error("its state needs more than the {limit} bytes there are for it, at {at:?} of the run")]
     OutOfMemory {
@@ -57,3 +75,11 @@ pub enum Stop {
 
 /// More attempts of one operation at one instant than this end the run.
 pub const MOST_ATTEMPTS_AT_ONCE: u32 = 100_000;
+
+/// More attempts of one operation in a run than this end the run, at the next look at it. One a second makes as many in four months, one each 10 ms in a
+/// day; a wait of nanoseconds is over in seconds of computing time.
+pub const MOST_ATTEMPTS: u32 = 10_000_000;
+
+/// More events of one run than this end it. A million clients in the fixed benchmark make 10^8; ten times as many clients with ten times as many
+/// attempts are still simulated, in less than an hour.
+pub const MOST_EVENTS: u64 = 10_000_000_000;

@@ -56,7 +56,7 @@ fn one_attempt(scenario: Scenario) -> Scenario {
 /// Holds one metric against theory; `tolerance` is absolute.
 fn check(case: &str, result: &PolicyResult, metric: &str, expected: f64, tolerance: f64) {
     let values: Vec<f64> = result
-        .metric(metric)
+        .named(metric)
         .unwrap_or_else(|| panic!("no metric {metric}"))
         .values
         .iter()
@@ -88,11 +88,11 @@ fn check_values(what: &str, values: &[f64], expected: f64, tolerance: f64) {
 
 /// Holds the mean of one metric against plain arithmetic, up to `relative`: rounding for counts and means, the histogram's bucket for quantiles.
 fn check_exact(result: &PolicyResult, metric: &str, expected: f64, relative: f64) {
-    let value = result.mean(metric).expect("a value");
+    let value = result.named(metric).and_then(|metric| metric.estimate.mean).expect("a value");
     assert!((value - expected).abs() <= relative * expected, "{metric}: {value}, expected {expected}");
 }
 
 /// The values of one metric, replication by replication.
 fn values(result: &PolicyResult, metric: &str) -> Vec<f64> {
-    result.metric(metric).expect("the metric exists").values.iter().map(|v| v.expect("a value")).collect()
+    result.named(metric).expect("the metric exists").values.iter().map(|v| v.expect("a value")).collect()
 }

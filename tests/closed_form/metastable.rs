@@ -10,6 +10,7 @@ use simlab::experiment::PolicyResult;
 use simlab::gate::budget::{DepositOn, TokenBudgetConfig, Tokens};
 use simlab::gate::{GateConfig, GateRule, Scope};
 use simlab::retry::{Backoff, RetryPolicy};
+use simlab::scenario::metric::Metric;
 use simlab::scenario::{Arrivals, Discipline, Fault, Scenario, ServerConfig};
 use simlab::units::{SimTime, Span};
 
@@ -135,9 +136,9 @@ fn no_trigger() {
 #[test]
 fn the_retry_sustains_the_outage() {
     let result = HOTOS.stays_down();
-    assert_eq!(result.mean("goodput"), Some(0.0));
+    assert_eq!(result.mean(Metric::Goodput), Some(0.0));
     check_values("attempts per second", &values(&result, "load_mean"), 560.0, 0.015 * 560.0);
-    assert_eq!(result.mean("wasted_work"), Some(1.0));
+    assert_eq!(result.mean(Metric::WastedWork), Some(1.0));
 }
 
 /// Without the retry, or below μ/n = 150/s, the same trigger passes.

@@ -32,7 +32,7 @@ fn a_closed_loop_hides_the_queue() {
     .with_policy("open", RetryPolicy::default(), &[]);
     let arrivals = Arrivals::Poisson { rate: LOAD };
     scenario.policies[1].world =
-        Some(Arc::new(World { clients: 20, arrivals, servers: vec![server], faults: Vec::new() }));
+        Some(Arc::new(World { clients: 20, arrivals, recover_from: None, servers: vec![server], faults: Vec::new() }));
     let comparison = compare(&scenario);
     let [closed, open] = &comparison.policies[..] else { panic!("two rows") };
     check("closed", closed, "goodput", LOAD, 0.005 * LOAD);

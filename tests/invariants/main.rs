@@ -13,12 +13,12 @@ use simlab::gate::GateConfig;
 use simlab::gate::OnRefusal;
 use simlab::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Rounding, Tokens};
 use simlab::gate::limiter::OnLimit;
-use simlab::gate::{GateRule, Refusal, Scope};
+use simlab::gate::{GateRule, Scope};
 use simlab::hedge::{HedgeConfig, OnFailure, Trigger};
 use simlab::metrics::RunResult;
-use simlab::metrics::recorder::REFUSALS;
 use simlab::protocol::{Failure, Method, Outcome};
 use simlab::retry::{AtLimit, AttemptPlan, Decision, History, KeyMode, Policy, RetryPolicy};
+use simlab::scenario::metric::Measure;
 use simlab::scenario::{Fault, Flapping, Idempotency, PolicyConfig, Scenario, ServerConfig};
 use simlab::sim::{self, Limits};
 use simlab::units::{SimTime, Span};
@@ -38,13 +38,23 @@ fn run(scenario: &Scenario) -> RunResult {
     sim::run(scenario, 0, 0, limits).expect("the run comes to its end")
 }
 
+/// Refusals, and operations that failed with one.
+const REFUSALS: [(&str, &str); 5] = [
+    ("breaker_refused", "failed_by_breaker"),
+    ("budget_refused", "failed_by_budget"),
+    ("throttled", "failed_by_throttle"),
+    ("limiter_refused", "failed_by_limiter"),
+    ("concurrency_refused", "failed_by_concurrency"),
+];
+
 /// A metric that always has a value; an outcome that did not occur is 0.
 fn value(result: &RunResult, name: &str) -> f64 {
     maybe(result, name).unwrap_or_else(|| panic!("{name} has no value"))
 }
 
 fn maybe(result: &RunResult, name: &str) -> Option<f64> {
-    match result.metrics.iter().find(|(own, _)| own == name) {
+    let measure = Measure::parse(name, ["f"].into_iter()).unwrap_or_else(|| panic!("no metric {name}"));
+    match result.metrics.iter().find(|(own, _)| *own == measure) {
         Some((_, value)) => *value,
         None => panic!("no metric {name}"),
     }
@@ -64,7 +74,7 @@ proptest! {
         let result = run(&scenario);
         let of = |name| value(&result, name);
         prop_assert_eq!(of("operations"), of("succeeded") + of("failed") + of("unresolved"));
-        let outcomes = result.metrics.iter().filter(|(name, _)| name.starts_with("outcome_"));
+        let outcomes = result.metrics.iter().filter(|(measure, _)| measure.metric.name().starts_with("outcome_"));
         prop_assert_eq!(of("attempts"), outcomes.map(|(_, n)| n.unwrap()).sum::<f64>());
         prop_assert!(case.hedge.is_some() || of("outcome_open") <= of("unresolved"));
         let first = of("attempts") - of("retries") - of("hedges");
@@ -72,7 +82,7 @@ proptest! {
             prop_assert_eq!(first, of("operations"), "every operation sends a first attempt, unless a gate refuses");
         }
         prop_assert!(first <= of("operations"));
-        let refused: f64 = REFUSALS.iter().map(|metric| of(metric)).sum();
+        let refused: f64 = REFUSALS.iter().map(|(metric, _)| of(metric)).sum();
         if case.hedge.is_some() {
             prop_assert!(of("outcome_cancelled") <= of("attempts") - first, "somebody wins");
         } else if case.gates.iter().all(|gate| gate.on_refusal == OnRefusal::Fail) {
@@ -321,15 +331,15 @@ fn check_effects(case: &Case, result: &RunResult) -> Result<(), TestCaseError> {
 /// An operation fails with one refusal at most, and what fails with nothing sent has failed with a refusal, or waited for a limiter in vain.
 fn check_refusals(case: &Case, result: &RunResult) -> Result<(), TestCaseError> {
     let of = |name| value(result, name);
-    for refusal in Refusal::ALL {
-        let (refused, cost) = (of(refusal.metric()), of(refusal.cost_metric()));
+    for (refused, cost) in REFUSALS {
+        let (refusal, refused, cost) = (refused, of(refused), of(cost));
         prop_assert!(cost <= refused, "{:?}", refusal);
         // A hedge that is refused fails nothing.
         if case.hedge.is_none() && case.gates.iter().all(|gate| gate.on_refusal == OnRefusal::Fail) {
             prop_assert_eq!(cost, refused, "{:?} ends the call", refusal);
         }
     }
-    prop_assert!(Refusal::ALL.map(|refusal| of(refusal.cost_metric())).iter().sum::<f64>() <= of("failed"));
+    prop_assert!(REFUSALS.map(|(_, cost)| of(cost)).iter().sum::<f64>() <= of("failed"));
     let untried = of("failed_without_attempt");
     let never_sent = of("operations") - (of("attempts") - of("retries") - of("hedges"));
     prop_assert!(
@@ -343,11 +353,10 @@ fn check_refusals(case: &Case, result: &RunResult) -> Result<(), TestCaseError> 
     };
     if case.policy.deadline.is_none() || !case.gates.iter().any(makes_wait) {
         // Budgets and limits on retries let first attempts pass.
-        let mut at_first = vec![Refusal::Breaker, Refusal::Throttle, Refusal::Limiter];
-        at_first.extend(
-            case.gates.iter().any(|gate| matches!(gate.rule, GateRule::Pool(_))).then_some(Refusal::Concurrency),
-        );
-        prop_assert!(untried <= at_first.iter().map(|refusal| of(refusal.cost_metric())).sum::<f64>());
+        let mut at_first = vec!["failed_by_breaker", "failed_by_throttle", "failed_by_limiter"];
+        let pool = case.gates.iter().any(|gate| matches!(gate.rule, GateRule::Pool(_)));
+        at_first.extend(pool.then_some("failed_by_concurrency"));
+        prop_assert!(untried <= at_first.iter().map(|metric| of(metric)).sum::<f64>());
     }
     Ok(())
 }
@@ -365,7 +374,7 @@ fn check_timeline(scenario: &Scenario, result: &RunResult) -> Result<(), TestCas
         prop_assert_eq!(sum(&line.operations), value(result, "operations"));
         prop_assert_eq!(sum(&line.goodput), value(result, "succeeded"));
         prop_assert_eq!(sum(&line.failed), value(result, "failed"));
-        let refused: f64 = REFUSALS.iter().map(|metric| value(result, metric)).sum();
+        let refused: f64 = REFUSALS.iter().map(|(metric, _)| value(result, metric)).sum();
         prop_assert_eq!(sum(&line.refused), refused);
         prop_assert!(sum(&line.attempts) <= value(result, "attempts"));
         if value(result, "unresolved") > 0.0 {

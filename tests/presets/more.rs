@@ -24,6 +24,10 @@ const fn kafka(w: f64) -> (f64, f64, f64) {
 /// From the fifth retry on, half of all waits are the cap: 1000 ms, and those below are 899.5 ms on average.
 const KAFKA_CAPPED: (f64, f64, f64) = (0.8, 0.949_75, 1.0);
 
+/// From a second to five minutes.
+const LAMBDA_S_QUEUE: Delays =
+    &[at(1.0), at(2.0), at(4.0), at(8.0), at(16.0), at(32.0), at(64.0), at(128.0), at(256.0), at(300.0)];
+
 pub const ROWS: &[Row] = &[
     row(
         "gapic",
@@ -127,6 +131,9 @@ pub const ROWS: &[Row] = &[
         &[at(0.005), at(0.01), at(0.02), at(0.04), at(0.08), at(0.16), at(0.32), at(0.64)],
     ),
     row("lambda-async", Outcome::Status(500), &[at(60.0), at(120.0)]),
+    row("lambda-async", Outcome::Timeout, &[at(60.0), at(120.0)]),
+    row("lambda-async", TOO_MANY, LAMBDA_S_QUEUE),
+    row("lambda-async", UNAVAILABLE, LAMBDA_S_QUEUE),
     // Eight that double and add up to four hours.
     row(
         "shopify-webhook",
@@ -292,7 +299,11 @@ pub const RETRIED: &[(&str, &str, &str)] = &[
     ("celery-backoff", EVERY, EVERY),
     ("kafka-producer", "503 timeout refused reset", "503 timeout refused reset"),
     ("k8s-workqueue", EVERY, EVERY),
-    ("lambda-async", "500 timeout", "500 timeout"),
+    (
+        "lambda-async",
+        "429 500 501 502 503 504 505 521 522 524 timeout refused reset",
+        "429 500 501 502 503 504 505 521 522 524 timeout refused reset",
+    ),
     ("shopify-webhook", EVERY, EVERY),
     ("arch-full", EVERY, EVERY),
     ("arch-equal", EVERY, EVERY),
@@ -380,6 +391,7 @@ fn deadlines() {
         ("gapic", Some(600.0), true),
         ("backoff-rs", Some(900.0), true),
         ("cenkalti", Some(900.0), true),
+        ("lambda-async", Some(21_600.0), true),
         ("azure-python", Some(604_800.0), false),
         ("kafka-producer", Some(120.0), false),
         ("ky", None, false),
@@ -418,6 +430,9 @@ fn limits_by_cause() {
         ("grpc", &[Refused, UNAVAILABLE, Refused, UNAVAILABLE, UNAVAILABLE], 4, 1),
         ("stripe-node", &[Reset], 2, 0),
         ("urllib3", &[Refused], 10, 0),
+        ("lambda-async", &[bad], 2, 0),
+        ("lambda-async", &[Timeout], 2, 0),
+        ("lambda-async", &[UNAVAILABLE, bad, TOO_MANY, TOO_MANY, Timeout, UNAVAILABLE, bad], 6, 0),
     ] {
         let policy = named(preset).policy;
         let mut history = History::default();

@@ -77,6 +77,20 @@ fn endless_retries_at_one_instant() {
     check("slow", &run(&burst(1, slow), endless()), &[("unresolved", 1.0), ("attempts", 10_000.0)]);
 }
 
+/// Where a wait takes a nanosecond, time moves on, and the run is stopped all the same.
+#[test]
+fn endless_retries_without_rest() {
+    let policy = RetryPolicy { backoff: Backoff::fixed(Span(1)), ..endless() };
+    match try_run(&burst(1, refuses()), policy, &[]).unwrap_err() {
+        Stop::EndlessCall { at, attempts } => {
+            // It is noticed at one of the next looks.
+            assert!((10_000_000..10_100_000).contains(&attempts), "{attempts}");
+            assert_eq!(at, SimTime(u64::from(attempts) - 1));
+        }
+        other => panic!("{other}"),
+    }
+}
+
 /// Operations without end at one instant.
 #[test]
 fn time_stands_still() {

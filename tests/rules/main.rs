@@ -6,6 +6,7 @@ mod hedges;
 mod hints;
 mod keys;
 mod limits;
+mod measures;
 mod measuring;
 mod patience;
 mod pool;
@@ -17,6 +18,7 @@ use simlab::distribution::Distribution;
 use simlab::gate::GateConfig;
 use simlab::metrics::RunResult;
 use simlab::retry::{Backoff, RetryPolicy};
+use simlab::scenario::metric::{Measure, Of};
 use simlab::scenario::{Arrivals, Fault, Scenario, ServerConfig};
 use simlab::sim::{self, Limits, Stop};
 use simlab::units::{SimTime, Span};
@@ -69,10 +71,11 @@ fn run(scenario: &Scenario, policy: RetryPolicy) -> RunResult {
 
 /// The value of a metric; an outcome that did not occur is 0.
 fn value(result: &RunResult, name: &str) -> Option<f64> {
-    match result.metrics.iter().find(|(own, _)| own == name) {
+    let measure = Measure::parse(name, ["f"].into_iter()).unwrap_or_else(|| panic!("no metric {name}"));
+    match result.metrics.iter().find(|(own, _)| *own == measure) {
         Some((_, value)) => *value,
-        None if name.starts_with("outcome_") => Some(0.0),
-        None => panic!("no metric {name}"),
+        None if matches!(measure.of, Of::Outcome(_)) => Some(0.0),
+        None => panic!("{name} is absent"),
     }
 }
 
@@ -81,6 +84,10 @@ fn check(case: &str, result: &RunResult, expected: &[(&str, f64)]) {
     for (name, expected) in expected {
         let got = value(result, name).unwrap_or(f64::NAN);
         let off = if name.contains("_p") { 0.004 * expected } else { 1e-9 };
-        assert!((got - expected).abs() <= off, "{case}: {name} is {got}, expected {expected}\n{:#?}", result.metrics);
+        assert!(
+            got == *expected || (got - expected).abs() <= off,
+            "{case}: {name} is {got}, expected {expected}\n{:#?}",
+            result.metrics
+        );
     }
 }

@@ -93,8 +93,8 @@ fn one_nanosecond() {
 fn nothing_measured() {
     for warmup in [MS(10_000), MS(20_000), Span::MAX] {
         let result = run(&Scenario { warmup, ..burst(3, one_worker()) }, tries(2));
-        for (name, value) in &result.metrics {
-            assert!(value.is_none_or(|value| value.is_finite()), "{name} is {value:?}");
+        for (measure, value) in &result.metrics {
+            assert!(value.is_none_or(|value| value.is_finite()), "{measure:?} is {value:?}");
         }
         check("none", &result, &[("operations", 0.0), ("attempts", 0.0)]);
         assert_eq!(value(&result, "success_rate"), None);

@@ -30,7 +30,7 @@ fn stripe_outage() {
 
 #[test]
 fn thundering_herd() {
-    let wave = |policy: &str| mean("thundering-herd", policy, "recovery_peak");
+    let wave = |policy: &str| mean("thundering-herd", policy, "wave");
     assert_eq!(wave("fixed"), 10_000.0);
     assert_eq!(wave("exponential"), 10_000.0);
     assert!(policies("thundering-herd").iter().all(|policy| wave(policy) >= wave("full-jitter")));
@@ -46,7 +46,7 @@ fn metastable() {
     let recovered = |policy: &str| {
         let comparison = &results()["metastable"].comparison;
         let result = comparison.policies.iter().find(|result| result.name == policy).expect("the policy");
-        result.metric("time_to_recover").expect("the metric").values.iter().flatten().count()
+        result.named("recovery").expect("the metric").values.iter().flatten().filter(|time| time.is_finite()).count()
     };
     for (policy, runs) in
         [("no-retry", 8), ("retry-once", 0), ("full-jitter", 0), ("budget-10", 0), ("budget-5", 8), ("breaker", 8)]
@@ -65,6 +65,10 @@ fn flaky_checkout() {
     }
     close("errors a day without", metric("no-retry", "failed") / 365.0, 47.0, 0.5);
     close("errors a day with", metric("four-attempts", "failed") / 365.0, 2.3, 0.1);
+    // 0.9922 · (1 − 0.2814⁵), and 0.9922 · (1 − 0.2814⁵) ÷ (1 − 0.2814) + 0.0078 · 5: who fails for good makes all five attempts.
+    close("success with five attempts", metric("five-attempts", "success_rate"), 0.990_45, 0.0002);
+    close("errors a day with five", metric("five-attempts", "failed") / 365.0, 1.566, 0.05);
+    close("attempts of five", metric("five-attempts", "attempts_per_operation"), 1.4173, 0.002);
 }
 
 #[test]
@@ -73,6 +77,10 @@ fn rate_limited_api() {
     assert!(refused("immediate") > 2.5 * refused("larger-base"));
     assert!(refused("honours-hint") < refused("immediate") && refused("larger-base") < refused("ignores-hint"));
     assert!(mean("rate-limited-api", "larger-base", "success_rate") > 0.999);
+    // Who honours the hint is refused more often than who ignores it, and fails more often.
+    assert!(refused("honours-hint") > refused("ignores-hint"));
+    let success = |policy: &str| mean("rate-limited-api", policy, "success_rate");
+    assert!(success("honours-hint") < success("ignores-hint") - 0.015);
     assert_eq!(mean("rate-limited-api", "never-retries-429", "retries"), 0.0);
 }
 

@@ -58,7 +58,10 @@ fn mean(scenario: &str, policy: &str, metric: &str) -> f64 {
     let ran = results().get(scenario).unwrap_or_else(|| panic!("no scenario {scenario}"));
     let result = ran.comparison.policies.iter().find(|result| result.name == policy);
     let result = result.unwrap_or_else(|| panic!("no policy {policy} in {scenario}"));
-    result.mean(metric).unwrap_or_else(|| panic!("{scenario}, {policy}: no {metric}"))
+    result
+        .named(metric)
+        .and_then(|metric| metric.estimate.mean)
+        .unwrap_or_else(|| panic!("{scenario}, {policy}: no {metric}"))
 }
 
 /// Compares a file with what it should hold, or writes it.

@@ -1,11 +1,11 @@
 //! `--chart`: the delays of some names as a picture in a file.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Subject;
 use crate::catalog::DelayRow;
-use crate::cli::{Exit, print};
+use crate::cli::folder::single::Draft;
+use crate::cli::{Exit, check, interrupt, print, say};
 use crate::report::chart::ladder::{Ladder, Rung};
 use crate::report::chart::{Ending, ladders};
 
@@ -29,7 +29,7 @@ pub fn write(path: &Path, subjects: &[&Subject]) -> Exit {
     for subject in subjects {
         let ladders = subject.ladders();
         if ladders.is_empty() {
-            eprintln!("error: `{}` makes no delays to draw", subject.name());
+            say::error(format_args!("`{}` makes no delays to draw", subject.name()));
             return Exit::Usage;
         }
         drawn.extend(ladders.into_iter().map(|(after, rows)| {
@@ -39,10 +39,10 @@ pub fn write(path: &Path, subjects: &[&Subject]) -> Exit {
     }
     let ending = ending(path).expect("the name has been checked");
     let bytes = ladders(&drawn, ending);
-    match fs::write(path, bytes) {
-        Ok(()) => print(&format!("Wrote {}.\n", path.display())),
+    match interrupt::undisturbed(|| Draft::new(path, &bytes).and_then(Draft::replace)) {
+        Ok(()) => print(&format!("Wrote {}.\n", check::shown(path))),
         Err(error) => {
-            eprintln!("error: cannot write `{}`: {error}", path.display());
+            say::error(format_args!("cannot write `{}`: {error}", path.display()));
             Exit::Io
         }
     }

@@ -62,6 +62,8 @@ fn one(subject: &Subject) -> Value {
                 "policy": preset.resolved_json,
                 "surprises": preset.surprises,
                 "not_modelled": preset.not_modelled,
+                "confirmed": preset.unconfirmed.is_none(),
+                "unconfirmed": preset.unconfirmed,
             })
         }
     };

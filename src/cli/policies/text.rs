@@ -17,7 +17,7 @@ pub fn list(subjects: &[Subject]) -> String {
             let kind = if matches!(subject, Subject::Preset(_)) { "presets: " } else { "" };
             let _ = writeln!(text, "{gap}{kind}{family}");
         }
-        let _ = writeln!(text, "  {:<longest$}  {}", subject.name(), subject.summary());
+        let _ = writeln!(text, "  {:<longest$}  {}{}", subject.name(), subject.summary(), mark(subject));
     }
     text.push_str("\n`simlab policies NAME` explains one, with its delays and its source.\n");
     text
@@ -25,12 +25,20 @@ pub fn list(subjects: &[Subject]) -> String {
 
 /// One of them.
 pub fn explain(subject: &Subject) -> String {
-    let mut text = format!("{}: {}\n\n", subject.name(), subject.summary());
+    let mut text = format!("{}: {}{}\n\n", subject.name(), subject.summary(), mark(subject));
     match subject {
         Subject::Entry(own) => entry(own, &mut text),
         Subject::Preset(own) => preset(subject, own, &mut text),
     }
     text
+}
+
+/// What stands behind the summary of a preset that its source does not say in full.
+fn mark(subject: &Subject) -> &'static str {
+    match subject {
+        Subject::Preset(preset) if preset.unconfirmed.is_some() => " (unconfirmed)",
+        _ => "",
+    }
 }
 
 fn entry(entry: &Entry, text: &mut String) {
@@ -73,9 +81,12 @@ fn preset(subject: &Subject, preset: &Preset, text: &mut String) {
         let _ = writeln!(text, "Delay before each retry{after}, in seconds:\n\n{}", table(&rows));
     }
     let _ = writeln!(text, "{}", paragraph(&total(preset)));
-    let not_modelled = preset.not_modelled.as_deref().unwrap_or_default();
-    for (label, words) in [("Surprises", preset.surprises.as_str()), ("Not modelled", not_modelled)] {
-        if !words.is_empty() {
+    for (label, words) in [
+        ("Unconfirmed", preset.unconfirmed.as_deref()),
+        ("Surprises", Some(preset.surprises.as_str())),
+        ("Not modelled", preset.not_modelled.as_deref()),
+    ] {
+        if let Some(words) = words {
             let _ = writeln!(text, "\n{}", paragraph(&format!("{label}. {words}")));
         }
     }
@@ -100,6 +111,7 @@ fn words(list: &serde_json::Value) -> String {
 
 /// How long a call waits in all.
 fn total(preset: &Preset) -> String {
+    let policy = &preset.policy;
     let mut said = match preset.total_wait() {
         Some(total) if total.retries == 0 && preset.hedge().is_some() => {
             "It retries nothing; what it sends beside a first attempt are hedges.".to_owned()
@@ -114,6 +126,7 @@ fn total(preset: &Preset) -> String {
             };
             format!("Total wait of a call that fails, over {retries}: {:.decimals$} s on average, {most}.", total.mean)
         }
+        None if policy.deadline.is_some() || policy.retry_for.is_some() => "Attempts are not limited.".to_owned(),
         None => "Attempts are not limited, and neither is the total wait.".to_owned(),
     };
     let times = |retries: u8| if retries == 1 { "1 retry".to_owned() } else { format!("{retries} retries") };
@@ -124,10 +137,6 @@ fn total(preset: &Preset) -> String {
     }
     if let Some((outcomes, retries)) = preset.free_retries() {
         let _ = write!(said, " Another {} after {outcomes}, at once, that does not count.", times(retries));
-    }
-    let policy = &preset.policy;
-    if preset.total_wait().is_none() && (policy.deadline.is_some() || policy.retry_for.is_some()) {
-        said = "Attempts are not limited.".to_owned();
     }
     if let Some(limit) = preset.limit_on_time() {
         let _ = write!(said, " {limit}");

@@ -9,6 +9,7 @@ use crate::report::column::{Column, has_effects};
 use crate::report::contrast::Contrasts;
 use crate::report::name::harmless;
 use crate::report::number::{LatencyUnit, Notation, difference_decimals};
+use crate::scenario::metric::Metric;
 
 const WIDTH: f64 = 340.0;
 /// Where the axis begins: names stand left of it.
@@ -104,7 +105,7 @@ impl<'a> Panel<'a> {
     }
 
     fn unit(&self) -> LatencyUnit {
-        LatencyUnit::of(self.comparison.policies.iter().filter_map(|policy| policy.mean("latency_p99")))
+        LatencyUnit::of(self.comparison.policies.iter().filter_map(|policy| policy.mean(Metric::LatencyP99)))
     }
 
     /// A difference in the axis's unit, with its sign and as many decimals as the table has.
@@ -112,7 +113,7 @@ impl<'a> Panel<'a> {
         let n = Notation::PAGE;
         let decimals = match self.column {
             Column::Success => {
-                let rate = |policy: &PolicyResult| policy.mean("success_rate").unwrap_or(0.0);
+                let rate = |policy: &PolicyResult| policy.mean(Metric::SuccessRate).unwrap_or(0.0);
                 difference_decimals(rate(policy), rate(&self.comparison.policies[self.comparison.baseline]))
             }
             Column::Attempts => 2,

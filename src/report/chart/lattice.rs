@@ -15,6 +15,7 @@ use crate::report::ReportInput;
 use crate::report::name::harmless;
 use crate::report::number::Notation;
 use crate::report::recovery::recovered;
+use crate::scenario::metric::Metric;
 
 /// Around the picture.
 const MARGIN: f64 = 20.0;
@@ -93,7 +94,7 @@ pub fn storm(input: &ReportInput, storm: &Storm) -> Picture {
 /// A policy's line and name, and how much of it succeeded.
 fn head(picture: &mut Picture, input: &ReportInput, policy: usize, at: Point, width: f64) {
     let result = &input.comparison.policies[policy];
-    let rate = result.mean("success_rate").map(|rate| format!("{} succeeded", Notation::PAGE.percent(rate)));
+    let rate = result.mean(Metric::SuccessRate).map(|rate| format!("{} succeeded", Notation::PAGE.percent(rate)));
     let head = Head { slot: Some(result.slot), name: harmless(&result.name), right: rate.unwrap_or_default() };
     write_head(picture, &head, at, width);
 }

@@ -46,7 +46,10 @@ impl Width {
     }
 }
 
-/// Every chart that gets files of its own: its name and its picture.
+/// The names of all charts that get files of their own, whether a report has them or not.
+pub const NAMES: [&str; 8] = ["storm", "success", "attempts", "duplicates", "latency", "results", "phase", "forest"];
+
+/// Every chart that gets files of its own: its name, one of [`NAMES`], and its picture.
 pub fn charts(input: &ReportInput) -> Vec<(&'static str, Picture)> {
     let storm = storm::Storm::new(input);
     let mut charts = vec![("storm", lattice::storm(input, &storm))];

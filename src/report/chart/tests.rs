@@ -8,7 +8,7 @@ use super::phase::Phase;
 use super::picture::{Extent, Picture, Shape};
 use super::series::MOST_POINTS;
 use super::storm::{Level, Storm};
-use super::{Ending, Width, charts, dots, files, forest, latency, lattice, results};
+use super::{Ending, NAMES, Width, charts, dots, files, forest, latency, lattice, results};
 use crate::distribution::Distribution;
 use crate::experiment::{self, Options};
 use crate::metrics::ending;
@@ -17,6 +17,7 @@ use crate::report::ReportInput;
 use crate::report::column::{Cells, Column};
 use crate::report::number::Notation;
 use crate::retry::{Backoff, RetryPolicy};
+use crate::scenario::metric::Metric;
 use crate::scenario::{Arrivals, Fates, Fault, ProfilePoint, Scenario, ServerConfig};
 use crate::units::{SimTime, Span};
 
@@ -97,7 +98,10 @@ fn pictures(input: &ReportInput) -> Vec<(String, Picture)> {
     });
     let forest = forest::panels(input.comparison);
     let forest = forest.iter().map(|panel| (panel.title(), panel.picture()));
-    let whole = charts(input).into_iter().map(|(name, picture)| (format!("file {name}"), picture));
+    let whole = charts(input).into_iter().map(|(name, picture)| {
+        assert!(NAMES.contains(&name), "a later report would not know `{name}` as simlab's");
+        (format!("file {name}"), picture)
+    });
     panels.chain(plots).chain(both).chain(ways).chain(forest).chain(whole).collect()
 }
 
@@ -293,7 +297,7 @@ fn pictures_say_what_the_results_say() {
         let times: Vec<f64> = crate::metrics::histogram::grid().map(Span::seconds).collect();
         for policy in &input.comparison.policies {
             let name = &policy.name;
-            let mean = |metric: &str| policy.mean(metric).expect("it was measured");
+            let mean = |name: &str| policy.named(name).and_then(|m| m.estimate.mean).expect("it was measured");
             let rate = mean("success_rate");
             let first = policy.endings[ending::Ending::First] - mean("first_attempt_success_rate");
             let sum: f64 = ending::Ending::ALL.into_iter().map(|ending| policy.endings[ending]).sum();
@@ -319,7 +323,7 @@ fn pictures_say_what_the_results_say() {
             let (mean, _) = cell.split_once(' ').expect("a mean and its interval");
             assert!(texts(&pictures[0]).contains(&mean), "{mean} of {}", policy.name);
             let attempts =
-                policy.metric("attempts_per_operation").and_then(|m| m.versus_baseline.mean).expect("paired");
+                policy.metric(Metric::AttemptsPerOperation).and_then(|m| m.versus_baseline.mean).expect("paired");
             let attempts = n.signed(attempts, 2);
             assert!(texts(&pictures[1]).contains(&attempts.as_str()), "{attempts} of {}", policy.name);
         }
@@ -348,7 +352,7 @@ fn a_metastable_collapse_stays_down() {
         let policies = &input.comparison.policies;
         let example = &policies[1].example;
         assert!(example.stayed_down && !policies[0].example.stayed_down);
-        let rates = &policies[1].metric("success_rate").expect("measured").values;
+        let rates = &policies[1].metric(Metric::SuccessRate).expect("measured").values;
         assert!(rates.iter().all(|rate| *rate >= rates[example.replication as usize]), "the worst that stayed down");
         let phase = Phase::new(input).expect("there is a demand");
         assert_eq!(phase.shown(), [1, 0], "what stayed down comes first");

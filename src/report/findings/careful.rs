@@ -1,14 +1,15 @@
 //! Sentences that keep a reader from trusting a mean: who stayed down, and whose replications fall into two groups.
 
 use super::Facts;
-use crate::report::name::{harmless, list};
-use crate::report::recovery::last_fault;
+use crate::report::name::list;
+use crate::report::recovery::after;
+use crate::scenario::metric::Metric;
 
 impl Facts<'_> {
     /// "exponential stayed down after outage in 4 of 10 runs, decorrelated in 5"; `None` if nobody did.
     pub(super) fn stayed_down(&self) -> Option<String> {
         let recovered = self.recovered.as_ref()?;
-        let fault = harmless(last_fault(self.input)?);
+        let fault = after(self.input)?;
         let down: Vec<usize> = self.all.iter().copied().filter(|policy| recovered[*policy].down() > 0).collect();
         let mut counts: Vec<usize> = Vec::new();
         for policy in &down {
@@ -36,15 +37,15 @@ impl Facts<'_> {
         if down <= MOST_NAMES {
             return self.stayed_down();
         }
-        let (all, fault) = (self.all.len(), harmless(last_fault(self.input)?));
+        let (all, fault) = (self.all.len(), after(self.input)?);
         Some(format!("{down} of {all} policies stayed down after {fault}, in some runs or in all"))
     }
 
     /// "Every policy came back after outage"; `None` if that cannot be told or is not so.
     pub(super) fn came_back(&self) -> Option<String> {
         let recovered = self.recovered.as_ref()?;
-        let fault = harmless(last_fault(self.input)?);
-        let back = recovered.iter().all(|of| of.down() == 0);
+        let fault = after(self.input)?;
+        let back = recovered.iter().all(|of| of.of > 0 && of.down() == 0);
         let runs = if self.comparison.replications > 1 { " in every run" } else { "" };
         let who = match self.all[..] {
             [only] => format!("{} came", self.name(only)),
@@ -56,7 +57,8 @@ impl Facts<'_> {
     /// Who stayed down after the last fault, and how long the others took.
     pub(super) fn recovery(&self) -> Option<String> {
         let recovered = self.recovered.as_ref()?;
-        let (down, up): (Vec<usize>, Vec<usize>) = self.all.iter().partition(|policy| recovered[**policy].down() > 0);
+        let told: Vec<usize> = self.all.iter().copied().filter(|policy| recovered[*policy].of > 0).collect();
+        let (down, up): (Vec<usize>, Vec<usize>) = told.iter().partition(|policy| recovered[**policy].down() > 0);
         let mut text = self.stayed_down().unwrap_or_default();
         if !down.is_empty() {
             text.push_str(&self.cause_of_staying_down(&down).map(|cause| format!(": {cause}")).unwrap_or_default());
@@ -65,9 +67,10 @@ impl Facts<'_> {
         let slowest = up.iter().filter_map(|policy| recovered[*policy].slowest).reduce(f64::max);
         if let Some(slowest) = slowest {
             let who = match (down.is_empty(), &up[..]) {
-                (_, [one]) => self.name(*one),
-                (true, _) => "All policies",
-                (false, _) => "All others",
+                (_, [one]) => self.name(*one).to_owned(),
+                (true, _) if told.len() == self.all.len() => "All policies".to_owned(),
+                (false, _) if told.len() == self.all.len() => "All others".to_owned(),
+                _ => list(&self.named(&up), "and"),
             };
             let space = if text.is_empty() { "" } else { " " };
             let when =
@@ -81,18 +84,19 @@ impl Facts<'_> {
     fn cause_of_staying_down(&self, down: &[usize]) -> Option<String> {
         let scenario = self.input.scenario;
         let limit = scenario.servers[scenario.operation.server].queue.filter(|places| *places > 0).map(f64::from);
-        let in_all = |metric: &str, holds: &dyn Fn(f64) -> bool| {
+        let in_all = |metric: Metric, holds: &dyn Fn(f64) -> bool| {
             down.iter().all(|policy| {
                 let policy = &self.comparison.policies[*policy];
-                let (Some(times), Some(values)) = (policy.metric("time_to_recover"), policy.metric(metric)) else {
+                let (Some(times), Some(values)) = (policy.metric(Metric::Recovery), policy.metric(metric)) else {
                     return false;
                 };
-                let mut runs = times.values.iter().zip(&values.values).filter(|(time, _)| time.is_none());
+                let mut runs =
+                    times.values.iter().zip(&values.values).filter(|(time, _)| time.is_some_and(f64::is_infinite));
                 runs.all(|(_, value)| value.is_some_and(holds))
             })
         };
-        let full = limit.is_some_and(|limit| in_all("queue_max", &|longest| longest >= limit));
-        let wasted = in_all("wasted_work", &|share| share > 0.5);
+        let full = limit.is_some_and(|limit| in_all(Metric::QueueMax, &|longest| longest >= limit));
+        let wasted = in_all(Metric::WastedWork, &|share| share > 0.5);
         match (full, wasted) {
             (true, true) => Some("the queue ran full, and more than half of the work reached nobody".to_owned()),
             (true, false) => Some("the queue ran full".to_owned()),

@@ -5,8 +5,9 @@ use std::cmp::Ordering;
 use super::{Facts, Headings};
 use crate::report::column::{Column, has_effects};
 use crate::report::marks::eligible;
-use crate::report::name::{harmless, list};
-use crate::report::recovery::last_fault;
+use crate::report::name::list;
+use crate::report::recovery::after;
+use crate::scenario::metric::Metric;
 
 impl Facts<'_> {
     /// Those with the most successes, if the baseline is not among them.
@@ -72,12 +73,7 @@ impl Facts<'_> {
 
     /// The peak as a multiple of what the server can finish when nothing is wrong.
     fn times_capacity(&self, policy: usize) -> Option<String> {
-        let scenario = self.input.scenario_of(policy);
-        let server = &scenario.servers[scenario.operation.server];
-        let capacity = f64::from(server.workers?) / server.service_time.mean_seconds();
-        let peak = self.comparison.policies[policy].mean("peak_load")?;
-        // No service time: no limit. A heavy tail can have an infinite mean.
-        (capacity.is_finite() && capacity > 0.0).then(|| self.notation.times(peak / capacity))
+        self.comparison.policies[policy].mean(Metric::PeakOfCapacity).map(|ratio| self.notation.times(ratio))
     }
 
     /// Who peaked highest, and who lowest among those that can be recommended.
@@ -127,7 +123,7 @@ impl Facts<'_> {
 
     /// Who comes back as one wave after the fault, and who spreads it most; `None` where [`Column::Wave`] is not shown.
     pub(super) fn wave(&self) -> Option<String> {
-        let fault = harmless(last_fault(self.input).filter(|_| self.shows_wave())?);
+        let fault = after(self.input).filter(|_| self.shows_wave())?;
         let side = |side| self.contrasts.extreme(Column::Wave, &self.all, side);
         let (highest, lowest) = (side(Ordering::Greater), side(Ordering::Less));
         if highest == lowest || highest.is_empty() {

@@ -20,6 +20,7 @@ use super::name::fitted;
 use super::number::{Notation, difference_decimals};
 use super::recovery::{Recovered, recovered};
 use crate::experiment::Comparison;
+use crate::scenario::metric::Metric;
 
 /// What a finding is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -274,8 +275,8 @@ impl<'a> Facts<'a> {
     }
 
     /// The mean of a plain metric.
-    fn metric(&self, policy: usize, name: &str) -> f64 {
-        self.comparison.policies[policy].mean(name).unwrap_or(0.0)
+    fn metric(&self, policy: usize, metric: Metric) -> f64 {
+        self.comparison.policies[policy].mean(metric).unwrap_or(0.0)
     }
 }
 

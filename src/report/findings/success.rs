@@ -7,6 +7,7 @@ use crate::metrics::ending::Ending;
 use crate::report::column::Column;
 use crate::report::name::list;
 use crate::report::refusal::{REFUSALS, Refusal, operations};
+use crate::scenario::metric::Metric;
 
 impl Facts<'_> {
     pub(super) fn verdict(&self) -> Vec<String> {
@@ -256,7 +257,7 @@ impl Facts<'_> {
     /// Gates as a cause: only if at least as many operations failed with their refusals as successes are missing.
     fn refusals(&self, policy: usize) -> Option<String> {
         let baseline = self.baseline();
-        let missing = self.metric(baseline, "succeeded") - self.metric(policy, "succeeded");
+        let missing = self.metric(baseline, Metric::Succeeded) - self.metric(policy, Metric::Succeeded);
         let causes = REFUSALS.into_iter().filter_map(|Refusal { cost, gate, what: [one, _], .. }| {
             let failed = self.metric(policy, cost);
             let count = || operations(failed, self.notation);

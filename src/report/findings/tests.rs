@@ -3,7 +3,7 @@ use crate::report::fixture::{Row, around, row, with_input};
 
 /// A baseline that never retries and succeeds at 72%.
 fn never() -> Row {
-    row("never", &around(0.722, 0.0)).all("retries", 0.0).all("peak_ratio", 1.5).all("attempts_per_operation", 1.0)
+    row("never", &around(0.722, 0.0)).all("retries", 0.0).all("peak_of_demand", 1.5).all("attempts_per_operation", 1.0)
 }
 
 fn exact(name: &'static str, rate: f64) -> Row {
@@ -27,7 +27,7 @@ fn about(topic: Topic) -> impl Fn(Findings) -> Vec<String> {
 /// Nothing before the fault tells what is normal: the load that comes back is looked at instead.
 #[test]
 fn the_wave_after_a_fault() {
-    let herd = |name, wave| row(name, &[1.0; 3]).maybe("time_to_recover", vec![None; 3]).all("recovery_peak", wave);
+    let herd = |name, wave| row(name, &[1.0; 3]).maybe("recovery", vec![None; 3]).all("wave", wave);
     let wave = |waves: &[(&'static str, f64)], expected: Option<&str>| {
         let rows = waves.iter().map(|(name, wave)| herd(name, *wave)).collect();
         let (text, columns) = with_input(rows, |input| {
@@ -46,7 +46,7 @@ fn the_wave_after_a_fault() {
     );
     wave(&[("fixed", 500.0), ("exponential", 500.0)], None);
     // Where recovery can be told, it is; then the wave is not shown.
-    let told = vec![exact("a", 0.9).all("recovery_peak", 500.0), exact("b", 0.8).all("recovery_peak", 400.0)];
+    let told = vec![exact("a", 0.9).all("wave", 500.0), exact("b", 0.8).all("wave", 400.0)];
     check(told, about(Topic::Wave), &[]);
 }
 
@@ -76,8 +76,8 @@ fn who_is_in_time() {
 #[test]
 fn a_winner_that_the_intervals_separate() {
     let rows = || {
-        let winner = exact("immediate", 0.852).all("peak_ratio", 11.4).all("duplicate_rate", 0.1341);
-        vec![never(), winner.all("peak_load", 1040.0), exact("keyed", 0.835), exact("slow", 0.6)]
+        let winner = exact("immediate", 0.852).all("peak_of_demand", 11.4).all("duplicate_rate", 0.1341);
+        vec![never(), winner.all("peak_of_capacity", 5.2), exact("keyed", 0.835), exact("slow", 0.6)]
     };
     check(
         rows(),
@@ -115,7 +115,7 @@ fn a_winner_that_the_intervals_separate() {
 
 #[test]
 fn costs_that_do_not_differ_are_left_out() {
-    let free = vec![never().all("peak_ratio", 3.0), exact("free", 0.9)];
+    let free = vec![never().all("peak_of_demand", 3.0), exact("free", 0.9)];
     check(
         free,
         verdict,
@@ -125,7 +125,7 @@ fn costs_that_do_not_differ_are_left_out() {
         ],
     );
     // A peak that is higher in some runs and lower in others.
-    let noisy = exact("noisy", 0.9).set("peak_ratio", &around(1.5, 0.5)).all("duplicate_rate", 0.01);
+    let noisy = exact("noisy", 0.9).set("peak_of_demand", &around(1.5, 0.5)).all("duplicate_rate", 0.01);
     check(
         vec![never(), noisy],
         verdict,
@@ -229,15 +229,11 @@ fn no_difference_is_not_equality() {
 #[test]
 fn recovery_and_two_groups() {
     let rates = [0.12, 0.81, 0.13, 0.80, 0.82, 0.11, 0.81, 0.79, 0.12, 0.80];
-    let times: Vec<Option<f64>> = rates.iter().map(|rate| (*rate > 0.5).then_some(25.0)).collect();
-    let down = |name| row(name, &rates).maybe("time_to_recover", times.clone());
+    let times = rates.map(|rate| if rate > 0.5 { 25.0 } else { f64::INFINITY });
+    let down = |name| row(name, &rates).set("recovery", &times);
     let full = down("b").all("queue_max", 100.0).all("wasted_work", 0.9);
     check(
-        vec![
-            never(),
-            full,
-            exact("c", 0.9).set("time_to_recover", &[0.0, 5.0, 0.0, 0.0, 0.0, 0.0, 0.0, 130.0, 0.0, 0.0]),
-        ],
+        vec![never(), full, exact("c", 0.9).set("recovery", &[0.0, 5.0, 0.0, 0.0, 0.0, 0.0, 0.0, 130.0, 0.0, 0.0])],
         |f| [about(Topic::Recovery)(f.clone()), about(Topic::Groups)(f)].concat(),
         &[
             "b stayed down after outage in 4 of 10 runs: the queue ran full, and more than half of the work reached nobody. \

@@ -7,6 +7,7 @@ use crate::report::chart::storm::{self, Storm};
 use crate::report::chart::{self};
 use crate::report::column::Column;
 use crate::report::escape::escape;
+use crate::scenario::metric::Metric;
 
 /// How to use the cross-hair; shown where there is one.
 const KEYS: &str = "<p class=\"note\" id=\"storm-keys\" hidden>Point at a panel, touch it, or reach it by Tab and press ← → (with Shift \
@@ -30,7 +31,7 @@ impl Page<'_> {
     }
 
     fn storm_figure(&self, storm: &Storm, policy: usize) -> String {
-        let rate = self.input.comparison.policies[policy].mean("success_rate");
+        let rate = self.input.comparison.policies[policy].mean(Metric::SuccessRate);
         let rate = rate.map(|rate| format!("<span class=\"r\">{} succeeded</span>", escape(&N.percent(rate))));
         let recovered = self.findings.recovered.as_ref().map(|all| all[policy]);
         format!(
@@ -41,7 +42,7 @@ impl Page<'_> {
             rate.unwrap_or_default(),
             chart::element(&storm.panel(policy)),
             self.prose(&storm::words(self.input, policy, recovered)),
-            self.profile(storm, policy)
+            self.profile(policy)
         )
     }
 

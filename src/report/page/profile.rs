@@ -4,25 +4,25 @@
 
 use super::{N, Page};
 use crate::experiment::PolicyResult;
-use crate::report::chart::storm::Storm;
 use crate::report::chart::storm::peak::peak;
 use crate::report::chart::storm::words::{peak_in_words, recovery_in_words};
 use crate::report::column::{Column, has_effects};
 use crate::report::contrast::Contrasts;
 use crate::report::escape::escape;
-use crate::report::name::{harmless, list};
+use crate::report::name::list;
 use crate::report::number::{LatencyUnit, difference_decimals};
-use crate::report::recovery::last_fault;
-use crate::report::refusal::{REFUSALS, untried_in_words};
+use crate::report::recovery::after;
+use crate::report::refusal::{REFUSALS, operations, untried_in_words};
+use crate::scenario::metric::Metric;
 
 /// Outcomes with a smaller share of the attempts would be written as 0.0%.
 const LEAST_SHARE: f64 = 0.0005;
 
 impl Page<'_> {
     /// The profile of a policy, to open under its panel.
-    pub(super) fn profile(&self, storm: &Storm, policy: usize) -> String {
+    pub(super) fn profile(&self, policy: usize) -> String {
         let items: String = self
-            .profile_parts(storm, policy)
+            .profile_parts(policy)
             .iter()
             .map(|(about, sentences)| format!("<dt>{about}</dt><dd>{}</dd>", self.prose(sentences)))
             .collect();
@@ -33,20 +33,20 @@ impl Page<'_> {
     }
 
     /// What there is to say, by subject.
-    fn profile_parts(&self, storm: &Storm, policy: usize) -> Vec<(&'static str, String)> {
+    fn profile_parts(&self, policy: usize) -> Vec<(&'static str, String)> {
         let result = &self.input.comparison.policies[policy];
         let recovered = self.findings.recovered.as_ref().map(|all| all[policy]);
         let parts = [
             ("Success", self.success_in_words(policy)),
             ("Latency", latency_in_words(result)),
-            ("Load", Some(self.load_in_words(storm, policy))),
+            ("Load", Some(self.load_in_words(policy))),
             ("Attempts", attempts_in_words(result)),
             ("Hedges", hedges_in_words(result)),
             ("Gates", gates_in_words(result)),
             ("Effects", has_effects(self.input.comparison).then(|| effects_in_words(result)).flatten()),
             (
                 "Recovery",
-                recovered.zip(last_fault(self.input)).map(|(r, fault)| recovery_in_words(r, &harmless(fault))),
+                recovered.filter(|r| r.of > 0).zip(after(self.input)).map(|(r, what)| recovery_in_words(r, &what)),
             ),
         ];
         parts.into_iter().filter_map(|(about, sentences)| Some((about, sentences?))).collect()
@@ -55,9 +55,9 @@ impl Page<'_> {
     fn success_in_words(&self, policy: usize) -> Option<String> {
         let comparison = self.input.comparison;
         let result = &comparison.policies[policy];
-        let rate = result.mean("success_rate")?;
+        let rate = result.mean(Metric::SuccessRate)?;
         let mut text = format!("{} of operations succeeded", N.percent(rate));
-        match result.mean("first_attempt_success_rate") {
+        match result.mean(Metric::FirstAttemptSuccessRate) {
             Some(first) if N.percent(first) != N.percent(rate) => {
                 text.push_str(&format!(", {} at the first attempt.", N.percent(first)))
             }
@@ -76,7 +76,7 @@ impl Page<'_> {
             return Some(text);
         }
         let paired = Contrasts::new(comparison).paired(policy, comparison.baseline, Column::Success);
-        let base = comparison.policies[comparison.baseline].mean("success_rate").unwrap_or(0.0);
+        let base = comparison.policies[comparison.baseline].mean(Metric::SuccessRate).unwrap_or(0.0);
         let (baseline, runs) = (&self.findings.names[comparison.baseline], comparison.replications);
         let points = |value: f64| N.signed_points(value, difference_decimals(rate, base));
         let against = match (paired.mean, paired.ci_low, paired.ci_high) {
@@ -93,18 +93,11 @@ impl Page<'_> {
         Some(text + &against)
     }
 
-    /// The peak against demand and against what the server could finish at that time.
-    fn load_in_words(&self, storm: &Storm, policy: usize) -> String {
+    /// The peak against demand and against what the server can do when nothing is wrong.
+    fn load_in_words(&self, policy: usize) -> String {
         let result = &self.input.comparison.policies[policy];
         let mut text = peak_in_words(self.input, policy);
-        let mut times = result.peak_at.clone();
-        times.sort_by(f64::total_cmp);
-        let capacity = times
-            .get(times.len() / 2)
-            .and_then(|at| storm.axes.worlds[policy].capacity_at(*at))
-            .filter(|rate| *rate > 0.0);
-        if let Some((peak, capacity)) = peak(result).zip(capacity) {
-            let ratio = peak.load / capacity;
+        if let Some(ratio) = result.mean(Metric::PeakOfCapacity).filter(|_| peak(result).is_some()) {
             let share = if ratio < 1.0 { format!("{} of", N.percent(ratio)) } else { N.times(ratio) };
             text.push_str(&format!(" That is {share} capacity."));
         }
@@ -117,9 +110,17 @@ fn latency_in_words(result: &PolicyResult) -> Option<String> {
         let unit = LatencyUnit::of([seconds].into_iter());
         format!("{}{}{}", N.latency(seconds, unit), N.unit_space, unit.symbol())
     };
-    let (median, high) = (result.mean("latency_p50")?, result.mean("latency_p99")?);
+    let (median, high) = (result.mean(Metric::LatencyP50)?, result.mean(Metric::LatencyP99)?);
     let mut text = format!("Half of the successes took up to {}, 99% up to {}.", write(median), write(high));
-    if let Some(failure) = result.mean("failure_latency_p99").filter(|seconds| *seconds > 0.0) {
+    let needed = result.mean(Metric::RetriesNeeded).filter(|needed| *needed >= 0.5);
+    if let Some((needed, mean)) = needed.zip(result.mean(Metric::LatencyRetriedMean)) {
+        let who = operations(needed, N);
+        text.push_str(&format!(" {who} per run succeeded with a retry, after {} on average.", write(mean)));
+    }
+    if let Some(duration) = result.mean(Metric::DurationMean) {
+        text.push_str(&format!(" Successes and failures together took {} on average.", write(duration)));
+    }
+    if let Some(failure) = result.mean(Metric::FailureLatencyP99).filter(|seconds| *seconds > 0.0) {
         text.push_str(&format!(" 99% of the failures were known within {}.", write(failure)));
     }
     Some(text)
@@ -127,8 +128,8 @@ fn latency_in_words(result: &PolicyResult) -> Option<String> {
 
 /// How many, and what they ended as.
 fn attempts_in_words(result: &PolicyResult) -> Option<String> {
-    let attempts = result.mean("attempts").filter(|attempts| *attempts > 0.0)?;
-    let per_operation = result.mean("attempts_per_operation")?;
+    let attempts = result.mean(Metric::Attempts).filter(|attempts| *attempts > 0.0)?;
+    let per_operation = result.mean(Metric::AttemptsPerOperation)?;
     let mut ends: Vec<(f64, String)> = result
         .metrics
         .iter()
@@ -157,14 +158,14 @@ fn attempts_in_words(result: &PolicyResult) -> Option<String> {
 
 /// How many attempts were sent beside others, and how many were not.
 fn hedges_in_words(result: &PolicyResult) -> Option<String> {
-    let mean = |name: &str| result.mean(name).unwrap_or(0.0);
-    let (hedges, refused) = (mean("hedges"), mean("hedges_refused"));
+    let mean = |metric: Metric| result.mean(metric).unwrap_or(0.0);
+    let (hedges, refused) = (mean(Metric::Hedges), mean(Metric::HedgesRefused));
     if hedges + refused <= 0.0 {
         return None;
     }
     // A mean below one half would read as none.
     let count = |n: f64| if n > 0.0 && n < 0.5 { "<1".to_owned() } else { N.count(n) };
-    let per_operation = N.ratio(hedges / mean("operations").max(1.0));
+    let per_operation = N.ratio(hedges / mean(Metric::Operations).max(1.0));
     let mut text =
         format!("{} attempts per run were sent beside an open one, {per_operation} per operation.", count(hedges));
     if refused > 0.0 {
@@ -175,12 +176,12 @@ fn hedges_in_words(result: &PolicyResult) -> Option<String> {
 
 /// What gates refused, and what became of it.
 fn gates_in_words(result: &PolicyResult) -> Option<String> {
-    let mean = |name: &str| result.mean(name).unwrap_or(0.0);
+    let mean = |metric: Metric| result.mean(metric).unwrap_or(0.0);
     let mut sentences = Vec::new();
     for refusal in REFUSALS {
         if let Some(refused) = refusal.in_words(result, N) {
             let opened = if refusal.gate == "breaker" {
-                format!("opened {} times and ", N.count(mean("breaker_opened")))
+                format!("opened {} times and ", N.count(mean(Metric::BreakerOpened)))
             } else {
                 String::new()
             };
@@ -200,7 +201,7 @@ fn effects_in_words(result: &PolicyResult) -> Option<String> {
         let (duplicates, phantom) = (N.per_10_000(duplicates), N.per_10_000(phantom));
         format!("{duplicates} duplicates and {phantom} phantom successes per 10,000 operations.")
     };
-    if let Some(wasted) = result.mean("wasted_work").filter(|share| *share >= LEAST_SHARE) {
+    if let Some(wasted) = result.mean(Metric::WastedWork).filter(|share| *share >= LEAST_SHARE) {
         text.push_str(&format!(" {} of the workers' busy time served nobody who still waited.", N.percent(wasted)));
     }
     Some(text)
@@ -217,7 +218,7 @@ mod tests {
         let baseline = self::row("no-retry", &around(0.7, 0.0));
         with_input(vec![baseline, row], |input| {
             let page = Page { input, findings: Findings::new(input, N) };
-            let parts = page.profile_parts(&Storm::new(input), 1);
+            let parts = page.profile_parts(1);
             let part =
                 parts.into_iter().find(|(about, _)| *about == subject).map(|(_, text)| text.replace('\u{a0}', " "));
             assert_eq!(part.as_deref(), expected, "{subject}");
@@ -264,7 +265,7 @@ mod tests {
         // 20 workers of 100 ms finish 200/s.
         check(p(0.8), "Load", Some("Peak 3.0× demand at 5:01. That is 1.5× capacity."));
         check(
-            p(0.8).all("peak_load", 124.0).all("peak_ratio", 1.24),
+            p(0.8).all("peak_load", 124.0).all("peak_of_demand", 1.24).all("peak_of_capacity", 0.62),
             "Load",
             Some("Peak 1.2× demand, at no particular time. That is 62.0% of capacity."),
         );

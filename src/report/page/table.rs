@@ -2,14 +2,13 @@
 
 use super::whisker::{scale, whisker};
 use super::{N, Page};
-use crate::experiment::Estimate;
 use crate::report::column::{Cells, Column};
 use crate::report::csv::field;
 use crate::report::escape::escape;
 use crate::report::marks::Mark;
-use crate::report::name::harmless;
 use crate::report::number::difference_decimals;
-use crate::report::recovery::last_fault;
+use crate::report::recovery::heads;
+use crate::scenario::metric::Metric;
 
 /// A name with more characters than this has to break, or the first column would fill a phone.
 const LONG: usize = 20;
@@ -40,30 +39,14 @@ impl Page<'_> {
     }
 
     fn column_head(&self, column: Column, cells: &Cells) -> String {
-        let (name, unit) = match column {
-            Column::Success => ("Succeeded".to_owned(), "% of operations".to_owned()),
-            Column::VersusBaseline => (
-                format!("vs {}", self.prose(&self.findings.names[self.input.comparison.baseline])),
-                "points, paired".to_owned(),
-            ),
-            Column::Attempts => ("Attempts".to_owned(), "per operation".to_owned()),
-            Column::Peak => ("Peak load".to_owned(), "× demand".to_owned()),
-            Column::Duplicates => ("Duplicates".to_owned(), "per 10,000".to_owned()),
-            Column::Phantom => ("Phantom".to_owned(), "per 10,000".to_owned()),
-            Column::P99 => ("p99 latency".to_owned(), format!("{}, successes only", cells.latency_unit().symbol())),
-            Column::InTime => {
-                let slo = self.input.scenario.slo.map_or_else(String::new, |slo| N.length(slo.seconds()));
-                ("In time".to_owned(), format!("% within {slo}"))
-            }
-            Column::Recovered => ("Recovered".to_owned(), escape(&format!("runs{}", self.after()))),
-            Column::Wave => ("Wave".to_owned(), escape(&format!("attempts/s{}", self.after()))),
+        let heads = heads(self.input, &self.findings, cells.latency_unit());
+        let (name, unit) = heads.page(column);
+        let (name, unit) = if column == Column::VersusBaseline {
+            (format!("vs {}", self.prose(heads.baseline)), escape(&unit))
+        } else {
+            (escape(&name), escape(&unit))
         };
         format!("<th scope=\"col\">{name}<small>{unit}</small></th>")
-    }
-
-    /// " after outage", where there is such a fault.
-    fn after(&self) -> String {
-        last_fault(self.input).map_or_else(String::new, |fault| format!(" after {}", harmless(fault)))
     }
 
     fn row(&self, policy: usize, columns: &[Column], cells: &Cells) -> String {
@@ -89,7 +72,7 @@ impl Page<'_> {
         let result = &comparison.policies[policy];
         let estimate = column.estimate(result);
         if estimate.mean.is_none() {
-            return null(if column == Column::P99 { "no operation succeeded" } else { "no operation was measured" });
+            return null(if column.is_latency() { "no operation succeeded" } else { "no operation was measured" });
         }
         // The unit stands in the column's head.
         let bare = |text: String| text.trim_end_matches(['%', '×']).to_owned();
@@ -117,10 +100,10 @@ impl Page<'_> {
         if policy == comparison.baseline {
             return format!("<td{}><span class=\"mut\">reference</span></td>", sorted_by(Some(0.0)));
         }
-        let values = |policy: usize| Column::Success.values(&comparison.policies[policy]);
-        let difference = Estimate::of_difference(&values(policy), &values(comparison.baseline), 0.95);
+        let of = |policy: usize| &comparison.policies[policy];
+        let difference = Column::Success.difference(of(policy), of(comparison.baseline), 0.95);
         let Some(mean) = difference.mean else { return null("no operation was measured") };
-        let rate = |policy: usize| comparison.policies[policy].mean("success_rate").unwrap_or(0.0);
+        let rate = |policy: usize| comparison.policies[policy].mean(Metric::SuccessRate).unwrap_or(0.0);
         let decimals = difference_decimals(rate(policy), rate(comparison.baseline));
         let write = |value: f64| N.signed_points(value, decimals);
         let interval = difference
@@ -134,8 +117,9 @@ impl Page<'_> {
     }
 
     fn recovered_cell(&self, policy: usize) -> String {
-        let Some(recovered) = self.findings.recovered.as_ref().map(|all| all[policy]) else {
-            return null("no fault that ended with time before and after it");
+        let recovered = self.findings.recovered.as_ref().map(|all| all[policy]);
+        let Some(recovered) = recovered.filter(|recovered| recovered.of > 0) else {
+            return null(NO_TELLING);
         };
         let class = if recovered.down() > 0 { " class=\"down\"" } else { "" };
         let when = match recovered.slowest {
@@ -169,6 +153,10 @@ impl Page<'_> {
         )
     }
 }
+
+/// Why there is no recovery to tell of.
+const NO_TELLING: &str =
+    "nothing to compare with: less than 95% success before, more demand than capacity after, or no operation there";
 
 /// The value that a cell is sorted by, as in `summary.json`.
 fn sorted_by(value: Option<f64>) -> String {

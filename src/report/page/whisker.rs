@@ -11,7 +11,7 @@ const EDGE: f64 = 3.0;
 /// The scale of a column: all replications of all policies; counts of what should not happen from 0.
 pub fn scale(comparison: &Comparison, column: Column) -> Scale {
     let values = || comparison.policies.iter().flat_map(|policy| column.values(policy)).flatten();
-    let from_zero = matches!(column, Column::Duplicates | Column::Phantom);
+    let from_zero = column.counts_harm();
     let low = if from_zero { 0.0 } else { values().fold(f64::INFINITY, f64::min).min(f64::MAX) };
     let high = values().fold(low, f64::max);
     Scale { low, high: if high > low { high } else { low + 1.0 }, start: EDGE, end: WIDTH - EDGE }

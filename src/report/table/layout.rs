@@ -5,6 +5,7 @@ use crate::report::ReportInput;
 use crate::report::column::{Cells, Column};
 use crate::report::findings::Findings;
 use crate::report::marks::Mark;
+use crate::report::recovery::heads;
 
 /// Between columns.
 const GAP: &str = "  ";
@@ -24,23 +25,14 @@ pub(super) struct Block {
 impl Block {
     /// A column of numbers.
     pub fn number(column: Column, input: &ReportInput, findings: &Findings, cells: &Cells) -> Block {
-        let baseline = &findings.names[input.comparison.baseline];
-        let heading = match column {
-            Column::Success => "success".to_owned(),
-            Column::VersusBaseline if baseline.chars().count() <= LONGEST_BASELINE => format!("vs {baseline}"),
-            Column::VersusBaseline => "vs baseline".to_owned(),
-            Column::Attempts => "attempts".to_owned(),
-            Column::Peak => "peak".to_owned(),
-            Column::Duplicates => "dup/10k".to_owned(),
-            Column::Phantom => "phantom/10k".to_owned(),
-            Column::P99 => "p99".to_owned(),
-            Column::InTime => "in time".to_owned(),
-            Column::Recovered => "recov".to_owned(),
-            Column::Wave => "wave/s".to_owned(),
-        };
+        let mut heads = heads(input, findings, cells.latency_unit());
+        if heads.baseline.chars().count() > LONGEST_BASELINE {
+            heads.baseline = "baseline";
+        }
+        let heading = heads.terminal(column);
         let cell = |policy: usize| {
             let mut text = cells.text(policy, column);
-            if column == Column::P99 && text.starts_with(|c: char| c.is_ascii_digit()) {
+            if column.is_latency() && text.starts_with(|c: char| c.is_ascii_digit()) {
                 text.push_str(cells.latency_unit().symbol());
             }
             (text, findings.marks.at(policy, column))
@@ -50,7 +42,7 @@ impl Block {
 
     /// Columns that can be marked keep a place for it, so that digits stay below each other.
     fn place_for_mark(&self) -> usize {
-        usize::from(!matches!(self.column, None | Some(Column::P99 | Column::Recovered)))
+        usize::from(self.column.is_some_and(|column| !column.is_latency() && !column.counts_runs()))
     }
 
     fn width(&self) -> usize {
@@ -61,7 +53,7 @@ impl Block {
     fn cell(&self, policy: usize, colour: bool) -> String {
         let (text, mark) = &self.cells[policy];
         let text = format!("{}{text}", " ".repeat(self.width() - self.place_for_mark() - text.chars().count()));
-        let text = if self.column == Some(Column::P99) { painted(text, DIM, colour) } else { text };
+        let text = if self.column.is_some_and(Column::is_latency) { painted(text, DIM, colour) } else { text };
         let mark = match mark {
             Some(Mark::Best) => painted("*".to_owned(), GREEN, colour),
             Some(Mark::Worst) => painted("!".to_owned(), RED, colour),

@@ -9,9 +9,8 @@ use super::ReportInput;
 use super::column::{Cells, Column};
 use super::findings::{Findings, Topic};
 use super::marks::Mark;
-use super::name::harmless;
-use super::number::Notation;
-use super::recovery::last_fault;
+use super::number::{LatencyUnit, Notation};
+use super::recovery::heads;
 use crate::report::expectations::{self, Line};
 use layout::{Block, GREEN, RED, aligned, painted};
 
@@ -69,17 +68,11 @@ fn fitting(input: &ReportInput, findings: &Findings, cells: &Cells, style: Table
     if wide && style.unicode {
         blocks.insert(1, whisker::block(input.comparison));
     }
-    let least = [
-        None,
-        Some(Column::P99),
-        Some(Column::InTime),
-        Some(Column::Phantom),
-        Some(Column::Recovered),
-        Some(Column::Wave),
-        Some(Column::Duplicates),
-        Some(Column::Attempts),
-    ];
-    for column in least {
+    let mut least: Vec<Option<Column>> =
+        Column::ALL.into_iter().filter(|column| column.dropped().is_some()).map(Some).collect();
+    least.sort_by_key(|column| column.and_then(Column::dropped));
+    // The picture goes before any number.
+    for column in std::iter::once(None).chain(least) {
         if layout::width(&findings.names, &blocks) > style.width {
             blocks.retain(|block| block.column != column);
         }
@@ -106,24 +99,8 @@ fn legend(input: &ReportInput, findings: &Findings, blocks: &[Block], style: Tab
             wrapped(&line.replace("  ", ", "), style.width)
         });
     }
-    let mut words = Vec::new();
-    if columns.contains(&Column::Duplicates) {
-        words.push("dup: duplicate effects".to_owned());
-    }
-    if columns.contains(&Column::Phantom) {
-        words.push("phantom: done, but reported as failed".to_owned());
-    }
-    if let Some(slo) = input.scenario.slo.filter(|_| columns.contains(&Column::InTime)) {
-        words.push(format!("in time: succeeded within {}", Notation::TERMINAL.length(slo.seconds())));
-    }
-    if columns.contains(&Column::Recovered) {
-        let fault = harmless(last_fault(input).unwrap_or("the fault"));
-        words.push(format!("recov: replications back to normal after {fault}"));
-    }
-    if columns.contains(&Column::Wave) {
-        let fault = harmless(last_fault(input).unwrap_or("the fault"));
-        words.push(format!("wave: most attempts in a window after {fault}, per second"));
-    }
+    let heads = heads(input, findings, LatencyUnit::Seconds);
+    let words: Vec<String> = columns.iter().filter_map(|column| heads.legend(*column)).collect();
     if !words.is_empty() {
         lines.extend(wrapped(&words.join("; "), style.width));
     }

@@ -5,28 +5,28 @@ use crate::report::fixture::{Row, around, row, with_input};
 fn rows() -> Vec<Row> {
     let never = row("no-retry", &around(0.722, 0.0)).all("retries", 0.0).all("attempts_per_operation", 1.0);
     let immediate =
-        row("immediate", &around(0.852, 0.001)).all("attempts_per_operation", 2.85).all("peak_load", 1_040.0);
+        row("immediate", &around(0.852, 0.001)).all("attempts_per_operation", 2.85).all("peak_of_capacity", 5.2);
     let rates = [0.12, 0.81, 0.13, 0.80, 0.82, 0.11, 0.81, 0.79, 0.12, 0.80];
-    let times: Vec<Option<f64>> = rates.iter().map(|rate| (*rate > 0.5).then_some(0.0)).collect();
+    let times: Vec<f64> = rates.iter().map(|rate| if *rate > 0.5 { 0.0 } else { f64::INFINITY }).collect();
     vec![
-        never.all("peak_ratio", 1.5).all("phantom_successes", 398.0),
-        immediate.all("peak_ratio", 11.43).all("duplicate_rate", 0.1341).all("phantom_successes", 923.0),
+        never.all("peak_of_demand", 1.5).all("phantom_rate", 0.0398),
+        immediate.all("peak_of_demand", 11.43).all("duplicate_rate", 0.1341).all("phantom_rate", 0.0923),
         row("exponential", &rates)
-            .maybe("time_to_recover", times)
+            .set("recovery", &times)
             .all("duplicate_rate", 0.3239)
-            .all("phantom_successes", 2_950.0)
+            .all("phantom_rate", 0.295)
             .all("latency_p99", 11.3),
         row("breaker", &around(0.649, 0.002))
             .all("attempts_per_operation", 0.68)
             .all("breaker_refused", 16_742.0)
             .all("failed_by_breaker", 16_742.0)
-            .all("peak_ratio", 2.0)
+            .all("peak_of_demand", 2.0)
             .all("duplicate_rate", 0.000_003),
         row("full-jitter-key", &around(0.835, 0.001))
             .all("attempts_per_operation", 1.93)
-            .all("peak_ratio", 2.7)
-            .all("phantom_successes", 0.0),
-        row("silent", &around(0.722, 0.006)).maybe("latency_p99", vec![None; 10]).all("peak_ratio", 140.0),
+            .all("peak_of_demand", 2.7)
+            .all("phantom_rate", 0.0),
+        row("silent", &around(0.722, 0.006)).maybe("latency_p99", vec![None; 10]).all("peak_of_demand", 140.0),
     ]
 }
 

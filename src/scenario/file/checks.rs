@@ -1,27 +1,57 @@
 //! What the tables of a file say about each other.
 
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::Diagnostic;
+use super::leaf::PositiveDuration;
 use super::shape::fault::FaultTable;
 use super::source::Place;
 use super::{Named, Parts, expectations, tree};
+use crate::gate::{GateConfig, GateRule};
 use crate::scenario::nearest::nearest;
-use crate::scenario::{Arrivals, Fates, Scenario};
+use crate::scenario::{Arrivals, Fates, Fault, Scenario};
+use crate::text::{cut, there_are};
 use crate::units::Span;
 
 /// Rounding of sums of shares.
 const ROUNDING: f64 = 1e-9;
-/// More operations than this in one run would take hours.
-const MOST_OPERATIONS: f64 = 1e10;
+/// More operations than this in one run would take hours: 10 million clients with a hundred each.
+const MOST_OPERATIONS: f64 = 1e9;
+/// Most spells of all flapping faults in a run: 100 a second for a day.
+const MOST_SPELLS: f64 = 1e7;
+/// Characters of a title, about as many as fit over a chart in five lines.
+const MOST_TITLE: usize = 500;
+/// Characters of a name.
+const MOST_NAME: usize = 100;
+/// Most tables of a kind. Each policy is a row of every table and a panel of every chart: 200 are more than all presets together. Faults:
+/// three a day for a year.
+const MOST_TABLES: [(&str, usize); 4] = [("server", 100), ("fault", 1_000), ("policy", 200), ("expect", 1_000)];
+
+/// More tables of a kind than there can be. All that follows depends on it.
+pub fn too_many(root: &DeTable<'_>) -> Vec<Diagnostic> {
+    let over = |(kind, most): &(&str, usize)| {
+        let node = root.get(*kind)?.get_ref();
+        let (count, first) = match node {
+            DeValue::Table(table) => (table.len(), table.keys().nth(*most)?.span()),
+            DeValue::Array(items) => (items.len(), items.get(*most)?.span()),
+            _ => return None,
+        };
+        let title = format!("{count} tables `{kind}` are too many");
+        Some(Diagnostic::error("too-many-tables", title, first, format!("there can be at most {most}")))
+    };
+    MOST_TABLES.iter().filter_map(over).collect()
+}
 
 /// A name of a server, fault or policy.
 pub fn name(kind: &str, name: &str, place: Place) -> Option<Diagnostic> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if !name.is_empty() && name.chars().all(allowed) {
-        return None;
+        return (name.len() > MOST_NAME).then(|| {
+            let title = format!("the name of a {kind} is too long");
+            Diagnostic::error("too-long", title, place, format!("has {} characters, at most {MOST_NAME}", name.len()))
+        });
     }
-    let title = format!("`{name}` cannot be the name of a {kind}");
+    let title = format!("`{}` cannot be the name of a {kind}", cut(name));
     Some(Diagnostic::error("invalid-name", title, place, "letters, digits, `_` and `-` only"))
 }
 
@@ -48,6 +78,7 @@ pub fn missing_tables(root: &DeTable<'_>) -> Vec<Diagnostic> {
 /// Everything that tables say about each other, as far as they could be read.
 pub fn across(parts: &Parts, root: &DeTable<'_>) -> Vec<Diagnostic> {
     let mut errors = Vec::new();
+    title(parts, root, &mut errors);
     times(parts, root, &mut errors);
     names(parts, root, &mut errors);
     windows(parts, root, &mut errors);
@@ -55,6 +86,17 @@ pub fn across(parts: &Parts, root: &DeTable<'_>) -> Vec<Diagnostic> {
     policies(parts, root, &mut errors);
     errors.extend(expectations::check(&parts.expectations, root));
     errors
+}
+
+fn title(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
+    let title = parts.top.as_ref().and_then(|top| top.title.as_deref());
+    if let Some(count) = title.map(|title| title.chars().count()).filter(|count| *count > MOST_TITLE) {
+        let label = format!("has {count} characters, at most {MOST_TITLE}");
+        errors.push(
+            Diagnostic::error("too-long", "the title is too long", tree::value_place(root, &["title"]), label)
+                .help("a `description` can be longer"),
+        );
+    }
 }
 
 fn times(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
@@ -72,6 +114,16 @@ fn times(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
             .help("a warm-up is a part of the duration"),
         );
     }
+    let surge = parts.load.as_ref().and_then(|load| load.recover_from.0).map(PositiveDuration::span);
+    if let Some(end) = surge.filter(|end| *end >= duration) {
+        let title = format!("`recover_from` is {end}, when the demand is over");
+        let place = tree::value_place(root, &["load", "recover_from"]);
+        errors.push(
+            Diagnostic::error("window-late", title, place, "nothing would be there to recover")
+                .also(tree::value_place(root, &["duration"]), format!("demand ends at {duration}"))
+                .help("it is when a surge of demand is over, before the demand as a whole is"),
+        );
+    }
 }
 
 /// Names that refer to other tables.
@@ -86,11 +138,11 @@ fn names(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
             return;
         }
         let place = tree::value_place(root, path);
-        let title = format!("there is no {kind} `{name}`");
+        let title = format!("there is no {kind} `{}`", cut(name));
         let error = Diagnostic::error("unknown-name", title, place.clone(), format!("names no {kind} of this file"));
         errors.push(match nearest(name, known.iter().copied()) {
             Some(near) => error.fix(format!("a {kind} with a similar name exists"), place, format!("\"{near}\"")),
-            None => error.help(format!("there are {}", known.join(", "))),
+            None => error.help(there_are(known.iter().copied())),
         });
     };
     if let Some(top) = &parts.top {
@@ -107,7 +159,7 @@ fn names(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
         let place = tree::key_place(root, &["fault", &fault.name]);
         let title = format!("fault `{}` does not say which server it is about", fault.name);
         errors.push(
-            Diagnostic::error("which-server", title, place, format!("there are {}", servers.join(", ")))
+            Diagnostic::error("which-server", title, place, there_are(servers.iter().copied()))
                 .help(format!("add `server = \"{}\"`", servers[0])),
         );
     }
@@ -326,6 +378,10 @@ pub fn demand(root: &DeTable<'_>) -> Place {
 
 /// What can only be judged once all is put together.
 pub fn of_scenario(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
+    too_many_operations(scenario, root).or_else(|| too_many_spells(scenario, root))
+}
+
+fn too_many_operations(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
     let seconds = scenario.duration.seconds();
     let operations = match &scenario.arrivals {
         Arrivals::Poisson { rate } | Arrivals::Constant { rate } => rate * seconds,
@@ -334,17 +390,50 @@ pub fn of_scenario(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic
         }
         Arrivals::Profile(points) => points.iter().map(|point| point.rate).fold(0.0, f64::max) * seconds,
         Arrivals::Trace(trace) => trace.at.len() as f64,
-        Arrivals::Closed { think } => {
-            let server = &scenario.servers[scenario.operation.server];
-            let cycle = think.mean_seconds() + server.service_time.mean_seconds() + 2.0 * server.network.mean_seconds();
-            // Without any time at all the run itself says that it stands still.
-            if cycle > 0.0 { f64::from(scenario.clients) * seconds / cycle } else { 0.0 }
-        }
+        Arrivals::Closed { think } => rounds_per_second(scenario, think.mean_seconds()) * seconds,
     };
     (operations > MOST_OPERATIONS).then(|| {
         let title = format!("a run would have {operations:.1e} operations and take hours");
         let label = format!("this demand over {} is too much", scenario.duration);
         Diagnostic::error("too-many-operations", title, demand(root), label)
             .help(format!("a lower rate or a shorter duration: at most {MOST_OPERATIONS:.0e} operations a run"))
+    })
+}
+
+/// Operations per second of a closed loop at servers without faults, as far as they are known.
+fn rounds_per_second(scenario: &Scenario, think: f64) -> f64 {
+    let waits = |gates: &[GateConfig]| {
+        gates.iter().any(|gate| matches!(gate.rule, GateRule::RateLimiter(_) | GateRule::CubicLimiter(_)))
+    };
+    if scenario.policies.iter().all(|policy| waits(&policy.gates)) {
+        return 0.0;
+    }
+    let server = &scenario.servers[scenario.operation.server];
+    let service = server.service_time.mean_seconds();
+    let cycle = think + service + 2.0 * server.network.mean_seconds();
+    if cycle == 0.0 {
+        // Without any time at all the run itself says that it stands still.
+        return 0.0;
+    }
+    let workers =
+        server.workers.filter(|_| service > 0.0).map_or(f64::INFINITY, |workers| f64::from(workers) / service);
+    (f64::from(scenario.clients) / cycle).min(workers)
+}
+
+/// Spells of flapping faults are events of every run, whatever else happens in it.
+fn too_many_spells(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
+    let spells = |fault: &Fault| {
+        let flapping = fault.flapping?;
+        let window = fault.until.min(scenario.end()).since(fault.from).seconds();
+        Some(2.0 * window / (flapping.mean_on.seconds() + flapping.mean_off.seconds()))
+    };
+    let all: f64 = scenario.faults.iter().filter_map(spells).sum();
+    let most = scenario.faults.iter().max_by(|a, b| spells(a).unwrap_or(0.0).total_cmp(&spells(b).unwrap_or(0.0)))?;
+    (all > MOST_SPELLS).then(|| {
+        let title = format!("faults would begin and end {all:.1e} times in a run");
+        let place = tree::value_place(root, &["fault", &most.name, "flapping"]);
+        let label = format!("makes {:.1e} of them", spells(most).unwrap_or(0.0));
+        Diagnostic::error("too-many-spells", title, place, label)
+            .help(format!("longer spells or a shorter window: at most {MOST_SPELLS:.0e} a run"))
     })
 }

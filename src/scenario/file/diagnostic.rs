@@ -2,7 +2,16 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet};
 
-use super::source::{Place, Source};
+use super::excerpt::{Excerpt, FAR, excerpt, lines_between};
+use super::source::{Located, Place, Source};
+use crate::text;
+
+/// Diagnostics that are shown; of more only their number.
+const MOST_SHOWN: usize = 20;
+/// Places that one of them points at; the rest is left out.
+const MOST_LABELS: usize = 10;
+/// Characters of one sentence. Values in it are cut where it is made; what is longer all the same loses its middle.
+const MOST_WORDS: usize = 800;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,22 +112,30 @@ impl Diagnostic {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let title = printable(&self.title);
-        let labels: Vec<(Place, String)> =
-            self.labels.iter().map(|(place, label)| (place.clone(), printable(label))).collect();
-        let mut group = level.primary_title(title.as_str()).id(self.code).elements(snippets(source, &labels));
-        let notes: Vec<String> = self.notes.iter().map(|note| printable(note)).collect();
+        let title = sentence(&self.title);
+        let labels: Vec<(&Place, String)> =
+            self.labels.iter().take(MOST_LABELS).map(|(place, label)| (place, sentence(label))).collect();
+        let quotes = quotes(source, &labels);
+        let mut group = level.primary_title(title.as_str()).id(self.code).elements(quotes.iter().map(Quote::snippet));
+        let notes: Vec<String> = self.notes.iter().map(|note| sentence(note)).collect();
         for note in &notes {
             group = group.element(Level::NOTE.message(note.as_str()));
         }
-        let help = self.help.as_ref().map(|help| (printable(&help.text), &help.fix));
+        let help = self.help.as_ref().map(|help| {
+            let fix = help.fix.as_ref().map(|(place, replacement)| {
+                let located = source.locate(place);
+                let excerpt = excerpt(located.text, std::slice::from_ref(&located.place));
+                (text::printable(located.origin), excerpt, sentence(replacement))
+            });
+            (sentence(&help.text), fix)
+        });
         let mut groups: Vec<Group> = Vec::new();
         match &help {
             Some((text, None)) => groups.push(group.element(Level::HELP.message(text.as_str()))),
-            Some((text, Some((place, replacement)))) => {
-                let located = source.locate(place);
-                let patch = Patch::new(located.place.clone(), replacement.as_str());
-                let snippet = Snippet::source(located.text).path(located.origin).patch(patch);
+            Some((text, Some((origin, excerpt, replacement)))) => {
+                let patch = Patch::new(excerpt.places[0].clone(), replacement.as_str());
+                let snippet =
+                    Snippet::source(excerpt.text.as_str()).line_start(excerpt.line).path(origin.as_str()).patch(patch);
                 groups.push(group);
                 groups.push(Level::HELP.secondary_title(text.as_str()).element(snippet));
             }
@@ -129,36 +146,103 @@ impl Diagnostic {
     }
 }
 
-/// One snippet for each text that labels point into.
-fn snippets<'a>(
-    source: &'a Source,
-    labels: &'a [(Place, String)],
-) -> Vec<Snippet<'a, annotate_snippets::Annotation<'a>>> {
-    let mut snippets: Vec<(&str, Snippet<annotate_snippets::Annotation>)> = Vec::new();
+/// The first of some diagnostics as text for people, and the number of the rest.
+pub fn render_all(diagnostics: &[Diagnostic], source: &Source, colour: bool) -> String {
+    let shown = diagnostics.iter().take(MOST_SHOWN);
+    let mut text: String = shown.map(|diagnostic| diagnostic.render(source, colour) + "\n").collect();
+    let left = diagnostics.len().saturating_sub(MOST_SHOWN);
+    if left > 0 {
+        let severity = diagnostics.first().map(|diagnostic| diagnostic.severity);
+        let what = if severity == Some(Severity::Warning) { "warning" } else { "error" };
+        let s = if left == 1 { "" } else { "s" };
+        text.push_str(&format!("and {} more {what}{s}\n\n", grouped(left)));
+    }
+    text
+}
+
+/// A count with its thousands apart.
+fn grouped(count: usize) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn sentence(words: &str) -> String {
+    text::printable(&text::cut_to(words, MOST_WORDS))
+}
+
+/// Lines of one text with what is said about them.
+struct Quote<'a> {
+    origin: String,
+    excerpt: Excerpt,
+    labels: Vec<(AnnotationKind, &'a str)>,
+}
+
+impl<'a> Quote<'a> {
+    fn snippet(&'a self) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+        let snippet =
+            Snippet::source(self.excerpt.text.as_str()).line_start(self.excerpt.line).path(self.origin.as_str());
+        let annotations = self.excerpt.places.iter().zip(&self.labels);
+        annotations
+            .fold(snippet, |snippet, (place, (kind, label))| snippet.annotation(kind.span(place.clone()).label(*label)))
+    }
+}
+
+/// Labels that stand near each other in one text.
+struct Together<'s, 'a> {
+    text: Located<'s>,
+    places: Vec<Place>,
+    labels: Vec<(AnnotationKind, &'a str)>,
+}
+
+/// One quote for each text that labels point into, and more where they stand far apart.
+fn quotes<'a>(source: &Source, labels: &'a [(&Place, String)]) -> Vec<Quote<'a>> {
+    let mut groups: Vec<Together> = Vec::new();
     for (index, (place, label)) in labels.iter().enumerate() {
         let located = source.locate(place);
         let kind = if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
-        let annotation = kind.span(located.place.clone()).label(label.as_str());
-        match snippets.iter().position(|(text, _)| std::ptr::eq(*text, located.text)) {
-            Some(at) => {
-                let (text, snippet) = snippets.remove(at);
-                snippets.insert(at, (text, snippet.annotation(annotation)));
+        let near = |group: &&mut Together| {
+            std::ptr::eq(group.text.text, located.text)
+                && lines_between(located.text, &group.text.place, &located.place) < FAR
+        };
+        match groups.iter_mut().find(near) {
+            Some(group) => {
+                group.places.push(located.place);
+                group.labels.push((kind, label.as_str()));
             }
             None => {
-                let snippet = Snippet::source(located.text).path(located.origin).annotation(annotation);
-                snippets.push((located.text, snippet));
+                let places = vec![located.place.clone()];
+                groups.push(Together { text: located, places, labels: vec![(kind, label.as_str())] });
             }
         }
     }
-    snippets.into_iter().map(|(_, snippet)| snippet).collect()
+    let quote = |group: Together<'_, 'a>| Quote {
+        origin: text::printable(group.text.origin),
+        excerpt: excerpt(group.text.text, &group.places),
+        labels: group.labels,
+    };
+    groups.into_iter().map(quote).collect()
 }
 
-/// Text of a user's file that is about to be printed: nothing in it may steer a terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() || is_direction_mark(c) { '\u{fffd}' } else { c }).collect()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Marks that turn the direction of text around.
-fn is_direction_mark(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    #[test]
+    fn the_first_are_shown_and_the_rest_is_counted() {
+        let source = Source::new("a.toml", "x = 1\n".repeat(40_000));
+        let all: Vec<Diagnostic> =
+            (0..40_000).map(|line| Diagnostic::error("code", "wrong", 6 * line..6 * line + 1, "here")).collect();
+        let text = render_all(&all, &source, false);
+        assert_eq!(text.matches("error[code]: wrong").count(), 20);
+        assert!(text.ends_with("\nand 39,980 more errors\n\n"), "{text}");
+        assert!(render_all(&all[..21], &source, false).ends_with("\nand 1 more error\n\n"));
+        assert!(!render_all(&all[..20], &source, false).contains("more"));
+    }
 }

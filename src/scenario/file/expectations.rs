@@ -6,14 +6,20 @@ use super::diagnostic::Diagnostic;
 use super::shape::expect::{EVERY_POLICY, ExpectTable};
 use super::source::Place;
 use super::tree;
-use crate::scenario::metric::{self, METRICS};
+use crate::scenario::Scenario;
+use crate::scenario::expectation::Expectation;
+use crate::scenario::metric::{Measure, Metric, Of, Scope, Unit};
 use crate::scenario::nearest::nearest;
+use crate::text::{cut, there_are};
 
-/// All errors of all expectations.
+/// All errors of all expectations about the policies, and about the faults and the surge of demand, that `root` has.
 pub fn check(expectations: &[(usize, ExpectTable)], root: &DeTable<'_>) -> Vec<Diagnostic> {
     let policies = root.get("policy").and_then(|node| node.get_ref().as_table());
     let policies: Vec<&str> =
         policies.map(|table| table.keys().map(|key| key.get_ref().as_ref()).collect()).unwrap_or_default();
+    let faults = root.get("fault").and_then(|node| node.get_ref().as_table());
+    let faults: Vec<&str> =
+        faults.map(|table| table.keys().map(|key| key.get_ref().as_ref()).collect()).unwrap_or_default();
     let list = root.get("expect").and_then(|node| node.get_ref().as_array());
     let mut errors = Vec::new();
     for (index, expected) in expectations {
@@ -24,36 +30,74 @@ pub fn check(expectations: &[(usize, ExpectTable)], root: &DeTable<'_>) -> Vec<D
         if !known && expected.policy != EVERY_POLICY {
             errors.push(unknown_policy(&expected.policy, &policies, tree::value_place(table, &["policy"])));
         }
-        match metric::unit(&expected.metric) {
-            None => errors.push(unknown_metric(&expected.metric, tree::value_place(table, &["metric"]))),
-            Some(unit) => errors.extend(limit(expected, unit, table)),
+        match Measure::parse(&expected.metric, faults.iter().copied()) {
+            None => errors.push(unknown_metric(&expected.metric, &faults, tree::value_place(table, &["metric"]))),
+            Some(measure) => errors.extend(limit(expected, measure.metric.unit(), table)),
         }
     }
     errors
 }
 
 fn unknown_policy(name: &str, policies: &[&str], place: Place) -> Diagnostic {
-    let title = format!("there is no policy `{name}`");
+    let title = format!("there is no policy `{}`", cut(name));
     let error = Diagnostic::error("unknown-name", title, place.clone(), "names no policy of this file");
     match nearest(name, policies.iter().copied()) {
         Some(near) => error.fix("a policy with a similar name exists", place, format!("\"{near}\"")),
-        None => error.help(format!("there are {}; \"{EVERY_POLICY}\" is every policy", policies.join(", "))),
+        None => error.help(format!("{}; \"{EVERY_POLICY}\" is every policy", there_are(policies.iter().copied()))),
     }
 }
 
-fn unknown_metric(name: &str, place: Place) -> Diagnostic {
-    let title = format!("there is no metric `{name}`");
+fn unknown_metric(name: &str, faults: &[&str], place: Place) -> Diagnostic {
+    let title = format!("there is no metric `{}`", cut(name));
     let error = Diagnostic::error("unknown-metric", title, place.clone(), "names nothing that is measured");
-    match nearest(name, METRICS.iter().map(|(metric, _)| *metric)) {
+    let of_faults = |metric: Metric| faults.iter().map(move |fault| format!("{}.fault.{fault}", metric.name()));
+    let known: Vec<String> = Metric::ALL
+        .into_iter()
+        .flat_map(|metric| match metric.scope() {
+            Scope::Run => vec![metric.name().to_owned()],
+            Scope::Ends => {
+                let whole = [metric.name().to_owned(), format!("{}.demand", metric.name())];
+                whole.into_iter().chain(of_faults(metric)).collect()
+            }
+            Scope::Status | Scope::Outcome => Vec::new(),
+        })
+        .collect();
+    match nearest(name, known.iter().map(String::as_str)) {
         Some(near) => error.fix("a metric with a similar name exists", place, format!("\"{near}\"")),
-        None => {
-            error.help("for example success_rate, latency_p99, peak_ratio or duplicates; docs/CONTRACT.md lists all")
-        }
+        None => error
+            .help("for example success_rate, latency_p99, peak_of_demand or duplicates; docs/CONTRACT.md lists all"),
     }
+}
+
+/// Expectations of faults that do not end, or of a surge that is none: nothing is measured of those, in no row.
+pub fn of_scenario(expectations: &[ExpectTable], scenario: &Scenario, root: &DeTable<'_>) -> Vec<Diagnostic> {
+    let worlds = (0..scenario.policies.len()).map(|policy| scenario.in_world_of(policy));
+    let ends: Vec<Of> = worlds.flat_map(|world| world.what_ends()).map(|(what, _)| what).collect();
+    let list = root.get("expect").and_then(|node| node.get_ref().as_array());
+    let absent = scenario.expectations.iter().zip(expectations).enumerate().filter(|(_, (expected, _))| match expected
+        .measure
+        .of
+    {
+        Of::Fault(_) | Of::Demand => !ends.contains(&expected.measure.of),
+        Of::Run | Of::Outcome(_) => false,
+    });
+    let error = |(index, (expected, table)): (usize, (&Expectation, &ExpectTable))| {
+        let place = list
+            .and_then(|list| list.get(index)?.get_ref().as_table())
+            .map(|table| tree::value_place(table, &["metric"]))
+            .unwrap_or_default();
+        let (why, help) = match expected.measure.of {
+            Of::Demand => ("there is no surge of demand that ends", "say when it does: `load.recover_from = \"13m\"`"),
+            _ => ("this fault does not end within the run", "give the fault an end: `until` or `for`"),
+        };
+        let title = format!("nothing is measured as `{}`", table.metric);
+        Diagnostic::error("unknown-metric", title, place, why).help(help)
+    };
+    absent.map(error).collect()
 }
 
 /// Exactly one limit, and one that fits the metric.
-fn limit(expected: &ExpectTable, unit: metric::Unit, table: &DeTable<'_>) -> Option<Diagnostic> {
+fn limit(expected: &ExpectTable, unit: Unit, table: &DeTable<'_>) -> Option<Diagnostic> {
     let metric = &expected.metric;
     let (key, threshold) = match (&expected.at_least, &expected.at_most) {
         (Some(least), None) => ("at_least", least),

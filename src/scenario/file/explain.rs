@@ -7,6 +7,7 @@ use super::source::Place;
 use super::tree::{self, Node};
 use crate::catalog;
 use crate::scenario::nearest::nearest;
+use crate::text::cut;
 
 /// An error of TOML's grammar.
 pub fn syntax(error: &toml::de::Error) -> Diagnostic {
@@ -21,6 +22,21 @@ pub fn top(error: &toml::de::Error, tables: &[&str], root: &DeTable<'_>) -> Diag
         (true, Some(place), Some((name, known))) => unknown_key(name, &[known, tables].concat(), "", place),
         _ => shape(error, &[], root),
     }
+}
+
+/// What stands in the place of a table. serde would take a list for one, its items for the values in their order.
+pub fn no_table(path: &str, node: &Node<'_>) -> Option<Diagnostic> {
+    let found = match node.get_ref() {
+        DeValue::Table(_) => return None,
+        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::String(text) => format!("{:?}", cut(text)),
+        DeValue::Integer(number) => cut(&number.to_string()),
+        DeValue::Float(number) => cut(&number.to_string()),
+        DeValue::Boolean(value) => value.to_string(),
+        DeValue::Datetime(value) => value.to_string(),
+    };
+    let label = format!("must be a table, not {found}");
+    Some(Diagnostic::error("wrong-type", format!("wrong type for `{path}`"), node.span(), label))
 }
 
 /// An error of one table's shape. `table` is its dotted path, `node` its content.
@@ -49,8 +65,13 @@ pub fn shape(error: &toml::de::Error, table: &[&str], root: &DeTable<'_>) -> Dia
         let label = "must be a string or a table with one choice";
         return Diagnostic::error("wrong-type", format!("wrong type for `{path}`"), place, label);
     }
-    if let Some(rest) = message.strip_prefix("invalid type: ") {
-        return Diagnostic::error("wrong-type", format!("wrong type for `{path}`"), place, sentence(rest));
+    if let Some(label) = wrong_type(message) {
+        let is_table = label.starts_with("must be a table") || label.starts_with("must be a list");
+        let diagnostic = Diagnostic::error("wrong-type", format!("wrong type for `{path}`"), place, label);
+        return match example_of(&path).filter(|_| is_table) {
+            Some(example) => diagnostic.help(format!("for example `{example}`")),
+            None => diagnostic,
+        };
     }
     let (path, place) = innermost(root, path, place, &words);
     Diagnostic::error("invalid-value", format!("invalid value for `{path}`"), place, message)
@@ -72,8 +93,8 @@ pub fn item(error: &toml::de::Error, list: &str, index: usize, root: &DeTable<'_
     if let Some(name) = error.message().strip_prefix("missing field ").and(words.first()) {
         return missing_key(name, list, place);
     }
-    if let Some(rest) = error.message().strip_prefix("invalid type: ") {
-        return Diagnostic::error("wrong-type", format!("wrong type for `{path}`"), place, sentence(rest));
+    if let Some(label) = wrong_type(error.message()) {
+        return Diagnostic::error("wrong-type", format!("wrong type for `{path}`"), place, label);
     }
     Diagnostic::error("invalid-value", format!("invalid value for `{path}`"), place, error.message())
 }
@@ -99,8 +120,8 @@ fn innermost(root: &DeTable<'_>, path: String, place: Place, words: &[&str]) -> 
 
 fn unknown_key(name: &str, known: &[&str], above: &str, place: Place) -> Diagnostic {
     let (title, label) = match above {
-        "" => (format!("unknown key `{name}`"), "not a key of a scenario".to_owned()),
-        above => (format!("unknown key `{name}` in `{above}`"), format!("not a key of {}", kind_of(above))),
+        "" => (format!("unknown key `{}`", cut(name)), "not a key of a scenario".to_owned()),
+        above => (format!("unknown key `{}` in `{above}`", cut(name)), format!("not a key of {}", kind_of(above))),
     };
     let diagnostic = Diagnostic::error("unknown-key", title, place.clone(), label);
     match nearest(name, known.iter().copied()) {
@@ -116,7 +137,7 @@ fn unknown_alternative(root: &DeTable<'_>, name: &str, known: &[&str], path: &st
     let path = path.strip_suffix(&format!(".{name}")).unwrap_or(path);
     let diagnostic = Diagnostic::error(
         "unknown-choice",
-        format!("`{path}` cannot be `{name}`"),
+        format!("`{path}` cannot be `{}`", cut(name)),
         place.clone(),
         "not one of its choices",
     );
@@ -162,7 +183,7 @@ fn not_one_alternative(root: &DeTable<'_>, path: &str, place: Place) -> Diagnost
             "nothing is chosen here",
         );
     };
-    let title = format!("`{path}` is both `{first}` and `{second}`");
+    let title = format!("`{path}` is both `{}` and `{}`", cut(first), cut(second));
     Diagnostic::error("two-choices", title, second_place.clone(), "and this one")
         .also(first_place.clone(), "this choice")
         .help("keep one of them")
@@ -170,7 +191,7 @@ fn not_one_alternative(root: &DeTable<'_>, path: &str, place: Place) -> Diagnost
 
 fn parameters_missing(root: &DeTable<'_>, path: &str, place: Place) -> Diagnostic {
     let keys: Vec<&str> = path.split('.').collect();
-    let name = tree::find(root, &keys).and_then(|node| node.get_ref().as_str()).unwrap_or("it").to_owned();
+    let name = cut(tree::find(root, &keys).and_then(|node| node.get_ref().as_str()).unwrap_or("it"));
     let diagnostic = Diagnostic::error(
         "parameters-missing",
         format!("`{name}` takes parameters"),
@@ -198,11 +219,45 @@ fn kind_of(path: &str) -> String {
     }
 }
 
+/// Examples of what is no policy's.
+const EXAMPLES: [(&str, &str); 16] = [
+    ("arrivals.poisson", "arrivals.poisson = { rate = \"100/s\" }"),
+    ("arrivals.constant", "arrivals.constant = { rate = \"100/s\" }"),
+    ("arrivals.closed", "arrivals.closed = { think.exponential = { mean = \"1s\" } }"),
+    ("arrivals.burst", "arrivals.burst = { operations = 1000, at = \"0s\" }"),
+    ("arrivals.profile", "arrivals.profile = [{ at = \"0s\", rate = \"100/s\" }]"),
+    ("arrivals.trace", "arrivals.trace = { file = \"arrivals.csv\" }"),
+    ("exponential", "exponential = { mean = \"50ms\" }"),
+    ("uniform", "uniform = { min = \"10ms\", max = \"50ms\" }"),
+    ("normal", "normal = { mean = \"50ms\", sd = \"10ms\" }"),
+    ("lognormal", "lognormal = { p50 = \"80ms\", p99 = \"600ms\" }"),
+    ("pareto", "pareto = { min = \"10ms\", shape = 2.0 }"),
+    ("gamma", "gamma = { mean = \"50ms\", shape = 4.0 }"),
+    ("weibull", "weibull = { scale = \"50ms\", shape = 1.5 }"),
+    ("empirical", "empirical = { file = \"latencies.csv\" }"),
+    ("mixture", "mixture = [{ weight = 0.99, exponential = { mean = \"5ms\" } }]"),
+    ("rate_limit", "rate_limit = { rate = \"100/s\" }"),
+];
+
 /// An example of the choice at the end of a path: `hedge.fixed`, or, since backoffs go by their last name, `fixed`.
 fn example_of(path: &str) -> Option<&'static str> {
-    let name = path.rsplit('.').next();
+    let mut names = path.rsplit('.');
+    let (name, above) = (names.next(), names.next());
+    let own = match (above, name) {
+        (Some("arrivals"), Some(name)) => Some(format!("arrivals.{name}")),
+        (Some("service_time" | "network" | "max_wait" | "think" | "added_latency"), Some(name)) => {
+            Some(name.to_owned())
+        }
+        (_, Some("rate_limit")) => name.map(str::to_owned),
+        _ => None,
+    };
+    if let Some(own) = own {
+        return EXAMPLES.iter().find(|(name, _)| *name == own).map(|(_, example)| *example);
+    }
     let entries = catalog::entries();
-    let exact = entries.iter().find(|entry| path == entry.name || path.ends_with(&format!(".{}", entry.name)));
+    // The longest that fits: `hedge.fixed` before the backoff `fixed`.
+    let fits = |entry: &&catalog::Entry| path == entry.name || path.ends_with(&format!(".{}", entry.name));
+    let exact = entries.iter().filter(fits).max_by_key(|entry| entry.name.len());
     let entry = exact.or_else(|| entries.iter().find(|entry| entry.name.rsplit('.').next() == name));
     entry.map(|entry| entry.example)
 }
@@ -221,12 +276,53 @@ fn path_of(root: &DeTable<'_>, table: &[&str], place: &Place) -> String {
     path.join(".")
 }
 
-/// Words in backticks.
+/// Words in backticks: first the name that somebody wrote, which may have some itself, then those there are.
 fn backticked(message: &str) -> Vec<&str> {
-    message.split('`').skip(1).step_by(2).collect()
+    let known = |text| str::split(text, '`').skip(1).step_by(2);
+    match message.split_once('`').and_then(|(_, rest)| rest.rsplit_once("`, expected ")) {
+        Some((name, expected)) => std::iter::once(name).chain(known(expected)).collect(),
+        None => known(message).collect(),
+    }
 }
 
-/// serde's "integer `5`, expected a string" as "an integer, expected a string".
-fn sentence(rest: &str) -> String {
-    rest.replace("map", "table").replace("sequence", "list")
+/// serde's "invalid type: integer `5`, expected struct Recorded" as "must be a table, not 5"; `None` for other messages.
+fn wrong_type(message: &str) -> Option<String> {
+    if let Some(rest) = message.strip_prefix("invalid length ") {
+        // A list where a table or a list of another length should be.
+        let expected = rest.split_once(", expected ").map_or("", |(_, expected)| expected);
+        return Some(format!("must be {}", in_words(expected)));
+    }
+    let rest = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "))?;
+    let (found, expected) = rest.rsplit_once(", expected ")?;
+    Some(format!("must be {}, not {}", in_words(expected), value(found)))
+}
+
+/// What serde calls a value: "integer `5`", "string \"x\"", "map".
+fn value(found: &str) -> String {
+    let quoted = found.split_once('`').and_then(|(_, rest)| rest.strip_suffix('`'));
+    match (found, quoted) {
+        ("map", _) => "a table".to_owned(),
+        ("sequence", _) => "a list".to_owned(),
+        (_, Some(value)) => cut(value),
+        (found, None) => cut(found.strip_prefix("string ").unwrap_or(found)),
+    }
+}
+
+/// What serde expects, in words of the file: it knows the types of the code.
+fn in_words(expected: &str) -> String {
+    let is = |kinds: &[&str]| kinds.iter().any(|kind| expected == *kind || expected.starts_with(&format!("{kind} ")));
+    match expected {
+        "a boolean" => "true or false".to_owned(),
+        _ if is(&["struct", "struct variant", "map", "a map", "unit struct"]) => "a table".to_owned(),
+        _ if is(&["enum", "variant", "unit variant", "newtype variant"]) => {
+            "a string or a table with one choice".to_owned()
+        }
+        _ if is(&["a sequence", "sequence", "tuple", "a tuple", "an array"]) => "a list".to_owned(),
+        _ if is(&["tuple struct", "newtype struct"]) => "another value".to_owned(),
+        _ if is(&["f32", "f64", "floating point"]) => "a number".to_owned(),
+        _ if is(&["i64", "u64", "u32", "i32", "u16", "u8", "usize", "i128", "u128", "integer"]) => {
+            "a whole number".to_owned()
+        }
+        words => words.to_owned(),
+    }
 }

@@ -9,7 +9,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::protocol::Method;
 use crate::retry::{OutcomeClass, OutcomeSet};
-use crate::units::{Span, check_probability, parse_probability, parse_rate, rate_parts};
+use crate::text::cut;
+use crate::units::{Span, check_probability, parse_percentage, parse_probability, parse_rate, rate_parts};
+
+/// Bytes of the longest text that may be a value: a duration in all its units has fewer.
+const MOST_BYTES: usize = 200;
 
 /// A scalar as it stands in the file, before anybody knows what it means.
 enum Raw {
@@ -25,7 +29,8 @@ impl Raw {
         match self {
             Raw::Text(text) => format!("\"{text}\""),
             Raw::Integer(number) => number.to_string(),
-            Raw::Float(number) => number.to_string(),
+            // With its point, which may be what is wrong with it.
+            Raw::Float(number) => format!("{number:?}"),
             Raw::Other(kind) => format!("a {kind}"),
         }
     }
@@ -40,7 +45,8 @@ impl<'de> Deserialize<'de> for Raw {
                 f.write_str("a value")
             }
             fn visit_str<E>(self, text: &str) -> Result<Raw, E> {
-                Ok(Raw::Text(text.to_owned()))
+                // No value is as long as that: what is wrong with it can be said of its ends.
+                Ok(Raw::Text(if text.len() > MOST_BYTES { cut(text) } else { text.to_owned() }))
             }
             fn visit_i64<E>(self, number: i64) -> Result<Raw, E> {
                 Ok(Raw::Integer(number.into()))
@@ -62,8 +68,14 @@ impl<'de> Deserialize<'de> for Raw {
                 Ok(Raw::Other("list"))
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Raw::Other("table"))
+                let mut kind = "table";
+                while let Some((key, _)) = map.next_entry::<String, IgnoredAny>()? {
+                    // So the parser hands over a date.
+                    if key.starts_with("$__toml_private") {
+                        kind = "date";
+                    }
+                }
+                Ok(Raw::Other(kind))
             }
         }
         deserializer.deserialize_any(RawVisitor)
@@ -296,10 +308,7 @@ impl TryFrom<Raw> for Ratio {
     fn try_from(raw: Raw) -> Result<Ratio, String> {
         let wrong = format!("{} is not a proportion; write 0.2 or \"20%\"", raw.shown());
         let number = match raw {
-            Raw::Text(text) => {
-                let percent = text.trim().strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
-                percent.map(|percent| percent / 100.0)
-            }
+            Raw::Text(text) => text.trim().strip_suffix('%').and_then(parse_percentage),
             Raw::Integer(number) => Some(number as f64),
             Raw::Float(number) => Some(number),
             Raw::Other(_) => None,
@@ -371,7 +380,8 @@ impl TryFrom<Raw> for Status {
     fn try_from(raw: Raw) -> Result<Status, String> {
         let number = match &raw {
             Raw::Integer(number) => u16::try_from(*number).ok(),
-            Raw::Text(text) => text.parse().ok(),
+            // As it stands in an answer: three digits.
+            Raw::Text(text) if text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
             _ => None,
         };
         match number {
@@ -515,6 +525,12 @@ mod tests {
         check::<AtLeastOne>("0", Err("at least 1"));
         check::<AtLeastOne>("4294967296", Err("at most 4294967295"));
         check::<AtLeastOne>("1.5", Err("whole number, not 1.5"));
+        check::<AtLeastOne>("1.0", Err("whole number, not 1.0"));
+        check::<AtLeastOne>("1979-05-27", Err("whole number, not a date"));
+        check::<Probability>("\"19.520%\"", Ok("0.1952"));
+        check::<Ratio>("\"19.520%\"", Ok("0.1952"));
+        let long = format!("\"{}\"", "9".repeat(1_000));
+        check::<Rate>(&long, Err("9…9"));
         check::<OrUnlimited<0>>("0", Ok("0"));
         check::<OrUnlimited<1>>("0", Err("at least 1"));
         check::<OrUnlimited<1>>("\"unlimited\"", Ok("\"unlimited\""));
@@ -540,6 +556,8 @@ mod tests {
         check::<Factor>("0.5", Err("shrink"));
         check::<Status>("\"503\"", Ok("503"));
         check::<Status>("200", Err("not an error status"));
+        check::<Status>("\"0503\"", Err("not an error status"));
+        check::<Status>("\"+503\"", Err("not an error status"));
         check::<ByStatus<Probability>>("{ 503 = \"90%\", 500 = 0.1 }", Ok("{\"503\":0.9,\"500\":0.1}"));
         check::<ByStatus<Probability>>("{ 5xx = 0.1 }", Err("not an error status"));
         check::<Outcomes>("[\"5xx\", 429, \"timeout\"]", Ok("[\"5xx\",\"429\",\"timeout\"]"));

@@ -4,6 +4,7 @@
 
 mod checks;
 mod diagnostic;
+mod excerpt;
 mod expectations;
 mod explain;
 mod leaf;
@@ -29,9 +30,10 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use super::Scenario;
 use super::expectation::Expectation;
-use super::{Scenario, metric};
-pub use diagnostic::{Diagnostic, Severity};
+use super::metric::Measure;
+pub use diagnostic::{Diagnostic, Severity, render_all};
 use leaf::PositiveDuration;
 pub use overrides::{BadPath, Overrides};
 pub use schema::schema;
@@ -42,6 +44,8 @@ use shape::policy::{PolicyTable, With};
 use shape::server::Server;
 use shape::top::{OperationTable, Top};
 pub use source::Source;
+
+use crate::text::printable;
 
 /// A scenario that was read.
 #[derive(Debug)]
@@ -96,12 +100,10 @@ impl LoadError {
     pub fn render(&self, colour: bool) -> String {
         match self {
             LoadError::Invalid { text, diagnostics } => {
-                let mut shown: String =
-                    diagnostics.iter().map(|diagnostic| diagnostic.render(text, colour) + "\n").collect();
-                shown.push_str(&format!("error: {self}; nothing was run\n"));
-                shown
+                render_all(diagnostics, text, colour)
+                    + &format!("error: {}; nothing was run\n", printable(&self.to_string()))
             }
-            other => format!("error: {other}\n"),
+            other => format!("error: {}\n", printable(&other.to_string())),
         }
     }
 }
@@ -158,8 +160,12 @@ pub fn parse(mut source: Source, stem: &str, folder: &Path, overrides: &Override
         source.text = text.to_owned();
     }
     let text = source.text.clone();
-    let assignments: Vec<String> =
-        overrides.set.iter().map(|(path, value)| source.add_assignment(&overrides::assignment(path, value))).collect();
+    let assignments: Vec<(usize, String)> = overrides
+        .set
+        .iter()
+        .map(|(path, value)| overrides::assignment(path, value))
+        .map(|assignment| (source.add_assignment(&assignment), assignment))
+        .collect();
     let invalid = |source: Source, mut diagnostics: Vec<Diagnostic>| {
         diagnostics.sort_by_key(Diagnostic::start);
         LoadError::Invalid { text: Box::new(source), diagnostics }
@@ -170,8 +176,12 @@ pub fn parse(mut source: Source, stem: &str, folder: &Path, overrides: &Override
         return Err(invalid(source, diagnostics));
     }
     let mut root = parsed.into_inner();
-    for ((path, value), assignment) in overrides.set.iter().zip(&assignments) {
-        overrides::apply(&mut root, assignment, path, value)?;
+    for ((path, value), (place, assignment)) in overrides.set.iter().zip(&assignments) {
+        overrides::apply(&mut root, (*place, assignment), path, value)?;
+    }
+    let too_many = checks::too_many(&root);
+    if !too_many.is_empty() {
+        return Err(invalid(source, too_many));
     }
     preset::fill(&mut root);
     let (mut parts, mut diagnostics) = Parts::read(&root);
@@ -199,8 +209,10 @@ pub fn parse(mut source: Source, stem: &str, folder: &Path, overrides: &Override
         scenario.policies[policy].world = Some(Arc::new(read.world));
         tables.policies[policy].table.with = Some(With { resolved: read.resolved });
     }
-    if let Some(error) = checks::of_scenario(&scenario, &root) {
-        return Err(invalid(source, vec![error]));
+    let mut errors: Vec<Diagnostic> = checks::of_scenario(&scenario, &root).into_iter().collect();
+    errors.extend(expectations::of_scenario(&tables.expectations, &scenario, &root));
+    if !errors.is_empty() {
+        return Err(invalid(source, errors));
     }
     let warnings = warnings::all(&tables, &scenario, &root);
     let resolved_json = resolved::json(&tables);
@@ -316,6 +328,7 @@ impl Tables {
             peak_window: top.peak_window.span(),
             clients: self.load.clients.get(),
             arrivals: self.load.arrivals.build(),
+            recover_from: self.load.recover_from.0.map(PositiveDuration::span),
             operation: super::Operation { server: server(&self.operation.server), method },
             servers: self.servers.iter().map(|server| server.table.build(&server.name)).collect(),
             faults: self.faults.iter().map(|f| f.table.build(&f.name, server(&f.table.server))).collect(),
@@ -327,8 +340,9 @@ impl Tables {
     fn expectation(&self, table: &ExpectTable) -> Expectation {
         let policy = self.policies.iter().position(|policy| policy.name == table.policy);
         assert!(policy.is_some() || table.policy == EVERY_POLICY, "names have been checked");
-        let unit = metric::unit(&table.metric).expect("names have been checked");
-        table.build(policy, unit).expect("limits have been checked")
+        let faults = self.faults.iter().map(|fault| fault.name.as_str());
+        let measure = Measure::parse(&table.metric, faults).expect("names have been checked");
+        table.build(policy, measure).expect("limits have been checked")
     }
 }
 
@@ -347,6 +361,7 @@ fn read_top(root: &DeTable<'_>) -> Result<Top, Diagnostic> {
 
 fn read_table<T: for<'de> Deserialize<'de>>(root: &DeTable<'_>, name: &str) -> Result<Option<T>, Diagnostic> {
     let Some(node) = root.get(name) else { return Ok(None) };
+    explain::no_table(name, node).map_or(Ok(()), Err)?;
     T::deserialize(ValueDeserializer::from(node.clone()))
         .map(Some)
         .map_err(|error| explain::shape(&error, &[name], root))
@@ -368,6 +383,10 @@ fn read_named<T: for<'de> Deserialize<'de>>(
     for (key, node) in entries {
         let name = key.get_ref().to_string();
         if let Some(error) = checks::name(kind, &name, key.span()) {
+            errors.push(error);
+            continue;
+        }
+        if let Some(error) = explain::no_table(&format!("{kind}.{name}"), node) {
             errors.push(error);
             continue;
         }
@@ -395,6 +414,10 @@ fn read_list<T: for<'de> Deserialize<'de>>(
     };
     let mut tables = Vec::new();
     for (index, item) in items.iter().enumerate() {
+        if let Some(error) = explain::no_table(key, item) {
+            errors.push(error);
+            continue;
+        }
         match T::deserialize(ValueDeserializer::from(item.clone())) {
             Ok(table) => tables.push((index, table)),
             Err(error) => errors.push(explain::item(&error, key, index, root)),

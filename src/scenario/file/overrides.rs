@@ -3,8 +3,9 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::tree::Node;
+use super::tree::{self, Node};
 use crate::scenario::nearest::nearest;
+use crate::text;
 
 /// What the command line changes in a scenario, in this order.
 #[derive(Clone, Debug, Default)]
@@ -36,16 +37,24 @@ pub fn assignment(path: &str, value: &str) -> String {
     if is_value { format!("{path} = {value}") } else { format!("{path} = {}", quoted(value)) }
 }
 
-/// Carries out an assignment in the tree. `text` is what [`assignment`] made of it, in its place.
+/// Carries out an assignment in the tree. `assignment` is what [`assignment`] made of it, and where places in it begin.
 ///
 /// # Errors
 /// If the path is not one, or names a server, fault or policy that does not exist.
-pub fn apply<'s>(root: &mut DeTable<'s>, text: &'s str, path: &str, value: &str) -> Result<(), BadPath> {
-    let bad = |problem: String| BadPath { assignment: format!("{path}={value}"), problem };
-    let no_path =
-        || bad(format!("`{path}` is not a path; write names with dots between them, as in policy.fixed.attempts"));
+pub fn apply<'s>(
+    root: &mut DeTable<'s>,
+    (place, assignment): (usize, &'s str),
+    path: &str,
+    value: &str,
+) -> Result<(), BadPath> {
+    let bad = |problem: String| BadPath { assignment: text::cut(&format!("{path}={value}")), problem };
+    let no_path = || {
+        let path = text::cut(path);
+        bad(format!("`{path}` is not a path; write names with dots between them, as in policy.fixed.attempts"))
+    };
     let depth = count_keys(path).ok_or_else(no_path)?;
-    let mut node = DeTable::parse(text).ok().and_then(|table| take_only(table.into_inner())).ok_or_else(no_path)?;
+    let table = DeTable::parse(assignment).ok().map(|table| tree::moved(table.into_inner(), place));
+    let mut node = table.and_then(take_only).ok_or_else(no_path)?;
     let mut keys = Vec::new();
     // A value may be a table itself: only as many keys are taken apart as the path has.
     for _ in 1..depth {
@@ -157,12 +166,12 @@ fn check_name(root: &DeTable<'_>, names: &[String]) -> Result<(), String> {
     let near = match nearest(name, known.iter().copied()) {
         Some(near) => format!("there is `{near}`"),
         None if known.is_empty() => format!("the scenario has no {kind}"),
-        None => format!("there are {}", known.join(", ")),
+        None => text::there_are(known.iter().copied()),
     };
-    Err(format!("no {kind} `{name}` in the scenario; {near}"))
+    Err(format!("no {kind} `{}` in the scenario; {near}", text::cut(name)))
 }
 
-/// As a TOML string.
+/// As a TOML string, in which nothing hides.
 pub fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
@@ -171,7 +180,8 @@ pub fn quoted(text: &str) -> String {
             '\\' => quoted.push_str("\\\\"),
             '\n' => quoted.push_str("\\n"),
             '\t' => quoted.push_str("\\t"),
-            c if c.is_control() => quoted.push_str(&format!("\\u{:04X}", c as u32)),
+            c if text::deceives(c) && c as u32 <= 0xffff => quoted.push_str(&format!("\\u{:04X}", c as u32)),
+            c if text::deceives(c) => quoted.push_str(&format!("\\U{:08X}", c as u32)),
             c => quoted.push(c),
         }
     }

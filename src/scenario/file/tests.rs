@@ -100,7 +100,7 @@ fn assignments_leave_the_rest_alone() {
 
 #[test]
 fn assignments_that_make_no_sense() {
-    check(&[("policy.other.attempts", "3")], Err("no policy `other` in the scenario; there are p"));
+    check(&[("policy.other.attempts", "3")], Err("no policy `other` in the scenario; there is only `p`"));
     check(&[("fault.outagee.until", "3s")], Err("there is `outage`"));
     check(&[("", "3")], Err("not a path"));
     check(&[("a b", "3")], Err("not a path"));
@@ -123,6 +123,7 @@ slo = "4s"
 peak_window = "2s"
 [load]
 clients = 3
+recover_from = "7s"
 arrivals.burst = { operations = 5, at = "1s", every = "3s" }
 [operation]
 server = "s"
@@ -273,6 +274,7 @@ baseline = "q"
 slo = "none"
 peak_window = "3s"
 load.clients = 4
+load.recover_from = "8s"
 load.arrivals.burst.operations = 6
 load.arrivals.burst.at = "2s"
 load.arrivals.burst.every = "none"

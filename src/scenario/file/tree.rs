@@ -55,3 +55,22 @@ pub fn path_at(root: &DeTable<'_>, place: &Place) -> Vec<String> {
     }
     Vec::new()
 }
+
+/// A table whose places all lie further on.
+pub fn moved<'s>(table: DeTable<'s>, by: usize) -> DeTable<'s> {
+    let place = |span: Place| span.start + by..span.end + by;
+    let entry = |(key, node): (Spanned<_>, Node<'s>)| {
+        (Spanned::new(place(key.span()), key.into_inner()), moved_value(node, by))
+    };
+    table.into_iter().map(entry).collect()
+}
+
+fn moved_value(node: Node<'_>, by: usize) -> Node<'_> {
+    let span = node.span();
+    let value = match node.into_inner() {
+        DeValue::Table(table) => DeValue::Table(moved(table, by)),
+        DeValue::Array(items) => DeValue::Array(items.into_iter().map(|item| moved_value(item, by)).collect()),
+        other => other,
+    };
+    Spanned::new(span.start + by..span.end + by, value)
+}

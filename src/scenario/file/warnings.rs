@@ -67,7 +67,7 @@ fn few_replications(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnosti
 /// `None` if it is short, or if there is no steady state to reach.
 fn start_up(scenario: &Scenario) -> Option<(f64, Span)> {
     let (Arrivals::Poisson { rate } | Arrivals::Constant { rate }) = scenario.arrivals else { return None };
-    let capacity = scenario.capacity_at(SimTime::ZERO)?;
+    let capacity = scenario.work_capacity_at(SimTime::ZERO)?;
     let utilisation = rate / capacity;
     if utilisation <= BUSY || utilisation >= 1.0 {
         return None;
@@ -101,7 +101,7 @@ fn closed_loop(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
         return None;
     }
     let at_work = server.service_time.mean_seconds() + 2.0 * server.network.mean_seconds();
-    let capacity = scenario.capacity_at(SimTime::ZERO)?;
+    let capacity = scenario.work_capacity_at(SimTime::ZERO)?;
     let asked = f64::from(scenario.clients) / (think.mean_seconds() + at_work);
     let slowed = scenario.faults.iter().any(|fault| {
         let slower = fault.slowdown > 1.0 || fault.capacity < 1.0 || fault.freeze;

@@ -11,8 +11,9 @@ use super::shape::policy::PolicyTable;
 use super::source::Source;
 use super::tree::{self, Node};
 use super::{Named, Parts, Tables, checks, recorded, resolved};
-use crate::scenario::World;
 use crate::scenario::nearest::nearest;
+use crate::scenario::{Scenario, World};
+use crate::text::{cut, there_are};
 
 /// A path below `with` and what is set there.
 struct Change<'s> {
@@ -89,8 +90,8 @@ impl Reader<'_> {
             return Err(fail(vec![error]));
         }
         let resolved = touched(&changes, &resolved::json(&tables));
-        let (clients, arrivals) = (scenario.clients, scenario.arrivals);
-        let world = World { clients, arrivals, servers: scenario.servers, faults: scenario.faults };
+        let Scenario { clients, arrivals, recover_from, servers, faults, .. } = scenario;
+        let world = World { clients, arrivals, recover_from, servers, faults };
         Ok(Some(Read { world, resolved, files }))
     }
 
@@ -99,7 +100,7 @@ impl Reader<'_> {
         for (key, node) in with {
             let kind = key.get_ref().as_ref();
             let Some(depth) = depth_of(kind) else {
-                let title = format!("`with` cannot change `{kind}`");
+                let title = format!("`with` cannot change `{}`", cut(kind));
                 errors.push(
                     Diagnostic::error("unknown-key", title, key.span(), "is no part of the world")
                         .help("it changes paths of `server`, `fault` and `load`"),
@@ -156,12 +157,12 @@ impl Reader<'_> {
         if known.contains(&name) {
             return None;
         }
-        let title = format!("there is no {kind} `{name}` to change");
+        let title = format!("there is no {kind} `{}` to change", cut(name));
         let error = Diagnostic::error("unknown-name", title, key.span(), format!("names no {kind} of this file"));
         Some(match nearest(name, known.iter().copied()) {
             Some(near) => error.fix(format!("a {kind} with a similar name exists"), key.span(), near),
             None if known.is_empty() => error.help(format!("the scenario has no {kind}")),
-            None => error.help(format!("there are {}", known.join(", "))),
+            None => error.help(there_are(known.iter().copied())),
         })
     }
 }

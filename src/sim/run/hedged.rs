@@ -27,6 +27,11 @@ impl Hedging {
         self.calls[row as usize].open()
     }
 
+    /// Attempts of an operation, so far.
+    pub(super) fn sent(&self, row: u32) -> u32 {
+        self.calls[row as usize].sent()
+    }
+
     pub(super) fn bytes(&self) -> usize {
         let (calls, timers) = (self.calls.capacity(), self.timers.capacity());
         self.hedger.bytes() + calls * size_of::<Hedged>() + timers * size_of::<SimTime>() + self.heap
@@ -158,11 +163,11 @@ impl Run<'_> {
         hedging.timers[row_id as usize] = SimTime::NEVER;
         let cancels = hedging.hedger.config().losers == Losers::Cancel;
         let hedged = &mut hedging.calls[row_id as usize];
-        let (tries, losers) = (hedged.tries(), hedged.take_open());
+        let (attempts, losers) = ((hedged.tries(), hedged.sent()), hedged.take_open());
         for open in &losers {
             self.recorder.attempt_ended(self.now, operation, open.attempt, Outcome::Cancelled, measured);
         }
-        self.end_after(row_id, tries, verdict);
+        self.end_after(row_id, attempts, verdict);
         for open in losers.iter().filter(|_| cancels) {
             self.give_up(operation, row_id, *open);
         }
@@ -196,7 +201,7 @@ impl Run<'_> {
         }
         let request = Request { operation, attempt, client, cancelled: false };
         let door = self.server.knock(self.now, request);
-        self.recorder.attempts_arrived(u64::from(door != Door::Gone { arrived: false }));
+        self.count_arrival(row_id, door != Door::Gone { arrived: false });
         match door {
             Door::Open(fate) => {
                 let job = self.take_off_hedged(row_id, attempt);

@@ -126,10 +126,10 @@ impl Run<'_> {
     /// An attempt reaches the server as it is sent. False if its answer has come by now; one that comes at once is nowhere put down in between.
     #[inline(always)]
     fn arrive(&mut self, row_id: u32, attempt: u32) -> bool {
-        let row = &mut self.rows[row_id];
+        let row = &self.rows[row_id];
         let request = Request { operation: row.operation, attempt, client: row.client, cancelled: false };
         let door = self.server.knock(self.now, request);
-        self.recorder.attempts_arrived(u64::from(door != Door::Gone { arrived: false }));
+        self.count_arrival(row_id, door != Door::Gone { arrived: false });
         match door {
             Door::Open(fate) => {
                 let job = self.take_off(row_id, attempt);
@@ -148,9 +148,18 @@ impl Run<'_> {
                 true
             }
             Door::Gone { .. } => {
-                row.open_job = LOST;
+                self.rows[row_id].open_job = LOST;
                 true
             }
+        }
+    }
+
+    /// Counts an attempt that has reached the server as it was sent, if it has.
+    #[inline(always)]
+    pub(super) fn count_arrival(&mut self, row_id: u32, arrived: bool) {
+        self.recorder.attempts_arrived(u64::from(arrived));
+        if self.recorder.asks_who_arrives() && arrived {
+            self.recorder.tell_who_arrived(self.rows[row_id].start, 1);
         }
     }
 
@@ -177,8 +186,14 @@ impl Run<'_> {
     #[inline(always)]
     pub(super) fn request(&mut self, id: u32) {
         let mut arrived = false;
+        let asked = self.recorder.asks_who_arrives();
+        // Its operation may be off the books when it has been received.
+        let start = if asked { self.rows[self.jobs[id].row].start } else { SimTime::NEVER };
         self.tell(|server, now, floor| arrived = server.receive(now, id, floor));
         self.recorder.attempts_arrived(u64::from(arrived));
+        if asked && arrived {
+            self.recorder.tell_who_arrived(start, 1);
+        }
     }
 
     /// Tells the server something, and does what it says.
@@ -353,16 +368,17 @@ impl Run<'_> {
     /// An operation has ended for its client.
     #[inline(always)]
     fn end(&mut self, row_id: u32, verdict: Verdict) {
-        self.end_after(row_id, self.rows[row_id].call.attempts(), verdict);
+        let attempts = self.rows[row_id].call.attempts();
+        self.end_after(row_id, (attempts, attempts), verdict);
     }
 
-    /// The same, after so many attempts that were no hedges.
+    /// The same, after so many attempts that were no hedges, and so many in all.
     #[inline(always)]
-    pub(super) fn end_after(&mut self, row_id: u32, tries: u32, verdict: Verdict) {
+    pub(super) fn end_after(&mut self, row_id: u32, attempts: (u32, u32), verdict: Verdict) {
         let row = &self.rows[row_id];
         let (client, operation, start) = (row.client, row.operation, row.start);
         let measured = self.recorder.measured(start);
-        self.recorder.operation_ended(self.now, start, tries, verdict, measured);
+        self.recorder.operation_ended(self.now, start, attempts, verdict, measured);
         if row.in_flight == 0 {
             self.release(row_id);
         }

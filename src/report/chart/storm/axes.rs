@@ -7,6 +7,7 @@ use crate::report::ReportInput;
 use crate::report::chart::axis::{Scale, Tick, count_ticks, time_ticks};
 use crate::report::chart::picture::Point;
 use crate::report::chart::series::Grouping;
+use crate::scenario::metric::Metric;
 use crate::scenario::{Arrivals, Scenario};
 use crate::units::{SimTime, Span};
 
@@ -133,7 +134,7 @@ impl World {
 
 /// The highest that a policy's panel shows.
 fn highest_attempts(policy: &PolicyResult) -> f64 {
-    let peak = policy.mean("peak_load").unwrap_or(0.0);
+    let peak = policy.mean(Metric::PeakLoad).unwrap_or(0.0);
     // A mean of maxima lies below single bins where replications differ; the band is drawn all the same.
     policy.attempts_high.iter().chain(&policy.timeline.attempts).copied().fold(peak, f64::max)
 }

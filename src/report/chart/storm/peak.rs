@@ -8,6 +8,7 @@ use crate::report::chart::font;
 use crate::report::chart::ink::{Role, TEXT};
 use crate::report::chart::picture::{Anchor, Extent, Picture, text_extent};
 use crate::report::number::Notation;
+use crate::scenario::metric::Metric;
 
 /// When the replications had their peak.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,7 +37,7 @@ pub const EVENT: f64 = 2.0;
 
 /// The peak of a policy that sent anything.
 pub fn peak(policy: &PolicyResult) -> Option<Peak> {
-    let (load, ratio) = (policy.mean("peak_load")?, policy.mean("peak_ratio")?);
+    let (load, ratio) = (policy.mean(Metric::PeakLoad)?, policy.mean(Metric::PeakOfDemand)?);
     let mut times = policy.peak_at.clone();
     times.sort_by(f64::total_cmp);
     let (early, late) = (nearest_rank(&times, 0.1)?, nearest_rank(&times, 0.9)?);
@@ -123,7 +124,7 @@ mod tests {
 
     /// A peak of `load` at these times: the label's text, its place from the mark (below 0: above it), and whether a leader joins them.
     fn check(load: f64, times: &[f64], capacity: f64, expected: Option<(&str, f64, bool)>) {
-        let row = fixture::row("p", &vec![0.9; times.len()]).all("peak_load", load).all("peak_ratio", load / 50.0);
+        let row = fixture::row("p", &vec![0.9; times.len()]).all("peak_load", load).all("peak_of_demand", load / 50.0);
         let mut policy = fixture::comparison(vec![row]).policies.remove(0);
         policy.peak_at = times.to_vec();
         let axes = axes(capacity);

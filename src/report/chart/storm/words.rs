@@ -7,13 +7,14 @@ use crate::report::chart::axis::instant;
 use crate::report::column::Column;
 use crate::report::name::harmless;
 use crate::report::number::Notation;
-use crate::report::recovery::{Recovered, last_fault};
+use crate::report::recovery::{Recovered, after};
 use crate::report::refusal::{REFUSALS, Refusal, untried_in_words};
+use crate::scenario::metric::Metric;
 
 /// What happened to a policy: its peak and when, how it recovered, what its gates refused, its duplicates.
 pub fn words(input: &ReportInput, policy: usize, recovered: Option<Recovered>) -> String {
     let result = &input.comparison.policies[policy];
-    let recovery = recovered.zip(last_fault(input)).map(|(r, fault)| recovery_in_words(r, &harmless(fault)));
+    let recovery = recovered.filter(|r| r.of > 0).zip(after(input)).map(|(r, what)| recovery_in_words(r, &what));
     let refusals = REFUSALS.into_iter().map(|refusal| refusal_in_words(result, refusal));
     let sentences = [Some(peak_in_words(input, policy)), recovery].into_iter().chain(refusals);
     sentences
@@ -27,8 +28,8 @@ pub fn words(input: &ReportInput, policy: usize, recovered: Option<Recovered>) -
 pub fn description(input: &ReportInput, policy: usize) -> String {
     let result = &input.comparison.policies[policy];
     let (name, n) = (harmless(&result.name), Notation::PAGE);
-    let success = result.mean("success_rate").map(|rate| format!(" {} of operations succeeded.", n.percent(rate)));
-    let load = result.mean("load_mean").map(|load| format!(" On average {}/s.", n.rate(load)));
+    let success = result.mean(Metric::SuccessRate).map(|rate| format!(" {} of operations succeeded.", n.percent(rate)));
+    let load = result.mean(Metric::LoadMean).map(|load| format!(" On average {}/s.", n.rate(load)));
     format!(
         "{name}: attempts per second and goodput over time. {}{}{}",
         peak_in_words(input, policy),
@@ -76,7 +77,7 @@ fn refusal_in_words(result: &PolicyResult, refusal: Refusal) -> Option<String> {
 
 /// Nothing where nothing had an effect.
 fn duplicates_in_words(result: &PolicyResult) -> Option<String> {
-    result.mean("effects").filter(|effects| *effects > 0.0)?;
+    result.mean(Metric::Effects).filter(|effects| *effects > 0.0)?;
     let rate = Column::Duplicates.estimate(result).mean?;
     Some(match rate {
         0.0 => "No duplicates.".to_owned(),
@@ -101,7 +102,7 @@ mod tests {
     fn a_policy_in_a_few_sentences() {
         let p = || row("p", &[0.9, 0.8]);
         check(p(), None, "Peak 3.0× demand at 5:01. No duplicates.");
-        check(p().all("peak_ratio", 1.6), None, "Peak 1.6× demand, at no particular time. No duplicates.");
+        check(p().all("peak_of_demand", 1.6), None, "Peak 1.6× demand, at no particular time. No duplicates.");
         check(p().all("peak_load", 0.0), None, "No attempts. No duplicates.");
         check(
             p().all("breaker_refused", 16_742.4)

@@ -117,6 +117,8 @@ pub struct Preset {
     pub surprises: String,
     /// What the client does that simlab cannot, and what that changes.
     pub not_modelled: Option<String>,
+    /// Which of its keys its source does not say, and where that was looked for; `None`: every key was read there.
+    pub unconfirmed: Option<String>,
     /// Every key of its policy, defaults filled in, as lines of a policy's table.
     pub resolved: String,
     /// The same as JSON.
@@ -135,6 +137,7 @@ struct Card {
     version: String,
     surprises: String,
     not_modelled: Option<String>,
+    unconfirmed: Option<String>,
     policy: PolicyTable,
 }
 
@@ -151,12 +154,24 @@ pub fn preset(name: &str) -> Option<Preset> {
 
 fn read(name: &'static str, text: &str) -> Preset {
     let card: Card = toml::from_str(text).unwrap_or_else(|error| panic!("the preset {name} is valid: {error}"));
-    let Card { family, summary, source, version, surprises, not_modelled, policy: mut table } = card;
+    let Card { family, summary, source, version, surprises, not_modelled, unconfirmed, policy: mut table } = card;
     table.resolve();
     let resolved_json = resolved::policy(&table);
     let resolved = resolved::lines(&resolved_json);
     let policy = table.retry_policy(Method::Get);
-    Preset { name, family, summary, source, version, surprises, not_modelled, resolved, resolved_json, policy }
+    Preset {
+        name,
+        family,
+        summary,
+        source,
+        version,
+        surprises,
+        not_modelled,
+        unconfirmed,
+        resolved,
+        resolved_json,
+        policy,
+    }
 }
 
 /// Keys of a policy whose values are gates, in the order in which they are asked. Each may be `"none"`.
@@ -379,6 +394,29 @@ mod tests {
                 assert!(words.len() > 20 && words.ends_with('.'), "{name}: a sentence: {words}");
             }
         }
+    }
+
+    /// A source is a package's version with its files, or a place in a repository: a path and a line.
+    #[test]
+    fn sources_can_be_opened() {
+        let in_a_package = |source: &str| {
+            ["PyPI", "npm", "crates.io"].iter().any(|registry| source.contains(&format!(" on {registry}")))
+        };
+        let has_a_line = |source: &str| {
+            let after = |part: &str| part.starts_with(|c: char| c.is_ascii_digit());
+            source.split(':').zip(source.split(':').skip(1)).any(|(file, rest)| {
+                let name = file.rsplit([' ', '/']).next().unwrap_or_default();
+                name.contains('.') && after(rest)
+            })
+        };
+        for Preset { name, source, unconfirmed, .. } in presets() {
+            match unconfirmed {
+                Some(words) => assert!(words.len() > 40 && words.ends_with('.'), "{name}: a sentence: {words}"),
+                None => assert!(in_a_package(&source) || has_a_line(&source), "{name}: no path and line in {source}"),
+            }
+        }
+        let unconfirmed = presets().iter().filter(|preset| preset.unconfirmed.is_some()).count();
+        assert!(unconfirmed <= 10, "{unconfirmed} presets are unconfirmed");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::expectation::{Expectation, Limit};
-use crate::scenario::metric::Unit;
+use crate::scenario::metric::{Measure, Unit};
 
 /// The word for every policy.
 pub const EVERY_POLICY: &str = "*";
@@ -15,7 +15,7 @@ pub const EVERY_POLICY: &str = "*";
 pub struct ExpectTable {
     /// A policy's name, or `"*"`: every policy.
     pub policy: String,
-    /// Name of a metric, such as `success_rate`.
+    /// Name of a metric, such as `success_rate` or `recovery.fault.outage`.
     pub metric: String,
     /// The least that the metric should be. Default: `at_most` says what it should be.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,13 +52,15 @@ impl Threshold {
 }
 
 impl ExpectTable {
-    /// As the engine knows it; `None` if the table has not been checked. `policy` is the index of the policy's name.
-    pub fn build(&self, policy: Option<usize>, unit: Unit) -> Option<Expectation> {
+    /// As the engine knows it; `None` if the table has not been checked. `policy` is the index of the policy's name, `measure` what the metric's
+    /// name says.
+    pub fn build(&self, policy: Option<usize>, measure: Measure) -> Option<Expectation> {
+        let unit = measure.metric.unit();
         let limit = match (&self.at_least, &self.at_most) {
             (Some(least), None) => Limit::AtLeast(least.value(unit).ok()?),
             (None, Some(most)) => Limit::AtMost(most.value(unit).ok()?),
             _ => return None,
         };
-        Some(Expectation { policy, metric: self.metric.clone(), limit })
+        Some(Expectation { policy, measure, limit })
     }
 }

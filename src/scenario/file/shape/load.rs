@@ -19,6 +19,9 @@ pub struct Load {
     pub clients: AtLeastOne,
     /// When operations start.
     pub arrivals: ArrivalsChoice,
+    /// When a surge of demand is over: `recovery.demand` and `wave.demand` are counted from there. Default: from the last step down of a profile (`"none"`).
+    #[serde(default)]
+    pub recover_from: OrNone<PositiveDuration>,
 }
 
 fn one_client() -> AtLeastOne {
