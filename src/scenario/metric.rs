@@ -243,7 +243,7 @@ metrics! {
     Throttled = "throttled", Count, Gates, Run;
     /// Attempts that a limiter refused. What it makes wait is not refused.
     LimiterRefused = "limiter_refused", Count, Gates, Run;
-    /// Attempts that a limit on concurrency refused.
+    /// Attempts that a limit on concurrency refused. What waits in line is not refused, unless `max_wait` passes.
     ConcurrencyRefused = "concurrency_refused", Count, Gates, Run;
     /// Operations whose call ended with a breaker's refusal. That says what came last, not that they would have succeeded otherwise.
     FailedByBreaker = "failed_by_breaker", Count, Gates, Run;
@@ -255,7 +255,7 @@ metrics! {
     FailedByLimiter = "failed_by_limiter", Count, Gates, Run;
     /// With that of a limit on concurrency.
     FailedByConcurrency = "failed_by_concurrency", Count, Gates, Run;
-    /// Operations that failed with nothing sent: refused, or made to wait for a limiter until their deadline had come too near.
+    /// Operations that failed with nothing sent: refused, or made to wait for a limiter or a place until their deadline had come too near.
     FailedWithoutAttempt = "failed_without_attempt", Count, Gates, Run;
     /// Attempts sent beside an open one.
     Hedges = "hedges", Count, Hedges, Run;

@@ -155,6 +155,9 @@ proptest! {
     #[test]
     fn budgets_bind(case in worlds::case(), budget in worlds::budget(), scope in worlds::scope()) {
         let rule = GateRule::TokenBudget(budget.clone());
+        // Beside hedges a try may have failed some time after its attempts have paid what there was, and tokens come in meanwhile.
+        let hedge = case.hedge.clone().filter(|_| budget.refill.is_none() || budget.charge == Charge::Retry);
+        let case = Case { hedge, ..case };
         let case = Case { warmup: Span::ZERO, gates: vec![GateConfig::new(rule, scope)], ..case.all_counted() };
         let result = run(&case.scenario());
         let of = |name| value(&result, name);
