@@ -142,7 +142,7 @@ struct Terms {
     /// Outcomes that it takes at least to close it, and whether they have to be successes.
     closes: (usize, bool),
     rules: CircuitRules,
-    /// It is judged at ticks, so that it has opened before that is noticed.
+    /// It is judged at ticks, or half-open for a time at most, so that it has opened before that is noticed.
     ticks: bool,
 }
 
@@ -173,6 +173,7 @@ fn terms(gate: &GateConfig) -> Terms {
             [Span((shortest * 1e9) as u64), Span((longest * 1e9) as u64 + 1)]
         }
     };
+    let ticks = ticks || rules.half_open_for.is_some();
     Terms { open_for, probes: probes as usize, closes, rules: rules.clone(), ticks }
 }
 
@@ -222,8 +223,11 @@ proptest! {
         while stage.end(0, None).is_some() {}
         for _ in 0..1_000 {
             stage.now = stage.now + terms.open_for[1].max(Span::secs(3));
-            if stage.ask(false) == Admission::Admitted {
-                stage.end(0, Some(GateOutcome::Success));
+            // All probes at one instant: it may be half-open for no longer.
+            for _ in 0..terms.probes {
+                if stage.ask(false) == Admission::Admitted {
+                    stage.end(0, Some(GateOutcome::Success));
+                }
             }
         }
         prop_assert_eq!(stage.chain.counts().breakers_open, 0);
@@ -298,7 +302,9 @@ proptest! {
     /// refusals count. And how long a breaker is open may be drawn by one who is refused: here everybody who may be that one draws the same.
     #[test]
     fn refused_attempts_leave_no_trace(gates in worlds::gates(), steps in steps()) {
-        let gates: Vec<GateConfig> = gates.into_iter().filter(|gate| gate.rule.refusal() != Refusal::Throttle).collect();
+        // A breaker whose time is over is half-open for whoever asks, even if there is no place in the pool then.
+        let counts = |gate: &GateConfig| gate.rule.refusal() != Refusal::Throttle && !matches!(gate.rule, GateRule::Pool(_));
+        let gates: Vec<GateConfig> = gates.into_iter().filter(counts).collect();
         let mut stage = Stage { same_draws: true, ..Stage::new(&gates) };
         let mut bare = stage.clone();
         for step in steps {

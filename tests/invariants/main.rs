@@ -155,6 +155,9 @@ proptest! {
     #[test]
     fn budgets_bind(case in worlds::case(), budget in worlds::budget(), scope in worlds::scope()) {
         let rule = GateRule::TokenBudget(budget.clone());
+        // Beside hedges a try may have failed some time after its attempts have paid what there was, and tokens come in meanwhile.
+        let hedge = case.hedge.clone().filter(|_| budget.refill.is_none() || budget.charge == Charge::Retry);
+        let case = Case { hedge, ..case };
         let case = Case { warmup: Span::ZERO, gates: vec![GateConfig::new(rule, scope)], ..case.all_counted() };
         let result = run(&case.scenario());
         let of = |name| value(&result, name);
@@ -354,10 +357,9 @@ fn check_refusals(case: &Case, result: &RunResult) -> Result<(), TestCaseError> 
     if case.policy.deadline.is_none() || !case.gates.iter().any(makes_wait) {
         // Budgets and limits on retries let first attempts pass.
         let mut at_first = vec!["failed_by_breaker", "failed_by_throttle", "failed_by_limiter"];
-        at_first.extend(
-            case.gates.iter().any(|gate| matches!(gate.rule, GateRule::Pool(_))).then_some("failed_by_concurrency"),
-        );
-        prop_assert!(untried <= at_first.into_iter().map(of).sum());
+        let pool = case.gates.iter().any(|gate| matches!(gate.rule, GateRule::Pool(_)));
+        at_first.extend(pool.then_some("failed_by_concurrency"));
+        prop_assert!(untried <= at_first.iter().map(|metric| of(metric)).sum::<f64>());
     }
     Ok(())
 }

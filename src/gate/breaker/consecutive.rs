@@ -158,7 +158,8 @@ mod tests {
         // Half-open at 2 s with two probes that are never answered: open from 5 s to 7 s, and half-open again.
         check(None, "f..((.....(.(", "11100");
         check(Some(3), "f..((...(.(.(((", "11100110");
-        // A nanosecond earlier it is half-open still, and its last place is free.
+        // At that instant it is open, and a millisecond earlier half-open still, its last place free.
+        check(Some(3), "f..(...(", "110");
         check(Some(3), "f..(..,,s", "111");
         // Outcomes of the first two do not count any more; two others close it.
         check(Some(3), "f..((....(.SSss(", "1110111");
