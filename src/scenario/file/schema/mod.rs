@@ -13,7 +13,7 @@ use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-pub use leaf::{OUTCOME_KEY, OUTCOMES_KEY, by_key, or_word};
+pub use leaf::{OUTCOME_KEY, OUTCOMES_KEY, by_key, or_word, warnings};
 
 use super::shape::expect::ExpectTable;
 use super::shape::fault::FaultTable;
