@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::Method;
 use crate::scenario::file::leaf::{Count, Duration, OrNone, PositiveDuration};
-use crate::scenario::file::schema;
 use crate::units::Span;
 
 /// Largest number of replications: beyond, the results of single runs would not fit in any report.
@@ -44,7 +43,7 @@ pub struct Top {
     pub peak_window: PositiveDuration,
     /// Codes of warnings that are meant, and not said. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "schema::warnings")]
+    #[schemars(schema_with = "crate::scenario::file::schema::warnings")]
     pub allow: Vec<String>,
 }
 
