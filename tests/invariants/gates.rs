@@ -52,7 +52,7 @@ struct Stage {
     now: SimTime,
     open: Vec<Open>,
     asked: u64,
-    /// All who ask between two openings of a breaker have the same draws.
+    /// All who ask have the same draws.
     same_draws: bool,
 }
 
@@ -66,7 +66,7 @@ impl Stage {
         self.asked += 1;
         let ask = if retry { Ask::retry(self.now, Outcome::Timeout) } else { Ask::first(self.now) };
         let mut permits = Permits::default();
-        let draws = if self.same_draws { self.chain.counts().breaker_opened } else { self.asked };
+        let draws = if self.same_draws { 0 } else { self.asked };
         let mut rng = KeyedRng::new(1, Purpose::Gate, draws, 0);
         let admission = self.chain.admit(Moment::Send, ask, 0, &mut permits, &mut rng);
         if admission == Admission::Admitted {
