@@ -424,7 +424,8 @@ fn golden_digests() {
 fn a_row_in_a_changed_world_is_a_run_of_the_changed_scenario() {
     for scenario in [open_loop(), closed_loop()] {
         let server = ServerConfig { queue: Some(0), ..server() };
-        let faults = vec![Fault { fates: Fates { refused: 0.5, ..Fates::default() }, ..faults().remove(1) }];
+        let mut faults = faults();
+        faults[1].fates = Fates { refused: 0.5, ..Fates::default() };
         let by_hand =
             Scenario { clients: 3, servers: vec![server.clone()], faults: faults.clone(), ..scenario.clone() };
         let (clients, arrivals) = (by_hand.clients, by_hand.arrivals.clone());

@@ -80,7 +80,7 @@ const BEYOND: [&str; 18] = [
 ];
 /// Files whose only mistake is one between values of one table, in the number that a text says, in a file of values, or in the changed world of
 /// a row.
-const RELATIONS: [&str; 31] = [
+const RELATIONS: [&str; 35] = [
     // JSON does not tell 1.0 from 1.
     "seed-float",
     "uniform-order",
@@ -111,6 +111,10 @@ const RELATIONS: [&str; 31] = [
     "breaker-successes-verdict",
     "breaker-too-many-failures",
     "budget-above",
+    "budget-refill",
+    "concurrency-attempts-hold",
+    "concurrency-max-wait",
+    "concurrency-never-refuses",
     "budget-initial",
     "budget-refund",
 ];

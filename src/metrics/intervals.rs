@@ -179,13 +179,13 @@ mod tests {
         assert!((mirrored.0 + high - 1.0).abs() < 1e-12 && (mirrored.1 + low - 1.0).abs() < 1e-12, "{mirrored:?}");
     }
 
-    /// By hand: shares 0.01, 0.05 and 0 have mean 0.02 and deviation √0.0007; 1.959966 · √(0.0007 / 3) / 0.0196 = 1.527499. The exact interval of 6 in
+    /// By hand: shares 0.01, 0.05 and 0 have mean 0.02 and deviation √0.0007; 1.959964 · √(0.0007 / 3) / 0.0196 = 1.527497. The exact interval of 6 in
     /// 300 ends at 0.0430, which is less.
     #[test]
     fn few_events_and_much_spread() {
         let (low, high) = of_shares(&[0.01, 0.05, 0.0], Some(Pooled { part: 6, whole: 300 }), 0.95).unwrap();
         let odds = 0.02 / 0.98;
-        let (least, most) = (odds * libm::exp(-1.527_499), odds * libm::exp(1.527_499));
+        let (least, most) = (odds * libm::exp(-1.527_497), odds * libm::exp(1.527_497));
         assert!(
             (low - least / (1.0 + least)).abs() < 1e-7 && (high - most / (1.0 + most)).abs() < 1e-7,
             "{low}, {high}"

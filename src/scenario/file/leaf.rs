@@ -535,7 +535,7 @@ mod tests {
         check::<AtLeastOne>("4294967296", Err("at most 4294967295"));
         check::<AtLeastOne>("1.5", Err("whole number, not 1.5"));
         check::<AtLeastOne>("1.0", Err("whole number, not 1.0"));
-        check::<AtLeastOne>("1979-05-27", Err("whole number, not a date"));
+        check::<AtLeastOne>("1979-05-27", Err("whole number, not \"1979-05-27\""));
         check::<Probability>("\"19.520%\"", Ok("0.1952"));
         check::<Ratio>("\"19.520%\"", Ok("0.1952"));
         let long = format!("\"{}\"", "9".repeat(1_000));
