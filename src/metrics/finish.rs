@@ -1,4 +1,4 @@
-//! When all of a burst had succeeded.
+//! When all of a trace had succeeded. Of a burst latencies tell: all of it starts at one instant.
 
 use crate::scenario::{Arrivals, Scenario};
 use crate::units::{SimTime, Span};
@@ -16,25 +16,17 @@ pub struct Finish {
 }
 
 impl Finish {
-    /// Of one burst, or of recorded instants; `None` of any other demand, and if no operation is measured.
+    /// Of recorded instants; `None` of any other demand, and if no operation is measured.
     pub fn new(scenario: &Scenario) -> Option<Finish> {
-        let (from, until) = (SimTime::ZERO + scenario.warmup, SimTime::ZERO + scenario.duration);
-        let (first, operations) = match &scenario.arrivals {
-            Arrivals::Burst { operations, at, every: None } => {
-                let at = SimTime::ZERO + *at;
-                (at, if from <= at && at < until { *operations } else { 0 })
-            }
-            Arrivals::Trace(trace) => {
-                let (first, end) =
-                    (trace.at.partition_point(|at| *at < from), trace.at.partition_point(|at| *at < until));
-                (trace.at.get(first).copied().unwrap_or(from), (end - first) as u64)
-            }
-            _ => return None,
-        };
+        let Arrivals::Trace(trace) = &scenario.arrivals else { return None };
+        let before = |time: Span| trace.at.partition_point(|at| *at < SimTime::ZERO + time);
+        let (first, end) = (before(scenario.warmup), before(scenario.duration));
+        let operations = end.saturating_sub(first) as u64;
         // Whole numbers: 99% of 200 are 198.
         let most = operations - operations / 100;
-        let none = SimTime::ZERO;
-        (operations > 0).then_some(Finish { first, operations, succeeded: 0, last: none, most, most_at: None })
+        let first = *trace.at.get(first)?;
+        let last = SimTime::ZERO;
+        (operations > 0).then_some(Finish { first, operations, succeeded: 0, last, most, most_at: None })
     }
 
     /// A measured operation has succeeded.
@@ -63,20 +55,27 @@ impl Finish {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::scenario::ServerConfig;
+    use std::sync::Arc;
 
-    /// When 99% and all of a burst at 10 s are done, of which so many succeed, one each second.
-    fn check(operations: u64, succeed: u64, expected: (f64, f64)) {
-        let arrivals = Arrivals::Burst { operations, at: Span::secs(10), every: None };
-        let scenario = Scenario::new(Span::secs(60), arrivals, ServerConfig::named("s"));
-        let mut finish = Finish::new(&scenario).expect("a burst finishes");
+    use super::*;
+    use crate::scenario::{Cut, ServerConfig, Trace};
+
+    /// So many instants at 10 s.
+    fn trace(operations: usize) -> Scenario {
+        let at = vec![SimTime::ZERO + Span::secs(10); operations];
+        let trace = Trace { file: String::new(), at, cut: Cut::default(), keyed: false };
+        Scenario::new(Span::secs(60), Arrivals::Trace(Arc::new(trace)), ServerConfig::named("s"))
+    }
+
+    /// When 99% and all of them are done, of which so many succeed, one each second.
+    fn check(operations: usize, succeed: u64, expected: (f64, f64)) {
+        let mut finish = Finish::new(&trace(operations)).expect("a trace finishes");
         (1..=succeed).for_each(|second| finish.succeeded(SimTime::ZERO + Span::secs(10 + second)));
         assert_eq!((finish.of_most(), finish.of_all()), expected, "{succeed} of {operations}");
     }
 
     #[test]
-    fn a_burst_is_finished_when_the_last_has_succeeded() {
+    fn a_trace_is_finished_when_the_last_has_succeeded() {
         let never = f64::INFINITY;
         check(200, 200, (198.0, 200.0));
         check(200, 199, (198.0, never));
@@ -88,12 +87,10 @@ mod tests {
 
     #[test]
     fn only_what_is_measured_counts() {
-        let burst = |warmup: u64, every: Option<Span>| {
-            let arrivals = Arrivals::Burst { operations: 5, at: Span::secs(10), every };
-            let scenario = Scenario::new(Span::secs(60), arrivals, ServerConfig::named("s"));
-            Finish::new(&Scenario { warmup: Span::secs(warmup), ..scenario }).map(|finish| finish.operations)
+        let measured = |warmup: u64| {
+            let scenario = Scenario { warmup: Span::secs(warmup), ..trace(5) };
+            Finish::new(&scenario).map(|finish| finish.operations)
         };
-        assert_eq!([burst(0, None), burst(10, None), burst(11, None)], [Some(5), Some(5), None]);
-        assert_eq!(burst(0, Some(Span::secs(1))), None);
+        assert_eq!([measured(0), measured(10), measured(11)], [Some(5), Some(5), None]);
     }
 }

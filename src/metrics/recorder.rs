@@ -18,8 +18,8 @@ use super::windows::{Dispersion, PeakCounter, Windows};
 use crate::call::Verdict;
 use crate::gate::Refusal;
 use crate::protocol::Outcome;
-use crate::scenario::Scenario;
 use crate::scenario::metric::{Measure, Metric, Of, OutcomeKey};
+use crate::scenario::{Arrivals, Scenario};
 use crate::server::meter::Window;
 use crate::units::{SimTime, Span};
 use values::Sums;
@@ -138,8 +138,10 @@ pub struct Recorder {
     aftermath: Aftermath,
     /// The end of an operation that started before this is told to whom it concerns; of all others they know by the counts.
     told_before: SimTime,
-    /// Of bursts and traces.
+    /// Of traces.
     finish: Option<Finish>,
+    /// All operations start at one instant.
+    is_burst: bool,
     /// What the called server can do without faults, per second.
     capacity: Option<f64>,
     /// Operations that are open when the run ends: when they started, and their attempts.
@@ -239,6 +241,7 @@ impl Recorder {
             aftermath: Aftermath::new(scenario),
             told_before: SimTime::ZERO,
             finish: Finish::new(scenario),
+            is_burst: matches!(scenario.arrivals, Arrivals::Burst { every: None, .. }),
             capacity: scenario.capacity(),
             left_open: Vec::new(),
             bins: Bins::new(bin_width(scenario.peak_window, scenario.end())),
@@ -427,7 +430,11 @@ impl Recorder {
             if measured {
                 self.succeeded_after[tries.min(5) as usize] += 1;
                 self.in_time += u64::from(latency <= self.slo);
-                self.latency[usize::from(tries > 1)].record(latency);
+                if tries > 1 {
+                    self.retried(latency);
+                } else {
+                    self.latency[0].record(latency);
+                }
             }
         } else {
             self.totals.failures += 1;
@@ -436,6 +443,11 @@ impl Recorder {
                 self.failure_latency.record(latency);
             }
         }
+    }
+
+    #[inline(never)]
+    fn retried(&mut self, latency: Span) {
+        self.latency[1].record(latency);
     }
 
     #[inline(never)]

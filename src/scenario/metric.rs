@@ -161,7 +161,7 @@ metrics! {
     TimeToRecover = "time_to_recover", Seconds, Recovery, Run;
     /// The longest of the family. Of a fault: as `time_to_recover` from its own end on, but success *and* load have to be back: operations that start in [t, t + 30 s) succeed at 95% or more of the share before the first fault, with at most 1.1 times as many attempts each. Never, if there is no such *t*. Null if the demand ends within 30 s of it or no operation starts after it, if none started before the first fault or fewer than 95% of those succeeded, or if demand exceeds capacity after it. Of a surge of demand likewise; before it is before the first step up of the profile, or else the first 30 s.
     Recovery = "recovery", SecondsOrNever, Recovery, Ends;
-    /// From the start of the first operation until 99% of all had succeeded. Of bursts and traces only.
+    /// From the start of the first operation until 99% of all had succeeded. Of traces and of bursts that do not come again only; of bursts within 0.4%.
     FinishP99 = "finish_p99", SecondsOrNever, Recovery, Run;
     /// Until all had.
     Finish = "finish", SecondsOrNever, Recovery, Run;

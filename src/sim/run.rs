@@ -298,7 +298,7 @@ impl<'a> Run<'a> {
         }
         let (ahead_jobs, ahead_rows) = (&mut self.ahead.jobs, &mut self.ahead.rows);
         self.queue.look_ahead(|event| match event {
-            Event::Completion { job } | Event::Reply { job } | Event::Request { job } | Event::Cancellation { job } => {
+            Event::Completion { job } | Event::Reply { job } | Event::Request { job } => {
                 seen += u32::from(jobs.touch(job));
                 ahead_jobs.push(job);
             }

@@ -126,10 +126,29 @@ impl Run<'_> {
     /// An attempt reaches the server as it is sent. False if its answer has come by now; one that comes at once is nowhere put down in between.
     #[inline(always)]
     fn arrive(&mut self, row_id: u32, attempt: u32) -> bool {
-        let row = &self.rows[row_id];
+        if self.recorder.asks_who_arrives() {
+            return self.arrive_told(row_id, attempt);
+        }
+        self.arrive_as::<false>(row_id, attempt)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn arrive_told(&mut self, row_id: u32, attempt: u32) -> bool {
+        self.arrive_as::<true>(row_id, attempt)
+    }
+
+    /// `TOLD`: it is told whose attempt it is.
+    #[inline(always)]
+    fn arrive_as<const TOLD: bool>(&mut self, row_id: u32, attempt: u32) -> bool {
+        let row = &mut self.rows[row_id];
         let request = Request { operation: row.operation, attempt, client: row.client, cancelled: false };
         let door = self.server.knock(self.now, request);
-        self.count_arrival(row_id, door != Door::Gone { arrived: false });
+        let arrived = u64::from(door != Door::Gone { arrived: false });
+        self.recorder.attempts_arrived(arrived);
+        if TOLD {
+            self.recorder.tell_who_arrived(row.start, arrived);
+        }
         match door {
             Door::Open(fate) => {
                 let job = self.take_off(row_id, attempt);
@@ -148,19 +167,16 @@ impl Run<'_> {
                 true
             }
             Door::Gone { .. } => {
-                self.rows[row_id].open_job = LOST;
+                row.open_job = LOST;
                 true
             }
         }
     }
 
     /// Counts an attempt that has reached the server as it was sent, if it has.
-    #[inline(always)]
     pub(super) fn count_arrival(&mut self, row_id: u32, arrived: bool) {
         self.recorder.attempts_arrived(u64::from(arrived));
-        if self.recorder.asks_who_arrives() && arrived {
-            self.recorder.tell_who_arrived(self.rows[row_id].start, 1);
-        }
+        self.recorder.tell_who_arrived(self.rows[row_id].start, u64::from(arrived));
     }
 
     /// One way over the network.
@@ -185,15 +201,23 @@ impl Run<'_> {
     /// A request reaches the server after its way.
     #[inline(always)]
     pub(super) fn request(&mut self, id: u32) {
+        if self.recorder.asks_who_arrives() {
+            return self.request_of(id);
+        }
         let mut arrived = false;
-        let asked = self.recorder.asks_who_arrives();
-        // Its operation may be off the books when it has been received.
-        let start = if asked { self.rows[self.jobs[id].row].start } else { SimTime::NEVER };
         self.tell(|server, now, floor| arrived = server.receive(now, id, floor));
         self.recorder.attempts_arrived(u64::from(arrived));
-        if asked && arrived {
-            self.recorder.tell_who_arrived(start, 1);
-        }
+    }
+
+    /// The same where it matters whose it is: its operation may be off the books when it has been received.
+    #[cold]
+    #[inline(never)]
+    fn request_of(&mut self, id: u32) {
+        let start = self.rows[self.jobs[id].row].start;
+        let mut arrived = false;
+        self.tell(|server, now, floor| arrived = server.receive(now, id, floor));
+        self.recorder.attempts_arrived(u64::from(arrived));
+        self.recorder.tell_who_arrived(start, u64::from(arrived));
     }
 
     /// Tells the server something, and does what it says.
