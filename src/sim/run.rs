@@ -10,7 +10,7 @@ use super::draws::StepDraws;
 use super::event::Event;
 use super::faults::FaultClock;
 use super::need::open_at_once;
-use super::queue::{Queue, TURNS};
+use super::queue::{About, Queue, TURNS};
 use super::standstill::AtOnce;
 use super::stop::{Limits, MOST_ATTEMPTS, MOST_EVENTS, Stop};
 use super::timers::Timers;
@@ -297,16 +297,16 @@ impl<'a> Run<'a> {
             return;
         }
         let (ahead_jobs, ahead_rows) = (&mut self.ahead.jobs, &mut self.ahead.rows);
-        self.queue.look_ahead(|event| match event {
-            Event::Completion { job } | Event::Reply { job } | Event::Request { job } => {
+        self.queue.look_ahead(|about| match about {
+            About::Job(job) => {
                 seen += u32::from(jobs.touch(job));
                 ahead_jobs.push(job);
             }
-            Event::WakeUp { row } => {
+            About::Operation(row) => {
                 seen += u32::from(rows.touch(row));
                 ahead_rows.push(row);
             }
-            Event::ThinkingOver { client, .. } if !gates.is_empty() => seen += u32::from(gates.touch(client)),
+            About::Client(client) if !gates.is_empty() => seen += u32::from(gates.touch(client)),
             _ => {}
         });
         for job in ahead_jobs.drain(..).filter_map(|job| jobs.get(job)) {

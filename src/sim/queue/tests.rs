@@ -236,13 +236,13 @@ fn every_event_survives() {
 fn looking_ahead_shows_what_comes() {
     let mut both = Both::default();
     let mut rng = KeyedRng::new(5, Purpose::Think, 0, 0);
-    (0..20_000).for_each(|_| both.push(rng.below(SECOND_), Class::Timer));
+    (0..20_000).for_each(|_| both.push(rng.below(SECOND_), Class::Arrival));
     let (mut shown, mut popped, mut in_time) = (vec![false; 20_000], 0, 0);
     loop {
         if both.queue.has_news() {
-            both.queue.look_ahead(|event| {
-                let (Event::WakeUp { row } | Event::TimeOut { row, .. }) = event else { panic!("{event:?}") };
-                assert!(!std::mem::replace(&mut shown[row as usize], true), "{row} is shown twice");
+            both.queue.look_ahead(|about| {
+                let About::Client(client) = about else { panic!("{about:?}") };
+                assert!(!std::mem::replace(&mut shown[client as usize], true), "{client} is shown twice");
             });
         }
         let next = both.heap.heap.peek().map(|Reverse((_, _, _, number))| *number);
