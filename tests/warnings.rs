@@ -219,7 +219,7 @@ fn more_than_workers_can_do() {
     check_says(
         &limited.replace("\"20/s\"", "\"120/s\""),
         "overload",
-        &["demand 120/s, of which 108/s get there, exceeds the capacity 80/s, so 25.9% fails"],
+        &["demand 120/s, of which 108/s get there, exceeds the capacity 80/s, so at least 25.9% fails"],
     );
     // Slower all the time is slower; slower for a while is the question.
     let slow = |keys: &str| format!("{SOUND}[fault.slow]\n{keys}\nslowdown = 5.0\n");

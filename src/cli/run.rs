@@ -136,6 +136,10 @@ pub fn main(args: &Args) -> Exit {
 
 /// Reads and checks everything before anything runs.
 fn prepare(args: &Args, reading: Reading) -> Result<Vec<Job>, Exit> {
+    // Before anything else: whatever becomes of this command, nothing half done stays where it was told to write.
+    for folder in args.files.iter().filter_map(|file| Folder::find(&out_of(args, file)).ok()) {
+        interrupt::undisturbed(|| folder.settle(interrupt::flag()));
+    }
     let overrides = overrides(args)?;
     let mut jobs = Vec::new();
     let mut exit = Exit::Done;
@@ -191,12 +195,7 @@ fn overrides(args: &Args) -> Result<Overrides, Exit> {
 }
 
 fn job(args: &Args, file: &Path, loaded: Loaded) -> Result<Job, Exit> {
-    let stem = file.file_stem().map_or_else(|| "report".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    let out = match &args.out {
-        None => Path::new("reports").join(&stem),
-        Some(folder) if args.files.len() > 1 => folder.join(&stem),
-        Some(folder) => folder.clone(),
-    };
+    let (stem, out) = (stem_of(file), out_of(args, file));
     let policies = chosen(args, &loaded)?;
     // Only what changes the result, and no path of this machine, so that a report is the same wherever it is made.
     let mut command = format!("simlab run {}", shell::file(file.file_name().unwrap_or(file.as_os_str())));
@@ -214,6 +213,20 @@ fn job(args: &Args, file: &Path, loaded: Loaded) -> Result<Job, Exit> {
     }
     let folder = Folder::find(&out).map_err(|error| refused(&error))?;
     Ok(Job { loaded, stem, out, folder, policies, command })
+}
+
+/// What a report of a file is called.
+fn stem_of(file: &Path) -> String {
+    file.file_stem().map_or_else(|| "report".to_owned(), |stem| stem.to_string_lossy().into_owned())
+}
+
+/// The folder of the report of a file.
+fn out_of(args: &Args, file: &Path) -> PathBuf {
+    match &args.out {
+        None => Path::new("reports").join(stem_of(file)),
+        Some(folder) if args.files.len() > 1 => folder.join(stem_of(file)),
+        Some(folder) => folder.clone(),
+    }
 }
 
 /// Indices of the policies to run, in the file's order, the baseline among them.

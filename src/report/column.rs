@@ -53,7 +53,7 @@ enum Shown {
     InsteadOfRecovery,
 }
 
-/// All that is known of a column. In texts `{baseline}`, `{slo}`, `{after}` and `{unit}` stand for what they are in a comparison.
+/// All that is known of a column. In texts `{baseline}`, `{slo}`, `{after}`, `{any_end}` and `{unit}` stand for what they are in a comparison.
 struct Spec {
     metric: Metric,
     format: Format,
@@ -140,8 +140,8 @@ columns! {
     /// Highest load after that by operations from before, per second.
     Wave: Spec {
         metric: Metric::Wave, format: Format::Rate, better: Better::Less, shown: Shown::InsteadOfRecovery, drop: Some(5),
-        page: ("Wave", "attempts/s after {after}"), terminal: "wave/s", markdown: "wave, attempts/s",
-        legend: "wave: most attempts per second after {after}, of operations from before",
+        page: ("Wave", "attempts/s after {any_end}"), terminal: "wave/s", markdown: "wave, attempts/s",
+        legend: "wave: most attempts per second after {any_end}, of operations from before",
     };
 }
 
@@ -222,6 +222,8 @@ pub struct Heads<'a> {
     pub slo: String,
     /// What there is to recover from.
     pub after: String,
+    /// What a wave may come after.
+    pub any_end: String,
     /// The unit of latencies.
     pub unit: LatencyUnit,
 }
@@ -252,7 +254,7 @@ impl Heads<'_> {
     fn fill(&self, text: &str) -> String {
         let text = text.replace("{slo}", &self.slo).replace("{unit}", self.unit.symbol());
         // Names come last: they may hold anything.
-        text.replace("{after}", &self.after).replace("{baseline}", self.baseline)
+        text.replace("{after}", &self.after).replace("{any_end}", &self.any_end).replace("{baseline}", self.baseline)
     }
 }
 

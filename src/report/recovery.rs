@@ -5,7 +5,7 @@ use super::column::Heads;
 use super::findings::Findings;
 use super::name::harmless;
 use super::number::{LatencyUnit, Notation};
-use crate::scenario::metric::{Metric, Of};
+use crate::scenario::metric::{Measure, Metric, Of};
 
 /// Recovery of one policy. There is no mean here: over the runs that did recover it says nothing without those that did not.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,20 +40,47 @@ pub fn recovered(input: &ReportInput) -> Option<Vec<Recovered>> {
     per_policy.iter().any(|r| r.of > 0).then_some(per_policy)
 }
 
-/// What there is to recover from: "outage", "the surge of demand", "all faults".
-pub fn after(input: &ReportInput) -> Option<String> {
+/// All that ends, in the world of some row.
+fn ends(input: &ReportInput) -> Vec<Of> {
     let policies = 0..input.comparison.policies.len();
     let mut ends: Vec<Of> =
         policies.flat_map(|policy| input.scenario_of(policy).what_ends()).map(|(what, _)| what).collect();
     ends.sort_unstable();
     ends.dedup();
-    match ends[..] {
+    ends
+}
+
+/// These by name: one of them, or `each` of several.
+fn in_words(input: &ReportInput, ends: &[Of], each: &str) -> Option<String> {
+    let fault = |index: u32| harmless(&input.scenario.faults[index as usize].name);
+    match ends {
         [] => None,
-        [Of::Fault(fault)] => Some(harmless(&input.scenario.faults[fault as usize].name)),
+        [Of::Fault(one)] => Some(fault(*one)),
         [_] => Some("the surge of demand".to_owned()),
-        [Of::Demand, ..] => Some("all faults and the surge of demand".to_owned()),
-        _ => Some("all faults".to_owned()),
+        [Of::Demand, Of::Fault(one)] => Some(format!("{} and the surge of demand", fault(*one))),
+        [Of::Demand, ..] => Some(format!("{each} fault and the surge of demand")),
+        _ => Some(format!("{each} fault")),
     }
+}
+
+/// What there is to recover from, as far as it can be told whether somebody did: "outage", "the surge of demand", "every fault".
+pub fn after(input: &ReportInput) -> Option<String> {
+    let all = ends(input);
+    let told = |of: &Of| {
+        let measure = Measure { metric: Metric::Recovery, of: *of };
+        let mut measured = input.comparison.policies.iter().filter_map(|policy| policy.metric(measure)).peekable();
+        measured.peek().is_none() || measured.any(|of| of.values.iter().any(Option::is_some))
+    };
+    let told: Vec<Of> = all.iter().copied().filter(told).collect();
+    if told.len() == all.len() || told.len() < 2 {
+        return in_words(input, &told, "every");
+    }
+    Some(format!("{} of {} that end", told.len(), all.len()))
+}
+
+/// What a wave may come after.
+pub fn any_end(input: &ReportInput) -> Option<String> {
+    in_words(input, &ends(input), "any")
 }
 
 /// What heads and legends of columns say.
@@ -62,6 +89,7 @@ pub fn heads<'a>(input: &ReportInput, findings: &'a Findings, unit: LatencyUnit)
         baseline: &findings.names[input.comparison.baseline],
         slo: input.scenario.slo.map_or_else(String::new, |slo| Notation::PAGE.length(slo.seconds())),
         after: after(input).unwrap_or_else(|| "the fault".to_owned()),
+        any_end: any_end(input).unwrap_or_else(|| "the fault".to_owned()),
         unit,
     }
 }
@@ -103,6 +131,6 @@ mod tests {
         // It never ends within the run.
         check(1_200, None, None);
         check(1_200, Some(300), Some("the surge of demand"));
-        check(240, Some(300), Some("all faults and the surge of demand"));
+        check(240, Some(300), Some("outage and the surge of demand"));
     }
 }

@@ -289,6 +289,16 @@ impl RetryPolicy {
         }
     }
 
+    /// True if a call whose first attempt failed like this makes another one, as far as attempts and time allow it.
+    pub fn would_retry(&self, failure: &Failure) -> bool {
+        let history = History { attempts: 1, ..History::default() };
+        let limited = |limits: &Limits| {
+            limits.causes.iter().any(|cause| cause.retries == 0 && cause.on.contains(failure.outcome))
+        };
+        self.is_free(failure.outcome, &history)
+            || (self.is_retried_after(failure, self.read(failure)) && !self.limits.as_deref().is_some_and(limited))
+    }
+
     /// Is it retried after this failure, which has this hint?
     fn is_retried_after(&self, failure: &Failure, hint: Option<(&Hints, Span)>) -> bool {
         match failure.should_retry {

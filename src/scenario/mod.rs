@@ -482,9 +482,12 @@ impl Scenario {
         faults.chain(self.surge().map(|(start, _)| start)).min().unwrap_or(SimTime::NEVER)
     }
 
-    /// True if the demand after `end`, on average, is more than the called server can do without faults: then nothing can be as before.
+    /// True if the demand after `end`, on average, is more than the called server can do with the faults that last for all of the run: then nothing
+    /// can be as before.
     pub fn asks_too_much_after(&self, end: SimTime) -> bool {
-        self.mean_demand(end).zip(self.capacity()).is_some_and(|(demand, capacity)| demand > capacity)
+        let lasts = |fault: &Fault| fault.from == SimTime::ZERO && fault.until >= self.end();
+        let capacity = least(self.work_capacity(lasts), self.rate_limit());
+        self.mean_demand(end).zip(capacity).is_some_and(|(demand, capacity)| demand > capacity)
     }
 
     /// Mean operations per second from `from` to the end of the demand; `None` in a closed loop, for bursts, and if that is no time.
@@ -534,10 +537,7 @@ impl Scenario {
 
     /// The same without faults.
     pub fn capacity(&self) -> Option<f64> {
-        let server = &self.servers[self.operation.server];
-        let service = server.service_time.mean_seconds();
-        let workers = server.workers.filter(|_| service > 0.0).map(|workers| f64::from(workers) / service);
-        least(workers, self.rate_limit())
+        least(self.work_capacity(|_| false), self.rate_limit())
     }
 
     /// Requests per second that the called server's rate limit lets pass, of all clients together.
@@ -548,6 +548,11 @@ impl Scenario {
 
     /// Requests per second that the called server's workers can finish at `t`, faults included; `None` if unlimited.
     pub fn work_capacity_at(&self, t: SimTime) -> Option<f64> {
+        self.work_capacity(|fault| fault.covers(t))
+    }
+
+    /// The same with the faults that are `in_force`; a flapping one never is.
+    fn work_capacity(&self, in_force: impl Fn(&Fault) -> bool) -> Option<f64> {
         let server = &self.servers[self.operation.server];
         let workers = server.workers?;
         let service = server.service_time.mean_seconds();
@@ -555,9 +560,8 @@ impl Scenario {
             return None;
         }
         let (mut capacity, mut slowdown) = (1.0, 1.0);
-        for fault in
-            self.faults.iter().filter(|f| f.server == self.operation.server && f.covers(t) && f.flapping.is_none())
-        {
+        let called = self.faults.iter().filter(|fault| fault.server == self.operation.server);
+        for fault in called.filter(|fault| fault.flapping.is_none() && in_force(fault)) {
             capacity *= fault.capacity;
             slowdown *= fault.slowdown;
             if fault.freeze || fault.crash {

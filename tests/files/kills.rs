@@ -92,12 +92,12 @@ impl Lab {
         entries.map(|entry| entry.file_name()).any(|name| name.to_string_lossy().contains(".simlab-"))
     }
 
-    /// After a kill: on the first way at once, and then after a command that writes no report, there is one report and nothing left over.
+    /// After a kill: on the first way at once, and then after a command that writes no report, being wrong, there is one report and nothing left over.
     fn check(&self, what: &str) {
         if self.way == Way::Exchange {
             assert!(self.is_whole(), "{what}: at once there is {:#?}", self.seen());
         }
-        let status = self.start(&simlab(), &[], "--memory 1").wait().expect("it ends");
+        let status = self.start(&simlab(), &[], "--set nope=1").wait().expect("it ends");
         assert_eq!(status.code(), Some(3), "{what}: the next command");
         assert!(self.is_whole(), "{what}: then there is {:#?}", self.seen());
         let left: Vec<String> =

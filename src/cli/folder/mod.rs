@@ -25,10 +25,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use self::leftover::Stage;
 use self::lock::Lock;
-use crate::report::name::harmless;
+use crate::text::printable;
 
 /// A folder cannot take the report.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +72,7 @@ pub enum FolderError {
 
 /// A path on a terminal.
 fn shown(path: &Path) -> String {
-    harmless(&path.to_string_lossy())
+    printable(&path.to_string_lossy())
 }
 
 fn failed(path: &Path) -> impl Fn(io::Error) -> FolderError {
@@ -114,6 +115,16 @@ impl Folder {
         }
     }
 
+    /// Finishes or removes what killed runs left, whatever becomes of the command that names the folder. Of one that is locked its writer takes care,
+    /// and of one that cannot be written nobody can.
+    pub fn settle(&self, interrupted: &AtomicBool) {
+        match self.lock_within(interrupted, Duration::ZERO) {
+            Ok(Some(_lock)) => drop(self.tidy()),
+            Ok(None) => leftover::remove_dead(&self.path),
+            Err(_) => {}
+        }
+    }
+
     /// True if both are the same folder, whatever they are called.
     pub fn is_same(&self, other: &Folder) -> bool {
         self.path == other.path
@@ -137,13 +148,17 @@ impl Folder {
 
     /// Becomes the one writer of the folder; none if it does not exist. A folder of something else is not touched.
     fn lock(&self, interrupted: &AtomicBool) -> Result<Option<Lock>, FolderError> {
+        self.lock_within(interrupted, lock::PATIENCE)
+    }
+
+    fn lock_within(&self, interrupted: &AtomicBool, patience: Duration) -> Result<Option<Lock>, FolderError> {
         if self.path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             return Ok(None);
         }
         if !owned::may_be_ours(&self.path).map_err(failed(&self.named))? {
             return Err(FolderError::NotOurs(self.named.clone()));
         }
-        Lock::wait(&self.path, &self.named, interrupted, lock::PATIENCE)
+        Lock::wait(&self.path, &self.named, interrupted, patience)
     }
 
     /// Finishes or removes what killed runs left. The caller holds the lock.

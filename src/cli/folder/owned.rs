@@ -108,7 +108,11 @@ pub fn check(folder: &Path, named: &Path, wanted: &[String]) -> Result<Vec<Strin
         return Err(FolderError::InTheWay(named.join(CHARTS)));
     }
     let own = files(folder);
-    let taken = |name: &&String| folder.join(name).symlink_metadata().is_ok() && own.binary_search(name).is_err();
+    // What is mounted at a file is somebody else's, too.
+    let taken = |name: &&String| {
+        let path = folder.join(name);
+        path.symlink_metadata().is_ok() && (own.binary_search(name).is_err() || is_mount_point(&path))
+    };
     match wanted.iter().find(taken) {
         Some(name) => Err(FolderError::InTheWay(named.join(name))),
         None => Ok(own),

@@ -11,20 +11,23 @@ impl Facts<'_> {
         let recovered = self.recovered.as_ref()?;
         let fault = after(self.input)?;
         let down: Vec<usize> = self.all.iter().copied().filter(|policy| recovered[*policy].down() > 0).collect();
-        let mut counts: Vec<usize> = Vec::new();
-        for policy in &down {
-            if !counts.contains(&recovered[*policy].down()) {
-                counts.push(recovered[*policy].down());
+        let share = |policy: &usize| (recovered[*policy].down(), recovered[*policy].of);
+        let mut shares: Vec<(usize, usize)> = Vec::new();
+        for own in down.iter().map(share) {
+            if !shares.contains(&own) {
+                shares.push(own);
             }
         }
         let mut text = String::new();
-        for (index, count) in counts.iter().enumerate() {
-            let same: Vec<usize> = down.iter().copied().filter(|policy| recovered[*policy].down() == *count).collect();
+        for (count, of) in &shares {
+            let same: Vec<usize> = down.iter().copied().filter(|policy| share(policy) == (*count, *of)).collect();
             let names = list(&self.named(&same), "and");
-            if index == 0 {
-                text = format!("{names} stayed down after {fault} in {count} of {}", runs(recovered[same[0]].of));
-            } else {
+            if text.is_empty() {
+                text = format!("{names} stayed down after {fault} in {count} of {}", runs(*of));
+            } else if *of == shares[0].1 {
                 text.push_str(&format!(", {names} in {count}"));
+            } else {
+                text.push_str(&format!(", {names} in {count} of {of}"));
             }
         }
         (!text.is_empty()).then_some(text)
@@ -46,7 +49,12 @@ impl Facts<'_> {
         let recovered = self.recovered.as_ref()?;
         let fault = after(self.input)?;
         let back = recovered.iter().all(|of| of.of > 0 && of.down() == 0);
-        let runs = if self.comparison.replications > 1 { " in every run" } else { "" };
+        let all = recovered.iter().all(|of| of.of == self.comparison.replications as usize);
+        let runs = match self.comparison.replications {
+            1 => "",
+            _ if all => " in every run",
+            _ => " in every run of which it can be told",
+        };
         let who = match self.all[..] {
             [only] => format!("{} came", self.name(only)),
             _ => "Every policy came".to_owned(),

@@ -6,7 +6,7 @@ use super::{Facts, Headings};
 use crate::report::column::{Column, has_effects};
 use crate::report::marks::eligible;
 use crate::report::name::list;
-use crate::report::recovery::after;
+use crate::report::recovery::any_end;
 use crate::scenario::metric::Metric;
 
 impl Facts<'_> {
@@ -123,7 +123,7 @@ impl Facts<'_> {
 
     /// Who comes back as one wave after the fault, and who spreads it most; `None` where [`Column::Wave`] is not shown.
     pub(super) fn wave(&self) -> Option<String> {
-        let fault = after(self.input).filter(|_| self.shows_wave())?;
+        let fault = any_end(self.input).filter(|_| self.shows_wave())?;
         let side = |side| self.contrasts.extreme(Column::Wave, &self.all, side);
         let (highest, lowest) = (side(Ordering::Greater), side(Ordering::Less));
         if highest == lowest || highest.is_empty() {

@@ -303,3 +303,16 @@ fn a_stray_is_no_winner() {
         ],
     );
 }
+
+/// Runs of which nothing can be told are in no number, and none is said to be in every one.
+#[test]
+fn who_came_back_as_far_as_it_can_be_told() {
+    let (never, none) = (Some(f64::INFINITY), None);
+    let few = [[never; 2].to_vec(), vec![none; 8]].concat();
+    let most = [[never; 8].to_vec(), vec![Some(0.0); 2]].concat();
+    check(
+        vec![exact("a", 0.9).maybe("recovery", few), exact("b", 0.8).maybe("recovery", most)],
+        about(Topic::Recovery),
+        &["a stayed down after outage in 2 of 2 runs, b in 8 of 10."],
+    );
+}

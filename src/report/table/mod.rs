@@ -10,7 +10,7 @@ use super::column::{Cells, Column};
 use super::findings::{Findings, Topic};
 use super::marks::Mark;
 use super::number::{LatencyUnit, Notation};
-use super::recovery::heads;
+use super::recovery::{Recovered, heads};
 use crate::report::expectations::{self, Line};
 use layout::{Block, GREEN, RED, aligned, painted};
 
@@ -100,7 +100,14 @@ fn legend(input: &ReportInput, findings: &Findings, blocks: &[Block], style: Tab
         });
     }
     let heads = heads(input, findings, LatencyUnit::Seconds);
-    let words: Vec<String> = columns.iter().filter_map(|column| heads.legend(*column)).collect();
+    let mut words: Vec<String> = columns.iter().filter_map(|column| heads.legend(*column)).collect();
+    let told = |of: &Recovered| of.of == input.comparison.replications as usize;
+    if columns.iter().any(|column| column.counts_runs()) && !findings.recovered.iter().flatten().all(told) {
+        words.push(
+            "runs are left out in which that cannot be told: little demand or success before, or too much demand after"
+                .to_owned(),
+        );
+    }
     if !words.is_empty() {
         lines.extend(wrapped(&words.join("; "), style.width));
     }

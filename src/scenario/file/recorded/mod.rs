@@ -256,7 +256,10 @@ impl Times {
     fn read<R: std::io::Read>(&mut self, lines: &lines::Lines<R>) -> Result<Option<i64>, Halt> {
         let field = lines.field(self.column);
         let Some(Moment { kind, nanos }) = std::str::from_utf8(field).ok().and_then(Moment::parse) else {
-            return if lines.is_first() { Ok(None) } else { Err(no_value(lines, self.column, "a time")) };
+            // A name does not begin like a number.
+            let is_header =
+                lines.is_first() && !field.first().is_some_and(|c| c.is_ascii_digit() || b"+-.".contains(c));
+            return if is_header { Ok(None) } else { Err(no_value(lines, self.column, "a time")) };
         };
         let (first, line) = *self.kind.get_or_insert((kind, lines.line()));
         if first == kind {

@@ -49,8 +49,8 @@ pub fn all(scenario: &Scenario, root: &DeTable<'_>) -> Vec<Diagnostic> {
         let (place, suffix) = whose(scenario, root, &rows);
         warnings.push(
             Diagnostic::warning("small-burst", title + &suffix, place, "evenly spaced")
-                .note("a bucket that is full loses the token that comes before the next request; of requests at random times only what is above the limit would be refused")
-                .help("`burst = 2` or more, or `arrivals.poisson`"),
+                .note("a bucket that is full loses the token that comes before the next request")
+                .help("`burst = 2` or more"),
         );
     }
     warnings
@@ -82,7 +82,13 @@ fn whose(scenario: &Scenario, root: &DeTable<'_>, rows: &[usize]) -> (std::ops::
 
 fn in_words(excess: &Excess, world: &Scenario) -> String {
     let when = excess.window.map_or_else(String::new, |(from, to)| format!("from {from} to {to}, "));
-    let (most, lost) = (rate(excess.most), share(excess.lost));
+    // Where little can wait or be saved up, chance fails more than the excess.
+    let smooth = match excess.bound {
+        Bound::Limit => evenly(world).is_some() || burst_of(world) >= excess.most,
+        Bound::Workers => false,
+    };
+    let lost = if smooth { share(excess.lost) } else { format!("at least {}", share(excess.lost)) };
+    let most = rate(excess.most);
     let all_of_it = excess.asked > excess.demand * (1.0 - 1e-6);
     let part = if all_of_it { String::new() } else { format!(", of which {} get there,", rate(excess.asked)) };
     let demand = format!("demand {}{part}", rate(excess.demand));
@@ -120,6 +126,11 @@ fn excess(world: &Scenario) -> Option<Excess> {
             return Some(Excess { window, bound: Bound::Workers, demand, asked, most, lost: 1.0 - most / asked });
         }
         let most = limit.filter(|most| at_limit > *most)?;
+        // A bucket that is large enough for what is too much fails nobody.
+        let (from, to) = window.unwrap_or((Span::ZERO, world.duration));
+        if (at_limit - most) * (to - from).seconds() <= burst_of(world) {
+            return None;
+        }
         let lost = 1.0 - evenly(world).map_or(most / at_limit, |burst| passing(most / at_limit, burst));
         Some(Excess { window, bound: Bound::Limit, demand, asked: at_limit, most, lost })
     };
@@ -130,6 +141,12 @@ fn excess(world: &Scenario) -> Option<Excess> {
 fn lasts(fault: &Fault, world: &Scenario) -> bool {
     let (begin, end) = (SimTime::ZERO, SimTime::ZERO + world.duration);
     fault.server == world.operation.server && fault.from == begin && fault.until >= end && fault.flapping.is_none()
+}
+
+/// Tokens that the limit's buckets hold at first, of all clients.
+fn burst_of(world: &Scenario) -> f64 {
+    let burst = |limit: &RateLimit| if limit.per_client { limit.burst * f64::from(world.clients) } else { limit.burst };
+    called(world).rate_limit.as_ref().map_or(0.0, burst)
 }
 
 /// Requests per second that pass a limit, of all clients.

@@ -4,7 +4,7 @@ use toml::de::DeTable;
 
 use super::called;
 use crate::distribution::Distribution;
-use crate::protocol::Outcome;
+use crate::protocol::{Failure, Outcome};
 use crate::retry::hint::RetryAfter;
 use crate::retry::{History, KeyMode, Policy, RetryPolicy};
 use crate::scenario::file::diagnostic::Diagnostic;
@@ -110,11 +110,40 @@ impl Row<'_> {
         )
     }
 
+    /// A reply with this status, and what the server says beside it.
+    fn reply(&self, status: u16) -> Failure {
+        let server = self.server();
+        let of = |wanted: &u16| *wanted == status;
+        Failure {
+            retry_after: server.retry_after.iter().find(|(own, _)| of(own)).map(|(_, wait)| longest(wait)),
+            format: server.retry_after_as,
+            should_retry: server.should_retry.iter().find(|(own, _)| of(own)).map(|(_, should)| *should),
+            ..Failure::new(Outcome::Status(status))
+        }
+    }
+
+    /// True if the server may answer with this status.
+    fn may_answer(&self, status: u16) -> bool {
+        let server = self.server();
+        let faults = self.world.faults.iter().filter(|fault| fault.server == self.world.operation.server);
+        let replays = faults.clone().any(|fault| fault.series.is_some());
+        let mut fates = std::iter::once(&server.fates).chain(faults.map(|fault| &fault.fates));
+        let listed = |fates: &Fates| fates.listed().iter().any(|(_, own, _)| *own == Some(status));
+        let full = server.workers.is_some() && server.when_full == Outcome::Status(status);
+        let limited = server.rate_limit.as_ref().is_some_and(|limit| limit.status == status);
+        let conflict =
+            matches!(server.idempotency, Idempotency::Lock { conflict_status, .. } if conflict_status == status);
+        replays || full || limited || conflict || fates.any(listed)
+    }
+
     /// The longest wait that this server asks for and this client agrees to.
     fn longest_hint(&self) -> Span {
         let RetryAfter::Honour(hints) = &self.policy.retry_after else { return Span::ZERO };
-        let asked = self.server().retry_after.iter().map(|(_, wait)| longest(wait)).max().unwrap_or(Span::ZERO);
-        asked.min(hints.max.unwrap_or(Span::MAX))
+        let given = self.server().retry_after.iter().filter(|(status, _)| self.may_answer(*status));
+        let asked = given.map(|(_, wait)| longest(wait)).max().unwrap_or(Span::ZERO);
+        // At the end of its range a jitter is as long as it gets; of one without an end nobody knows.
+        let spread = hints.jitter.bounds(asked.0 as f64, asked.0 as f64, 1, 0.0).1 * 1e-9;
+        Span::from_seconds(spread.max(asked.seconds())).min(hints.max.unwrap_or(Span::MAX))
     }
 
     /// A retry gets the error that its first attempt left.
@@ -125,7 +154,7 @@ impl Row<'_> {
             std::iter::once(&self.server().fates).chain(faults.map(|fault| &fault.fates)).collect();
         let stored = fates.iter().flat_map(|fates| fates.failures.iter().chain(&fates.late_errors));
         let mut statuses: Vec<u16> = stored.filter(|(_, share)| *share > 0.0).map(|(status, _)| *status).collect();
-        statuses.retain(|status| self.policy.is_failure(Outcome::Status(*status)));
+        statuses.retain(|status| self.policy.would_retry(&self.reply(*status)));
         statuses.sort_unstable();
         statuses.dedup();
         // Who waits for longer than the error is kept finds nothing.
@@ -152,11 +181,17 @@ fn readable(time: Span) -> Span {
     Span(time.0 / unit.0 * unit.0)
 }
 
-/// The longest of these waits; of those without a longest, the mean.
+/// The longest of these waits; of those without a longest, one that one in a thousand is longer than, or half as long.
 fn longest(wait: &Distribution) -> Span {
     match wait {
         Distribution::Constant(wait) => *wait,
         Distribution::Uniform { max, .. } => *max,
-        other => Span::from_nanos_f64(other.mean_seconds() * 1e9),
+        other => {
+            let mut longest = Span::from_nanos_f64(other.mean_seconds() * 1e9);
+            while longest < Span::MAX && other.share_above(longest) > 0.001 {
+                longest = Span(longest.0.saturating_mul(2).max(1));
+            }
+            longest
+        }
     }
 }

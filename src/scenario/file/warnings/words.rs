@@ -24,8 +24,11 @@ pub fn number(value: f64) -> String {
     text
 }
 
-/// A rate per second.
+/// A rate, per second where that is a number to read.
 pub fn rate(per_second: f64) -> String {
+    if per_second > 0.0 && per_second < 0.01 {
+        return format!("{}/h", number(per_second * 3_600.0));
+    }
     format!("{}/s", number(per_second))
 }
 
