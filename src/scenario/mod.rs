@@ -556,7 +556,8 @@ impl Scenario {
         let server = &self.servers[self.operation.server];
         let workers = server.workers?;
         let service = server.service_time.mean_seconds();
-        if service <= 0.0 {
+        // A heavy tail without a mean has no capacity in requests per second.
+        if service <= 0.0 || !service.is_finite() {
             return None;
         }
         let (mut capacity, mut slowdown) = (1.0, 1.0);

@@ -209,7 +209,5 @@ fn demand(input: &ReportInput) -> Option<f64> {
 }
 
 fn capacity(input: &ReportInput) -> Option<f64> {
-    let server = &input.scenario.servers[input.scenario.operation.server];
-    let capacity = f64::from(server.workers?) / server.service_time.mean_seconds();
-    (capacity.is_finite() && capacity > 0.0).then_some(capacity)
+    input.scenario.capacity().filter(|capacity| *capacity > 0.0)
 }

@@ -168,11 +168,6 @@ fn demand(scenario: &Scenario) -> Vec<(f64, f64)> {
 
 /// The capacity between all edges of faults.
 fn capacity(scenario: &Scenario, end: f64) -> Vec<Step> {
-    let server = &scenario.servers[scenario.operation.server];
-    if !server.service_time.mean_seconds().is_finite() {
-        // A heavy tail without a mean has no capacity in requests per second.
-        return Vec::new();
-    }
     let faults = scenario.faults.iter().filter(|fault| fault.flapping.is_none());
     let mut edges: Vec<SimTime> = faults.flat_map(|fault| [fault.from, fault.until]).collect();
     edges.push(SimTime::ZERO);

@@ -75,9 +75,8 @@ fn capacity_in_words(storm: &Storm) -> Option<String> {
     let baseline = storm.input.comparison.baseline;
     let (scenario, world) = (storm.input.scenario_of(baseline), &axes.worlds[baseline]);
     let n = Notation::PAGE;
-    let server = &scenario.servers[scenario.operation.server];
-    let usual = f64::from(server.workers?) / server.service_time.mean_seconds();
-    if !usual.is_finite() || world.capacity.is_empty() {
+    let usual = scenario.capacity()?;
+    if world.capacity.is_empty() {
         return None;
     }
     let other: Vec<_> = world.capacity.iter().filter(|(_, _, rate)| *rate != usual).collect();
