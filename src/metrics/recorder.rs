@@ -394,13 +394,7 @@ impl Recorder {
     pub fn refused(&mut self, by: Refusal, measured: bool, fatal: bool) {
         self.totals.refusals += 1;
         self.refusals[by as usize] += u64::from(measured);
-        self.refusal_was_fatal(by, measured && fatal);
-    }
-
-    /// With an earlier refusal a measured operation fails.
-    #[inline]
-    pub fn refusal_was_fatal(&mut self, by: Refusal, measured: bool) {
-        self.fatal_refusals[by as usize] += u64::from(measured);
+        self.fatal_refusals[by as usize] += u64::from(measured && fatal);
     }
 
     /// The end of a measured operation's attempt opened so many breakers.
