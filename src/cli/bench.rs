@@ -164,7 +164,7 @@ fn measure_all(args: &Args, subjects: &[Subject], limits: Limits, mut deliver: i
         for (index, policy) in subject.policies() {
             let measured = measure(subject, index, args.runs, limits, |run| {
                 done += 1;
-                progress.update(done, total, &format!("{}, {policy}, run {run}", printable(&subject.name)));
+                progress.update(done, total, &format!("{}, {policy}, run {run}", subject.name));
             });
             progress.clear();
             exit = exit.min(match measured {

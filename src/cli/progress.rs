@@ -1,14 +1,36 @@
-//! Progress on stderr: one line, redrawn, for runs that take a while. Silent when stderr is not a terminal.
+//! Progress on stderr: one line, redrawn, for runs that take a while. Never longer than the terminal is wide: what wraps cannot be redrawn.
+//! Silent when stderr is not a terminal.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+use super::terminal;
+use crate::text::printable;
 
 /// Nothing is shown before this much time has passed.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// And not more often than this.
 const REDRAW: Duration = Duration::from_millis(100);
 const BAR: usize = 24;
+/// Between parts.
+const GAP: usize = 2;
+/// Less of a name than this says nothing.
+const SHORTEST: usize = 8;
+
+/// Characters that the line is drawn with.
+#[derive(Clone, Copy)]
+struct Look {
+    /// What is ahead, and what is behind.
+    bar: [char; 2],
+    /// At the end of a name that is not whole.
+    cut: &'static str,
+}
+
+impl Look {
+    const UNICODE: Look = Look { bar: ['·', '█'], cut: "…" };
+    const ASCII: Look = Look { bar: ['.', '#'], cut: "..." };
+}
 
 /// A progress line.
 pub struct ProgressLine {
@@ -38,7 +60,8 @@ impl ProgressLine {
             return;
         }
         *drawn = Some(Instant::now());
-        let line = line(done, total, what, elapsed);
+        let look = if terminal::unicode() { Look::UNICODE } else { Look::ASCII };
+        let line = line(done, total, what, elapsed, terminal::stderr_width(), look);
         let _ = write!(std::io::stderr(), "\r\x1b[2K{line}");
     }
 
@@ -50,23 +73,101 @@ impl ProgressLine {
     }
 }
 
-fn line(done: usize, total: usize, what: &str, elapsed: Duration) -> String {
+/// The line in less than `width` columns, since a terminal may go to the next line when its last column is written: with all its
+/// parts, else without the bar, else with as much of the name as there is room for, else without the name.
+fn line(done: usize, total: usize, what: &str, elapsed: Duration, width: usize, look: Look) -> String {
+    let room = width.saturating_sub(1);
+    let what = printable(what);
     let share = done as f64 / total as f64;
     let left = elapsed.as_secs_f64() * (1.0 - share) / share.max(1e-9);
     let full = (share * BAR as f64) as usize;
-    let bar: String = std::iter::repeat_n('█', full).chain(std::iter::repeat_n('·', BAR - full)).collect();
-    format!("running  {done}/{total}  {what}  {bar}  {:.0}%  {left:.0} s left", share * 100.0)
+    let [ahead, behind] = look.bar;
+    let bar: String = std::iter::repeat_n(behind, full).chain(std::iter::repeat_n(ahead, BAR - full)).collect();
+    let begin = format!("running  {done}/{total}");
+    let end = format!("{:.0}%  {left:.0} s left", share * 100.0);
+    let whole = format!("{begin}  {what}  {bar}  {end}");
+    if columns(&whole) <= room {
+        return whole;
+    }
+    let nameless = format!("{begin}  {end}");
+    match room.checked_sub(columns(&nameless) + GAP) {
+        Some(left) if left >= SHORTEST => format!("{begin}  {}  {end}", shortened(&what, left, look.cut)),
+        _ if columns(&nameless) <= room => nameless,
+        _ => shortened(&format!("{done}/{total}  {:.0}%", share * 100.0), room, look.cut),
+    }
+}
+
+/// As much of the beginning of a text as fits.
+fn shortened(text: &str, room: usize, cut: &str) -> String {
+    if columns(text) <= room {
+        return text.to_owned();
+    }
+    let Some(room) = room.checked_sub(columns(cut)) else { return String::new() };
+    let mut taken = 0;
+    let fits = |c: &char| {
+        taken += column(*c);
+        taken <= room
+    };
+    text.chars().take_while(fits).chain(cut.chars()).collect()
+}
+
+/// Columns that a text takes, at most.
+fn columns(text: &str) -> usize {
+    text.chars().map(column).sum()
+}
+
+/// From the first Asian scripts on a character may be two columns wide.
+fn column(c: char) -> usize {
+    if c < '\u{1100}' || c == '…' || c == '█' { 1 } else { 2 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn at(width: usize, what: &str) -> String {
+        line(36, 90, what, Duration::from_secs(2), width, Look::UNICODE)
+    }
+
     #[test]
     fn says_how_far_and_how_long() {
+        let what = "full-jitter, replication 2";
+        for (width, expected) in [
+            (87, "running  36/90  full-jitter, replication 2  █████████···············  40%  3 s left"),
+            (83, "running  36/90  full-jitter, replication 2  █████████···············  40%  3 s left"),
+            (82, "running  36/90  full-jitter, replication 2  40%  3 s left"),
+            (58, "running  36/90  full-jitter, replication 2  40%  3 s left"),
+            (57, "running  36/90  full-jitter, replication…  40%  3 s left"),
+            (40, "running  36/90  full-ji…  40%  3 s left"),
+            (39, "running  36/90  40%  3 s left"),
+            (20, "36/90  40%"),
+            (10, "36/90  …"),
+            (3, "3…"),
+            (1, ""),
+        ] {
+            assert_eq!(at(width, what), expected, "{width}");
+        }
         assert_eq!(
-            line(36, 90, "full-jitter, replication 2", Duration::from_secs(2)),
-            "running  36/90  full-jitter, replication 2  █████████···············  40%  3 s left"
+            line(45, 90, "p", Duration::from_secs(2), 80, Look::ASCII),
+            "running  45/90  p  ############............  50%  2 s left"
         );
+    }
+
+    /// Whatever the numbers and the name, and however slow it is.
+    #[test]
+    fn fits_every_width() {
+        let long = "a-name-of-a-hundred-characters-".repeat(4);
+        for what in ["p", &long, "\u{1b}[31mred\r\n, replication 1", "決済サービス, no-retry, run 3"] {
+            for (done, total) in [(1, 1), (1, 90), (12_345_678, 20_000_000), (20_000_000, 20_000_000)] {
+                for look in [Look::UNICODE, Look::ASCII] {
+                    for width in 0..=200 {
+                        let line = line(done, total, what, Duration::from_secs(1_000_000), width, look);
+                        assert!(columns(&line) < width.max(1), "{width}: {line}");
+                        assert!(!line.contains(char::is_control), "{width}: {line:?}");
+                    }
+                }
+            }
+        }
+        assert!(at(120, "\u{1b}[31mred").contains("\\u{1b}[31mred"));
     }
 }

@@ -19,10 +19,28 @@ fn colour_allowed() -> bool {
 
 /// Columns of stdout; 80 if it is not a terminal.
 pub fn width() -> usize {
-    if !std::io::stdout().is_terminal() {
-        return 80;
-    }
-    terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0))
+    columns(std::io::stdout()).unwrap_or(80)
+}
+
+/// Columns of stderr; 80 if it is not a terminal.
+pub fn stderr_width() -> usize {
+    columns(std::io::stderr()).unwrap_or(80)
+}
+
+/// Columns of a terminal, whatever is known of its lines: new pseudo-terminals have none.
+#[cfg(target_os = "linux")]
+fn columns(stream: impl std::os::fd::AsFd) -> Option<usize> {
+    rustix::termios::tcgetwinsize(stream).ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn columns(stream: impl std::os::fd::AsFd) -> Option<usize> {
+    terminal_size::terminal_size_of(stream).map(|(width, _)| usize::from(width.0))
+}
+
+#[cfg(windows)]
+fn columns(stream: impl std::os::windows::io::AsHandle) -> Option<usize> {
+    terminal_size::terminal_size_of(stream).map(|(width, _)| usize::from(width.0))
 }
 
 /// True if the locale is UTF-8 (the first of LC_ALL, LC_CTYPE, LANG that is set decides).
