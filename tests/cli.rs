@@ -2,6 +2,11 @@
 
 #[path = "cli/bad_times.rs"]
 mod bad_times;
+#[path = "cli/help.rs"]
+mod help;
+#[cfg(unix)]
+#[path = "cli/readme.rs"]
+mod readme;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +15,7 @@ use std::process::{Command, Output, Stdio};
 /// `TRYCMD=overwrite cargo test --test cli` writes the sessions anew.
 #[test]
 fn sessions() {
-    trycmd::TestCases::new().case("tests/cli/*.trycmd").case("README.md");
+    trycmd::TestCases::new().case("tests/cli/*.trycmd");
 }
 
 /// A folder of its own for one test, with the scenario of the sessions in it; removed at the end.
@@ -319,6 +324,29 @@ fn policies_as_a_list_and_as_a_picture() {
         assert!(svg.contains(text), "no {text}");
     }
     place.run("policies stripe-python --chart nowhere/ladder.svg", 4);
+}
+
+/// A part of a name finds the same for programs and for pictures as for people.
+#[test]
+fn policies_by_a_part_of_their_names() {
+    let place = Place::new("part");
+    let names = |line: &str| -> Vec<String> {
+        let list: serde_json::Value = serde_json::from_slice(&place.run(line, 0).stdout).expect("JSON");
+        let name = |entry: &serde_json::Value| entry["name"].as_str().expect("a name").to_owned();
+        list.as_array().expect("a list").iter().map(name).collect()
+    };
+    assert_eq!(names("policies polly-v8 Polly --format json"), ["polly-v8", "polly-jitter", "polly-hedging"]);
+    assert_eq!(names("policies sidek --format json"), ["sidekiq"]);
+    let said = |line: &str| String::from_utf8(place.run(line, 0).stderr).expect("text");
+    assert_eq!(said("policies sidek --format json"), "`sidek` is taken for `sidekiq`\n");
+    assert_eq!(said("policies sidekiq polly"), "");
+    // What makes no delays is left out of a picture, unless a word finds nothing else.
+    place.run("policies polly --chart polly.svg", 0);
+    let svg = fs::read_to_string(place.0.join("polly.svg")).expect("a picture");
+    assert!(svg.contains("polly-v8") && svg.contains("polly-jitter") && !svg.contains("polly-hedging"), "{svg}");
+    place.run("policies polly breaker --chart none.svg", 2);
+    place.run("policies polly nowhere --format json", 2);
+    assert!(!place.0.join("none.svg").exists());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Exit, memory, print, say, terminal};
 use crate::scenario::file::{self, Diagnostic, LoadError, Loaded, Overrides, Reading, Source, render_all};
-use crate::text::printable;
+use crate::text::{cut, printable};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -15,13 +15,20 @@ pub struct Args {
     /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
+    /// Set a value: a dotted path and a TOML value, as in policy.full-jitter.attempts=3; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
 }
 
 pub fn main(args: &Args) -> Exit {
+    let overrides = match assignments(&args.set) {
+        Ok(set) => Overrides { set, ..Overrides::default() },
+        Err(exit) => return exit,
+    };
     let mut exit = Exit::Done;
     let mut text = String::new();
     for path in &args.files {
-        match load(path, &Overrides::default(), false, reading()) {
+        match load(path, &overrides, false, reading()) {
             Ok(loaded) if args.strict && !(loaded.warnings.is_empty() && loaded.unused.is_empty()) => {
                 show(&loaded.unused, &loaded.source);
                 say::error(format_args!("{}: warnings are errors with --strict", path.display()));
@@ -39,6 +46,19 @@ pub fn main(args: &Args) -> Exit {
         }
     }
     exit.min(print(&text))
+}
+
+/// Paths and values of `--set KEY=VALUE`.
+fn assignments(set: &[String]) -> Result<Vec<(String, String)>, Exit> {
+    let pair = |assignment: &String| match assignment.split_once('=') {
+        Some((path, value)) => Ok((path.trim().to_owned(), value.trim().to_owned())),
+        None => {
+            let assignment = cut(assignment);
+            say::error(format_args!("`--set {assignment}` has no `=`; write --set KEY=VALUE, as in --set duration=5m"));
+            Err(Exit::Usage)
+        }
+    };
+    set.iter().map(pair).collect()
 }
 
 /// Reads a scenario; warnings and errors go to stderr.

@@ -16,12 +16,15 @@ mod shell;
 mod show;
 mod terminal;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue};
+use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::scenario::nearest::nearest;
 use crate::text::{cut, printable};
 
 /// Try retry policies before production does.
@@ -34,12 +37,19 @@ struct Cli {
 
 const FIRST_STEPS: &str = "\
 First steps:
-  simlab run scenarios/stripe-outage.toml    compare nine policies, write reports/stripe-outage/
-  simlab policies full-jitter                what it does, and the delays it makes
-  simlab new my-scenario                     write a scenario of your own to start from
-  simlab check my-scenario.toml              is it valid?
+  simlab new my-scenario          write a scenario
+  simlab check my-scenario.toml   is it valid?
+  simlab run my-scenario.toml     compare its policies
+  simlab policies full-jitter     explain a policy
 
-Exit codes: 0 done, 1 internal error, 2 wrong command line, 3 scenario invalid, 4 input/output, 99 an\nexpectation was not met, 130 interrupted";
+Exit codes:
+    0  done
+    1  internal error
+    2  wrong command line
+    3  scenario invalid, or not to be run to its end
+    4  a file cannot be read or written
+   99  an expectation was not met
+  130  interrupted";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -122,12 +132,52 @@ fn no_command(error: clap::Error) -> Exit {
     if !error.use_stderr() {
         return printed(error.print());
     }
+    let scenario = scenario_for_command(&error);
     // clap repeats the arguments as they are: what is said is what it says of them with nothing in them that steers a terminal.
     let harmless = |argument: OsString| printable(&cut(&argument.to_string_lossy()));
     let shown = Cli::try_parse_from(std::env::args_os().map(harmless)).err();
-    let _ = shown.filter(clap::Error::use_stderr).unwrap_or(error).print();
+    let mut shown = shown.filter(clap::Error::use_stderr).unwrap_or(error);
+    if let Some(scenario) = scenario {
+        // Not what the name of the file has in common with that of a command.
+        shown.remove(ContextKind::SuggestedSubcommand);
+        let tip = format!("to run a scenario: simlab run {}", shell::file(&scenario));
+        shown.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    } else if let (Some(near), None) = (nearest_command(&shown), shown.get(ContextKind::SuggestedSubcommand)) {
+        shown.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![near]));
+    }
+    let _ = shown.print();
     Exit::Usage
 }
+
+/// The word that is no command.
+fn unknown_command(error: &clap::Error) -> Option<&str> {
+    match error.get(ContextKind::InvalidSubcommand)? {
+        ContextValue::String(word) => Some(word),
+        _ => None,
+    }
+}
+
+/// What a mistyped command meant: clap does not see that `rnu` is `run`.
+fn nearest_command(error: &clap::Error) -> Option<String> {
+    let commands = Cli::command();
+    let names = commands.get_subcommands().map(clap::Command::get_name);
+    nearest(unknown_command(error)?, names).map(str::to_owned)
+}
+
+/// The scenario that stands where a command should.
+fn scenario_for_command(error: &clap::Error) -> Option<OsString> {
+    let word = unknown_command(error)?;
+    std::env::args_os().nth(1).filter(|first| first.to_string_lossy() == word && is_scenario(first))
+}
+
+/// True if this is a scenario rather than a mistyped command: a file, or the name of one.
+fn is_scenario(word: &OsStr) -> bool {
+    let path = Path::new(word);
+    path.is_file() || (path.extension().is_some_and(|ending| ending == "toml") && word.len() <= LONGEST_TIP)
+}
+
+/// A name of a file that does not exist is repeated up to this length, in bytes.
+const LONGEST_TIP: usize = 200;
 
 /// Prints a result on stdout.
 fn print(text: &str) -> Exit {

@@ -1,6 +1,7 @@
 //! `simlab policies`: what there is, and what each does.
 
 mod chart;
+mod find;
 mod json;
 mod text;
 
@@ -11,11 +12,14 @@ use crate::catalog::{self, DelayRow, Entry};
 use crate::scenario::file::preset::{Preset, presets};
 use crate::scenario::nearest;
 use crate::text::cut;
+use find::find;
 
 /// Arguments of `policies`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Names to explain; without any, all are listed
+    /// Names to explain. A part of names or of headings, as in polly or breaker, explains the one that has it, or lists several
+    /// [default: list all]
+    #[arg(value_name = "NAME")]
     names: Vec<String>,
     /// What to print on stdout
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -69,6 +73,12 @@ impl Subject {
         }
     }
 
+    /// What stands above it in the list.
+    fn heading(&self) -> String {
+        let kind = if matches!(self, Subject::Preset(_)) { "presets: " } else { "" };
+        format!("{kind}{}", self.family())
+    }
+
     /// The delays before retries; of a preset also those after outcomes that have their own. None of the others.
     fn delays(&self) -> Vec<(Option<String>, Vec<DelayRow>)> {
         match self {
@@ -92,29 +102,53 @@ impl Subject {
     }
 }
 
+/// All that there is, in the order of the list.
+fn all() -> Vec<Subject> {
+    let entries = catalog::entries().into_iter().map(|entry| Subject::Entry(Box::new(entry)));
+    entries.chain(presets().into_iter().map(|preset| Subject::Preset(Box::new(preset)))).collect()
+}
+
 pub fn main(args: &Args) -> Exit {
-    let mut subjects: Vec<Subject> =
-        catalog::entries().into_iter().map(|entry| Subject::Entry(Box::new(entry))).collect();
-    subjects.extend(presets().into_iter().map(|preset| Subject::Preset(Box::new(preset))));
-    let mut named = Vec::new();
-    for name in &args.names {
-        let Some(subject) = subjects.iter().find(|subject| subject.name() == name) else {
-            return unknown(name, &subjects);
-        };
-        named.push(subject);
+    let all = all();
+    let mut found = Vec::new();
+    for word in &args.names {
+        let meant = find(word, &all);
+        if meant.is_empty() {
+            return unknown(word, &all);
+        }
+        found.push((word.as_str(), meant));
+    }
+    for (word, meant) in &found {
+        if let [one] = meant[..]
+            && one.name() != *word
+        {
+            say::line(format_args!("`{}` is taken for `{}`", cut(word), one.name()));
+        }
+    }
+    if found.is_empty() {
+        found.push(("", all.iter().collect()));
     }
     match (&args.chart, args.format) {
-        (Some(path), _) => chart::write(path, &named),
-        (None, Format::Json) if named.is_empty() => print(&json::list(&subjects.iter().collect::<Vec<_>>())),
-        (None, Format::Json) => print(&json::list(&named)),
-        (None, Format::Table) if named.is_empty() => print(&text::list(&subjects)),
-        (None, Format::Table) => print(&named.into_iter().map(text::explain).collect::<Vec<_>>().join("\n")),
+        (Some(path), _) => chart::write(path, &found),
+        (None, Format::Json) => print(&json::list(&distinct(found.into_iter().flat_map(|(_, meant)| meant)))),
+        (None, Format::Table) => print(&text::all(&found)),
     }
 }
 
-fn unknown(name: &str, subjects: &[Subject]) -> Exit {
-    say::error(format_args!("there is no backoff, gate, hedge or preset `{}`", cut(name)));
-    if let Some(near) = nearest::nearest(name, subjects.iter().map(Subject::name)) {
+/// Each once, in the order of their first mention.
+fn distinct<'a>(subjects: impl Iterator<Item = &'a Subject>) -> Vec<&'a Subject> {
+    let mut once: Vec<&Subject> = Vec::new();
+    for subject in subjects {
+        if once.iter().all(|other| other.name() != subject.name()) {
+            once.push(subject);
+        }
+    }
+    once
+}
+
+fn unknown(word: &str, subjects: &[Subject]) -> Exit {
+    say::error(format_args!("there is no backoff, gate, hedge or preset `{}`", cut(word)));
+    if let Some(near) = nearest::nearest(word, subjects.iter().map(Subject::name)) {
         say::help(format_args!("there is `{near}`"));
     }
     say::help("`simlab policies` lists all");

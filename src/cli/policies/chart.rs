@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Subject;
+use super::{Subject, distinct};
 use crate::catalog::DelayRow;
 use crate::cli::folder::single::Draft;
 use crate::cli::{Exit, check, interrupt, print, say};
 use crate::report::chart::ladder::{Ladder, Rung};
 use crate::report::chart::{Ending, ladders};
+use crate::text::cut;
 
 /// A name that says what to draw.
 pub fn file(name: &str) -> Result<PathBuf, String> {
@@ -23,16 +24,20 @@ fn ending(path: &Path) -> Option<Ending> {
     }
 }
 
-/// Draws them; those after a single outcome stand beside the others.
-pub fn write(path: &Path, subjects: &[&Subject]) -> Exit {
-    let mut drawn = Vec::new();
-    for subject in subjects {
-        let ladders = subject.ladders();
-        if ladders.is_empty() {
-            say::error(format_args!("`{}` makes no delays to draw", subject.name()));
-            return Exit::Usage;
+/// Draws what words have found; delays after a single outcome stand beside the others. A word that finds several may find some without
+/// delays, but not only such.
+pub fn write(path: &Path, found: &[(&str, Vec<&Subject>)]) -> Exit {
+    let has_delays = |subject: &&Subject| !subject.ladders().is_empty();
+    if let Some((word, meant)) = found.iter().find(|(_, meant)| !meant.iter().any(has_delays)) {
+        match meant[..] {
+            [one] => say::error(format_args!("`{}` makes no delays to draw", one.name())),
+            _ => say::error(format_args!("nothing that `{}` finds makes delays to draw", cut(word))),
         }
-        drawn.extend(ladders.into_iter().map(|(after, rows)| {
+        return Exit::Usage;
+    }
+    let mut drawn = Vec::new();
+    for subject in distinct(found.iter().flat_map(|(_, meant)| meant.iter().copied())) {
+        drawn.extend(subject.ladders().into_iter().map(|(after, rows)| {
             let rung = |row: &DelayRow| Rung { retry: row.retry, min: row.min, mean: row.mean, max: row.max };
             Ladder { name: format!("{}{after}", subject.name()), rungs: rows.iter().map(rung).collect() }
         }));

@@ -6,16 +6,21 @@ use super::Subject;
 use crate::catalog::{DelayRow, Entry};
 use crate::scenario::file::preset::Preset;
 
-/// All of them with a line each, by family.
-pub fn list(subjects: &[Subject]) -> String {
+/// What words have found: one is explained, several are listed.
+pub fn all(found: &[(&str, Vec<&Subject>)]) -> String {
+    let shown = |meant: &[&Subject]| if let [one] = meant { explain(one) } else { list(meant) };
+    found.iter().map(|(_, meant)| shown(meant)).collect::<Vec<_>>().join("\n")
+}
+
+/// Some of them with a line each, by family.
+fn list(subjects: &[&Subject]) -> String {
     let mut text = String::new();
     let longest = subjects.iter().map(|subject| subject.name().len()).max().unwrap_or(0);
     for (index, subject) in subjects.iter().enumerate() {
-        let family = subject.family();
-        if index == 0 || subjects[index - 1].family() != family {
+        let heading = subject.heading();
+        if index == 0 || subjects[index - 1].heading() != heading {
             let gap = if index == 0 { "" } else { "\n" };
-            let kind = if matches!(subject, Subject::Preset(_)) { "presets: " } else { "" };
-            let _ = writeln!(text, "{gap}{kind}{family}");
+            let _ = writeln!(text, "{gap}{heading}");
         }
         let _ = writeln!(text, "  {:<longest$}  {}{}", subject.name(), subject.summary(), mark(subject));
     }
@@ -24,7 +29,7 @@ pub fn list(subjects: &[Subject]) -> String {
 }
 
 /// One of them.
-pub fn explain(subject: &Subject) -> String {
+fn explain(subject: &Subject) -> String {
     let mut text = format!("{}: {}{}\n\n", subject.name(), subject.summary(), mark(subject));
     match subject {
         Subject::Entry(own) => entry(own, &mut text),
