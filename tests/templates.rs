@@ -55,6 +55,7 @@ fn all_are_commented_and_sound() {
         let loaded = file::load(&path, &Overrides::default()).expect("a template is valid");
         let said: Vec<String> = loaded.warnings.iter().map(|warning| warning.render(&loaded.source, false)).collect();
         assert!(said.is_empty(), "{}: {said:?}", path.display());
+        assert!(loaded.scenario.replications >= 10, "{} has too few replications to tell differences", path.display());
         seen += 1;
     }
     assert_eq!(seen, 5);
@@ -99,14 +100,14 @@ fn rate_limit() {
 #[test]
 fn metastable() {
     let comparison = run("metastable", &[]);
-    assert_eq!(recovered(&comparison, "no-retry"), 5);
+    assert_eq!(recovered(&comparison, "no-retry"), 10);
     assert_eq!(recovered(&comparison, "retry-once"), 0);
-    assert_eq!(recovered(&comparison, "budget"), 5);
+    assert_eq!(recovered(&comparison, "budget"), 10);
     assert!(mean(&comparison, "retry-once", "wasted_work") > 0.5);
     // The file says what to try: a short queue keeps waits below the time-out, and last come is first served in time. Without
     // either a worker takes up only what is about to time out.
     for (key, value, back) in
-        [("queue", "100", 5), ("discipline", "lifo", 5), ("drop_expired", "true", 0), ("abandoned_work", "cancel", 0)]
+        [("queue", "100", 10), ("discipline", "lifo", 10), ("drop_expired", "true", 0), ("abandoned_work", "cancel", 0)]
     {
         let key = format!("server.database.{key}");
         assert_eq!(recovered(&run("metastable", &[(&key, value)]), "retry-once"), back, "{key} = {value}");

@@ -86,7 +86,7 @@ fn each_opens_with_its_question() {
         assert!(opening.iter().all(|line| line.chars().count() <= 120), "{name} has lines that are too long");
         let loaded = file::load(&path, &Overrides::default()).unwrap_or_else(|error| panic!("{}", error.render(false)));
         assert!(!loaded.scenario.title.is_empty() && !loaded.scenario.description.is_empty(), "{name}");
-        assert!(loaded.scenario.replications >= 5, "{name} has too few replications to tell differences");
+        assert!(loaded.scenario.replications >= 10, "{name} has too few replications to tell differences");
     }
 }
 
