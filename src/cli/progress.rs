@@ -74,7 +74,7 @@ impl ProgressLine {
 }
 
 /// The line in less than `width` columns, since a terminal may go to the next line when its last column is written: with all its
-/// parts, else without the bar, else with as much of the name as there is room for, else without the name.
+/// parts, else without the bar and with as much of the name as there is room for, else without the name, and in the end the share alone.
 fn line(done: usize, total: usize, what: &str, elapsed: Duration, width: usize, look: Look) -> String {
     let room = width.saturating_sub(1);
     let what = printable(what);
@@ -83,18 +83,14 @@ fn line(done: usize, total: usize, what: &str, elapsed: Duration, width: usize, 
     let full = (share * BAR as f64) as usize;
     let [ahead, behind] = look.bar;
     let bar: String = std::iter::repeat_n(behind, full).chain(std::iter::repeat_n(ahead, BAR - full)).collect();
-    let begin = format!("running  {done}/{total}");
-    let end = format!("{:.0}%  {left:.0} s left", share * 100.0);
-    let whole = format!("{begin}  {what}  {bar}  {end}");
-    if columns(&whole) <= room {
-        return whole;
-    }
+    let (count, percent) = (format!("{done}/{total}"), format!("{:.0}%", share * 100.0));
+    let (begin, end) = (format!("running  {count}"), format!("{percent}  {left:.0} s left"));
     let nameless = format!("{begin}  {end}");
-    match room.checked_sub(columns(&nameless) + GAP) {
-        Some(left) if left >= SHORTEST => format!("{begin}  {}  {end}", shortened(&what, left, look.cut)),
-        _ if columns(&nameless) <= room => nameless,
-        _ => shortened(&format!("{done}/{total}  {:.0}%", share * 100.0), room, look.cut),
-    }
+    let room_for_name = room.checked_sub(columns(&nameless) + GAP).filter(|room| *room >= SHORTEST);
+    let named = room_for_name.map(|room| format!("{begin}  {}  {end}", shortened(&what, room, look.cut)));
+    let whole = format!("{begin}  {what}  {bar}  {end}");
+    let lines = [Some(whole), named, Some(nameless), Some(format!("{count}  {percent}")), Some(percent)];
+    lines.into_iter().flatten().find(|line| columns(line) <= room).unwrap_or_default()
 }
 
 /// As much of the beginning of a text as fits.
@@ -102,7 +98,7 @@ fn shortened(text: &str, room: usize, cut: &str) -> String {
     if columns(text) <= room {
         return text.to_owned();
     }
-    let Some(room) = room.checked_sub(columns(cut)) else { return String::new() };
+    let room = room.saturating_sub(columns(cut));
     let mut taken = 0;
     let fits = |c: &char| {
         taken += column(*c);
@@ -133,17 +129,18 @@ mod tests {
     fn says_how_far_and_how_long() {
         let what = "full-jitter, replication 2";
         for (width, expected) in [
-            (87, "running  36/90  full-jitter, replication 2  █████████···············  40%  3 s left"),
-            (83, "running  36/90  full-jitter, replication 2  █████████···············  40%  3 s left"),
-            (82, "running  36/90  full-jitter, replication 2  40%  3 s left"),
+            (88, "running  36/90  full-jitter, replication 2  █████████···············  40%  3 s left"),
+            (84, "running  36/90  full-jitter, replication 2  █████████···············  40%  3 s left"),
+            (83, "running  36/90  full-jitter, replication 2  40%  3 s left"),
             (58, "running  36/90  full-jitter, replication 2  40%  3 s left"),
             (57, "running  36/90  full-jitter, replication…  40%  3 s left"),
             (40, "running  36/90  full-ji…  40%  3 s left"),
             (39, "running  36/90  40%  3 s left"),
             (20, "36/90  40%"),
-            (10, "36/90  …"),
-            (3, "3…"),
-            (1, ""),
+            (11, "36/90  40%"),
+            (10, "40%"),
+            (4, "40%"),
+            (3, ""),
         ] {
             assert_eq!(at(width, what), expected, "{width}");
         }

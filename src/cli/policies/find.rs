@@ -33,7 +33,7 @@ mod tests {
             ("sidek", &["sidekiq"]),
             ("budget", &["budget.tokens", "budget.ratio"]),
             ("polly", &["polly-v8", "polly-jitter", "polly-hedging"]),
-            ("AXIOS", &["axios-retry", "axios-retry-exponential"]),
+            ("AXIOS", &["axios-retry", "axios-retry-exponential", "gaxios"]),
             ("hedge", &["hedge.fixed", "hedge.percentile", "hedge.timeout", "envoy-hedge"]),
             // Of the name, of the heading, or of both.
             ("hedging", &["hedge.fixed", "hedge.percentile", "hedge.timeout", "grpc-hedging", "polly-hedging"]),
