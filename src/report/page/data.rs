@@ -3,10 +3,12 @@
 use super::{N, Page};
 use crate::experiment::{Estimate, PolicyResult};
 use crate::report::chart::axis::instant;
-use crate::report::chart::dots;
 use crate::report::chart::storm::Storm;
+use crate::report::chart::{dots, latency};
 use crate::report::column::{Cells, Column};
 use crate::report::escape::escape;
+use crate::report::number::LatencyUnit;
+use crate::scenario::metric::Metric;
 
 /// Most columns of the storm's table.
 const MOST_TIMES: usize = 30;
@@ -78,6 +80,37 @@ impl Page<'_> {
         };
         let interval = if comparison.replications > 1 { " (mean and 95% interval)" } else { "" };
         self.data_table(&format!("{}{interval}", heads.join(", ")), &heads, &row)
+    }
+
+    /// Quantiles of the latency, beside the picture of all of it.
+    pub(super) fn latency_quantiles(&self) -> String {
+        const QUANTILES: [(&str, Metric); 4] = [
+            ("p50", Metric::LatencyP50),
+            ("p90", Metric::LatencyP90),
+            ("p99", Metric::LatencyP99),
+            ("p99.9", Metric::LatencyP999),
+        ];
+        let policies = &self.input.comparison.policies;
+        // Milliseconds where seconds would be written as 0.03.
+        let unit = |metric: Metric| {
+            let values = || policies.iter().filter_map(|policy| policy.mean(metric)).filter(|seconds| *seconds > 0.0);
+            if values().all(|seconds| seconds >= 0.1) { LatencyUnit::of(values()) } else { LatencyUnit::Millis }
+        };
+        let units = QUANTILES.map(|(_, metric)| unit(metric));
+        let quantile_head = |((name, _), unit): (&(&str, Metric), &LatencyUnit)| format!("{name}, {}", unit.symbol());
+        let mut heads: Vec<String> = QUANTILES.iter().zip(&units).map(quantile_head).collect();
+        heads.push("never".to_owned());
+        let row = |policy: usize| {
+            let policy = &policies[policy];
+            let quantile = |((_, metric), unit): (&(&str, Metric), &LatencyUnit)| {
+                policy.mean(*metric).map_or_else(|| N.null.to_owned(), |seconds| N.latency(seconds, *unit))
+            };
+            let mut cells: Vec<String> = QUANTILES.iter().zip(&units).map(quantile).collect();
+            cells.push(latency::percent(latency::level(policy)));
+            cells
+        };
+        let title = "Latency of successes, and the share that never succeeded";
+        format!("<p class=\"fh\">{title}</p>{}", self.policy_table(title, &heads, &row))
     }
 
     /// A table with a row for each policy, behind its title.

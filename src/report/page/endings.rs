@@ -12,13 +12,14 @@ impl Page<'_> {
         let comparison = self.input.comparison;
         let axes = latency::Axes::new(comparison);
         let latency = both(|width| latency::picture(comparison, &axes, width));
+        let quantiles = self.latency_quantiles();
         let results = both(|width| results::picture(comparison, width));
         let after_retries = self.findings.headings.results.as_str();
         let after_retries =
             if after_retries.is_empty() { String::new() } else { format!(" {}.", self.prose(after_retries)) };
         format!(
             "<section id=\"fig-latency\"><h2>{}</h2>\n<div class=\"g2\">\
-             <figure><p class=\"fh\">{}</p><p class=\"fs\">{}</p>{latency}</figure>\n\
+             <figure><p class=\"fh\">{}</p><p class=\"fs\">{}</p>{latency}{quantiles}</figure>\n\
              <figure id=\"fig-results\"><p class=\"fh\">{}</p><p class=\"fs\">{}{after_retries}</p>{}{results}</figure></div>\n{}{}</section>",
             self.prose(&self.findings.headings.latency),
             latency::TITLE,

@@ -49,9 +49,15 @@ impl Page<'_> {
     /// The dot plots.
     pub(super) fn dots(&self) -> String {
         let comparison = self.input.comparison;
-        let figures: String = dots::plots(comparison).into_iter().map(|plot| self.dots_figure(plot)).collect();
+        let mut figures: String = dots::plots(comparison).into_iter().map(|plot| self.dots_figure(plot)).collect();
+        if let Some(words) = dots::harmless_in_words(comparison) {
+            let title = "Duplicates and phantom successes";
+            figures.push_str(&format!(
+                "<figure id=\"fig-duplicates\"><p class=\"fh\">{title}</p><p class=\"fs\">{words}</p></figure>\n"
+            ));
+        }
         format!(
-            "<section id=\"fig-success\"><h2>{}</h2>\n<p class=\"cap\">{}</p>\n<div class=\"g3\">{figures}</div>\n{}</section>",
+            "<section id=\"fig-success\"><h2>{}</h2>\n<p class=\"cap\">{}</p>\n<div class=\"g3 rows\">{figures}</div>\n{}</section>",
             self.prose(&self.findings.headings.success),
             self.prose(&dots::caption(comparison)),
             self.dots_data()

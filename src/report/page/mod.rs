@@ -15,6 +15,7 @@ mod repeat;
 mod table;
 #[cfg(test)]
 mod tests;
+mod warnings;
 mod whisker;
 
 use super::ReportInput;
@@ -44,6 +45,7 @@ pub fn html(input: &ReportInput) -> String {
     let chips = "<div id=\"chips\" role=\"group\" aria-label=\"Policies shown\" hidden></div>".to_owned();
     let parts = [
         page.head(),
+        page.warnings(),
         chips,
         page.table(),
         page.storm(),
@@ -101,6 +103,20 @@ impl Page<'_> {
         let class = ink::Role::Key.of(slot).classes();
         swatch(&format!("<line x1=\"1\" y1=\"5\" x2=\"25\" y2=\"5\" class=\"{class}\"/>"))
     }
+}
+
+/// A text in which what stands between backticks is code, escaped.
+fn with_code(text: &str) -> String {
+    let text = escape(text);
+    let parts: Vec<&str> = text.split('`').collect();
+    // An even number of parts has a backtick without its second.
+    if parts.len().is_multiple_of(2) {
+        return text;
+    }
+    let part = |(index, part): (usize, &&str)| {
+        if index.is_multiple_of(2) { (*part).to_owned() } else { format!("<code>{part}</code>") }
+    };
+    parts.iter().enumerate().map(part).collect()
 }
 
 /// A piece of a legend.
