@@ -1,4 +1,4 @@
-//! Charts: pictures of a comparison, as SVG in the page and as SVG and PNG files. The only place that knows plotters.
+//! Charts: pictures of a comparison, as SVG in the page and as SVG and PNG files.
 //!
 //! A chart turns results into a [`picture::Picture`]; `svg` and `png` paint any picture. To add a chart, write its file and add it to
 //! [`charts`].
