@@ -6,7 +6,9 @@ use super::axis::{Scale, Tick, count_ticks, round_step, short};
 use super::font;
 use super::ink::{Role, TEXT};
 use super::picture::{Anchor, Picture, Shape};
+use super::{Chart, Panel, Table};
 use crate::experiment::{Comparison, Estimate, PolicyResult};
+use crate::report::ReportInput;
 use crate::report::column::{Cells, Column, has_effects};
 use crate::report::name::harmless;
 use crate::report::number::Notation;
@@ -14,8 +16,6 @@ use crate::report::number::Notation;
 /// A dot plot: what it shows and how it is called.
 #[derive(Clone, Copy, Debug)]
 pub struct Plot {
-    /// Stem of its files.
-    pub file: &'static str,
     /// Above it.
     pub title: &'static str,
     /// What is shown; its mean stands at the right.
@@ -24,22 +24,59 @@ pub struct Plot {
     pub second: Option<Column>,
 }
 
-/// The dot plots of a comparison: all, but none of duplicates where nothing has an effect.
-pub fn plots(comparison: &Comparison) -> Vec<&'static Plot> {
-    PLOTS.iter().filter(|plot| plot.column != Column::Duplicates || has_effects(comparison)).collect()
+/// Success rates.
+pub const SUCCESS: Plot = Plot { title: "Succeeded, % of operations", column: Column::Success, second: None };
+/// Attempts per operation.
+pub const ATTEMPTS: Plot = Plot { title: "Attempts per operation", column: Column::Attempts, second: None };
+/// What happened twice, and what happened though nobody was told.
+pub const DUPLICATES: Plot =
+    Plot { title: "Duplicates and phantom successes", column: Column::Duplicates, second: Some(Column::Phantom) };
+
+/// A dot plot; none of duplicates where nothing has an effect.
+pub fn chart(input: &ReportInput, plot: &Plot) -> Option<Chart> {
+    let comparison = input.comparison;
+    if plot.column == Column::Duplicates && !has_effects(comparison) {
+        return None;
+    }
+    Some(Chart {
+        title: plot.title.to_owned(),
+        note: note(comparison, plot),
+        caption: caption(comparison),
+        panels: vec![Panel { picture: self::plot(comparison, plot), ..Panel::default() }],
+        tables: vec![table(comparison, plot)],
+        ..Chart::default()
+    })
 }
 
-/// Every dot plot.
-const PLOTS: [Plot; 3] = [
-    Plot { file: "success", title: "Succeeded, % of operations", column: Column::Success, second: None },
-    Plot { file: "attempts", title: "Attempts per operation", column: Column::Attempts, second: None },
-    Plot {
-        file: "duplicates",
-        title: "Duplicates and phantom successes",
-        column: Column::Duplicates,
-        second: Some(Column::Phantom),
-    },
-];
+/// Means and intervals.
+fn table(comparison: &Comparison, plot: &Plot) -> Table {
+    let cells = Cells::new(comparison, None, Notation::PAGE);
+    let columns: Vec<Column> = [Some(plot.column), plot.second].into_iter().flatten().collect();
+    let head = |column: &Column| match column {
+        Column::Success => "succeeded",
+        Column::Attempts => "attempts per operation",
+        Column::Duplicates => "duplicates per 10,000",
+        _ => "phantom successes per 10,000",
+    };
+    let heads: Vec<String> = columns.iter().map(|column| head(column).to_owned()).collect();
+    let row = |policy: &PolicyResult| {
+        let write = |column: &Column| {
+            let Estimate { mean, ci_low, ci_high } = column.estimate(policy);
+            let Some(mean) = mean else { return format!("{} (no operation was measured)", Notation::PAGE.null) };
+            let number = |value: f64| cells.number(*column, value);
+            let interval =
+                ci_low.zip(ci_high).map(|(low, high)| format!(" ({} to {})", number(low.max(0.0)), number(high)));
+            number(mean) + &interval.unwrap_or_default()
+        };
+        columns.iter().map(write).collect()
+    };
+    let interval = if comparison.replications > 1 { " (mean and 95% interval)" } else { "" };
+    Table {
+        title: format!("{}{interval}", heads.join(", ")),
+        heads,
+        rows: comparison.policies.iter().map(row).collect(),
+    }
+}
 
 const WIDTH: f64 = 340.0;
 /// Where the axis begins: names stand left of it.
@@ -53,7 +90,7 @@ const ROW: f64 = 22.0;
 const MOST_DOTS: usize = 60;
 
 /// A plot of these results.
-pub fn plot(comparison: &Comparison, plot: &Plot) -> Picture {
+fn plot(comparison: &Comparison, plot: &Plot) -> Picture {
     let rows_bottom = FIRST_ROW + ROW * comparison.policies.len() as f64 + 2.0;
     let mut picture = Picture::new(WIDTH, rows_bottom + 24.0);
     let scale = scale(comparison, plot);
@@ -129,7 +166,7 @@ fn shown(values: &[Option<f64>]) -> Vec<f64> {
 }
 
 /// What the marks of all dot plots mean.
-pub fn caption(comparison: &Comparison) -> String {
+fn caption(comparison: &Comparison) -> String {
     let baseline = harmless(&comparison.policies[comparison.baseline].name);
     let marks = match comparison.replications as usize {
         1 => "Dot: the one replication.".to_owned(),
@@ -142,7 +179,7 @@ pub fn caption(comparison: &Comparison) -> String {
 }
 
 /// What is special about a plot: where its axis begins, what its second mark is.
-pub fn note(comparison: &Comparison, plot: &Plot) -> String {
+fn note(comparison: &Comparison, plot: &Plot) -> String {
     let low = scale(comparison, plot).low;
     let mut parts = Vec::new();
     if low > 0.0 {

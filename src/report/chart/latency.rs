@@ -3,21 +3,51 @@
 //! It is the complement of a distribution function over all operations, failed ones included, so every curve ends level at its failure
 //! rate. Failing fast cannot look like answering fast. Both axes are logarithmic.
 
-use super::Width;
 use super::axis::{LogScale, short};
 use super::font;
 use super::ink::{Role, TEXT};
 use super::picture::{Anchor, Picture, Point, Shape};
+use super::{Chart, Panel, Table, Width};
 use crate::experiment::{Comparison, PolicyResult};
 use crate::metrics::histogram::grid;
+use crate::report::ReportInput;
 use crate::report::name::harmless;
 use crate::report::number::Notation;
 
 /// Above it.
-pub const TITLE: &str = "Operations still without a success";
+const TITLE: &str = "Operations still without a success";
+
+/// In two widths.
+pub fn chart(input: &ReportInput) -> Option<Chart> {
+    let comparison = input.comparison;
+    let axes = Axes::new(comparison);
+    let picture = |width| self::picture(comparison, &axes, width);
+    Some(Chart {
+        title: TITLE.to_owned(),
+        note: note(comparison),
+        panels: vec![Panel { picture: picture(Width::Wide), narrow: Some(picture(Width::Narrow)), ..Panel::default() }],
+        tables: vec![table(comparison, &axes)],
+        ..Chart::default()
+    })
+}
+
+/// The share of operations without a success after some times.
+fn table(comparison: &Comparison, axes: &Axes) -> Table {
+    let times = axes.table_times();
+    let heads = times.iter().map(|(_, time)| time_label(*time)).chain(["never".to_owned()]);
+    let row = |policy: &PolicyResult| {
+        let shares = left(policy, &times).into_iter().chain([level(policy)]);
+        shares.map(percent).collect()
+    };
+    Table {
+        title: "share of operations without a success after …".to_owned(),
+        heads: heads.collect(),
+        rows: comparison.policies.iter().map(row).collect(),
+    }
+}
 
 /// What is drawn, over how many runs.
-pub fn note(comparison: &Comparison) -> String {
+fn note(comparison: &Comparison) -> String {
     let runs = match comparison.replications {
         1 => String::new(),
         n => format!(" Means of {n} runs."),

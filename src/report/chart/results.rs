@@ -1,19 +1,38 @@
 //! How operations ended: a bar for each policy, successes by the number of attempts at the left, failures at the right.
 
-use super::Width;
 use super::axis::Scale;
 use super::font;
 use super::ink::{Role, TEXT};
 use super::picture::{Anchor, Picture, Shape};
+use super::{Chart, Key, Panel, Table, Width};
 use crate::experiment::{Comparison, PolicyResult};
 use crate::metrics::ending::Ending;
+use crate::report::ReportInput;
 use crate::report::name::harmless;
 use crate::report::number::Notation;
 
 /// Above it.
-pub const TITLE: &str = "Attempts per operation, by result";
+const TITLE: &str = "Attempts per operation, by result";
+
+/// In two widths.
+pub fn chart(input: &ReportInput) -> Option<Chart> {
+    let comparison = input.comparison;
+    Some(Chart {
+        title: TITLE.to_owned(),
+        note: note(comparison),
+        legend: legend(comparison),
+        panels: vec![Panel {
+            picture: picture(comparison, Width::Wide),
+            narrow: Some(picture(comparison, Width::Narrow)),
+            ..Panel::default()
+        }],
+        tables: vec![table(comparison)],
+        ..Chart::default()
+    })
+}
+
 /// What is drawn, over how many runs.
-pub fn note(comparison: &Comparison) -> String {
+fn note(comparison: &Comparison) -> String {
     let runs = match comparison.replications {
         1 => String::new(),
         n => format!(" Means of {n} runs."),
@@ -51,7 +70,7 @@ fn role(ending: Ending) -> Role {
 }
 
 /// In the legend and in tables.
-pub fn label(ending: Ending) -> &'static str {
+fn label(ending: Ending) -> &'static str {
     match ending {
         Ending::First => "1",
         Ending::Second => "2",
@@ -65,26 +84,47 @@ pub fn label(ending: Ending) -> &'static str {
     }
 }
 
-/// An ending in the legend: its segment's role and its words.
-pub type Entry = (Ending, Role, &'static str);
-
 /// The endings that occur, under what they have in common.
-pub fn legend(comparison: &Comparison) -> Vec<(&'static str, Vec<Entry>)> {
+fn groups(comparison: &Comparison) -> Vec<(&'static str, Vec<Ending>)> {
     let occurs = |ending: &Ending| comparison.policies.iter().any(|policy| policy.endings[*ending] > 0.0);
     let common = |ending: Ending| match ending {
         Ending::Unresolved => "neither",
         _ if ending.succeeded() => "succeeded at attempt",
         _ => "failed",
     };
-    let mut groups: Vec<(&'static str, Vec<Entry>)> = Vec::new();
+    let mut groups: Vec<(&'static str, Vec<Ending>)> = Vec::new();
     for ending in Ending::ALL.into_iter().filter(occurs) {
-        let entry = (ending, role(ending), label(ending));
         match groups.last_mut() {
-            Some((heading, entries)) if *heading == common(ending) => entries.push(entry),
-            _ => groups.push((common(ending), vec![entry])),
+            Some((heading, endings)) if *heading == common(ending) => endings.push(ending),
+            _ => groups.push((common(ending), vec![ending])),
         }
     }
     groups
+}
+
+/// The endings in the order of the segments.
+fn legend(comparison: &Comparison) -> Vec<(&'static str, Vec<Key>)> {
+    let key = |ending: Ending| Key { role: role(ending), area: true, text: label(ending).to_owned() };
+    let group = |(heading, endings): (&'static str, Vec<Ending>)| (heading, endings.into_iter().map(key).collect());
+    groups(comparison).into_iter().map(group).collect()
+}
+
+/// All shares, also of endings that are too few to be seen.
+fn table(comparison: &Comparison) -> Table {
+    let shown = groups(comparison);
+    let endings = || shown.iter().flat_map(|(heading, endings)| endings.iter().map(|ending| (*heading, *ending)));
+    let head = |(heading, ending): (&str, Ending)| match heading {
+        "failed" => format!("failed {}", label(ending)),
+        "neither" => label(ending).to_owned(),
+        _ => format!("succeeded at {}", label(ending)),
+    };
+    let share = |share: f64| if share > 0.0 { Notation::PAGE.percent(share) } else { "0".to_owned() };
+    let row = |policy: &PolicyResult| endings().map(|(_, ending)| share(policy.endings[ending])).collect();
+    Table {
+        title: "operations by attempts and result".to_owned(),
+        heads: endings().map(head).collect(),
+        rows: comparison.policies.iter().map(row).collect(),
+    }
 }
 
 /// The picture.

@@ -4,11 +4,9 @@ use std::sync::atomic::AtomicBool;
 
 use super::ink::Role;
 use super::ladder::{self, Ladder, Rung};
-use super::phase::Phase;
 use super::picture::{Extent, Picture, Shape};
 use super::series::MOST_POINTS;
-use super::storm::{Level, Storm};
-use super::{Ending, NAMES, Width, charts, dots, files, forest, latency, lattice, results};
+use super::{CHARTS, Chart, Ending, files, latency, lattice};
 use crate::distribution::Distribution;
 use crate::experiment::{self, Options};
 use crate::metrics::ending;
@@ -78,31 +76,28 @@ fn with_results<T>(scenario: &Scenario, look: impl FnOnce(&ReportInput) -> T) ->
     })
 }
 
-/// All pictures of a report with their names: panels, plots, files.
+/// A chart of the list.
+fn chart(input: &ReportInput, name: &str) -> Chart {
+    let listed = CHARTS.iter().find(|listed| listed.name == name).expect("it is in the list");
+    (listed.chart)(input).expect("there is something to show")
+}
+
+/// All pictures of a report with their names: panels in every width, files.
 fn pictures(input: &ReportInput) -> Vec<(String, Picture)> {
-    let storm = Storm::new(input);
-    let panels = (0..input.comparison.policies.len()).map(|policy| (format!("panel {policy}"), storm.panel(policy)));
-    let plots = dots::plots(input.comparison)
-        .into_iter()
-        .map(|plot| (format!("plot {}", plot.file), dots::plot(input.comparison, plot)));
-    let axes = latency::Axes::new(input.comparison);
-    let both = [Width::Wide, Width::Narrow].into_iter().flat_map(|width| {
-        [
-            (format!("latency {width:?}"), latency::picture(input.comparison, &axes, width)),
-            (format!("results {width:?}"), results::picture(input.comparison, width)),
-        ]
-    });
-    let phase = Phase::new(input);
-    let ways = phase.iter().flat_map(|phase| {
-        (0..input.comparison.policies.len()).map(|policy| (format!("phase {policy}"), phase.panel(policy)))
-    });
-    let forest = forest::panels(input.comparison);
-    let forest = forest.iter().map(|panel| (panel.title(), panel.picture()));
-    let whole = charts(input).into_iter().map(|(name, picture)| {
-        assert!(NAMES.contains(&name), "a later report would not know `{name}` as simlab's");
-        (format!("file {name}"), picture)
-    });
-    panels.chain(plots).chain(both).chain(ways).chain(forest).chain(whole).collect()
+    let mut pictures = Vec::new();
+    for listed in &CHARTS {
+        let Some(chart) = (listed.chart)(input) else { continue };
+        for (index, panel) in chart.panels.iter().enumerate() {
+            let narrow = panel.narrow.iter().map(|narrow| (format!("{} {index}, narrow", listed.name), narrow.clone()));
+            pictures.extend([(format!("{} {index}", listed.name), panel.picture.clone())].into_iter().chain(narrow));
+        }
+        for table in &chart.tables {
+            let policies = input.comparison.policies.len();
+            assert!(table.rows.len() == policies && table.rows.iter().all(|row| row.len() == table.heads.len()));
+        }
+        pictures.push((format!("file {}", listed.name), lattice::sheet(&input.title(), chart)));
+    }
+    pictures
 }
 
 /// Every picture of a report about this world is well drawn.
@@ -160,7 +155,7 @@ fn every_ladder() {
         ("micros", vec![micros.clone()]),
         ("all", vec![half, full, none, memoryless, hours, micros, days]),
     ] {
-        let picture = lattice::ladders(&ladders);
+        let picture = lattice::sheet("", ladder::chart(&ladders));
         well_drawn(name, &picture);
         assert!(texts(&picture).len() > 2 * ladders.iter().map(|ladder| ladder.rungs.len()).sum::<usize>(), "{name}");
         for ending in [Ending::Svg, Ending::Png] {
@@ -291,9 +286,8 @@ fn texts(picture: &Picture) -> Vec<&str> {
 fn pictures_say_what_the_results_say() {
     with_results(&world(5, 3), |input| {
         let n = Notation::PAGE;
-        let axes = latency::Axes::new(input.comparison);
-        let waiting = latency::picture(input.comparison, &axes, Width::Narrow);
-        let bars = results::picture(input.comparison, Width::Wide);
+        let waiting = chart(input, "latency").panels[0].narrow.clone().expect("there is one for phones");
+        let bars = chart(input, "results").panels[0].picture.clone();
         let times: Vec<f64> = crate::metrics::histogram::grid().map(Span::seconds).collect();
         for policy in &input.comparison.policies {
             let name = &policy.name;
@@ -315,17 +309,16 @@ fn pictures_say_what_the_results_say() {
             let near = times[half - 1] * 0.95..times[half] * 1.05;
             assert!(near.contains(&mean("latency_p50")), "{name}: {} in {near:?}", mean("latency_p50"));
         }
-        let differences = forest::panels(input.comparison);
-        let pictures: Vec<Picture> = differences.iter().map(forest::Panel::picture).collect();
+        let differences = chart(input, "forest").panels;
         let cells = Cells::new(input.comparison, None, n);
         for (index, policy) in input.comparison.policies.iter().enumerate().skip(1) {
             let cell = cells.text(index, Column::VersusBaseline);
             let (mean, _) = cell.split_once(' ').expect("a mean and its interval");
-            assert!(texts(&pictures[0]).contains(&mean), "{mean} of {}", policy.name);
+            assert!(texts(&differences[0].picture).contains(&mean), "{mean} of {}", policy.name);
             let attempts =
                 policy.metric(Metric::AttemptsPerOperation).and_then(|m| m.versus_baseline.mean).expect("paired");
             let attempts = n.signed(attempts, 2);
-            assert!(texts(&pictures[1]).contains(&attempts.as_str()), "{attempts} of {}", policy.name);
+            assert!(texts(&differences[1].picture).contains(&attempts.as_str()), "{attempts} of {}", policy.name);
         }
         assert_eq!(differences.len(), 3, "success, attempts and phantoms; latency only where success is the same");
     });
@@ -354,19 +347,21 @@ fn a_metastable_collapse_stays_down() {
         assert!(example.stayed_down && !policies[0].example.stayed_down);
         let rates = &policies[1].metric(Metric::SuccessRate).expect("measured").values;
         assert!(rates.iter().all(|rate| *rate >= rates[example.replication as usize]), "the worst that stayed down");
-        let phase = Phase::new(input).expect("there is a demand");
-        assert_eq!(phase.shown(), [1, 0], "what stayed down comes first");
-        let panel = phase.panel(1);
+        let phase = chart(input, "phase").panels;
+        let shown: Vec<Option<usize>> = phase.iter().map(|panel| panel.slot).collect();
+        assert_eq!(shown, [Some(1), Some(0)], "what stayed down comes first");
+        let panel = &phase[0].picture;
         for text in ["10:00, still down", "1:00", "1:10"] {
-            assert!(texts(&panel).contains(&text), "{text}: {}", panel.words);
+            assert!(texts(panel).contains(&text), "{text}: {}", panel.words);
         }
         let at = |role: Role| panel.marks.iter().rfind(|mark| mark.ink.role == role).expect("drawn").extent();
         let (begin, end) = (at(Role::Before), at(Role::EndRing));
         assert!(end.0 > begin.2 + 20.0 && end.1 > begin.3 + 100.0, "right of its beginning and far below it: {end:?}");
         assert!(panel.marks.iter().any(|mark| mark.ink.role == Role::DuringHead), "arrows show the direction");
-        assert!(!phase.panel(0).words.contains("still down"));
-        let strips = &Storm::new(input).strips;
-        assert_eq!((strips.of(0), strips.of(1)), (&[][..], &[Level::Queue, Level::InFlight][..]));
+        assert!(!phase[1].picture.words.contains("still down"));
+        let storm = chart(input, "storm").panels;
+        let levels = |panel: usize| ["queue", "in flight"].map(|level| texts(&storm[panel].picture).contains(&level));
+        assert_eq!((levels(0), levels(1)), ([false, false], [true, true]));
     });
 }
 
@@ -416,12 +411,11 @@ pub(in crate::report) fn well_formed(name: &str, text: &str) {
 #[test]
 fn a_panel_says_in_words_what_happened() {
     with_results(&world(5, 3), |input| {
-        let recovered = crate::report::recovery::recovered(input).expect("an outage that ends");
-        let words = super::storm::words(input, 4, Some(recovered[4]));
+        let storm = chart(input, "storm");
+        let words = &storm.panels[4].words;
         assert!(words.starts_with("Peak ") && words.contains("× demand") && words.contains("after outage."), "{words}");
         assert!(words.ends_with("duplicates per 10,000."), "{words}");
-        let legend: Vec<String> =
-            super::storm::legend(&Storm::new(input)).into_iter().map(|entry| entry.text).collect();
+        let legend: Vec<&str> = storm.legend[0].1.iter().map(|key| key.text.as_str()).collect();
         assert_eq!(
             legend,
             [
@@ -432,7 +426,7 @@ fn a_panel_says_in_words_what_happened() {
                 "outage 0:30–1:00"
             ]
         );
-        let behind = Storm::new(input).panel(0).marks.iter().filter(|mark| mark.ink.role == Role::Context).count();
+        let behind = storm.panels[0].picture.marks.iter().filter(|mark| mark.ink.role == Role::Context).count();
         assert_eq!(behind, 4, "the four other policies");
     });
 }
