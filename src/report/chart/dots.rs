@@ -5,7 +5,9 @@
 use super::axis::{Names, Scale, Tick, count_ticks, have_room, round_step, short, widest};
 use super::ink::Role;
 use super::picture::{Anchor, Picture, Shape};
+use super::{Chart, Panel, Table};
 use crate::experiment::{Comparison, Estimate, PolicyResult};
+use crate::report::ReportInput;
 use crate::report::column::{Cells, Column, has_effects};
 use crate::report::name::harmless;
 use crate::report::number::Notation;
@@ -13,8 +15,6 @@ use crate::report::number::Notation;
 /// A dot plot: what it shows and how it is called.
 #[derive(Clone, Copy, Debug)]
 pub struct Plot {
-    /// Stem of its files.
-    pub file: &'static str,
     /// Above it.
     pub title: &'static str,
     /// What is shown; its mean stands at the right.
@@ -23,13 +23,32 @@ pub struct Plot {
     pub second: Option<Column>,
 }
 
-/// The dot plots of a comparison: all, but none of duplicates where there is nothing to be seen.
-pub fn plots(comparison: &Comparison) -> Vec<&'static Plot> {
-    PLOTS.iter().filter(|plot| plot.column != Column::Duplicates || any_harm(comparison)).collect()
+/// Success rates.
+pub const SUCCESS: Plot = Plot { title: "Succeeded, % of operations", column: Column::Success, second: None };
+/// Attempts per operation.
+pub const ATTEMPTS: Plot = Plot { title: "Attempts per operation", column: Column::Attempts, second: None };
+/// What happened twice, and what happened though nobody was told.
+pub const DUPLICATES: Plot =
+    Plot { title: "Duplicates and phantom successes", column: Column::Duplicates, second: Some(Column::Phantom) };
+
+/// A dot plot. Where there is no duplicate to be seen it is a sentence.
+pub fn chart(input: &ReportInput, plot: &Plot) -> Option<Chart> {
+    let comparison = input.comparison;
+    if let Some(words) = harmless_in_words(comparison).filter(|_| plot.column == Column::Duplicates) {
+        return Some(Chart { title: plot.title.to_owned(), note: words.to_owned(), ..Chart::default() });
+    }
+    Some(Chart {
+        title: plot.title.to_owned(),
+        note: note(comparison, plot),
+        caption: caption(comparison),
+        panels: vec![Panel { picture: self::plot(comparison, plot), ..Panel::default() }],
+        tables: vec![table(comparison, plot)],
+        ..Chart::default()
+    })
 }
 
 /// What is said in place of the plot of duplicates, where there is none.
-pub fn harmless_in_words(comparison: &Comparison) -> Option<&'static str> {
+fn harmless_in_words(comparison: &Comparison) -> Option<&'static str> {
     match (any_harm(comparison), has_effects(comparison)) {
         (true, _) => None,
         (false, true) => Some("No policy made a duplicate or a phantom success."),
@@ -47,17 +66,35 @@ fn highest(comparison: &Comparison, column: Column) -> f64 {
     comparison.policies.iter().flat_map(|policy| column.values(policy)).flatten().fold(0.0, f64::max)
 }
 
-/// Every dot plot.
-const PLOTS: [Plot; 3] = [
-    Plot { file: "success", title: "Succeeded, % of operations", column: Column::Success, second: None },
-    Plot { file: "attempts", title: "Attempts per operation", column: Column::Attempts, second: None },
-    Plot {
-        file: "duplicates",
-        title: "Duplicates and phantom successes",
-        column: Column::Duplicates,
-        second: Some(Column::Phantom),
-    },
-];
+/// Means and intervals.
+fn table(comparison: &Comparison, plot: &Plot) -> Table {
+    let cells = Cells::new(comparison, None, Notation::PAGE);
+    let columns: Vec<Column> = [Some(plot.column), plot.second].into_iter().flatten().collect();
+    let head = |column: &Column| match column {
+        Column::Success => "succeeded",
+        Column::Attempts => "attempts per operation",
+        Column::Duplicates => "duplicates per 10,000",
+        _ => "phantom successes per 10,000",
+    };
+    let heads: Vec<String> = columns.iter().map(|column| head(column).to_owned()).collect();
+    let row = |policy: &PolicyResult| {
+        let write = |column: &Column| {
+            let Estimate { mean, ci_low, ci_high } = column.estimate(policy);
+            let Some(mean) = mean else { return format!("{} (no operation was measured)", Notation::PAGE.null) };
+            let number = |value: f64| cells.number(*column, value);
+            let interval =
+                ci_low.zip(ci_high).map(|(low, high)| format!(" ({} to {})", number(low.max(0.0)), number(high)));
+            number(mean) + &interval.unwrap_or_default()
+        };
+        columns.iter().map(write).collect()
+    };
+    let interval = if comparison.replications > 1 { " (mean and 95% interval)" } else { "" };
+    Table {
+        title: format!("{}{interval}", heads.join(", ")),
+        heads,
+        rows: comparison.policies.iter().map(row).collect(),
+    }
+}
 
 const WIDTH: f64 = 340.0;
 /// Most that names take; the axis needs the rest.
@@ -99,7 +136,7 @@ impl Layout {
 }
 
 /// A plot of these results.
-pub fn plot(comparison: &Comparison, plot: &Plot) -> Picture {
+fn plot(comparison: &Comparison, plot: &Plot) -> Picture {
     let rows_bottom = FIRST_ROW + ROW * comparison.policies.len() as f64 + 2.0;
     let mut picture = Picture::new(WIDTH, rows_bottom + 24.0);
     let Layout { names, values, scale, ticks } = Layout::new(comparison, plot);
@@ -179,7 +216,7 @@ fn shown(values: &[Option<f64>]) -> Vec<f64> {
 }
 
 /// What the marks of all dot plots mean.
-pub fn caption(comparison: &Comparison) -> String {
+fn caption(comparison: &Comparison) -> String {
     let baseline = harmless(&comparison.policies[comparison.baseline].name);
     let marks = match comparison.replications as usize {
         1 => "Dot: the one replication.".to_owned(),
@@ -192,7 +229,7 @@ pub fn caption(comparison: &Comparison) -> String {
 }
 
 /// What is special about a plot: where its axis begins, what its second mark is.
-pub fn note(comparison: &Comparison, plot: &Plot) -> String {
+fn note(comparison: &Comparison, plot: &Plot) -> String {
     let mut parts = Vec::new();
     let layout = Layout::new(comparison, plot);
     if let Some(first) = layout.ticks.first().filter(|first| first.value > 0.0) {
@@ -263,5 +300,30 @@ fn value_in_words(plot: &Plot, policy: &PolicyResult, cells: &Cells) -> String {
     match plot.second {
         None => one(plot.column),
         Some(second) => format!("duplicates {}, phantom successes {}", one(plot.column), one(second)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn axes_of_shares_begin_and_end_at_ticks() {
+        let check = |least: f64, most: f64, steps: f64, expected: &str| {
+            let (low, high, ticks) = share_ticks(least, most, steps);
+            let labels: Vec<&str> = ticks.iter().map(|tick| tick.label.as_str()).collect();
+            assert_eq!(labels.join(" "), expected);
+            let ends = [ticks[0].value, ticks[ticks.len() - 1].value].map(|value| value * 100.0);
+            assert!((ends[0] - low).abs() < 1e-9 && (ends[1] - high).abs() < 1e-9, "{low} to {high}: {ends:?}");
+        };
+        check(8.3, 98.0, 5.0, "0% 20% 40% 60% 80% 100%");
+        check(44.1, 79.9, 5.0, "40% 50% 60% 70% 80%");
+        check(93.1, 100.0, 5.0, "92% 94% 96% 98% 100%");
+        // Small differences do not look large.
+        check(100.0, 100.0, 5.0, "95% 96% 97% 98% 99% 100%");
+        check(99.9, 100.0, 2.0, "94% 96% 98% 100%");
+        check(0.0, 0.0, 5.0, "0% 1% 2% 3% 4% 5%");
+        check(0.0, 100.0, 1.0, "0% 100%");
+        check(50.0, 50.0, 5.0, "45% 46% 47% 48% 49% 50%");
     }
 }

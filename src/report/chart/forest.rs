@@ -3,7 +3,9 @@
 use super::axis::{Names, Scale, Tick, have_room, round_step, short, widest};
 use super::ink::Role;
 use super::picture::{Anchor, Picture, Shape};
+use super::{Chart, Table};
 use crate::experiment::{Comparison, Estimate, PolicyResult};
+use crate::report::ReportInput;
 use crate::report::column::{Column, has_effects};
 use crate::report::contrast::Contrasts;
 use crate::report::name::harmless;
@@ -38,13 +40,40 @@ struct Row<'a> {
     text: String,
 }
 
+/// A panel for each quantity; nothing where differences cannot be judged.
+pub fn chart(input: &ReportInput) -> Option<Chart> {
+    let comparison = input.comparison;
+    let panels = panels(comparison);
+    if panels.is_empty() {
+        return None;
+    }
+    let baseline = &comparison.policies[comparison.baseline];
+    let row = |policy: &PolicyResult| {
+        let none = if policy.slot == baseline.slot { "baseline" } else { Notation::PAGE.null };
+        panels.iter().map(|panel| panel.cell(policy.slot).unwrap_or_else(|| none.to_owned())).collect()
+    };
+    let table = Table {
+        title: format!("paired differences to {}", harmless(&baseline.name)),
+        heads: panels.iter().map(Panel::title).collect(),
+        rows: comparison.policies.iter().map(row).collect(),
+    };
+    let panel = |panel: &Panel| super::Panel { name: panel.title(), picture: panel.picture(), ..Default::default() };
+    Some(Chart {
+        title: title(comparison),
+        caption: caption(comparison),
+        panels: panels.iter().map(panel).collect(),
+        tables: vec![table],
+        ..Chart::default()
+    })
+}
+
 /// Above it where no finding is.
-pub fn title(comparison: &Comparison) -> String {
+fn title(comparison: &Comparison) -> String {
     format!("Difference to {}", harmless(&comparison.policies[comparison.baseline].name))
 }
 
 /// What is drawn, over how many runs.
-pub fn caption(comparison: &Comparison) -> String {
+fn caption(comparison: &Comparison) -> String {
     let baseline = harmless(&comparison.policies[comparison.baseline].name);
     format!(
         "Policy minus {baseline}, paired over {} replications on the same demand; bars are 95% intervals. Filled: the interval excludes zero. Open, with its number in grey: no difference shown.",

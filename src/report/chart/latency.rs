@@ -3,22 +3,82 @@
 //! It is the complement of a distribution function over all operations, failed ones included, so every curve ends level at its failure
 //! rate. Failing fast cannot look like answering fast. Both axes are logarithmic.
 
-use super::Width;
 use super::axis::{LogScale, Names, short, widest};
 use super::font;
 use super::ink::{Role, TEXT};
 use super::picture::{Anchor, Picture, Point, Shape};
+use super::{Chart, Panel, Table, Width};
 use crate::experiment::{Comparison, PolicyResult};
 use crate::metrics::histogram::grid;
+use crate::report::ReportInput;
 use crate::report::name::{harmless, list};
-use crate::report::number::Notation;
+use crate::report::number::{LatencyUnit, Notation};
 use crate::scenario::metric::Metric;
 
 /// Above it.
-pub const TITLE: &str = "Operations still without a success";
+const TITLE: &str = "Operations still without a success";
+
+/// In two widths.
+pub fn chart(input: &ReportInput) -> Option<Chart> {
+    let comparison = input.comparison;
+    let axes = Axes::new(comparison);
+    let picture = |width| self::picture(comparison, &axes, width);
+    Some(Chart {
+        title: TITLE.to_owned(),
+        note: note(comparison),
+        panels: vec![Panel { picture: picture(Width::Wide), narrow: Some(picture(Width::Narrow)), ..Panel::default() }],
+        numbers: Some(quantiles(comparison)),
+        tables: vec![table(comparison, &axes)],
+        ..Chart::default()
+    })
+}
+
+/// The share of operations without a success after some times.
+fn table(comparison: &Comparison, axes: &Axes) -> Table {
+    let times = axes.table_times();
+    let heads = times.iter().map(|(_, time)| time_label(*time)).chain(["never".to_owned()]);
+    let row = |policy: &PolicyResult| {
+        let shares = left(policy, &times).into_iter().chain([level(policy)]);
+        shares.map(percent).collect()
+    };
+    Table {
+        title: "share of operations without a success after …".to_owned(),
+        heads: heads.collect(),
+        rows: comparison.policies.iter().map(row).collect(),
+    }
+}
+
+/// The tail in numbers. An axis of all operations may end far above it.
+fn quantiles(comparison: &Comparison) -> Table {
+    const QUANTILES: [(&str, Metric); 4] = [
+        ("p50", Metric::LatencyP50),
+        ("p90", Metric::LatencyP90),
+        ("p99", Metric::LatencyP99),
+        ("p99.9", Metric::LatencyP999),
+    ];
+    // Milliseconds where seconds would be written as 0.03.
+    let unit = |metric: Metric| {
+        let means = || comparison.policies.iter().filter_map(|policy| policy.mean(metric)).filter(|mean| *mean > 0.0);
+        if means().all(|mean| mean >= 0.1) { LatencyUnit::of(means()) } else { LatencyUnit::Millis }
+    };
+    let columns = QUANTILES.map(|(name, metric)| (name, metric, unit(metric)));
+    let heads = columns.iter().map(|(name, _, unit)| format!("{name}, {}", unit.symbol())).chain(["never".to_owned()]);
+    let row = |policy: &PolicyResult| {
+        let n = Notation::PAGE;
+        let quantile = |(_, metric, unit): &(&str, Metric, LatencyUnit)| {
+            policy.mean(*metric).map_or_else(|| n.null.to_owned(), |seconds| n.latency(seconds, *unit))
+        };
+        columns.iter().map(quantile).chain([percent(level(policy))]).collect()
+    };
+    Table {
+        title: "Latency of successes, and the share that never succeeded".to_owned(),
+        heads: heads.collect(),
+        rows: comparison.policies.iter().map(row).collect(),
+    }
+}
 
 /// What is drawn, over how many runs.
-pub fn note(comparison: &Comparison) -> String {
+fn note(comparison: &Comparison) -> String {
     let runs = match comparison.replications {
         1 => String::new(),
         n => format!(" Means of {n} runs."),

@@ -1,20 +1,39 @@
 //! How operations ended: a bar for each policy, successes by the number of attempts at the left, failures at the right.
 
-use super::Width;
 use super::axis::{Names, Scale};
 use super::font;
 use super::ink::{Role, TEXT};
 use super::picture::{Anchor, Picture, Shape};
+use super::{Chart, Key, Panel, Table, Width};
 use crate::experiment::{Comparison, PolicyResult};
 use crate::metrics::ending::Ending;
+use crate::report::ReportInput;
 use crate::report::name::harmless;
 use crate::report::number::Notation;
 use crate::scenario::metric::Metric;
 
 /// Above it.
-pub const TITLE: &str = "Operations by result and number of attempts";
+const TITLE: &str = "Operations by result and number of attempts";
+
+/// In two widths.
+pub fn chart(input: &ReportInput) -> Option<Chart> {
+    let comparison = input.comparison;
+    Some(Chart {
+        title: TITLE.to_owned(),
+        note: note(comparison),
+        legend: legend(comparison),
+        panels: vec![Panel {
+            picture: picture(comparison, Width::Wide),
+            narrow: Some(picture(comparison, Width::Narrow)),
+            ..Panel::default()
+        }],
+        tables: vec![table(comparison)],
+        ..Chart::default()
+    })
+}
+
 /// What is drawn, over how many runs.
-pub fn note(comparison: &Comparison) -> String {
+fn note(comparison: &Comparison) -> String {
     let runs = match comparison.replications {
         1 => String::new(),
         n => format!(" Means of {n} runs."),
@@ -85,11 +104,8 @@ fn succeeded_at(hedged: bool) -> &'static str {
     if hedged { "succeeded at try" } else { "succeeded at attempt" }
 }
 
-/// An ending in the legend: its segment's role and its words.
-pub type Entry = (Ending, Role, &'static str);
-
 /// The endings that occur, under what they have in common.
-pub fn legend(comparison: &Comparison) -> Vec<(&'static str, Vec<Entry>)> {
+fn groups(comparison: &Comparison) -> Vec<(&'static str, Vec<Ending>)> {
     let occurs = |ending: &Ending| comparison.policies.iter().any(|policy| policy.endings[*ending] > 0.0);
     let hedged = has_hedges(comparison);
     let common = |ending: Ending| match ending {
@@ -97,15 +113,40 @@ pub fn legend(comparison: &Comparison) -> Vec<(&'static str, Vec<Entry>)> {
         _ if ending.succeeded() => succeeded_at(hedged),
         _ => "failed",
     };
-    let mut groups: Vec<(&'static str, Vec<Entry>)> = Vec::new();
+    let mut groups: Vec<(&'static str, Vec<Ending>)> = Vec::new();
     for ending in Ending::ALL.into_iter().filter(occurs) {
-        let entry = (ending, role(ending), label(ending, hedged));
         match groups.last_mut() {
-            Some((heading, entries)) if *heading == common(ending) => entries.push(entry),
-            _ => groups.push((common(ending), vec![entry])),
+            Some((heading, endings)) if *heading == common(ending) => endings.push(ending),
+            _ => groups.push((common(ending), vec![ending])),
         }
     }
     groups
+}
+
+/// The endings in the order of the segments.
+fn legend(comparison: &Comparison) -> Vec<(&'static str, Vec<Key>)> {
+    let hedged = has_hedges(comparison);
+    let key = |ending: Ending| Key { role: role(ending), area: true, text: label(ending, hedged).to_owned() };
+    let group = |(heading, endings): (&'static str, Vec<Ending>)| (heading, endings.into_iter().map(key).collect());
+    groups(comparison).into_iter().map(group).collect()
+}
+
+/// All shares, also of endings that are too few to be seen.
+fn table(comparison: &Comparison) -> Table {
+    let shown = groups(comparison);
+    let endings = || shown.iter().flat_map(|(heading, endings)| endings.iter().map(|ending| (*heading, *ending)));
+    let hedged = has_hedges(comparison);
+    let head = |(heading, ending): (&str, Ending)| match heading {
+        "neither" => label(ending, hedged).to_owned(),
+        _ => format!("{heading} {}", label(ending, hedged)),
+    };
+    let share = |share: f64| if share > 0.0 { Notation::PAGE.percent(share) } else { "0".to_owned() };
+    let row = |policy: &PolicyResult| endings().map(|(_, ending)| share(policy.endings[ending])).collect();
+    Table {
+        title: "operations by attempts and result".to_owned(),
+        heads: endings().map(head).collect(),
+        rows: comparison.policies.iter().map(row).collect(),
+    }
 }
 
 /// The picture.

@@ -4,13 +4,9 @@
 //! what is needed to run it again. Every text from the scenario goes through `escape`, and none gets into a script.
 
 mod data;
-mod endings;
 mod figures;
-mod forest;
 mod head;
-mod phase;
 mod profile;
-mod readings;
 mod repeat;
 mod table;
 #[cfg(test)]
@@ -43,18 +39,7 @@ pub fn html(input: &ReportInput) -> String {
     let title = escape(&input.title());
     let style = format!("{}{}{}", tokens::css(), ink::css(), include_str!("style.css"));
     let chips = "<div id=\"chips\" role=\"group\" aria-label=\"Policies shown\" hidden></div>".to_owned();
-    let parts = [
-        page.head(),
-        page.warnings(),
-        chips,
-        page.table(),
-        page.storm(),
-        page.dots(),
-        page.endings(),
-        page.phase(),
-        page.forest(),
-        page.repeat(),
-    ];
+    let parts = [page.head(), page.warnings(), chips, page.table(), page.figures(), page.repeat()];
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\

@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn what_is_the_same_for_several_policies_is_said_once() {
         let rows = ["a", "a-b", "c"].map(|name| row(name, &around(0.7, 0.001)));
-        with_input(rows.to_vec(), |input| {
+        with_input(rows.into(), |input| {
             let said = |warnings: &[&str]| {
                 let mut comparison = input.comparison.clone();
                 comparison.warnings = warnings.iter().map(|text| (*text).to_owned()).collect();

@@ -10,7 +10,7 @@ mod way;
 use std::cmp::Ordering;
 
 use super::axis::{LogScale, Scale, Tick, count_ticks, instant};
-use super::picture::Picture;
+use super::{Chart, Panel, Table};
 use crate::experiment::PolicyResult;
 use crate::report::ReportInput;
 use crate::report::column::{Column, has_effects};
@@ -43,8 +43,23 @@ enum Why {
     ThereIsRoom,
 }
 
+/// The panels with most to tell, then those of all other policies.
+pub fn chart(input: &ReportInput) -> Option<Chart> {
+    let phase = Phase::new(input)?;
+    let shown: Vec<usize> = phase.shown.iter().map(|(policy, _)| *policy).collect();
+    let others = (0..phase.ways.len()).filter(|policy| !shown.contains(policy));
+    let panels = shown.iter().map(|policy| phase.panel(*policy, false));
+    Some(Chart {
+        title: "Load against goodput".to_owned(),
+        caption: phase.caption(),
+        panels: panels.chain(others.map(|policy| phase.panel(policy, true))).collect(),
+        tables: vec![phase.table()],
+        ..Chart::default()
+    })
+}
+
 /// The panels of a comparison on their shared axes.
-pub struct Phase<'a> {
+struct Phase<'a> {
     input: &'a ReportInput<'a>,
     ways: Vec<Way>,
     load: LogScale,
@@ -60,7 +75,7 @@ pub struct Phase<'a> {
 impl<'a> Phase<'a> {
     /// For these results; `None` if nothing arrived anywhere, and for bursts: they have no rate that a system could
     /// come back to.
-    pub fn new(input: &'a ReportInput<'a>) -> Option<Phase<'a>> {
+    fn new(input: &'a ReportInput<'a>) -> Option<Phase<'a>> {
         if matches!(input.scenario.arrivals, Arrivals::Burst { .. }) {
             return None;
         }
@@ -92,36 +107,40 @@ impl<'a> Phase<'a> {
         })
     }
 
-    /// The policies shown at once.
-    pub fn shown(&self) -> Vec<usize> {
-        self.shown.iter().map(|(policy, _)| *policy).collect()
-    }
-
-    /// All others, in the file's order.
-    pub fn others(&self) -> Vec<usize> {
-        let shown = self.shown();
-        (0..self.ways.len()).filter(|policy| !shown.contains(policy)).collect()
-    }
-
-    /// The panel of a policy.
-    pub fn panel(&self, policy: usize) -> Picture {
-        panel::panel(self, policy)
-    }
-
     /// "run 6 of 10"; nothing if there is only one.
-    pub fn run(&self, policy: usize) -> String {
+    fn run(&self, policy: usize) -> String {
         let (runs, example) = (self.input.comparison.replications, &self.policy(policy).example);
         if runs == 1 { String::new() } else { format!("run {} of {runs}", example.replication + 1) }
     }
 
-    /// Times and values of a policy's run for a table: attempts and successes per second.
-    pub fn table(&self, policy: usize) -> Vec<(String, f64, f64)> {
-        let of = |point: &way::Point| (self.instant(point.from), point.load, point.goodput);
-        self.ways[policy].points.iter().map(of).collect()
+    /// A policy's panel with its head.
+    fn panel(&self, policy: usize, aside: bool) -> Panel {
+        let result = self.policy(policy);
+        Panel {
+            slot: Some(result.slot),
+            name: harmless(&result.name),
+            right: self.run(policy),
+            picture: panel::panel(self, policy),
+            aside,
+            ..Panel::default()
+        }
+    }
+
+    /// Loads and goodputs of the runs in time.
+    fn table(&self) -> Table {
+        let n = Notation::PAGE;
+        let row = |way: &Way| {
+            way.points.iter().map(|point| format!("{} → {}", n.rate(point.load), n.rate(point.goodput))).collect()
+        };
+        Table {
+            title: "attempts per second → successes per second of these runs".to_owned(),
+            heads: self.ways[0].points.iter().map(|point| self.instant(point.from)).collect(),
+            rows: self.ways.iter().map(row).collect(),
+        }
     }
 
     /// What the panels show, and which runs.
-    pub fn caption(&self) -> String {
+    fn caption(&self) -> String {
         let n = Notation::PAGE;
         let seconds = self.ways[0].seconds;
         let one = if self.input.comparison.replications > 1 { "One run each, in" } else { "In" };

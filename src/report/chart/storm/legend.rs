@@ -3,28 +3,18 @@
 use super::Storm;
 use super::axes::{STRIP_MOST, World};
 use super::faults::windows;
+use crate::report::chart::Key;
 use crate::report::chart::axis::instant;
 use crate::report::chart::ink::Role;
 use crate::report::number::Notation;
 use crate::units::SimTime;
 
-/// A line of the legend.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
-    /// What is drawn.
-    pub role: Role,
-    /// True for an area, false for a line.
-    pub area: bool,
-    /// What it means.
-    pub text: String,
-}
-
 /// The legend of all panels.
-pub fn legend(storm: &Storm) -> Vec<Entry> {
+pub fn legend(storm: &Storm) -> Vec<Key> {
     let axes = &storm.axes;
     let n = Notation::PAGE;
     let mut entries = Vec::new();
-    let mut add = |role: Role, area: bool, text: String| entries.push(Entry { role, area, text });
+    let mut add = |role: Role, area: bool, text: String| entries.push(Key { role, area, text });
     if storm.has_context() {
         add(Role::Context, false, "other policies".to_owned());
     }
