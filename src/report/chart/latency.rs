@@ -50,12 +50,8 @@ fn table(comparison: &Comparison, axes: &Axes) -> Table {
 
 /// The tail in numbers. An axis of all operations may end far above it.
 fn quantiles(comparison: &Comparison) -> Table {
-    const QUANTILES: [(&str, Metric); 4] = [
-        ("p50", Metric::LatencyP50),
-        ("p90", Metric::LatencyP90),
-        ("p99", Metric::LatencyP99),
-        ("p99.9", Metric::LatencyP999),
-    ];
+    const QUANTILES: [(&str, Metric); 3] =
+        [("p50", Metric::LatencyP50), ("p99", Metric::LatencyP99), ("p99.9", Metric::LatencyP999)];
     // Milliseconds where seconds would be written as 0.03.
     let unit = |metric: Metric| {
         let means = || comparison.policies.iter().filter_map(|policy| policy.mean(metric)).filter(|mean| *mean > 0.0);

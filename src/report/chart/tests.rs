@@ -524,8 +524,8 @@ fn curves_have_labels_beside_them() {
             let numbers = chart(input, "latency").numbers.expect("quantiles");
             assert_eq!(numbers.rows.len(), policies);
             let p999 = input.comparison.policies[1].mean(Metric::LatencyP999).expect("measured");
-            let unit = if numbers.heads[3] == "p99.9, s" { LatencyUnit::Seconds } else { LatencyUnit::Millis };
-            assert_eq!(numbers.rows[1][3], Notation::PAGE.latency(p999, unit));
+            let unit = if numbers.heads[2] == "p99.9, s" { LatencyUnit::Seconds } else { LatencyUnit::Millis };
+            assert_eq!(numbers.rows[1][2], Notation::PAGE.latency(p999, unit));
         });
     }
 }
