@@ -79,6 +79,8 @@ roles! {
     Mean => line("mean", OWN, 1.8, SOLID),
     /// The highest load.
     Peak => line("peak", Foreground, 1.5, SOLID),
+    /// The highest load of one replication.
+    PeakRun => filled("prun", Foreground, 0.5),
     /// From a label to what it names.
     Leader => line("leader", Foreground, 1.0, SOLID),
     /// Operations that succeed.

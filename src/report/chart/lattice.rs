@@ -31,7 +31,7 @@ pub fn sheet(about: &str, chart: Chart) -> Picture {
     let mut picture = Picture::new(2.0 * MARGIN + columns as f64 * panel_width + (columns - 1) as f64 * GAP, 0.0);
     let captions = [about, &chart.note, &chart.caption];
     let mut y = titles(&mut picture, &chart.title, &captions);
-    y = legend(&mut picture, &chart.legend, y) + 4.0;
+    y = legend(&mut picture, &chart.legend, y) + 8.0;
 
     let words: Vec<&str> = panels.iter().map(|panel| panel.picture.words.as_str()).collect();
     picture.words = format!("{}. {}", if about.is_empty() { &chart.title } else { about }, words.join(" "));
@@ -123,7 +123,10 @@ fn head(picture: &mut Picture, panel: &Panel, (x, y): Point, width: f64) {
         picture.line(Role::Key.of(slot), (x, y - 4.5), (x + 26.0, y - 4.5));
         left += KEY_LINE;
     }
-    let room = x + width - left - font::width(&panel.right, TEXT, false) - 8.0;
+    // A name is cut only where the whole panel has no room for it.
+    let room = x + width - left;
+    let beside = font::width(&panel.name, TITLE, true) + 8.0 + font::width(&panel.right, TEXT, false) <= room;
     picture.text(Role::Heading, (left, y), Anchor::Start, font::shorten(&panel.name, room, TITLE, true));
-    picture.text(Role::Caption, (x + width, y), Anchor::End, panel.right.clone());
+    let below = if beside { y } else { y + LINE - 1.0 };
+    picture.text(Role::Caption, (x + width, below), Anchor::End, panel.right.clone());
 }

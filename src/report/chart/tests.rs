@@ -107,6 +107,8 @@ fn pictures(input: &ReportInput) -> Vec<(String, Picture)> {
 fn check(world: &str, scenario: &Scenario) {
     with_results(scenario, |input| {
         pictures(input).iter().for_each(|(name, picture)| well_drawn(&format!("{world}, {name}"), picture));
+        let storm = chart(input, "storm").panels;
+        storm.iter().for_each(|panel| labels_are_clear(&format!("{world}, {}", panel.name), &panel.picture));
     });
 }
 
@@ -133,6 +135,29 @@ fn well_drawn(name: &str, picture: &Picture) {
             Shape::Rect(..) | Shape::Circle(..) => {}
         }
     }
+}
+
+/// What is written in a panel of the storm covers neither the policy's own line nor the capacity's, nor the marks of its peaks.
+fn labels_are_clear(name: &str, picture: &Picture) {
+    let of = |roles: &'static [Role]| picture.marks.iter().filter(move |mark| roles.contains(&mark.ink.role));
+    for label in of(&[Role::Annotation, Role::Note]) {
+        let own = label.extent();
+        for mark in of(&[Role::Mean, Role::Capacity, Role::Peak, Role::PeakRun]) {
+            let points: Vec<(f64, f64)> = match &mark.shape {
+                Shape::Path(points) => points.windows(2).flat_map(|step| between(step[0], step[1])).collect(),
+                Shape::Circle(centre, _) => vec![*centre],
+                _ => Vec::new(),
+            };
+            let covered = |(x, y): &&(f64, f64)| *x > own.0 && *x < own.2 && *y > own.1 && *y < own.3;
+            assert!(!points.iter().any(|point| covered(&point)), "{name}: {label:?} on {:?}", mark.ink);
+        }
+    }
+}
+
+/// Points of a straight line.
+fn between(from: (f64, f64), to: (f64, f64)) -> impl Iterator<Item = (f64, f64)> {
+    let at = move |share: f64| (from.0 + (to.0 - from.0) * share, from.1 + (to.1 - from.1) * share);
+    (0..=100).map(move |i| at(f64::from(i) / 100.0))
 }
 
 /// Ladders of seconds and of days, without jitter, without end, and without any delay.
@@ -329,6 +354,101 @@ fn pictures_say_what_the_results_say() {
     });
 }
 
+/// The line of the policy itself in a panel of the storm, its uppermost one.
+fn own_line(picture: &Picture) -> &[(f64, f64)] {
+    let mark = picture.marks.iter().find(|mark| mark.ink.role == Role::Mean).expect("there is one");
+    let Shape::Path(points) = &mark.shape else { panic!("it is a line") };
+    points
+}
+
+/// A burst is over long before its run is. The axis is for what happens, and every curve goes on to its end.
+#[test]
+fn after_a_burst_the_axis_ends_with_the_last_that_happens() {
+    let burst = Arrivals::Burst { operations: 500, at: Span::ZERO, every: None };
+    let scenario = Scenario { arrivals: burst, duration: Span::secs(1800), faults: Vec::new(), ..world(4, 2) };
+    with_results(&scenario, |input| {
+        let storm = chart(input, "storm");
+        let end = storm.readings.split("\"end\":").nth(1).and_then(|rest| rest.split(',').next());
+        let end: f64 = end.and_then(|end| end.parse().ok()).expect("a number");
+        let last = input.comparison.policies.iter().map(|policy| policy.timeline.attempts.len()).max();
+        let last = last.expect("there are policies") as f64 * input.comparison.policies[0].timeline.bin.seconds();
+        assert!(end <= last * 1.1 && end < 300.0, "{end} s, and the last attempt at {last} s");
+        for panel in &storm.panels {
+            let (x, y) = *own_line(&panel.picture).last().expect("it has points");
+            assert!((x, y) == (330.0, 150.0) || x > 328.0, "{} ends at {x}, {y}", panel.name);
+        }
+    });
+}
+
+/// A thousand clients and an outage: what matters is how they come back, not that all of them came at first.
+#[test]
+fn the_wave_after_an_outage_is_not_hidden_by_the_burst_before_it() {
+    let burst = Arrivals::Burst { operations: 1000, at: Span::ZERO, every: None };
+    let outage =
+        Fault { fates: Fates { refused: 1.0, ..Fates::default() }, ..Fault::named("outage", 0, second(0), second(5)) };
+    let server = ServerConfig { workers: None, queue: None, ..ServerConfig::named("api") };
+    let retry = |backoff: Backoff| RetryPolicy { attempts: None, backoff, ..RetryPolicy::default() };
+    let base = Span::millis(100);
+    let scenario = Scenario {
+        faults: vec![outage],
+        replications: 2,
+        clients: 1000,
+        peak_window: base,
+        ..Scenario::new(Span::secs(6), burst, server)
+    }
+    .with_policy("together", retry(Backoff::exponential(base, 2.0, None)), &[])
+    .with_policy("apart", retry(Backoff::full_jitter(base, 2.0, None)), &[])
+    .with_policy("wide", retry(Backoff::full_jitter(Span::secs(1), 2.0, None)), &[]);
+    check("wave", &scenario);
+    with_results(&scenario, |input| {
+        let storm = chart(input, "storm");
+        assert!(storm.caption.contains("after outage") && storm.caption.contains("cut off (▲)"), "{}", storm.caption);
+        for panel in &storm.panels {
+            let heads = panel.picture.marks.iter().filter(|mark| mark.ink.role == Role::Beyond).count();
+            assert!(heads > 0, "{} begins above the axis", panel.name);
+            let label = texts(&panel.picture).into_iter().find(|text| text.starts_with("up to "));
+            assert!(panel.words.contains(label.expect("its wave has its number")), "{}", panel.words);
+        }
+        // It can be seen: a tenth of the plot at least.
+        let after = own_line(&storm.panels[1].picture).iter().filter(|(x, _)| *x > 200.0).map(|(_, y)| 150.0 - y);
+        assert!(after.fold(0.0, f64::max) > 13.0);
+    });
+}
+
+/// Of many policies the two that matter most are the first.
+#[test]
+fn the_chosen_and_the_worst_stand_side_by_side_where_there_are_many() {
+    for policies in [9, 12] {
+        with_results(&world(policies, 2), |input| {
+            let storm = chart(input, "storm");
+            let slots: Vec<Option<usize>> = storm.panels.iter().map(|panel| panel.slot).collect();
+            if policies <= 9 {
+                assert_eq!(slots, (0..policies).map(Some).collect::<Vec<_>>());
+                return;
+            }
+            let wrong = |slot: &Option<usize>| {
+                let policy = &input.comparison.policies[slot.expect("each is a policy's")];
+                policy.mean(Metric::GoneWrongRate).expect("it was measured")
+            };
+            assert!(slots.iter().all(|slot| wrong(&slots[0]) <= wrong(slot) && wrong(slot) <= wrong(&slots[1])));
+            assert!(
+                storm.panels[1].words.starts_with("Most operations went wrong. Peak "),
+                "{}",
+                storm.panels[1].words
+            );
+            assert!(slots[2..].is_sorted() && slots.len() == policies, "the others as in the file: {slots:?}");
+        });
+    }
+}
+
+/// A ring and nothing else tells nothing.
+#[test]
+fn a_phase_picture_of_what_stays_in_one_place_is_left_out() {
+    let steady = Scenario { arrivals: Arrivals::Constant { rate: 20.0 }, faults: Vec::new(), ..world(3, 2) };
+    with_results(&steady, |input| assert!(super::phase::chart(input).is_none()));
+    with_results(&world(3, 2), |input| assert_eq!(chart(input, "phase").panels.len(), 3));
+}
+
 /// A stall of ten seconds, and one retry: the run ends far from where it began, and the picture says so.
 #[test]
 fn a_metastable_collapse_stays_down() {
@@ -418,7 +538,10 @@ fn a_panel_says_in_words_what_happened() {
     with_results(&world(5, 3), |input| {
         let storm = chart(input, "storm");
         let words = &storm.panels[4].words;
-        assert!(words.starts_with("Peak ") && words.contains("× demand") && words.contains("after outage."), "{words}");
+        assert!(
+            words.starts_with("Peak ") && words.contains("× the highest demand") && words.contains("after outage."),
+            "{words}"
+        );
         assert!(words.ends_with("duplicates per 10,000."), "{words}");
         let legend: Vec<&str> = storm.legend[0].1.iter().map(|key| key.text.as_str()).collect();
         assert_eq!(

@@ -34,8 +34,11 @@ pub fn legend(storm: &Storm) -> Vec<Key> {
         let other = differs(&|other| other.capacity != world.capacity);
         add(Role::Capacity, false, capacity + other);
     }
-    let cut =
-        if axes.goodput_cut { format!(", cut off at {:.0}% of demand", STRIP_MOST * 100.0) } else { String::new() };
+    let cut = match (axes.goodput_cut, axes.cut_before) {
+        (false, _) => String::new(),
+        (true, None) => format!(", cut off at {:.0}% of demand", STRIP_MOST * 100.0),
+        (true, Some(_)) => format!(", cut off at {}/s", n.count(axes.goodput.high)),
+    };
     add(Role::GoodputKey, true, format!("goodput{cut}"));
     let faults = windows(&storm.input.scenario_of(baseline), axes);
     if !faults.is_empty() {

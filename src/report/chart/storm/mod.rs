@@ -1,6 +1,7 @@
 //! The storm: attempts per second over the run, a panel for each policy, all on the same axes, with goodput in a strip below.
 
 pub mod axes;
+mod clear;
 mod faults;
 mod legend;
 mod panel;
@@ -19,7 +20,7 @@ use crate::experiment::Comparison;
 use crate::report::ReportInput;
 use crate::report::name::{harmless, list};
 use crate::report::number::Notation;
-use crate::report::recovery::recovered;
+use crate::report::recovery::{any_end, recovered};
 use crate::scenario::metric::Metric;
 
 /// Most points of another policy's line.
@@ -42,7 +43,8 @@ pub fn chart(input: &ReportInput) -> Option<Chart> {
             name: harmless(&result.name),
             right: rate.map_or_else(String::new, |rate| format!("{} succeeded", Notation::PAGE.percent(rate))),
             picture: panel::panel(&storm, policy),
-            words: words::words(input, policy, recovered.as_ref().map(|all| all[policy])),
+            words: storm.place_in_words(policy)
+                + &words::words(input, policy, recovered.as_ref().map(|all| all[policy])),
             ..Panel::default()
         }
     };
@@ -57,15 +59,14 @@ pub fn chart(input: &ReportInput) -> Option<Chart> {
     })
 }
 
-/// The policies of which fewest and most operations went wrong; nothing if there are two or less, or if it is the same one.
+/// The policy of which fewest operations went wrong, and the one of which most did; nothing if all are alike in that.
 fn featured(comparison: &Comparison) -> Option<(usize, usize)> {
-    let policies = comparison.policies.iter().enumerate();
-    let rates = policies.filter_map(|(index, policy)| Some((policy.mean(Metric::GoneWrongRate)?, index)));
-    let mut rates: Vec<(f64, usize)> = rates.collect();
-    // Stable: of equals the first in the file.
-    rates.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (best, worst) = (rates.first()?, rates.iter().find(|(rate, _)| Some(rate) == rates.last().map(|(r, _)| r))?);
-    (best.0 < worst.0).then_some((best.1, worst.1))
+    let rate = |policy: &usize| comparison.policies[*policy].mean(Metric::GoneWrongRate).unwrap_or(0.0);
+    let all = 0..comparison.policies.len();
+    // Of equals the first in the file.
+    let chosen = all.clone().min_by(|a, b| rate(a).total_cmp(&rate(b)))?;
+    let worst = all.min_by(|a, b| rate(b).total_cmp(&rate(a)))?;
+    (rate(&chosen) < rate(&worst)).then_some((chosen, worst))
 }
 
 /// What all panels share.
@@ -90,8 +91,8 @@ impl<'a> Storm<'a> {
         let points = (18_000 / policies.len().max(1)).clamp(30, MOST_POINTS);
         let axes = Axes::new(input, points);
         let bin = policies[0].timeline.bin;
-        // One more comes at the left edge.
-        let group = |most: usize| Grouping::new(bin, axes.time.high, most - 1);
+        // One more comes at each edge.
+        let group = |most: usize| Grouping::new(bin, axes.time.high, most - 2);
         let line = |values: &[f64]| axes.line(group(MOST_CONTEXT_POINTS.min(points)), values);
         let shown = policies.len() <= MOST_IN_CONTEXT;
         let context = policies.iter().map(|p| if shown { line(&p.timeline.attempts) } else { Vec::new() }).collect();
@@ -107,6 +108,15 @@ impl<'a> Storm<'a> {
         first.iter().copied().chain(rest).collect()
     }
 
+    /// Why a policy comes first, if it does.
+    fn place_in_words(&self, policy: usize) -> String {
+        match self.featured {
+            Some((chosen, _)) if chosen == policy => "Fewest operations went wrong. ".to_owned(),
+            Some((_, worst)) if worst == policy => "Most operations went wrong. ".to_owned(),
+            _ => String::new(),
+        }
+    }
+
     /// What a panel shows, over how many runs.
     fn caption(&self) -> String {
         let n = Notation::PAGE;
@@ -118,12 +128,7 @@ impl<'a> Storm<'a> {
                 n.length(seconds)
             ),
         };
-        let window = n.length(self.input.scenario.peak_window.seconds());
-        let runs = if replications > 1 {
-            " of each run, averaged; it spans the times at which the runs had it, and stands above the mean"
-        } else {
-            ""
-        };
+        let peaks = self.peaks_in_words();
         let levels = self.strips.any();
         let strips = if levels.is_empty() {
             String::new()
@@ -131,16 +136,45 @@ impl<'a> Storm<'a> {
             let levels: Vec<&str> = levels.into_iter().map(Level::label).collect();
             format!(" Under these, where the level is not flat: {}.", list(&levels, "and"))
         };
-        let name = |policy: usize| harmless(&self.input.comparison.policies[policy].name);
-        let first = self.featured.map_or_else(String::new, |(chosen, worst)| {
-            let (chosen, worst) = (name(chosen), name(worst));
-            format!(
-                " First {chosen}, where fewest operations went wrong, and {worst}, where most did; then all others."
-            )
-        });
-        format!(
-            "Above, attempts per second; below, goodput. {line} Short bar: the busiest {window}{runs}.{strips}{first}"
-        )
+        let first = if self.featured.is_some() {
+            " First where fewest and where most operations went wrong, then all others."
+        } else {
+            ""
+        };
+        format!("Above, attempts per second; below, goodput. {line}{peaks}{strips}{first}")
+    }
+
+    /// What the marks of the peaks mean, if there are any, or what is cut off instead.
+    fn peaks_in_words(&self) -> String {
+        let n = Notation::PAGE;
+        let input = self.input;
+        let window = n.length(input.scenario.peak_window.seconds());
+        let high = n.count(self.axes.attempts.high);
+        if self.axes.cut_before.is_some() {
+            let what = any_end(input).unwrap_or_default();
+            return format!(
+                " The axis is that of the load after {what}: what lies above {high}/s is cut off (▲). Short bar: the highest after {what}, as a mean of the runs."
+            );
+        }
+        let marked = input.comparison.policies.iter().any(|policy| peak::event(policy).is_some());
+        let multiple = if self.axes.worlds.iter().any(|world| !world.demand.is_empty()) {
+            format!(", as a multiple of the highest demand, which is the most operations that started in {window}")
+        } else {
+            String::new()
+        };
+        match input.comparison.replications {
+            _ if !marked => String::new(),
+            1 => format!(" Short bar: the busiest {window}{multiple}."),
+            runs if runs as usize <= peak::MOST_DOTS => {
+                format!(" Dots: the busiest {window} of each run; short bar: their mean{multiple}.")
+            }
+            _ => {
+                let most = peak::MOST_DOTS;
+                format!(
+                    " Dots: the busiest {window} of {most} runs, at even ranks; short bar: the mean of all{multiple}."
+                )
+            }
+        }
     }
 
     /// True if every panel shows the other policies.
