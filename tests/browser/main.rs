@@ -147,6 +147,7 @@ fn check_cell(cell: &Value, policy: &Value) {
             (mean("latency_p99"), 1_000.0)
         }
         "p99 latency" => (mean("latency_p99"), 1.0),
+        "In time" => (mean("in_time_rate"), 100.0),
         "Recovered" => (recovered_runs(policy), 1.0),
         versus if versus.starts_with("vs ") => (policy["versus_baseline"]["success_rate"]["mean"].as_f64(), 100.0),
         other => panic!("a column this test does not know: {other}"),

@@ -19,7 +19,7 @@ const chips = rows.map(row => {
   chip.dataset.policy = row.className;
   return chip;
 });
-const more = make("button", { type: "button", className: "more" });
+const more = make("button", { type: "button", className: "more", hidden: true }, "Fewer");
 const reset = make("button", { type: "button", className: "reset", hidden: true }, "Show all");
 // One line of chips stays in sight; what has no room in it is told by number.
 let unfolded = false;
