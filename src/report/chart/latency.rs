@@ -7,6 +7,7 @@ use super::axis::{LogScale, Names, short, widest};
 use super::font;
 use super::ink::{Role, TEXT};
 use super::picture::{Anchor, Picture, Point, Shape};
+use super::storm::featured;
 use super::{Chart, Panel, Table, Width};
 use crate::experiment::{Comparison, PolicyResult};
 use crate::metrics::histogram::grid;
@@ -79,11 +80,11 @@ fn note(comparison: &Comparison) -> String {
         1 => String::new(),
         n => format!(" Means of {n} runs."),
     };
-    let others = featured(comparison).map_or_else(String::new, |featured| {
-        let grey = comparison.policies.len() - featured.len();
+    let others = labelled(comparison).map_or_else(String::new, |labelled| {
+        let grey = comparison.policies.len() - labelled.len();
         let name =
             |(policy, why): &(usize, String)| format!("{} ({why})", harmless(&comparison.policies[*policy].name));
-        let names: Vec<String> = featured.iter().map(name).collect();
+        let names: Vec<String> = labelled.iter().map(name).collect();
         format!(" In colour: {}. Grey: the other {grey}.", list(&names, "and"))
     });
     format!(
@@ -95,24 +96,20 @@ fn note(comparison: &Comparison) -> String {
 const MOST_CURVES: usize = 9;
 
 /// The policies whose curves have a colour and a label, and why, where there are too many for all.
-fn featured(comparison: &Comparison) -> Option<Vec<(usize, String)>> {
+fn labelled(comparison: &Comparison) -> Option<Vec<(usize, String)>> {
     if comparison.policies.len() <= MOST_CURVES {
         return None;
     }
-    let gone_wrong = |policy: usize| comparison.policies[policy].mean(Metric::GoneWrongRate);
-    let judged = || (0..comparison.policies.len()).filter_map(|policy| Some((policy, gone_wrong(policy)?)));
-    // The first of equals, either way.
-    let best = judged().min_by(|a, b| a.1.total_cmp(&b.1));
-    let worst = judged().rev().max_by(|a, b| a.1.total_cmp(&b.1));
-    let mut featured = vec![(comparison.baseline, "baseline".to_owned())];
-    for (found, why) in [(best, "least went wrong"), (worst, "most went wrong")] {
-        let Some((policy, _)) = found else { continue };
-        match featured.iter_mut().find(|(own, _)| *own == policy) {
+    let mut labelled = vec![(comparison.baseline, "baseline".to_owned())];
+    let (chosen, worst) = featured(comparison).unzip();
+    for (found, why) in [(chosen, "fewest operations went wrong"), (worst, "most went wrong")] {
+        let Some(policy) = found else { continue };
+        match labelled.iter_mut().find(|(own, _)| *own == policy) {
             Some((_, reasons)) => reasons.push_str(&format!(", {why}")),
-            None => featured.push((policy, why.to_owned())),
+            None => labelled.push((policy, why.to_owned())),
         }
     }
-    Some(featured)
+    Some(labelled)
 }
 
 /// Left of the plot, for labels up to "100%"; longer ones take more.
@@ -217,8 +214,8 @@ struct Labels<'a> {
 impl<'a> Labels<'a> {
     fn new(comparison: &'a Comparison, axes: &Axes, width: Width) -> Labels<'a> {
         let names = Names::within(width.most_name(), comparison).texts;
-        let featured = featured(comparison);
-        let has_label = |policy: usize| featured.as_ref().is_none_or(|all| all.iter().any(|(own, _)| *own == policy));
+        let labelled = labelled(comparison);
+        let has_label = |policy: usize| labelled.as_ref().is_none_or(|all| all.iter().any(|(own, _)| *own == policy));
         let mut order: Vec<usize> = (0..comparison.policies.len()).filter(|policy| has_label(*policy)).collect();
         // A stable sort: what is equal stays in the file's order. Of curves that leave the plot below, the last to do so comes first.
         order.sort_by(|a, b| {

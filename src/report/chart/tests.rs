@@ -583,28 +583,6 @@ fn names_are_cut_only_where_there_is_no_room() {
     });
 }
 
-/// Every axis of a dot plot has a tick at its start.
-#[test]
-fn axes_begin_at_a_tick() {
-    for world in [world(5, 3), Scenario { faults: Vec::new(), ..world(2, 2) }] {
-        with_results(&world, |input| {
-            for name in ["success", "attempts", "duplicates"] {
-                let Some(panel) = chart(input, name).panels.into_iter().next() else { continue };
-                let of = |role: Role| panel.picture.marks.iter().filter(move |mark| mark.ink.role == role);
-                let first = of(Role::Grid).map(|line| line.extent().0).fold(f64::INFINITY, f64::min);
-                let dots =
-                    of(Role::Dot).map(|dot| (dot.extent().0 + dot.extent().2) / 2.0).fold(f64::INFINITY, f64::min);
-                let names = of(Role::Label).map(|text| text.extent()).filter(|text| text.0 == 0.0);
-                let names = names.map(|text| text.2).fold(0.0, f64::max);
-                assert!(
-                    (first - names - 14.0).abs() < 1e-6 && first <= dots + 1e-6,
-                    "{name}: {first}, {names}, {dots}"
-                );
-            }
-        });
-    }
-}
-
 /// Where nothing can be duplicated, or nothing was, a sentence says so.
 #[test]
 fn zeros_get_a_sentence() {

@@ -60,7 +60,7 @@ pub fn chart(input: &ReportInput) -> Option<Chart> {
 }
 
 /// The policy of which fewest operations went wrong, and the one of which most did; nothing if all are alike in that.
-fn featured(comparison: &Comparison) -> Option<(usize, usize)> {
+pub fn featured(comparison: &Comparison) -> Option<(usize, usize)> {
     let rate = |policy: &usize| comparison.policies[*policy].mean(Metric::GoneWrongRate).unwrap_or(0.0);
     let all = 0..comparison.policies.len();
     // Of equals the first in the file.
