@@ -43,7 +43,7 @@ const BANS: [Ban; 38] = [
     ban(".atan2(", &[], PLATFORM),
     ban(".tanh(", &[], PLATFORM),
     ban(".hypot(", &[], PLATFORM),
-    ban("plotters", &["src/report/chart/"], "pictures are made in one place"),
+    ban("plotters", &["src/report/chart/png.rs"], "it fills the pixels of PNG files, and nothing else"),
     ban("ab_glyph", &["src/report/chart/"], "letters are drawn in one place"),
     ban("tokio", &[], "the simulator is synchronous; a driver on tokio is an example"),
     ban("toml::", &["src/scenario/file/"], "scenario files are read in one place"),

@@ -140,7 +140,12 @@ pub(super) fn comparison(rows: Vec<Row>) -> Comparison {
             },
             succeeded_within: grid().map(|time| if time > Span::secs(1) { success } else { 0.0 }).collect(),
             endings,
-            example: Example { attempts: line(2.0), goodput: line(3.0), ..Example::default() },
+            // Half a minute of rest, and half a minute in which everybody asks again.
+            example: Example {
+                attempts: [[100.0; 30], [300.0; 30]].concat(),
+                goodput: [[100.0; 30], [20.0; 30]].concat(),
+                ..Example::default()
+            },
         }
     };
     Comparison {

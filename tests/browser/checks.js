@@ -19,6 +19,10 @@ const network = () => {
 const layout = () => {
   const page = document.documentElement;
   expect(page.scrollWidth <= innerWidth, "overflow", `the page is ${page.scrollWidth} wide in ${innerWidth}`);
+  const box = table().parentElement;
+  const beyond = box.scrollWidth - box.clientWidth;
+  expect(beyond <= 0 || visible(document.querySelector(".swipe")), "columns", `${beyond} of the table are out of sight, and nothing says so`);
+  expect(beyond <= 0 || innerWidth < 1112, "columns", `${beyond} have no room on a desk`);
   for (const svg of all("svg[role=img]").filter(visible)) {
     const { width, height } = svg.viewBox.baseVal;
     const texts = all("text", svg).filter(visible).map(text => {
@@ -99,6 +103,26 @@ const chips = () => {
   const buttons = all("button[aria-pressed]", bar);
   if (rows().length < 2) return expect(!visible(bar), "chips", "one policy has no chips");
   expect(visible(bar) && buttons.length === rows().length, "chips", `${buttons.length} chips`);
+  // What has no room is told by number, and nothing lies on anything.
+  const more = bar.querySelector(".more");
+  const folded = () => buttons.filter(button => !visible(button)).length;
+  const untouched = () => {
+    const boxes = [...bar.children].filter(visible).map(child => child.getBoundingClientRect());
+    const inside = bar.getBoundingClientRect();
+    const apart = (a, b) => a.right <= b.left + 0.5 || b.right <= a.left + 0.5 || a.bottom <= b.top + 0.5 || b.bottom <= a.top + 0.5;
+    expect(boxes.every((a, i) => boxes.slice(i + 1).every(b => apart(a, b))), "chips", "one lies on another");
+    expect(boxes.every(a => a.left >= inside.left && a.right <= inside.right), "chips", "one goes beyond the bar");
+  };
+  const hidden = folded();
+  expect(hidden ? more.textContent === `+${hidden} more` : !visible(more), "chips", `${hidden} are folded: ${more.textContent}`);
+  untouched();
+  if (hidden) {
+    press(more);
+    expect(folded() === 0 && more.getAttribute("aria-expanded") === "true", "chips", "they do not unfold");
+    untouched();
+    press(more);
+    expect(folded() === hidden, "chips", "they do not fold again");
+  }
   const marks = policy => all(`.${policy}`).filter(element => !element.closest("#chips"));
   const [second, other] = [rows()[1].className, rows()[0].className];
   const [before, others] = [marks(second).filter(visible).length, marks(other).filter(visible).length];
@@ -107,7 +131,8 @@ const chips = () => {
   expect(buttons[1].getAttribute("aria-pressed") === "false", "chips", "not told that it is off");
   expect(!marks(second).some(visible), "chips", "marks stay behind");
   expect(rows()[1].className === second && !visible(rows()[1]), "chips", "its row stays");
-  const reset = all("button:not([aria-pressed])", bar);
+  const reset = all(".reset", bar);
+  untouched();
   expect(reset.length === 1 && visible(reset[0]), "chips", "no way back");
   // What is inside the panel of the hidden one is gone, and no more.
   const inside = marks(other).filter(element => element.closest(`.${second}`) && element.closest("figure")).length;
@@ -197,6 +222,23 @@ const print = () => {
   expect(open() === before, "print", "it stays open");
 };
 
+// The styles of print on a page as wide as A4 with its margins.
+const paper = () => {
+  const queries = all("style").flatMap(style => [...style.sheet.cssRules]).filter(rule => rule instanceof CSSMediaRule);
+  const before = queries.map(rule => rule.media.mediaText);
+  const closed = all("details:not([open])");
+  closed.forEach(details => details.open = true);
+  queries.forEach((rule, index) => rule.media.mediaText = before[index].startsWith("print") ? "all" : "not all");
+  document.body.style.width = "688px";
+  for (const element of all("main :is(table,figure,svg,p,pre,ul,h1,h2,h3)").filter(visible)) {
+    const right = element.getBoundingClientRect().right - document.body.getBoundingClientRect().left;
+    expect(right < 689 || element.closest(".vh"), "paper", `${element.tagName} ${element.className} in ${(element.closest("section") || {}).id} ends at ${right}`);
+  }
+  document.body.style.width = "";
+  queries.forEach((rule, index) => rule.media.mediaText = before[index]);
+  closed.forEach(details => details.open = false);
+};
+
 // What the table says: head, policy, number as shown, number as sorted.
 const cells = () => rows().flatMap(row => [...row.cells].slice(1).map((cell, index) => {
   const head = table().tHead.rows[0].cells[index + 1].querySelector("button") || table().tHead.rows[0].cells[index + 1];
@@ -211,7 +253,7 @@ const cells = () => rows().flatMap(row => [...row.cells].slice(1).map((cell, ind
 }));
 
 addEventListener("load", () => {
-  for (const check of [network, layout, access, contrast, chips, sorting, crossHair, print, network]) {
+  for (const check of [network, layout, access, contrast, chips, sorting, crossHair, print, paper, network]) {
     try {
       check();
     } catch (error) {

@@ -22,8 +22,8 @@ const TOP: [&str; 5] = [SUMMARY, "summary.csv", "timeline.csv", "report.html", M
 /// All names that a report can have.
 pub fn possible(charts: bool) -> Vec<String> {
     let names = TOP.iter().map(|name| (*name).to_owned());
-    let both = |name: &&str| ["svg", "png"].map(|ending| format!("{CHARTS}/{name}.{ending}"));
-    names.chain(chart::NAMES.iter().filter(|_| charts).flat_map(both)).collect()
+    let both = |chart: &chart::Listed| ["svg", "png"].map(|ending| format!("{CHARTS}/{}.{ending}", chart.name));
+    names.chain(chart::CHARTS.iter().filter(|_| charts).flat_map(both)).collect()
 }
 
 /// Parts of a manifest.

@@ -1,6 +1,41 @@
 //! Where the ticks of an axis stand and what is written beside them.
 
+use super::font;
+use super::ink::TEXT;
+use crate::experiment::{Comparison, PolicyResult};
+use crate::report::name::harmless;
 use crate::report::number::Notation;
+
+/// The policies' names beside the rows of a chart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Names {
+    /// One for each policy, in their order.
+    pub texts: Vec<String>,
+    /// That of the widest.
+    pub width: f64,
+}
+
+impl Names {
+    /// Whole names, but for those that are wider than `room`.
+    pub fn within(room: f64, comparison: &Comparison) -> Names {
+        let fit = |policy: &PolicyResult| font::shorten(&harmless(&policy.name), room, TEXT, false);
+        let texts: Vec<String> = comparison.policies.iter().map(fit).collect();
+        let width = widest(texts.iter());
+        Names { texts, width }
+    }
+}
+
+/// Width of the widest of some texts.
+pub fn widest<'a>(texts: impl Iterator<Item = &'a String>) -> f64 {
+    texts.map(|text| font::width(text, TEXT, false)).fold(0.0, f64::max)
+}
+
+/// True if the labels of ascending ticks stand apart when they are centred below them.
+pub fn have_room(ticks: &[Tick], at: impl Fn(f64) -> f64) -> bool {
+    let half = |tick: &Tick| font::width(&tick.label, TEXT, false) / 2.0;
+    let apart = |pair: &[Tick]| at(pair[1].value) - at(pair[0].value) - half(&pair[0]) - half(&pair[1]);
+    ticks.windows(2).all(|pair| apart(pair) >= 6.0)
+}
 
 /// A tick: the value and its label.
 #[derive(Clone, Debug, PartialEq)]

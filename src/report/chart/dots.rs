@@ -2,11 +2,12 @@
 //!
 //! The replications are there because a mean and its interval can lie where no run is.
 
-use super::axis::{Scale, Tick, count_ticks, round_step, short};
-use super::font;
-use super::ink::{Role, TEXT};
+use super::axis::{Names, Scale, Tick, count_ticks, have_room, round_step, short, widest};
+use super::ink::Role;
 use super::picture::{Anchor, Picture, Shape};
+use super::{Chart, Panel, Table};
 use crate::experiment::{Comparison, Estimate, PolicyResult};
+use crate::report::ReportInput;
 use crate::report::column::{Cells, Column, has_effects};
 use crate::report::name::harmless;
 use crate::report::number::Notation;
@@ -14,8 +15,6 @@ use crate::report::number::Notation;
 /// A dot plot: what it shows and how it is called.
 #[derive(Clone, Copy, Debug)]
 pub struct Plot {
-    /// Stem of its files.
-    pub file: &'static str,
     /// Above it.
     pub title: &'static str,
     /// What is shown; its mean stands at the right.
@@ -24,40 +23,126 @@ pub struct Plot {
     pub second: Option<Column>,
 }
 
-/// The dot plots of a comparison: all, but none of duplicates where nothing has an effect.
-pub fn plots(comparison: &Comparison) -> Vec<&'static Plot> {
-    PLOTS.iter().filter(|plot| plot.column != Column::Duplicates || has_effects(comparison)).collect()
+/// Success rates.
+pub const SUCCESS: Plot = Plot { title: "Succeeded, % of operations", column: Column::Success, second: None };
+/// Attempts per operation.
+pub const ATTEMPTS: Plot = Plot { title: "Attempts per operation", column: Column::Attempts, second: None };
+/// What happened twice, and what happened though nobody was told.
+pub const DUPLICATES: Plot =
+    Plot { title: "Duplicates and phantom successes", column: Column::Duplicates, second: Some(Column::Phantom) };
+
+/// A dot plot. Where there is no duplicate to be seen it is a sentence.
+pub fn chart(input: &ReportInput, plot: &Plot) -> Option<Chart> {
+    let comparison = input.comparison;
+    if let Some(words) = harmless_in_words(comparison).filter(|_| plot.column == Column::Duplicates) {
+        return Some(Chart { title: plot.title.to_owned(), note: words.to_owned(), ..Chart::default() });
+    }
+    Some(Chart {
+        title: plot.title.to_owned(),
+        note: note(comparison, plot),
+        caption: caption(comparison),
+        panels: vec![Panel { picture: self::plot(comparison, plot), ..Panel::default() }],
+        tables: vec![table(comparison, plot)],
+        ..Chart::default()
+    })
 }
 
-/// Every dot plot.
-const PLOTS: [Plot; 3] = [
-    Plot { file: "success", title: "Succeeded, % of operations", column: Column::Success, second: None },
-    Plot { file: "attempts", title: "Attempts per operation", column: Column::Attempts, second: None },
-    Plot {
-        file: "duplicates",
-        title: "Duplicates and phantom successes",
-        column: Column::Duplicates,
-        second: Some(Column::Phantom),
-    },
-];
+/// What is said in place of the plot of duplicates, where there is none.
+fn harmless_in_words(comparison: &Comparison) -> Option<&'static str> {
+    match (any_harm(comparison), has_effects(comparison)) {
+        (true, _) => None,
+        (false, true) => Some("No policy made a duplicate or a phantom success."),
+        (false, false) => Some("No operation has an effect, so none can be duplicated."),
+    }
+}
+
+/// Something was done twice, or done and reported as failed.
+fn any_harm(comparison: &Comparison) -> bool {
+    [Column::Duplicates, Column::Phantom].into_iter().any(|column| highest(comparison, column) > 0.0)
+}
+
+/// The highest replication of all policies.
+fn highest(comparison: &Comparison, column: Column) -> f64 {
+    comparison.policies.iter().flat_map(|policy| column.values(policy)).flatten().fold(0.0, f64::max)
+}
+
+/// Means and intervals.
+fn table(comparison: &Comparison, plot: &Plot) -> Table {
+    let cells = Cells::new(comparison, None, Notation::PAGE);
+    let columns: Vec<Column> = [Some(plot.column), plot.second].into_iter().flatten().collect();
+    let head = |column: &Column| match column {
+        Column::Success => "succeeded",
+        Column::Attempts => "attempts per operation",
+        Column::Duplicates => "duplicates per 10,000",
+        _ => "phantom successes per 10,000",
+    };
+    let heads: Vec<String> = columns.iter().map(|column| head(column).to_owned()).collect();
+    let row = |policy: &PolicyResult| {
+        let write = |column: &Column| {
+            let Estimate { mean, ci_low, ci_high } = column.estimate(policy);
+            let Some(mean) = mean else { return format!("{} (no operation was measured)", Notation::PAGE.null) };
+            let number = |value: f64| cells.number(*column, value);
+            let interval =
+                ci_low.zip(ci_high).map(|(low, high)| format!(" ({} to {})", number(low.max(0.0)), number(high)));
+            number(mean) + &interval.unwrap_or_default()
+        };
+        columns.iter().map(write).collect()
+    };
+    let interval = if comparison.replications > 1 { " (mean and 95% interval)" } else { "" };
+    Table {
+        title: format!("{}{interval}", heads.join(", ")),
+        heads,
+        rows: comparison.policies.iter().map(row).collect(),
+    }
+}
 
 const WIDTH: f64 = 340.0;
-/// Where the axis begins: names stand left of it.
-const LEFT: f64 = 112.0;
-/// Where it ends: values stand right of it.
-const RIGHT: f64 = WIDTH - 58.0;
+/// Most that names take; the axis needs the rest.
+const MOST_NAME: f64 = 140.0;
+/// Between names and the axis: dots at its start lie half left of it.
+const BEFORE: f64 = 14.0;
+/// Between the axis and the values, where triangles stand.
+const AFTER: f64 = 13.0;
+/// Half of the widest tick's label has to fit right of the axis too.
+const LEAST_VALUE: f64 = 24.0;
 const TOP: f64 = 14.0;
 const FIRST_ROW: f64 = 18.0;
 const ROW: f64 = 22.0;
 /// Most replications that get a dot; of more, that many at even ranks.
 const MOST_DOTS: usize = 60;
 
+/// Where everything stands in a plot.
+struct Layout {
+    names: Names,
+    values: Vec<String>,
+    scale: Scale,
+    ticks: Vec<Tick>,
+}
+
+impl Layout {
+    /// The axis gets what names and values leave.
+    fn new(comparison: &Comparison, plot: &Plot) -> Layout {
+        let cells = Cells::new(comparison, None, Notation::PAGE);
+        let value = |policy: usize| bare(plot.column, &cells.text(policy, plot.column));
+        let values: Vec<String> = (0..comparison.policies.len()).map(value).collect();
+        let names = Names::within(MOST_NAME, comparison);
+        let (start, end) = (names.width + BEFORE, WIDTH - widest(values.iter()).max(LEAST_VALUE) - AFTER);
+        // As many ticks, up to five steps, as have room for their labels.
+        let axis = |steps: u32| axis(comparison, plot, f64::from(steps), (start, end));
+        let fits = |(scale, ticks): &(Scale, Vec<Tick>)| have_room(ticks, |value| scale.at(value));
+        let (scale, ticks) = (2..=5).rev().map(axis).find(fits).unwrap_or_else(|| axis(1));
+        Layout { names, values, scale, ticks }
+    }
+}
+
 /// A plot of these results.
-pub fn plot(comparison: &Comparison, plot: &Plot) -> Picture {
+fn plot(comparison: &Comparison, plot: &Plot) -> Picture {
     let rows_bottom = FIRST_ROW + ROW * comparison.policies.len() as f64 + 2.0;
     let mut picture = Picture::new(WIDTH, rows_bottom + 24.0);
-    let scale = scale(comparison, plot);
-    for tick in ticks(plot.column, scale) {
+    let Layout { names, values, scale, ticks } = Layout::new(comparison, plot);
+    let cells = Cells::new(comparison, None, Notation::PAGE);
+    let second = second(comparison, plot);
+    for tick in ticks {
         let x = scale.at(tick.value);
         picture.line(Role::Grid, (x, TOP), (x, rows_bottom));
         picture.text(Role::Tick, (x, rows_bottom + 15.0), Anchor::Middle, tick.label);
@@ -67,30 +152,32 @@ pub fn plot(comparison: &Comparison, plot: &Plot) -> Picture {
         let x = scale.within(mean);
         picture.line(Role::Reference, (x, TOP), (x, rows_bottom));
     }
-    let cells = Cells::new(comparison, None, Notation::PAGE);
     let mut words = Vec::new();
-    for (index, policy) in comparison.policies.iter().enumerate() {
+    for (index, ((policy, name), value)) in comparison.policies.iter().zip(names.texts).zip(values).enumerate() {
         let y = FIRST_ROW + ROW * (index as f64 + 0.5);
-        let name = harmless(&policy.name);
         let label = Role::Label.of(policy.slot);
-        picture.text(label, (0.0, y + 4.0), Anchor::Start, font::shorten(&name, LEFT - 10.0, TEXT, false));
-        picture.text(label, (WIDTH, y + 4.0), Anchor::End, bare(plot.column, &cells.text(index, plot.column)));
-        row(&mut picture, plot, policy, scale, y);
-        words.push(format!("{name} {}", value_in_words(plot, policy, &cells)));
+        picture.text(label, (0.0, y + 4.0), Anchor::Start, name);
+        picture.text(label, (WIDTH, y + 4.0), Anchor::End, value);
+        row(&mut picture, plot.column, second, policy, scale, y);
+        words.push(format!("{} {}", harmless(&policy.name), value_in_words(plot, policy, &cells)));
     }
     picture.words = format!("{}, by policy. {}.", plot.title, words.join("; "));
     picture
 }
 
+/// What is shown as ◇, if there is any.
+fn second(comparison: &Comparison, plot: &Plot) -> Option<Column> {
+    plot.second.filter(|column| highest(comparison, *column) > 0.0)
+}
+
 /// The marks of a policy, back to front.
-fn row(picture: &mut Picture, plot: &Plot, policy: &PolicyResult, scale: Scale, y: f64) {
-    let columns = [Some(plot.column), plot.second];
-    for column in columns.into_iter().flatten() {
+fn row(picture: &mut Picture, column: Column, second: Option<Column>, policy: &PolicyResult, scale: Scale, y: f64) {
+    for column in [Some(column), second].into_iter().flatten() {
         for value in shown(&column.values(policy)) {
             picture.add(Role::Replication.of(policy.slot), Shape::Circle((scale.within(value), y), 2.2));
         }
     }
-    let Estimate { mean, ci_low, ci_high } = plot.column.estimate(policy);
+    let Estimate { mean, ci_low, ci_high } = column.estimate(policy);
     if let (Some(low), Some(high)) = (ci_low, ci_high) {
         picture.line(Role::Interval.of(policy.slot), (scale.within(low), y), (scale.within(high), y));
         // Something below 0 cannot be: an interval that reaches there simply ends at the axis.
@@ -101,7 +188,7 @@ fn row(picture: &mut Picture, plot: &Plot, policy: &PolicyResult, scale: Scale, 
             beyond(picture, policy.slot, (scale.end, y), 1.0);
         }
     }
-    if let Some(mean) = plot.second.and_then(|column| column.estimate(policy).mean) {
+    if let Some(mean) = second.and_then(|column| column.estimate(policy).mean) {
         // Large enough for its tips to be seen behind a dot in the same place.
         let (x, r) = (scale.within(mean), 5.8);
         let corners = vec![(x - r, y), (x, y - r), (x + r, y), (x, y + r)];
@@ -129,7 +216,7 @@ fn shown(values: &[Option<f64>]) -> Vec<f64> {
 }
 
 /// What the marks of all dot plots mean.
-pub fn caption(comparison: &Comparison) -> String {
+fn caption(comparison: &Comparison) -> String {
     let baseline = harmless(&comparison.policies[comparison.baseline].name);
     let marks = match comparison.replications as usize {
         1 => "Dot: the one replication.".to_owned(),
@@ -142,72 +229,53 @@ pub fn caption(comparison: &Comparison) -> String {
 }
 
 /// What is special about a plot: where its axis begins, what its second mark is.
-pub fn note(comparison: &Comparison, plot: &Plot) -> String {
-    let low = scale(comparison, plot).low;
+fn note(comparison: &Comparison, plot: &Plot) -> String {
     let mut parts = Vec::new();
-    if low > 0.0 {
-        parts.push(format!("Axis starts at {}.", tick_label(plot.column, low, 0.05)));
+    let layout = Layout::new(comparison, plot);
+    if let Some(first) = layout.ticks.first().filter(|first| first.value > 0.0) {
+        parts.push(format!("Axis starts at {}.", first.label));
     }
-    if plot.second.is_some() {
-        parts.push("● duplicates (number at right), ◇ phantom successes, per 10,000 operations.".to_owned());
+    match (plot.second, second(comparison, plot)) {
+        (_, Some(_)) => {
+            parts.push("● duplicates (number at right), ◇ phantom successes, per 10,000 operations.".to_owned())
+        }
+        (Some(_), None) => parts.push("Duplicates per 10,000 operations; no phantom successes.".to_owned()),
+        (None, None) => {}
     }
     parts.join(" ")
 }
 
-/// Shares from the lowest replication to the highest, in steps of five points; counts from 0.
-fn scale(comparison: &Comparison, plot: &Plot) -> Scale {
-    let columns = [Some(plot.column), plot.second];
-    let values = || {
-        let of = |column: Column| comparison.policies.iter().flat_map(move |p| column.values(p)).flatten();
-        columns.into_iter().flatten().flat_map(of)
-    };
-    let highest = values().fold(0.0, f64::max);
-    let (low, high) = if values().next().is_none() {
-        (0.0, 1.0)
-    } else if plot.column == Column::Success {
-        const STEP: f64 = 20.0;
-        let lowest = values().fold(1.0, f64::min);
-        let high = ((highest * STEP - 1e-9).ceil() / STEP).max(1.0 / STEP);
-        let low = (lowest * STEP + 1e-9).floor() / STEP;
-        (low.min(high - 1.0 / STEP).max(0.0), high)
-    } else {
-        (0.0, if highest > 0.0 { highest } else { 1.0 })
-    };
-    Scale { low, high, start: LEFT, end: RIGHT }
+/// The axis between two places, with at most so many steps: shares from a tick below the lowest replication to one above the highest, counts
+/// from 0.
+fn axis(comparison: &Comparison, plot: &Plot, steps: f64, (start, end): (f64, f64)) -> (Scale, Vec<Tick>) {
+    let most = [Some(plot.column), plot.second].into_iter().flatten().map(|column| highest(comparison, column));
+    let most = most.fold(0.0, f64::max);
+    if plot.column == Column::Success {
+        let values = comparison.policies.iter().flat_map(|policy| plot.column.values(policy)).flatten();
+        // Of nothing there is no lowest.
+        let least = values.fold(1.0, f64::min).min(most);
+        let (low, high, ticks) = share_ticks(least * 100.0, most * 100.0, steps);
+        return (Scale { low: low / 100.0, high: high / 100.0, start, end }, ticks);
+    }
+    let factor = factor(plot.column);
+    let high = if most > 0.0 { most } else { 1.0 / factor };
+    let tick = |tick: Tick| Tick { value: tick.value / factor, ..tick };
+    let ticks = count_ticks(high * factor, steps).into_iter().map(tick).collect();
+    (Scale { low: 0.0, high, start, end }, ticks)
 }
 
-/// As many ticks, up to five steps, as have room for their labels.
-fn ticks(column: Column, scale: Scale) -> Vec<Tick> {
-    let choice = |steps: u32| {
-        if column == Column::Success {
-            share_ticks(scale, f64::from(steps))
-        } else {
-            let factor = factor(column);
-            let ticks = count_ticks(scale.high * factor, f64::from(steps));
-            ticks.into_iter().map(|tick| Tick { value: tick.value / factor, ..tick }).collect()
-        }
-    };
-    let half = |tick: &Tick| font::width(&tick.label, TEXT, false) / 2.0;
-    let fits = |ticks: &Vec<Tick>| {
-        let apart = |pair: &[Tick]| scale.at(pair[1].value) - scale.at(pair[0].value) - half(&pair[0]) - half(&pair[1]);
-        ticks.windows(2).all(|pair| apart(pair) >= 6.0)
-    };
-    (1..=5).rev().map(choice).find(fits).unwrap_or_default()
-}
+/// Least per cent on an axis of shares: smaller differences are not made to look large.
+const LEAST_RANGE: f64 = 5.0;
 
-fn share_ticks(scale: Scale, most: f64) -> Vec<Tick> {
-    let step = round_step(scale.high - scale.low, most);
-    let first = (scale.low / step - 1e-9).ceil() as usize;
-    let last = (scale.high / step + 1e-9).floor() as usize;
-    let tick = |i: usize| {
-        let value = i as f64 * step;
-        Tick { value, label: tick_label(Column::Success, value, step) }
-    };
-    (first..=last).map(tick).collect()
-}
-
-fn tick_label(column: Column, value: f64, step: f64) -> String {
-    if column == Column::Success { format!("{}%", short(value * 100.0, step * 100.0)) } else { short(value, step) }
+/// An axis of per cent that begins and ends at a tick; `steps` may become one more by that.
+fn share_ticks(least: f64, most: f64, steps: f64) -> (f64, f64, Vec<Tick>) {
+    let step = round_step((most - least).max(LEAST_RANGE), steps);
+    let high = ((most / step - 1e-9).ceil() * step).clamp(step, 100.0);
+    let low = ((least.min(high - LEAST_RANGE) / step + 1e-9).floor() * step).max(0.0);
+    let high = high.max(low + (LEAST_RANGE / step - 1e-9).ceil() * step);
+    let count = ((high - low) / step).round() as usize;
+    let tick = |value: f64| Tick { value: value / 100.0, label: format!("{}%", short(value, step)) };
+    (low, high, (0..=count).map(|i| tick(low + i as f64 * step)).collect())
 }
 
 /// From a metric's unit to the axis's.
@@ -232,5 +300,30 @@ fn value_in_words(plot: &Plot, policy: &PolicyResult, cells: &Cells) -> String {
     match plot.second {
         None => one(plot.column),
         Some(second) => format!("duplicates {}, phantom successes {}", one(plot.column), one(second)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn axes_of_shares_begin_and_end_at_ticks() {
+        let check = |least: f64, most: f64, steps: f64, expected: &str| {
+            let (low, high, ticks) = share_ticks(least, most, steps);
+            let labels: Vec<&str> = ticks.iter().map(|tick| tick.label.as_str()).collect();
+            assert_eq!(labels.join(" "), expected);
+            let ends = [ticks[0].value, ticks[ticks.len() - 1].value].map(|value| value * 100.0);
+            assert!((ends[0] - low).abs() < 1e-9 && (ends[1] - high).abs() < 1e-9, "{low} to {high}: {ends:?}");
+        };
+        check(8.3, 98.0, 5.0, "0% 20% 40% 60% 80% 100%");
+        check(44.1, 79.9, 5.0, "40% 50% 60% 70% 80%");
+        check(93.1, 100.0, 5.0, "92% 94% 96% 98% 100%");
+        // Small differences do not look large.
+        check(100.0, 100.0, 5.0, "95% 96% 97% 98% 99% 100%");
+        check(99.9, 100.0, 2.0, "94% 96% 98% 100%");
+        check(0.0, 0.0, 5.0, "0% 1% 2% 3% 4% 5%");
+        check(0.0, 100.0, 1.0, "0% 100%");
+        check(50.0, 50.0, 5.0, "45% 46% 47% 48% 49% 50%");
     }
 }

@@ -1,10 +1,11 @@
 //! Forest plots: how far each policy lies from the baseline, replication by replication, with the 95% interval of that difference.
 
-use super::axis::{Scale, Tick, round_step, short};
-use super::font;
-use super::ink::{Role, TEXT};
+use super::axis::{Names, Scale, Tick, have_room, round_step, short, widest};
+use super::ink::Role;
 use super::picture::{Anchor, Picture, Shape};
+use super::{Chart, Table};
 use crate::experiment::{Comparison, Estimate, PolicyResult};
+use crate::report::ReportInput;
 use crate::report::column::{Column, has_effects};
 use crate::report::contrast::Contrasts;
 use crate::report::name::harmless;
@@ -12,10 +13,12 @@ use crate::report::number::{LatencyUnit, Notation, difference_decimals};
 use crate::scenario::metric::Metric;
 
 const WIDTH: f64 = 340.0;
-/// Where the axis begins: names stand left of it.
-const LEFT: f64 = 112.0;
-/// Where it ends: values stand right of it.
-const RIGHT: f64 = WIDTH - 58.0;
+/// Most that names take; the axis needs the rest.
+const MOST_NAME: f64 = 140.0;
+/// Between names and the axis, and between that and the values.
+const BESIDE: f64 = 13.0;
+/// Half of the widest tick's label has to fit right of the axis too.
+const LEAST_VALUE: f64 = 24.0;
 const TOP: f64 = 4.0;
 const ROW: f64 = 22.0;
 /// Half a square.
@@ -33,16 +36,44 @@ struct Row<'a> {
     policy: &'a PolicyResult,
     /// In the axis's unit.
     difference: Estimate,
+    name: String,
     text: String,
 }
 
+/// A panel for each quantity; nothing where differences cannot be judged.
+pub fn chart(input: &ReportInput) -> Option<Chart> {
+    let comparison = input.comparison;
+    let panels = panels(comparison);
+    if panels.is_empty() {
+        return None;
+    }
+    let baseline = &comparison.policies[comparison.baseline];
+    let row = |policy: &PolicyResult| {
+        let none = if policy.slot == baseline.slot { "baseline" } else { Notation::PAGE.null };
+        panels.iter().map(|panel| panel.cell(policy.slot).unwrap_or_else(|| none.to_owned())).collect()
+    };
+    let table = Table {
+        title: format!("paired differences to {}", harmless(&baseline.name)),
+        heads: panels.iter().map(Panel::title).collect(),
+        rows: comparison.policies.iter().map(row).collect(),
+    };
+    let panel = |panel: &Panel| super::Panel { name: panel.title(), picture: panel.picture(), ..Default::default() };
+    Some(Chart {
+        title: title(comparison),
+        caption: caption(comparison),
+        panels: panels.iter().map(panel).collect(),
+        tables: vec![table],
+        ..Chart::default()
+    })
+}
+
 /// Above it where no finding is.
-pub fn title(comparison: &Comparison) -> String {
+fn title(comparison: &Comparison) -> String {
     format!("Difference to {}", harmless(&comparison.policies[comparison.baseline].name))
 }
 
 /// What is drawn, over how many runs.
-pub fn caption(comparison: &Comparison) -> String {
+fn caption(comparison: &Comparison) -> String {
     let baseline = harmless(&comparison.policies[comparison.baseline].name);
     format!(
         "Policy minus {baseline}, paired over {} replications on the same demand; bars are 95% intervals. Filled: the interval excludes zero. Open, with its number in grey: no difference shown.",
@@ -68,6 +99,7 @@ impl<'a> Panel<'a> {
     fn new(comparison: &'a Comparison, column: Column) -> Panel<'a> {
         let contrasts = Contrasts::new(comparison);
         let mut panel = Panel { comparison, column, rows: Vec::new() };
+        let names = Names::within(MOST_NAME, comparison).texts;
         for (index, policy) in comparison.policies.iter().enumerate() {
             // Latency is that of successes: of other operations where the rates are not the same in every replication.
             let success = &comparison.policies[comparison.baseline];
@@ -78,7 +110,7 @@ impl<'a> Panel<'a> {
                 let difference =
                     Estimate { mean: times(paired.mean), ci_low: times(paired.ci_low), ci_high: times(paired.ci_high) };
                 let text = panel.number(policy, difference.mean.unwrap_or(0.0));
-                panel.rows.push(Row { policy, difference, text });
+                panel.rows.push(Row { policy, difference, name: names[index].clone(), text });
             }
         }
         panel
@@ -142,7 +174,9 @@ impl<'a> Panel<'a> {
         let (low, high) = if high > low { (low, high) } else { (-1.0, 1.0) };
         // A square at the end is not cut.
         let edge = (high - low) * 0.04;
-        Scale { low: low - edge, high: high + edge, start: LEFT, end: RIGHT }
+        let start = widest(self.rows.iter().map(|row| &row.name)) + BESIDE;
+        let end = WIDTH - widest(self.rows.iter().map(|row| &row.text)).max(LEAST_VALUE) - BESIDE;
+        Scale { low: low - edge, high: high + edge, start, end }
     }
 
     /// The panel's picture.
@@ -174,8 +208,7 @@ impl<'a> Panel<'a> {
 
 fn draw(picture: &mut Picture, row: &Row, scale: Scale, y: f64) {
     let slot = row.policy.slot;
-    let name = font::shorten(&harmless(&row.policy.name), LEFT - 10.0, TEXT, false);
-    picture.text(Role::Label.of(slot), (0.0, y + 4.0), Anchor::Start, name);
+    picture.text(Role::Label.of(slot), (0.0, y + 4.0), Anchor::Start, row.name.clone());
     let shown = row.difference.excludes_zero();
     let ink = if shown { Role::Label } else { Role::Tick };
     picture.text(ink.of(slot), (WIDTH, y + 4.0), Anchor::End, row.text.clone());
@@ -208,10 +241,6 @@ fn ticks(scale: Scale) -> Vec<Tick> {
         };
         (first..=last).map(tick).collect()
     };
-    let half = |tick: &Tick| font::width(&tick.label, TEXT, false) / 2.0;
-    let fits = |ticks: &Vec<Tick>| {
-        let apart = |pair: &[Tick]| scale.at(pair[1].value) - scale.at(pair[0].value) - half(&pair[0]) - half(&pair[1]);
-        ticks.windows(2).all(|pair| apart(pair) >= 6.0)
-    };
+    let fits = |ticks: &Vec<Tick>| have_room(ticks, |value| scale.at(value));
     (1..=5).rev().map(choice).find(fits).unwrap_or_default()
 }

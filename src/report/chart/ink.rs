@@ -1,109 +1,9 @@
 //! What a mark in a picture is for. Its look follows from that alone: in the page through a CSS class, in files through attributes.
 
-use super::tokens::{Colour, Dash, colour_index, dash, dash_index, dash_text};
-
-/// What a mark is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// The background of a picture in a file.
-    Paper,
-    /// The time of a fault.
-    Fault,
-    /// The same under the axis, for print without colours.
-    Hatch,
-    /// A line of the grid.
-    Grid,
-    /// The axis.
-    Axis,
-    /// Another policy, behind.
-    Context,
-    /// What the server can finish.
-    Capacity,
-    /// What users ask for.
-    Demand,
-    /// Where most replications are.
-    Band,
-    /// The mean of the replications.
-    Mean,
-    /// The highest load.
-    Peak,
-    /// From a label to what it names.
-    Leader,
-    /// Operations that succeed.
-    Goodput,
-    /// The same in a legend, of no policy in particular.
-    GoodputKey,
-    /// The baseline's value.
-    Reference,
-    /// A 95% interval.
-    Interval,
-    /// One replication.
-    Replication,
-    /// A mean.
-    Dot,
-    /// A second mean in the same row.
-    Diamond,
-    /// An interval goes on beyond the axis.
-    Beyond,
-    /// A policy's line in a legend.
-    Key,
-    /// Text of a plot.
-    Label,
-    /// Text of an axis.
-    Tick,
-    /// Text that may cross lines and explains.
-    Note,
-    /// Text that may cross lines and matters.
-    Annotation,
-    /// A fault's name.
-    FaultName,
-    /// A heading.
-    Heading,
-    /// Small text under a heading.
-    Caption,
-    /// A policy's line among others, with its dash.
-    Curve,
-    /// From the end of such a line to its label.
-    Tie,
-    /// Between successes and failures.
-    Bound,
-    /// Succeeded at the first attempt.
-    First,
-    /// Succeeded at the second attempt.
-    Second,
-    /// Succeeded at the third attempt.
-    Third,
-    /// Succeeded at the fourth attempt.
-    Fourth,
-    /// Succeeded at the fifth attempt or later.
-    Later,
-    /// Failed after retries.
-    AfterRetries,
-    /// Failed after one attempt.
-    AfterOne,
-    /// Refused by a gate before the first attempt.
-    Refused,
-    /// The run ended first.
-    Unresolved,
-    /// Text on one of the light ones among these.
-    OnLight,
-    /// Text on one of the dark ones.
-    OnDark,
-    /// The way of a run before its faults.
-    Before,
-    /// And during them.
-    During,
-    /// The direction of that.
-    DuringHead,
-    /// And after them.
-    After,
-    /// Where a fault begins or ends on that way.
-    Ring,
-    /// Where it ends.
-    EndRing,
-    /// No difference.
-    Zero,
-}
+use super::tokens::Colour::{
+    self, Axis, Background, Context, Failed, Fault, FaultText, Foreground, Goodput, Grid, Muted, Tried,
+};
+use super::tokens::{Dash, colour_index, dash, dash_index, dash_text};
 
 /// How a role looks.
 #[derive(Clone, Copy, Debug)]
@@ -131,122 +31,143 @@ pub const TEXT: f64 = 12.0;
 
 const OWN: Colour = Colour::Policy(0);
 
-impl Role {
-    /// Every role.
-    pub const ALL: [Role; 49] = [
-        Role::Paper,
-        Role::Fault,
-        Role::Hatch,
-        Role::Grid,
-        Role::Axis,
-        Role::Context,
-        Role::Capacity,
-        Role::Demand,
-        Role::Band,
-        Role::Mean,
-        Role::Peak,
-        Role::Leader,
-        Role::Goodput,
-        Role::GoodputKey,
-        Role::Reference,
-        Role::Interval,
-        Role::Replication,
-        Role::Dot,
-        Role::Diamond,
-        Role::Beyond,
-        Role::Key,
-        Role::Label,
-        Role::Tick,
-        Role::Note,
-        Role::Annotation,
-        Role::FaultName,
-        Role::Heading,
-        Role::Caption,
-        Role::Curve,
-        Role::Tie,
-        Role::Bound,
-        Role::First,
-        Role::Second,
-        Role::Third,
-        Role::Fourth,
-        Role::Later,
-        Role::AfterRetries,
-        Role::AfterOne,
-        Role::Refused,
-        Role::Unresolved,
-        Role::OnLight,
-        Role::OnDark,
-        Role::Before,
-        Role::During,
-        Role::DuringHead,
-        Role::After,
-        Role::Ring,
-        Role::EndRing,
-        Role::Zero,
-    ];
+const SOLID: Dash = &[];
 
+/// Every role with its look, in one table; a policy's colour stands as that of slot 0.
+macro_rules! roles {
+    ($($(#[$doc:meta])* $role:ident => $look:expr,)*) => {
+        /// What a mark is for.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Role {
+            $($(#[$doc])* $role,)*
+        }
+
+        /// For the style of the page.
+        const ROLES: &[Role] = &[$(Role::$role),*];
+
+        impl Role {
+            /// How it looks; a policy's colour stands as that of slot 0.
+            pub fn look(self) -> Look {
+                match self {
+                    $(Role::$role => $look,)*
+                }
+            }
+        }
+    };
+}
+
+roles! {
+    /// The background of a picture in a file.
+    Paper => filled("paper", Background, 1.0),
+    /// The time of a fault.
+    Fault => filled("fault", Fault, 0.12),
+    /// The same under the axis, for print without colours.
+    Hatch => line("hatch", FaultText, 1.0, SOLID),
+    /// A line of the grid.
+    Grid => line("grid", Grid, 1.0, SOLID),
+    /// The axis.
+    Axis => line("axis", Axis, 1.0, SOLID),
+    /// Another policy, behind.
+    Context => line("ctx", Context, 1.0, SOLID),
+    /// What the server can finish.
+    Capacity => line("cap", Foreground, 1.0, &[5.0, 3.0]),
+    /// What users ask for.
+    Demand => line("dem", Muted, 1.0, &[1.5, 2.5]),
+    /// Where most replications are.
+    Band => filled("band", OWN, 0.22),
+    /// The mean of the replications.
+    Mean => line("mean", OWN, 1.8, SOLID),
+    /// The highest load.
+    Peak => line("peak", Foreground, 1.5, SOLID),
+    /// The highest load of one replication.
+    PeakRun => filled("prun", Foreground, 0.5),
+    /// From a label to what it names.
+    Leader => line("leader", Foreground, 1.0, SOLID),
+    /// Operations that succeed.
+    Goodput => filled("good", OWN, 0.38),
+    /// The same in a legend, of no policy in particular.
+    GoodputKey => filled("goodkey", Goodput, 1.0),
+    /// The baseline's value.
+    Reference => line("ref", Axis, 1.0, &[2.0, 2.0]),
+    /// A 95% interval.
+    Interval => line("ci", OWN, 2.0, SOLID),
+    /// One replication.
+    Replication => filled("rep", OWN, 0.28),
+    /// A mean.
+    Dot => Look { stroke: Some(Background), width: 1.2, ..filled("dot", OWN, 1.0) },
+    /// A second mean in the same row.
+    Diamond => Look { fill: Some(Background), ..line("open", OWN, 1.5, SOLID) },
+    /// An interval goes on beyond the axis.
+    Beyond => filled("beyond", OWN, 1.0),
+    /// A policy's line in a legend.
+    Key => line("kl", OWN, 2.4, SOLID),
+    /// Text of a plot.
+    Label => text("lab", Foreground, false),
+    /// Text of an axis.
+    Tick => text("tick", Muted, false),
+    /// Text that may cross lines and explains.
+    Note => text("note", Muted, true),
+    /// Text that may cross lines and matters.
+    Annotation => text("ann", Foreground, true),
+    /// A fault's name.
+    FaultName => text("fname", FaultText, true),
+    /// A heading.
+    Heading => Look { size: 14.0, bold: true, ..text("head", Foreground, false) },
+    /// Small text under a heading.
+    Caption => text("capt", Muted, false),
+    /// A policy's line among others, with its dash.
+    Curve => line("curve", OWN, 1.8, SOLID),
+    /// From the end of such a line to its label.
+    Tie => Look { opacity: 0.7, ..line("tie", OWN, 1.0, SOLID) },
+    /// Between successes and failures.
+    Bound => line("bound", Foreground, 2.0, SOLID),
+    /// Succeeded at the first attempt.
+    First => filled("q0", Tried(0), 1.0),
+    /// Succeeded at the second attempt.
+    Second => filled("q1", Tried(1), 1.0),
+    /// Succeeded at the third attempt.
+    Third => filled("q2", Tried(2), 1.0),
+    /// Succeeded at the fourth attempt.
+    Fourth => filled("q3", Tried(3), 1.0),
+    /// Succeeded at the fifth attempt or later.
+    Later => filled("q4", Tried(4), 1.0),
+    /// Failed after retries.
+    AfterRetries => filled("z2", Failed(2), 1.0),
+    /// Failed after one attempt.
+    AfterOne => filled("z1", Failed(1), 1.0),
+    /// Refused by a gate before the first attempt.
+    Refused => filled("z0", Failed(0), 1.0),
+    /// The run ended first.
+    Unresolved => filled("open-end", Context, 1.0),
+    /// Text on one of the light ones among these.
+    OnLight => text("onl", Colour::OnLight, false),
+    /// Text on one of the dark ones.
+    OnDark => text("ond", Colour::OnDark, false),
+    /// The way of a run before its faults.
+    Before => line("before", Muted, 1.5, SOLID),
+    /// And during them.
+    During => Look { opacity: 0.7, ..line("during", FaultText, 1.5, SOLID) },
+    /// The direction of that.
+    DuringHead => filled("dhead", FaultText, 1.0),
+    /// And after them.
+    After => line("after", OWN, 2.2, SOLID),
+    /// Where a fault begins or ends on that way.
+    Ring => Look { fill: Some(Background), ..line("ring", Foreground, 1.3, SOLID) },
+    /// Where it ends.
+    EndRing => Look { fill: Some(Background), ..line("ering", OWN, 2.2, SOLID) },
+    /// No difference.
+    Zero => line("zero", Foreground, 1.0, SOLID),
+}
+
+impl Role {
     /// True for lines that have the dash of their policy.
     fn is_dashed(self) -> bool {
         matches!(self, Role::Key | Role::Curve)
     }
 
-    /// How it looks; a policy's colour stands as that of slot 0.
-    pub fn look(self) -> Look {
-        use Colour::{Axis, Background, Context, Failed, Fault, FaultText, Foreground, Goodput, Grid, Muted, Tried};
-        let solid: Dash = &[];
-        match self {
-            Role::Paper => filled("paper", Background, 1.0),
-            Role::Fault => filled("fault", Fault, 0.12),
-            Role::Hatch => line("hatch", FaultText, 1.0, solid),
-            Role::Grid => line("grid", Grid, 1.0, solid),
-            Role::Axis => line("axis", Axis, 1.0, solid),
-            Role::Context => line("ctx", Context, 1.0, solid),
-            Role::Capacity => line("cap", Foreground, 1.0, &[5.0, 3.0]),
-            Role::Demand => line("dem", Muted, 1.0, &[1.5, 2.5]),
-            Role::Band => filled("band", OWN, 0.22),
-            Role::Mean => line("mean", OWN, 1.8, solid),
-            Role::Peak => line("peak", Foreground, 1.5, solid),
-            Role::Leader => line("leader", Foreground, 1.0, solid),
-            Role::Goodput => filled("good", OWN, 0.38),
-            Role::GoodputKey => filled("goodkey", Goodput, 1.0),
-            Role::Reference => line("ref", Axis, 1.0, &[2.0, 2.0]),
-            Role::Interval => line("ci", OWN, 2.0, solid),
-            Role::Replication => filled("rep", OWN, 0.28),
-            Role::Dot => Look { stroke: Some(Background), width: 1.2, ..filled("dot", OWN, 1.0) },
-            Role::Diamond => Look { fill: Some(Background), ..line("open", OWN, 1.5, solid) },
-            Role::Beyond => filled("beyond", OWN, 1.0),
-            // The dash is the policy's own.
-            Role::Key => line("kl", OWN, 2.4, solid),
-            Role::Label => text("lab", Foreground, false),
-            Role::Tick => text("tick", Muted, false),
-            Role::Note => text("note", Muted, true),
-            Role::Annotation => text("ann", Foreground, true),
-            Role::FaultName => text("fname", FaultText, true),
-            Role::Heading => Look { size: 14.0, bold: true, ..text("head", Foreground, false) },
-            Role::Caption => text("capt", Muted, false),
-            // The dash is the policy's own.
-            Role::Curve => line("curve", OWN, 1.8, solid),
-            Role::Tie => Look { opacity: 0.7, ..line("tie", OWN, 1.0, solid) },
-            Role::Bound => line("bound", Foreground, 2.0, solid),
-            Role::First => filled("q0", Tried(0), 1.0),
-            Role::Second => filled("q1", Tried(1), 1.0),
-            Role::Third => filled("q2", Tried(2), 1.0),
-            Role::Fourth => filled("q3", Tried(3), 1.0),
-            Role::Later => filled("q4", Tried(4), 1.0),
-            Role::AfterRetries => filled("z2", Failed(2), 1.0),
-            Role::AfterOne => filled("z1", Failed(1), 1.0),
-            Role::Refused => filled("z0", Failed(0), 1.0),
-            Role::Unresolved => filled("open-end", Context, 1.0),
-            Role::OnLight => text("onl", Colour::OnLight, false),
-            Role::OnDark => text("ond", Colour::OnDark, false),
-            Role::Before => line("before", Muted, 1.5, solid),
-            Role::During => Look { opacity: 0.7, ..line("during", FaultText, 1.5, solid) },
-            Role::DuringHead => filled("dhead", FaultText, 1.0),
-            Role::After => line("after", OWN, 2.2, solid),
-            Role::Ring => Look { fill: Some(Background), ..line("ring", Foreground, 1.3, solid) },
-            Role::EndRing => Look { fill: Some(Background), ..line("ering", OWN, 2.2, solid) },
-            Role::Zero => line("zero", Foreground, 1.0, solid),
-        }
+    /// This role, for the policy in this place of the file.
+    pub fn of(self, slot: usize) -> Ink {
+        Ink { role: self, slot: Some(slot) }
     }
 }
 
@@ -270,7 +191,7 @@ pub struct Ink {
     /// What the mark is for.
     pub role: Role,
     /// Whose it is, as a place in the file.
-    pub slot: Option<u16>,
+    pub slot: Option<usize>,
 }
 
 impl From<Role> for Ink {
@@ -279,33 +200,11 @@ impl From<Role> for Ink {
     }
 }
 
-impl Role {
-    /// This role, for the policy in this place of the file.
-    pub fn of(self, slot: usize) -> Ink {
-        // Looks repeat from the 73rd place on; nobody tells the 65,534th from the next by its look.
-        Ink { role: self, slot: Some(u16::try_from(slot).unwrap_or(u16::MAX).min(u16::MAX - 1)) }
-    }
-}
-
 impl Ink {
-    /// A colour that stands for the ink while plotters draws; it is replaced in what plotters wrote.
-    pub fn sentinel(self) -> (u8, u8, u8) {
-        let [high, low] = self.slot.map_or(0, |slot| slot + 1).to_be_bytes();
-        (self.role as u8, high, low)
-    }
-
-    /// The ink behind a colour that plotters wrote, as `#0A0001`.
-    pub fn from_sentinel(hex: &str) -> Option<Ink> {
-        let value = u32::from_str_radix(hex.strip_prefix('#')?, 16).ok()?;
-        let [_, role, high, low] = value.to_be_bytes();
-        let role = *Role::ALL.get(usize::from(role))?;
-        Some(Ink { role, slot: u16::from_be_bytes([high, low]).checked_sub(1) })
-    }
-
     /// How it looks, in the policy's own colour and dash.
     pub fn look(self) -> Look {
         let look = self.role.look();
-        let Some(slot) = self.slot.map(usize::from) else { return look };
+        let Some(slot) = self.slot else { return look };
         let own = |colour: Option<Colour>| colour.map(|c| if c == OWN { Colour::Policy(slot) } else { c });
         let dash = if self.role.is_dashed() { dash(slot) } else { look.dash };
         Look { stroke: own(look.stroke), fill: own(look.fill), dash, ..look }
@@ -315,7 +214,7 @@ impl Ink {
     pub fn classes(self) -> String {
         let look = self.role.look();
         let mut classes = look.class.to_owned();
-        if let Some(slot) = self.slot.map(usize::from) {
+        if let Some(slot) = self.slot {
             if look.stroke == Some(OWN) {
                 classes.push_str(&format!(" s{}", colour_index(slot)));
             }
@@ -369,7 +268,7 @@ pub fn policy_class(slot: usize) -> String {
 /// The classes of all roles as CSS.
 pub fn css() -> String {
     let mut css = String::new();
-    for role in Role::ALL {
+    for role in ROLES {
         let look = role.look();
         let part = |property: &str, colour: Option<Colour>| match colour {
             // From the classes `s0`, `f0` and so on.
@@ -395,19 +294,6 @@ pub fn css() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_ink_comes_back_from_its_sentinel() {
-        for (index, role) in Role::ALL.into_iter().enumerate() {
-            assert_eq!(role as usize, index, "Role::ALL is in the order of the declaration");
-            for ink in [Ink::from(role), role.of(0), role.of(8), role.of(300), role.of(usize::MAX)] {
-                let (r, g, b) = ink.sentinel();
-                assert_eq!(Ink::from_sentinel(&format!("#{r:02X}{g:02X}{b:02X}")), Some(ink));
-            }
-        }
-        assert_eq!(Ink::from_sentinel("#FF0000"), None);
-        assert_eq!(Ink::from_sentinel("none"), None);
-    }
 
     #[test]
     fn classes_and_attributes_name_the_policy() {

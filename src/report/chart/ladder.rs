@@ -6,10 +6,9 @@ use super::axis::{LogScale, Scale, Tick, time_ticks};
 use super::font;
 use super::ink::{Role, TEXT};
 use super::picture::{Anchor, Picture, Shape};
+use super::{Chart, Panel};
+use crate::report::name::harmless;
 use crate::report::number::Notation;
-
-/// Above it.
-pub const TITLE: &str = "Delay before each retry";
 
 const WIDTH: f64 = 340.0;
 /// Where the axis begins: numbers of retries stand left of it.
@@ -66,6 +65,24 @@ impl Ladder {
             format!("{} {range} {}", rung.retry, length(rung.mean))
         };
         format!("{}, by retry: {}.", self.name, self.rungs.iter().map(rung).collect::<Vec<_>>().join("; "))
+    }
+}
+
+/// A panel for each ladder, on one axis.
+pub fn chart(ladders: &[Ladder]) -> Chart {
+    let axis = Axis::new(ladders);
+    let panel = |(slot, own): (usize, &Ladder)| Panel {
+        slot: Some(slot),
+        name: harmless(&own.name),
+        right: own.in_all(),
+        picture: panel(own, slot, &axis),
+        ..Panel::default()
+    };
+    Chart {
+        title: "Delay before each retry".to_owned(),
+        caption: axis.caption(),
+        panels: ladders.iter().enumerate().map(panel).collect(),
+        ..Chart::default()
     }
 }
 

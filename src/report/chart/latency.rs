@@ -3,28 +3,113 @@
 //! It is the complement of a distribution function over all operations, failed ones included, so every curve ends level at its failure
 //! rate. Failing fast cannot look like answering fast. Both axes are logarithmic.
 
-use super::Width;
-use super::axis::{LogScale, short};
+use super::axis::{LogScale, Names, short, widest};
 use super::font;
 use super::ink::{Role, TEXT};
 use super::picture::{Anchor, Picture, Point, Shape};
+use super::storm::featured;
+use super::{Chart, Panel, Table, Width};
 use crate::experiment::{Comparison, PolicyResult};
 use crate::metrics::histogram::grid;
-use crate::report::name::harmless;
-use crate::report::number::Notation;
+use crate::report::ReportInput;
+use crate::report::name::{harmless, list};
+use crate::report::number::{LatencyUnit, Notation};
+use crate::scenario::metric::Metric;
 
 /// Above it.
-pub const TITLE: &str = "Operations still without a success";
+const TITLE: &str = "Operations still without a success";
+
+/// In two widths.
+pub fn chart(input: &ReportInput) -> Option<Chart> {
+    let comparison = input.comparison;
+    let axes = Axes::new(comparison);
+    let picture = |width| self::picture(comparison, &axes, width);
+    Some(Chart {
+        title: TITLE.to_owned(),
+        note: note(comparison),
+        panels: vec![Panel { picture: picture(Width::Wide), narrow: Some(picture(Width::Narrow)), ..Panel::default() }],
+        numbers: Some(quantiles(comparison)),
+        tables: vec![table(comparison, &axes)],
+        ..Chart::default()
+    })
+}
+
+/// The share of operations without a success after some times.
+fn table(comparison: &Comparison, axes: &Axes) -> Table {
+    let times = axes.table_times();
+    let heads = times.iter().map(|(_, time)| time_label(*time)).chain(["never".to_owned()]);
+    let row = |policy: &PolicyResult| {
+        let shares = left(policy, &times).into_iter().chain([level(policy)]);
+        shares.map(percent).collect()
+    };
+    Table {
+        title: "share of operations without a success after …".to_owned(),
+        heads: heads.collect(),
+        rows: comparison.policies.iter().map(row).collect(),
+    }
+}
+
+/// The tail in numbers. An axis of all operations may end far above it.
+fn quantiles(comparison: &Comparison) -> Table {
+    const QUANTILES: [(&str, Metric); 3] =
+        [("p50", Metric::LatencyP50), ("p99", Metric::LatencyP99), ("p99.9", Metric::LatencyP999)];
+    // Milliseconds where seconds would be written as 0.03.
+    let unit = |metric: Metric| {
+        let means = || comparison.policies.iter().filter_map(|policy| policy.mean(metric)).filter(|mean| *mean > 0.0);
+        if means().all(|mean| mean >= 0.1) { LatencyUnit::of(means()) } else { LatencyUnit::Millis }
+    };
+    let columns = QUANTILES.map(|(name, metric)| (name, metric, unit(metric)));
+    let heads = columns.iter().map(|(name, _, unit)| format!("{name}, {}", unit.symbol())).chain(["never".to_owned()]);
+    let row = |policy: &PolicyResult| {
+        let n = Notation::PAGE;
+        let quantile = |(_, metric, unit): &(&str, Metric, LatencyUnit)| {
+            policy.mean(*metric).map_or_else(|| n.null.to_owned(), |seconds| n.latency(seconds, *unit))
+        };
+        columns.iter().map(quantile).chain([percent(level(policy))]).collect()
+    };
+    Table {
+        title: "Latency of successes, and the share that never succeeded".to_owned(),
+        heads: heads.collect(),
+        rows: comparison.policies.iter().map(row).collect(),
+    }
+}
 
 /// What is drawn, over how many runs.
-pub fn note(comparison: &Comparison) -> String {
+fn note(comparison: &Comparison) -> String {
     let runs = match comparison.replications {
         1 => String::new(),
         n => format!(" Means of {n} runs."),
     };
+    let others = labelled(comparison).map_or_else(String::new, |labelled| {
+        let grey = comparison.policies.len() - labelled.len();
+        let name =
+            |(policy, why): &(usize, String)| format!("{} ({why})", harmless(&comparison.policies[*policy].name));
+        let names: Vec<String> = labelled.iter().map(name).collect();
+        format!(" In colour: {}. Grey: the other {grey}.", list(&names, "and"))
+    });
     format!(
-        "Both axes logarithmic.{runs} The level at the right, in per cent, is the share that never succeeded: failing fast cannot look like answering fast."
+        "Both axes logarithmic.{runs} The level at the right, in per cent, is the share that never succeeded: failing fast cannot look like answering fast.{others}"
     )
+}
+
+/// Most curves that can be told apart by colour and dash.
+const MOST_CURVES: usize = 9;
+
+/// The policies whose curves have a colour and a label, and why, where there are too many for all.
+fn labelled(comparison: &Comparison) -> Option<Vec<(usize, String)>> {
+    if comparison.policies.len() <= MOST_CURVES {
+        return None;
+    }
+    let mut labelled = vec![(comparison.baseline, "baseline".to_owned())];
+    let (chosen, worst) = featured(comparison).unzip();
+    for (found, why) in [(chosen, "fewest operations went wrong"), (worst, "most went wrong")] {
+        let Some(policy) = found else { continue };
+        match labelled.iter_mut().find(|(own, _)| *own == policy) {
+            Some((_, reasons)) => reasons.push_str(&format!(", {why}")),
+            None => labelled.push((policy, why.to_owned())),
+        }
+    }
+    Some(labelled)
 }
 
 /// Left of the plot, for labels up to "100%"; longer ones take more.
@@ -36,10 +121,12 @@ const TOP: f64 = 12.0;
 const FOOT: f64 = 24.0;
 /// Between the end of a curve and its label.
 const TIE: f64 = 14.0;
+/// A piece of the curve beside its name, for those that end elsewhere or where others do.
+const KEY: f64 = 20.0;
 /// Least distance between two labels.
 const LABEL: f64 = 15.2;
-/// A value right of its name.
-const VALUE: f64 = 36.0;
+/// Between a name and its value.
+const APART: f64 = 9.0;
 
 /// What the axes show.
 #[derive(Clone, Debug)]
@@ -65,7 +152,7 @@ impl Axes {
         let first = (0..=last).rev().filter(is_step).find(few).unwrap_or(0);
         // Nothing takes any time: any axis does.
         let first = if over(&first) { SOME_TIME } else { first };
-        let end = (first + 10..=last).filter(is_step).find(over).unwrap_or(last);
+        let end = (first + 8..=last).find(over).map_or(last, |end| (end + 2).min(last));
         let levels = || comparison.policies.iter().map(level);
         let above = levels().filter(|level| *level > 0.0).fold(1.0, f64::min) / 2.0;
         let above = if levels().any(|level| level <= 0.0) { above.min(0.01) } else { above };
@@ -78,6 +165,11 @@ impl Axes {
         let all: Vec<usize> = inner.collect();
         let every = all.len().div_ceil(8).max(1);
         all.into_iter().step_by(every).map(|i| (i, self.times[i])).collect()
+    }
+
+    /// Where in the grid a curve is below all that is shown.
+    fn leaves(&self, policy: &PolicyResult) -> usize {
+        policy.succeeded_within.partition_point(|within| 1.0 - within >= self.lowest)
     }
 
     fn scales(&self, frame: &Frame) -> (LogScale, LogScale) {
@@ -111,6 +203,52 @@ pub fn left(policy: &PolicyResult, times: &[(usize, f64)]) -> Vec<f64> {
     times.iter().map(|(place, _)| 1.0 - policy.succeeded_within[*place]).collect()
 }
 
+/// What stands right of the plot, from top to bottom.
+struct Labels<'a> {
+    /// In the order of the levels.
+    policies: Vec<&'a PolicyResult>,
+    names: Vec<String>,
+    values: Vec<String>,
+}
+
+impl<'a> Labels<'a> {
+    fn new(comparison: &'a Comparison, axes: &Axes, width: Width) -> Labels<'a> {
+        let names = Names::within(width.most_name(), comparison).texts;
+        let labelled = labelled(comparison);
+        let has_label = |policy: usize| labelled.as_ref().is_none_or(|all| all.iter().any(|(own, _)| *own == policy));
+        let mut order: Vec<usize> = (0..comparison.policies.len()).filter(|policy| has_label(*policy)).collect();
+        // A stable sort: what is equal stays in the file's order. Of curves that leave the plot below, the last to do so comes first.
+        order.sort_by(|a, b| {
+            let [a, b] = [a, b].map(|policy| &comparison.policies[*policy]);
+            let levels = level(b).max(axes.lowest).total_cmp(&level(a).max(axes.lowest));
+            levels.then(axes.leaves(b).cmp(&axes.leaves(a)))
+        });
+        let policies: Vec<&PolicyResult> = order.iter().map(|policy| &comparison.policies[*policy]).collect();
+        let values = policies.iter().map(|policy| bare(level(policy))).collect();
+        Labels { policies, names: order.into_iter().map(|policy| names[policy].clone()).collect(), values }
+    }
+
+    /// Between the plot and the right edge.
+    fn width(&self) -> f64 {
+        TIE + KEY + 4.0 + self.value_at() + 0.5
+    }
+
+    /// From the left end of names to the right end of values.
+    fn value_at(&self) -> f64 {
+        widest(self.names.iter()) + APART + widest(self.values.iter())
+    }
+}
+
+impl Width {
+    /// Most that names take; the plot needs the rest.
+    fn most_name(self) -> f64 {
+        match self {
+            Width::Wide => 170.0,
+            Width::Narrow => 90.0,
+        }
+    }
+}
+
 /// Where the plot begins and ends, and how tall the picture is.
 struct Frame {
     width: f64,
@@ -121,29 +259,34 @@ struct Frame {
 }
 
 impl Frame {
-    fn new(width: Width, axes: &Axes, policies: usize) -> Frame {
-        let (height, right) = match width {
-            Width::Wide => (330.0, 360.0),
-            Width::Narrow => (310.0, 190.0),
+    fn new(width: Width, axes: &Axes, labels: &Labels) -> Frame {
+        let height = match width {
+            Width::Wide => 330.0,
+            Width::Narrow => 310.0,
         };
-        // As many labels as there are policies.
-        let bottom = (height - FOOT).max(TOP + LABEL * policies as f64);
+        let bottom = (height - FOOT).max(TOP + LABEL * labels.policies.len() as f64);
         let label = |share: f64| font::width(&percent_tick(share), TEXT, false);
         let left = axes.shares().into_iter().map(label).fold(LEFT, |left, label| left.max(label + TICK));
-        Frame { width: width.units(), height: bottom + FOOT, left, right, bottom }
+        let width = width.units();
+        Frame { width, height: bottom + FOOT, left, right: width - labels.width(), bottom }
     }
 }
 
 /// The picture.
 pub fn picture(comparison: &Comparison, axes: &Axes, width: Width) -> Picture {
-    let frame = Frame::new(width, axes, comparison.policies.len());
+    let labels = Labels::new(comparison, axes, width);
+    let frame = Frame::new(width, axes, &labels);
     let (time, share) = axes.scales(&frame);
     let mut picture = Picture::new(frame.width, frame.height);
     grid_lines(&mut picture, &frame, axes, time, share);
-    for policy in &comparison.policies {
+    let is_behind = |policy: &&PolicyResult| labels.policies.iter().all(|own| own.slot != policy.slot);
+    for policy in comparison.policies.iter().filter(is_behind) {
+        picture.add(Role::Context.of(policy.slot), Shape::Path(curve(policy, axes, time, share)));
+    }
+    for policy in comparison.policies.iter().filter(|policy| !is_behind(policy)) {
         picture.add(Role::Curve.of(policy.slot), Shape::Path(curve(policy, axes, time, share)));
     }
-    labels(&mut picture, comparison, &frame, share);
+    labels.draw(&mut picture, &frame, share);
     picture.words = words(comparison, axes);
     picture
 }
@@ -162,7 +305,7 @@ fn grid_lines(picture: &mut Picture, frame: &Frame, axes: &Axes, time: LogScale,
     }
 }
 
-/// Steps of 1 and 3, or as few of the powers of ten as have room for their labels.
+/// As many steps within powers of ten, or as few of these, as have room for their labels.
 fn time_ticks(time: LogScale) -> Vec<f64> {
     let half = |value: f64| font::width(&time_label(value), TEXT, false) / 2.0;
     let fits = |ticks: &Vec<f64>| {
@@ -170,7 +313,8 @@ fn time_ticks(time: LogScale) -> Vec<f64> {
     };
     let powers = time.steps(&[1.0]);
     let thinned = (1..=powers.len()).map(|every| powers.iter().copied().step_by(every).collect());
-    std::iter::once(time.steps(&[1.0, 3.0])).chain(thinned).find(fits).unwrap_or_default()
+    let within: [&[f64]; 3] = [&[1.0, 2.0, 3.0, 5.0], &[1.0, 2.0, 5.0], &[1.0, 3.0]];
+    within.into_iter().map(|steps| time.steps(steps)).chain(thinned).find(fits).unwrap_or_default()
 }
 
 /// "30 ms", "0.1 s", "1,000 s".
@@ -203,28 +347,29 @@ fn curve(policy: &PolicyResult, axes: &Axes, time: LogScale, share: LogScale) ->
     points
 }
 
-/// Names and levels at the ends of the curves, in order of the levels.
-fn labels(picture: &mut Picture, comparison: &Comparison, frame: &Frame, share: LogScale) {
-    let mut order: Vec<&PolicyResult> = comparison.policies.iter().collect();
-    // A stable sort: equal levels stay in the file's order.
-    order.sort_by(|a, b| level(b).total_cmp(&level(a)));
-    let ends: Vec<f64> = order.iter().map(|policy| share.within(level(policy))).collect();
-    let places = apart(&ends, LABEL, TOP - 2.0, frame.bottom);
-    let from = frame.right + TIE;
-    let room = frame.width - VALUE - from - 3.0;
-    let names: Vec<String> =
-        order.iter().map(|policy| font::shorten(&harmless(&policy.name), room, TEXT, false)).collect();
-    let longest = names.iter().map(|name| font::width(name, TEXT, false)).fold(0.0, f64::max);
-    for (((policy, end), y), name) in order.into_iter().zip(ends).zip(places).zip(names) {
-        let knee = (frame.right + TIE * 0.7, y);
-        picture.add(Role::Tie.of(policy.slot), Shape::Path(vec![(frame.right, end), knee, (from, y)]));
-        picture.text(Role::Label.of(policy.slot), (from + 3.0, y + 4.0), Anchor::Start, name);
-        picture.text(
-            Role::Label.of(policy.slot),
-            (from + 3.0 + longest + VALUE, y + 4.0),
-            Anchor::End,
-            bare(level(policy)),
-        );
+impl Labels<'_> {
+    /// Each at the end of its curve, if that is at the right edge. Where curves end below, their labels are only a legend.
+    fn draw(&self, picture: &mut Picture, frame: &Frame, share: LogScale) {
+        let levels = || self.policies.iter().map(|policy| level(policy));
+        let below = if levels().any(|level| level > share.low) { frame.bottom } else { TOP };
+        let ends: Vec<f64> =
+            levels().map(|level| if level > share.low { share.within(level) } else { below }).collect();
+        let places = apart(&ends, LABEL, TOP - 2.0, frame.bottom);
+        let from = frame.right + TIE;
+        let name_at = from + KEY + 4.0;
+        for (index, policy) in self.policies.iter().enumerate() {
+            let (y, slot) = (places[index], policy.slot);
+            if level(policy) > share.low {
+                let knee = (frame.right + TIE * 0.7, y);
+                let tie = vec![(frame.right, ends[index]), knee, (from, y)];
+                picture.add(Role::Tie.of(slot), Shape::Path(tie));
+            }
+            picture.line(Role::Curve.of(slot), (from, y), (from + KEY, y));
+            let label = Role::Label.of(slot);
+            picture.text(label, (name_at, y + 4.0), Anchor::Start, self.names[index].clone());
+            let value = self.values[index].clone();
+            picture.text(label, (name_at + self.value_at(), y + 4.0), Anchor::End, value);
+        }
     }
 }
 
@@ -309,7 +454,8 @@ mod tests {
         for (lowest, left) in [(0.5, LEFT), (0.001, LEFT), (1e-4, 41.7), (1e-6, 57.0)] {
             let axes = Axes { times: Vec::new(), shown: 0..=0, lowest };
             for width in [Width::Wide, Width::Narrow] {
-                let frame = Frame::new(width, &axes, 9);
+                let labels = Labels { policies: Vec::new(), names: Vec::new(), values: Vec::new() };
+                let frame = Frame::new(width, &axes, &labels);
                 assert!((frame.left - left).abs() < 1.0, "{lowest}: {}", frame.left);
             }
         }

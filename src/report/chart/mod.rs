@@ -1,7 +1,7 @@
-//! Charts: pictures of a comparison, as SVG in the page and as SVG and PNG files. The only place that knows plotters.
+//! Charts: pictures of a comparison, as SVG in the page and as SVG and PNG files.
 //!
-//! A chart turns results into a [`picture::Picture`]; `svg` and `png` paint any picture. To add a chart, write its file and add it to
-//! [`charts`].
+//! A chart turns results into a [`Chart`]: panels, with what is said around them and the numbers behind them. The files and the page go
+//! through the list of charts and know nothing about any of them; `svg` and `png` paint any picture.
 
 pub mod axis;
 pub mod dots;
@@ -22,12 +22,74 @@ mod svg;
 pub(super) mod tests;
 pub mod tokens;
 
+use self::ink::Role;
 use self::picture::Picture;
 use self::svg::Colours;
 use super::ReportInput;
 
-/// How wide a picture is that has too much in it for a panel. It is drawn for both, and the page shows the one that fits: text keeps its
-/// size.
+/// A chart of a comparison.
+#[derive(Clone, Debug, Default)]
+pub struct Chart {
+    /// What is drawn.
+    pub title: String,
+    /// What is special about it, in sentences.
+    pub note: String,
+    /// What its marks mean, in sentences. Charts that stand beside each other have it in common.
+    pub caption: String,
+    /// What its colours mean, by what they have in common; that may be nothing.
+    pub legend: Vec<(&'static str, Vec<Key>)>,
+    /// None where the note says all there is.
+    pub panels: Vec<Panel>,
+    /// Numbers that cannot be read off the picture: they stand open below it.
+    pub numbers: Option<Table>,
+    /// The numbers behind it.
+    pub tables: Vec<Table>,
+    /// Its lines as numbers in JSON, for a cross-hair; empty if it has none.
+    pub readings: String,
+}
+
+/// A picture of a chart, and what stands around it.
+#[derive(Clone, Debug, Default)]
+pub struct Panel {
+    /// Whose it is, as a place in the file.
+    pub slot: Option<usize>,
+    /// Above it; empty if the chart's title says all.
+    pub name: String,
+    /// Beside that.
+    pub right: String,
+    /// The picture.
+    pub picture: Picture,
+    /// The same for a phone, if it has too much in it to be that narrow: text keeps its size.
+    pub narrow: Option<Picture>,
+    /// Below it: what happened.
+    pub words: String,
+    /// In the page it waits to be asked for, and files do without it.
+    pub aside: bool,
+}
+
+/// A colour of a legend.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Key {
+    /// What is drawn.
+    pub role: Role,
+    /// True for an area, false for a line.
+    pub area: bool,
+    /// What it means.
+    pub text: String,
+}
+
+/// Numbers behind a chart: a row for each policy.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// What they are.
+    pub title: String,
+    /// Over the columns.
+    pub heads: Vec<String>,
+    /// In the order of the comparison.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// How wide a picture is that has too much in it for a panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Width {
     /// Half the page.
@@ -46,30 +108,48 @@ impl Width {
     }
 }
 
-/// The names of all charts that get files of their own, whether a report has them or not.
-pub const NAMES: [&str; 8] = ["storm", "success", "attempts", "duplicates", "latency", "results", "phase", "forest"];
-
-/// Every chart that gets files of its own: its name, one of [`NAMES`], and its picture.
-pub fn charts(input: &ReportInput) -> Vec<(&'static str, Picture)> {
-    let storm = storm::Storm::new(input);
-    let mut charts = vec![("storm", lattice::storm(input, &storm))];
-    charts.extend(dots::plots(input.comparison).into_iter().map(|plot| (plot.file, lattice::dots(input, plot))));
-    charts.push(("latency", lattice::latency(input)));
-    charts.push(("results", lattice::results(input)));
-    charts.extend(lattice::phase(input).map(|picture| ("phase", picture)));
-    charts.extend(lattice::forest(input).map(|picture| ("forest", picture)));
-    charts
+/// A line of the list of charts.
+#[derive(Clone, Copy)]
+pub struct Listed {
+    /// Stem of its files; by it the page finds its heading.
+    pub name: &'static str,
+    /// True if it stands in one section of the page with the chart before it.
+    pub beside: bool,
+    /// Makes it, where these results have anything to show in it.
+    pub chart: fn(&ReportInput) -> Option<Chart>,
 }
+
+const fn listed(name: &'static str, chart: fn(&ReportInput) -> Option<Chart>) -> Listed {
+    Listed { name, beside: false, chart }
+}
+
+const fn beside(name: &'static str, chart: fn(&ReportInput) -> Option<Chart>) -> Listed {
+    Listed { name, beside: true, chart }
+}
+
+/// Every chart, in the order of the page.
+pub const CHARTS: [Listed; 8] = [
+    listed("storm", storm::chart),
+    listed("success", |input| dots::chart(input, &dots::SUCCESS)),
+    beside("attempts", |input| dots::chart(input, &dots::ATTEMPTS)),
+    beside("duplicates", |input| dots::chart(input, &dots::DUPLICATES)),
+    listed("latency", latency::chart),
+    beside("results", results::chart),
+    listed("phase", phase::chart),
+    listed("forest", forest::chart),
+];
 
 /// `charts/*.svg` and `charts/*.png`.
 pub fn files(input: &ReportInput) -> Vec<(String, Vec<u8>)> {
-    let both = |(name, picture): (&str, Picture)| {
-        [
-            (format!("charts/{name}.svg"), svg::svg(&picture, Colours::Light).into_bytes()),
-            (format!("charts/{name}.png"), png::png(&picture)),
-        ]
+    let both = |listed: &Listed| {
+        let chart = (listed.chart)(input).filter(|chart| !chart.panels.is_empty())?;
+        let picture = lattice::sheet(&input.title(), chart);
+        Some([
+            (format!("charts/{}.svg", listed.name), svg::svg(&picture, Colours::Light).into_bytes()),
+            (format!("charts/{}.png", listed.name), png::png(&picture)),
+        ])
     };
-    charts(input).into_iter().flat_map(both).collect()
+    CHARTS.iter().filter_map(both).flatten().collect()
 }
 
 /// How a picture in a file is written.
@@ -83,7 +163,7 @@ pub enum Ending {
 
 /// The delays of policies, which no scenario is needed for, as a file. At least one.
 pub fn ladders(ladders: &[ladder::Ladder], ending: Ending) -> Vec<u8> {
-    let picture = lattice::ladders(ladders);
+    let picture = lattice::sheet("", ladder::chart(ladders));
     match ending {
         Ending::Svg => svg::svg(&picture, Colours::Light).into_bytes(),
         Ending::Png => png::png(&picture),

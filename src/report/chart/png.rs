@@ -1,7 +1,8 @@
 //! Pictures as PNG in light colours, two pixels per user unit.
 //!
-//! plotters' lines have no dashes and no smooth edges where they are thick. So strokes are painted as areas, three times as fine as the
-//! file, and every pixel of the file is the mean of nine. It goes in strips from top to bottom: a tall picture needs no more memory.
+//! plotters fills areas of pixels here, and is needed for nothing else. Its lines have no dashes and no smooth edges where they are thick:
+//! strokes are painted as areas, three times as fine as the file, and every pixel of the file is the mean of nine. It goes in strips from
+//! top to bottom: a tall picture needs no more memory.
 
 use plotters::prelude::{BitMapBackend, DrawingBackend};
 use plotters::style::{Color, RGBColor};

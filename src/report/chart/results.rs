@@ -1,33 +1,66 @@
 //! How operations ended: a bar for each policy, successes by the number of attempts at the left, failures at the right.
 
-use super::Width;
-use super::axis::Scale;
+use super::axis::{Names, Scale};
 use super::font;
 use super::ink::{Role, TEXT};
 use super::picture::{Anchor, Picture, Shape};
+use super::{Chart, Key, Panel, Table, Width};
 use crate::experiment::{Comparison, PolicyResult};
 use crate::metrics::ending::Ending;
+use crate::report::ReportInput;
 use crate::report::name::harmless;
 use crate::report::number::Notation;
+use crate::scenario::metric::Metric;
 
 /// Above it.
-pub const TITLE: &str = "Attempts per operation, by result";
+const TITLE: &str = "Operations by result and number of attempts";
+
+/// In two widths.
+pub fn chart(input: &ReportInput) -> Option<Chart> {
+    let comparison = input.comparison;
+    Some(Chart {
+        title: TITLE.to_owned(),
+        note: note(comparison),
+        legend: legend(comparison),
+        panels: vec![Panel {
+            picture: picture(comparison, Width::Wide),
+            narrow: Some(picture(comparison, Width::Narrow)),
+            ..Panel::default()
+        }],
+        tables: vec![table(comparison)],
+        ..Chart::default()
+    })
+}
+
 /// What is drawn, over how many runs.
-pub fn note(comparison: &Comparison) -> String {
+fn note(comparison: &Comparison) -> String {
     let runs = match comparison.replications {
         1 => String::new(),
         n => format!(" Means of {n} runs."),
     };
-    format!("Shares of operations.{runs} The tick across each bar is the success rate.")
+    let tries = if has_hedges(comparison) {
+        " A try is a first attempt or a retry, with the hedges beside it, which are not counted."
+    } else {
+        ""
+    };
+    format!("Shares of operations.{runs} The tick across each bar is the success rate.{tries}")
 }
 
-/// Where the bars begin: names stand left of them.
-fn left(width: Width) -> f64 {
+/// True if attempts were sent beside others: then an operation has more attempts than tries, and endings count tries.
+fn has_hedges(comparison: &Comparison) -> bool {
+    comparison.policies.iter().any(|policy| policy.mean(Metric::Hedges).is_some_and(|hedges| hedges > 0.0))
+}
+
+/// Most that names take; the bars need the rest.
+fn most_name(width: Width) -> f64 {
     match width {
-        Width::Wide => 134.0,
-        Width::Narrow => 112.0,
+        Width::Wide => 190.0,
+        Width::Narrow => 130.0,
     }
 }
+
+/// Between names and bars.
+const BESIDE: f64 = 10.0;
 
 const TOP: f64 = 6.0;
 const ROW: f64 = 26.0;
@@ -51,47 +84,77 @@ fn role(ending: Ending) -> Role {
 }
 
 /// In the legend and in tables.
-pub fn label(ending: Ending) -> &'static str {
-    match ending {
-        Ending::First => "1",
-        Ending::Second => "2",
-        Ending::Third => "3",
-        Ending::Fourth => "4",
-        Ending::Later => "5+",
-        Ending::AfterRetries => "after retries",
-        Ending::AfterOne => "after 1 attempt",
-        Ending::Refused => "without an attempt",
-        Ending::Unresolved => "still open at the end",
+fn label(ending: Ending, hedged: bool) -> &'static str {
+    match (ending, hedged) {
+        (Ending::First, _) => "1",
+        (Ending::Second, _) => "2",
+        (Ending::Third, _) => "3",
+        (Ending::Fourth, _) => "4",
+        (Ending::Later, _) => "5+",
+        (Ending::AfterRetries, _) => "after retries",
+        (Ending::AfterOne, false) => "after 1 attempt",
+        (Ending::AfterOne, true) => "after 1 try",
+        (Ending::Refused, _) => "without an attempt",
+        (Ending::Unresolved, _) => "still open at the end",
     }
 }
 
-/// An ending in the legend: its segment's role and its words.
-pub type Entry = (Ending, Role, &'static str);
+/// Before the numbers of attempts, or of tries.
+fn succeeded_at(hedged: bool) -> &'static str {
+    if hedged { "succeeded at try" } else { "succeeded at attempt" }
+}
 
 /// The endings that occur, under what they have in common.
-pub fn legend(comparison: &Comparison) -> Vec<(&'static str, Vec<Entry>)> {
+fn groups(comparison: &Comparison) -> Vec<(&'static str, Vec<Ending>)> {
     let occurs = |ending: &Ending| comparison.policies.iter().any(|policy| policy.endings[*ending] > 0.0);
+    let hedged = has_hedges(comparison);
     let common = |ending: Ending| match ending {
         Ending::Unresolved => "neither",
-        _ if ending.succeeded() => "succeeded at attempt",
+        _ if ending.succeeded() => succeeded_at(hedged),
         _ => "failed",
     };
-    let mut groups: Vec<(&'static str, Vec<Entry>)> = Vec::new();
+    let mut groups: Vec<(&'static str, Vec<Ending>)> = Vec::new();
     for ending in Ending::ALL.into_iter().filter(occurs) {
-        let entry = (ending, role(ending), label(ending));
         match groups.last_mut() {
-            Some((heading, entries)) if *heading == common(ending) => entries.push(entry),
-            _ => groups.push((common(ending), vec![entry])),
+            Some((heading, endings)) if *heading == common(ending) => endings.push(ending),
+            _ => groups.push((common(ending), vec![ending])),
         }
     }
     groups
+}
+
+/// The endings in the order of the segments.
+fn legend(comparison: &Comparison) -> Vec<(&'static str, Vec<Key>)> {
+    let hedged = has_hedges(comparison);
+    let key = |ending: Ending| Key { role: role(ending), area: true, text: label(ending, hedged).to_owned() };
+    let group = |(heading, endings): (&'static str, Vec<Ending>)| (heading, endings.into_iter().map(key).collect());
+    groups(comparison).into_iter().map(group).collect()
+}
+
+/// All shares, also of endings that are too few to be seen.
+fn table(comparison: &Comparison) -> Table {
+    let shown = groups(comparison);
+    let endings = || shown.iter().flat_map(|(heading, endings)| endings.iter().map(|ending| (*heading, *ending)));
+    let hedged = has_hedges(comparison);
+    let head = |(heading, ending): (&str, Ending)| match heading {
+        "neither" => label(ending, hedged).to_owned(),
+        _ => format!("{heading} {}", label(ending, hedged)),
+    };
+    let share = |share: f64| if share > 0.0 { Notation::PAGE.percent(share) } else { "0".to_owned() };
+    let row = |policy: &PolicyResult| endings().map(|(_, ending)| share(policy.endings[ending])).collect();
+    Table {
+        title: "operations by attempts and result".to_owned(),
+        heads: endings().map(head).collect(),
+        rows: comparison.policies.iter().map(row).collect(),
+    }
 }
 
 /// The picture.
 pub fn picture(comparison: &Comparison, width: Width) -> Picture {
     let bottom = TOP + ROW * comparison.policies.len() as f64;
     let mut picture = Picture::new(width.units(), bottom + 24.0);
-    let scale = Scale { low: 0.0, high: 1.0, start: left(width), end: width.units() - 6.0 };
+    let names = Names::within(most_name(width), comparison);
+    let scale = Scale { low: 0.0, high: 1.0, start: names.width + BESIDE, end: width.units() - 6.0 };
     for quarter in 0..=4 {
         let x = scale.at(f64::from(quarter) / 4.0);
         let label = format!("{}%", 25 * quarter);
@@ -99,16 +162,16 @@ pub fn picture(comparison: &Comparison, width: Width) -> Picture {
         picture.line(Role::Grid, (x, TOP), (x, bottom));
         picture.text(Role::Tick, (x.min(picture.width - half), bottom + 15.0), Anchor::Middle, label);
     }
-    for (index, policy) in comparison.policies.iter().enumerate() {
-        row(&mut picture, policy, scale, TOP + ROW * (index as f64 + 0.5));
+    for (index, (policy, name)) in comparison.policies.iter().zip(names.texts).enumerate() {
+        row(&mut picture, policy, name, scale, TOP + ROW * (index as f64 + 0.5));
     }
-    let words: Vec<String> = comparison.policies.iter().map(in_words).collect();
+    let hedged = has_hedges(comparison);
+    let words: Vec<String> = comparison.policies.iter().map(|policy| in_words(policy, hedged)).collect();
     picture.words = format!("{TITLE}, in per cent of operations. {}.", words.join("; "));
     picture
 }
 
-fn row(picture: &mut Picture, policy: &PolicyResult, scale: Scale, y: f64) {
-    let name = font::shorten(&harmless(&policy.name), scale.start - 10.0, TEXT, false);
+fn row(picture: &mut Picture, policy: &PolicyResult, name: String, scale: Scale, y: f64) {
     picture.text(Role::Label.of(policy.slot), (0.0, y + 4.0), Anchor::Start, name);
     let (mut done, mut succeeded) = (0.0, 0.0);
     for ending in Ending::ALL {
@@ -134,14 +197,14 @@ fn row(picture: &mut Picture, policy: &PolicyResult, scale: Scale, y: f64) {
 }
 
 /// A policy's shares in per cent, those that are not 0.
-fn in_words(policy: &PolicyResult) -> String {
+fn in_words(policy: &PolicyResult, hedged: bool) -> String {
     let n = Notation::PAGE;
     let part = |ending: Ending| {
         let share = policy.endings[ending];
         let what = match ending {
-            Ending::Unresolved => label(ending).to_owned(),
-            _ if ending.succeeded() => format!("succeeded at attempt {}", label(ending)),
-            _ => format!("failed, {}", label(ending)),
+            Ending::Unresolved => label(ending, hedged).to_owned(),
+            _ if ending.succeeded() => format!("{} {}", succeeded_at(hedged), label(ending, hedged)),
+            _ => format!("failed, {}", label(ending, hedged)),
         };
         (share > 0.0).then(|| format!("{} {what}", n.percent(share)))
     };

@@ -1,13 +1,6 @@
 //! Pictures as SVG, in the page with classes and in files with colours.
-//!
-//! plotters' coordinates are whole numbers, its colours numbers, and it knows neither classes nor dashes. So it draws ten times as large,
-//! in colours that stand for inks, and what it wrote is read again: coordinates are divided by ten, colours become what the ink says.
 
-use plotters::prelude::{DrawingBackend, SVGBackend};
-use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, IntoFont, RGBColor, TextStyle};
-
-use super::ink::Ink;
+use super::ink::TEXT;
 use super::picture::{Anchor, Mark, Picture, Point, Shape};
 use crate::report::escape::escape;
 
@@ -20,79 +13,81 @@ pub enum Colours {
     Light,
 }
 
-/// plotters' pixels per user unit.
-const FINE: f64 = 10.0;
+/// The reader's own font, as the page uses it.
+const FAMILIES: &str = "system-ui, -apple-system, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif";
 
 /// A picture as an SVG element; as a whole file with [`Colours::Light`].
 pub fn svg(picture: &Picture, colours: Colours) -> String {
-    let mut drawn = String::new();
-    let size = ((picture.width * FINE) as u32, (picture.height * FINE) as u32);
-    let mut backend = SVGBackend::with_string(&mut drawn, size);
-    for mark in &picture.marks {
-        draw(&mut backend, mark);
-    }
-    backend.present().expect("writing to memory does not fail");
-    drop(backend);
-
     let (width, height) = (picture.width, picture.height);
-    let frame = match colours {
-        Colours::Classes => String::new(),
-        Colours::Light => format!(
-            " xmlns=\"http://www.w3.org/2000/svg\" font-size=\"{}\" font-family=\"{FAMILIES}\"",
-            super::ink::TEXT
-        ),
+    let (frame, between) = match colours {
+        Colours::Classes => (String::new(), ""),
+        Colours::Light => {
+            (format!(" xmlns=\"http://www.w3.org/2000/svg\" font-size=\"{TEXT}\" font-family=\"{FAMILIES}\""), "\n")
+        }
     };
     let mut svg = format!(
         "<svg{frame} viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\" aria-label=\"{}\">",
         escape(&picture.words)
     );
-    let mut lines = drawn.lines().skip(1);
-    while let Some(line) = lines.next() {
-        if let Some(element) = Element::parse(line) {
-            let content = if element.name == "text" { lines.next() } else { None };
-            element.write(content, colours, &mut svg);
-        }
+    for mark in &picture.marks {
+        svg.push_str(&element(mark, colours));
+        svg.push_str(between);
     }
-    svg.push_str("</svg>");
-    if colours == Colours::Light {
-        svg.push('\n');
-    }
-    svg
+    svg + "</svg>" + between
 }
 
-/// The reader's own font, as the page uses it.
-const FAMILIES: &str = "system-ui, -apple-system, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif";
-
-/// Straight on the backend: plotters' drawing areas bend lines that leave them.
-fn draw(backend: &mut SVGBackend, mark: &Mark) {
-    let (red, green, blue) = mark.ink.sentinel();
-    let colour = RGBColor(red, green, blue).to_backend_color();
-    let at = |(x, y): Point| ((x * FINE).round() as i32, (y * FINE).round() as i32);
-    let drawn = match &mark.shape {
-        Shape::Path(points) => backend.draw_path(straight(points.iter().map(|p| at(*p))), &colour),
-        Shape::Area(points) => backend.fill_polygon(straight(points.iter().map(|p| at(*p))), &colour),
-        Shape::Rect(a, b) => backend.draw_rect(at(*a), at(*b), &colour, true),
-        Shape::Circle(centre, radius) => {
-            backend.draw_circle(at(*centre), (radius * FINE).round() as u32, &colour, true)
-        }
-        Shape::Text { at: point, anchor, text } => {
-            let held = match anchor {
-                Anchor::Start => HPos::Left,
-                Anchor::Middle => HPos::Center,
-                Anchor::End => HPos::Right,
-            };
-            let pos = Pos::new(held, VPos::Top);
-            // The family and the size are the reader's.
-            let style = TextStyle { font: ("sans-serif", super::ink::TEXT).into_font(), color: colour, pos };
-            backend.draw_text(text, &style, at(*point))
-        }
+fn element(mark: &Mark, colours: Colours) -> String {
+    let is_text = matches!(mark.shape, Shape::Text { .. });
+    let look = match colours {
+        Colours::Classes => format!("class=\"{}\"", mark.ink.classes()),
+        Colours::Light => mark.ink.attributes(is_text),
     };
-    drawn.expect("writing to memory does not fail");
+    match &mark.shape {
+        Shape::Path(line) => format!("<polyline points=\"{}\" {look}/>", points(line)),
+        Shape::Area(edge) => format!("<polygon points=\"{}\" {look}/>", points(edge)),
+        Shape::Rect(a, b) => {
+            let ((left, top), (right, bottom)) = (at(*a), at(*b));
+            let [x, y, width, height] = [left, top, right - left, bottom - top].map(written);
+            format!("<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" {look}/>")
+        }
+        Shape::Circle((x, y), radius) => {
+            let [x, y, radius] = [*x, *y, *radius].map(tenths).map(written);
+            format!("<circle cx=\"{x}\" cy=\"{y}\" r=\"{radius}\" {look}/>")
+        }
+        Shape::Text { at: (x, y), anchor, text } => {
+            let [x, y] = [*x, *y].map(tenths).map(written);
+            let anchor = match anchor {
+                Anchor::Start => "",
+                Anchor::Middle => " text-anchor=\"middle\"",
+                Anchor::End => " text-anchor=\"end\"",
+            };
+            format!("<text x=\"{x}\" y=\"{y}\"{anchor} {look}>{}</text>", escape(text))
+        }
+    }
+}
+
+fn points(points: &[Point]) -> String {
+    let points = straight(points.iter().copied().map(at));
+    points.into_iter().map(|(x, y)| format!("{},{}", written(x), written(y))).collect::<Vec<_>>().join(" ")
+}
+
+/// In tenths of a user unit: finer than any eye, and short.
+fn at((x, y): Point) -> (i64, i64) {
+    (tenths(x), tenths(y))
+}
+
+fn tenths(value: f64) -> i64 {
+    (value * 10.0).round() as i64
+}
+
+/// Tenths as user units.
+fn written(tenths: i64) -> String {
+    (tenths as f64 / 10.0).to_string()
 }
 
 /// Without points that lie on a level or upright line between their neighbours, or twice.
-fn straight(points: impl Iterator<Item = (i32, i32)>) -> Vec<(i32, i32)> {
-    let mut kept: Vec<(i32, i32)> = Vec::new();
+fn straight(points: impl Iterator<Item = (i64, i64)>) -> Vec<(i64, i64)> {
+    let mut kept: Vec<(i64, i64)> = Vec::new();
     for point in points {
         if let [.., before, last] = kept[..] {
             let level =
@@ -108,79 +103,6 @@ fn straight(points: impl Iterator<Item = (i32, i32)>) -> Vec<(i32, i32)> {
         }
     }
     kept
-}
-
-/// An element as plotters wrote it.
-struct Element<'a> {
-    name: &'a str,
-    attributes: Vec<(&'a str, &'a str)>,
-}
-
-impl<'a> Element<'a> {
-    fn parse(line: &'a str) -> Option<Element<'a>> {
-        let line = line.strip_prefix('<').filter(|rest| !rest.starts_with('/'))?;
-        let (name, mut rest) = line.split_once(' ')?;
-        let mut attributes = Vec::new();
-        while let Some((key, after)) = rest.split_once("=\"") {
-            let (value, after) = after.split_once('"')?;
-            attributes.push((key.trim(), value));
-            rest = after;
-        }
-        Some(Element { name, attributes })
-    }
-
-    fn get(&self, key: &str) -> Option<&'a str> {
-        self.attributes.iter().find(|(own, _)| *own == key).map(|(_, value)| *value)
-    }
-
-    /// The ink that its colour stands for.
-    fn ink(&self) -> Ink {
-        ["stroke", "fill"]
-            .into_iter()
-            .filter_map(|key| self.get(key))
-            .find_map(Ink::from_sentinel)
-            .expect("every mark is drawn in an ink")
-    }
-
-    fn write(&self, content: Option<&str>, colours: Colours, out: &mut String) {
-        let ink = self.ink();
-        out.push('<');
-        out.push_str(self.name);
-        for (key, value) in &self.attributes {
-            match *key {
-                "x" | "y" | "cx" | "cy" | "r" | "width" | "height" => {
-                    out.push_str(&format!(" {key}=\"{}\"", user_units(value)));
-                }
-                "points" => {
-                    let points: Vec<String> = value
-                        .split_whitespace()
-                        .map(|pair| pair.split(',').map(user_units).collect::<Vec<_>>().join(","))
-                        .collect();
-                    out.push_str(&format!(" points=\"{}\"", points.join(" ")));
-                }
-                "text-anchor" if *value != "start" => out.push_str(&format!(" text-anchor=\"{value}\"")),
-                _ => {}
-            }
-        }
-        match colours {
-            Colours::Classes => out.push_str(&format!(" class=\"{}\"", ink.classes())),
-            Colours::Light => out.push_str(&format!(" {}", ink.attributes(content.is_some()))),
-        }
-        match content {
-            Some(text) => out.push_str(&format!(">{text}</text>")),
-            None => out.push_str("/>"),
-        }
-        if colours == Colours::Light {
-            out.push('\n');
-        }
-    }
-}
-
-/// A coordinate of plotters, divided by ten.
-fn user_units(text: &str) -> String {
-    let tenths: i64 = text.parse().expect("plotters writes whole numbers");
-    let (sign, whole, rest) = (if tenths < 0 { "-" } else { "" }, tenths.abs() / 10, tenths.abs() % 10);
-    if rest == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{rest}") }
 }
 
 #[cfg(test)]

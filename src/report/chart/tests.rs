@@ -2,20 +2,19 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::ink::Role;
+use super::font;
+use super::ink::{Role, TEXT};
 use super::ladder::{self, Ladder, Rung};
-use super::phase::Phase;
 use super::picture::{Extent, Picture, Shape};
 use super::series::MOST_POINTS;
-use super::storm::{Level, Storm};
-use super::{Ending, NAMES, Width, charts, dots, files, forest, latency, lattice, results};
+use super::{CHARTS, Chart, Ending, files, latency, lattice};
 use crate::distribution::Distribution;
 use crate::experiment::{self, Options};
 use crate::metrics::ending;
 use crate::protocol::Method;
 use crate::report::ReportInput;
 use crate::report::column::{Cells, Column};
-use crate::report::number::Notation;
+use crate::report::number::{LatencyUnit, Notation};
 use crate::retry::{Backoff, RetryPolicy};
 use crate::scenario::metric::Metric;
 use crate::scenario::{Arrivals, Fates, Fault, ProfilePoint, Scenario, ServerConfig};
@@ -78,37 +77,38 @@ fn with_results<T>(scenario: &Scenario, look: impl FnOnce(&ReportInput) -> T) ->
     })
 }
 
-/// All pictures of a report with their names: panels, plots, files.
+/// A chart of the list.
+fn chart(input: &ReportInput, name: &str) -> Chart {
+    let listed = CHARTS.iter().find(|listed| listed.name == name).expect("it is in the list");
+    (listed.chart)(input).expect("there is something to show")
+}
+
+/// All pictures of a report with their names: panels in every width, files.
 fn pictures(input: &ReportInput) -> Vec<(String, Picture)> {
-    let storm = Storm::new(input);
-    let panels = (0..input.comparison.policies.len()).map(|policy| (format!("panel {policy}"), storm.panel(policy)));
-    let plots = dots::plots(input.comparison)
-        .into_iter()
-        .map(|plot| (format!("plot {}", plot.file), dots::plot(input.comparison, plot)));
-    let axes = latency::Axes::new(input.comparison);
-    let both = [Width::Wide, Width::Narrow].into_iter().flat_map(|width| {
-        [
-            (format!("latency {width:?}"), latency::picture(input.comparison, &axes, width)),
-            (format!("results {width:?}"), results::picture(input.comparison, width)),
-        ]
-    });
-    let phase = Phase::new(input);
-    let ways = phase.iter().flat_map(|phase| {
-        (0..input.comparison.policies.len()).map(|policy| (format!("phase {policy}"), phase.panel(policy)))
-    });
-    let forest = forest::panels(input.comparison);
-    let forest = forest.iter().map(|panel| (panel.title(), panel.picture()));
-    let whole = charts(input).into_iter().map(|(name, picture)| {
-        assert!(NAMES.contains(&name), "a later report would not know `{name}` as simlab's");
-        (format!("file {name}"), picture)
-    });
-    panels.chain(plots).chain(both).chain(ways).chain(forest).chain(whole).collect()
+    let mut pictures = Vec::new();
+    for listed in &CHARTS {
+        let Some(chart) = (listed.chart)(input) else { continue };
+        for (index, panel) in chart.panels.iter().enumerate() {
+            let narrow = panel.narrow.iter().map(|narrow| (format!("{} {index}, narrow", listed.name), narrow.clone()));
+            pictures.extend([(format!("{} {index}", listed.name), panel.picture.clone())].into_iter().chain(narrow));
+        }
+        for table in chart.tables.iter().chain(&chart.numbers) {
+            let policies = input.comparison.policies.len();
+            assert!(table.rows.len() == policies && table.rows.iter().all(|row| row.len() == table.heads.len()));
+        }
+        if !chart.panels.is_empty() {
+            pictures.push((format!("file {}", listed.name), lattice::sheet(&input.title(), chart)));
+        }
+    }
+    pictures
 }
 
 /// Every picture of a report about this world is well drawn.
 fn check(world: &str, scenario: &Scenario) {
     with_results(scenario, |input| {
         pictures(input).iter().for_each(|(name, picture)| well_drawn(&format!("{world}, {name}"), picture));
+        let storm = chart(input, "storm").panels;
+        storm.iter().for_each(|panel| labels_are_clear(&format!("{world}, {}", panel.name), &panel.picture));
     });
 }
 
@@ -137,6 +137,29 @@ fn well_drawn(name: &str, picture: &Picture) {
     }
 }
 
+/// What is written in a panel of the storm covers neither the policy's own line nor the capacity's, nor the marks of its peaks.
+fn labels_are_clear(name: &str, picture: &Picture) {
+    let of = |roles: &'static [Role]| picture.marks.iter().filter(move |mark| roles.contains(&mark.ink.role));
+    for label in of(&[Role::Annotation, Role::Note]) {
+        let own = label.extent();
+        for mark in of(&[Role::Mean, Role::Capacity, Role::Peak, Role::PeakRun]) {
+            let points: Vec<(f64, f64)> = match &mark.shape {
+                Shape::Path(points) => points.windows(2).flat_map(|step| between(step[0], step[1])).collect(),
+                Shape::Circle(centre, _) => vec![*centre],
+                _ => Vec::new(),
+            };
+            let covered = |(x, y): &&(f64, f64)| *x > own.0 && *x < own.2 && *y > own.1 && *y < own.3;
+            assert!(!points.iter().any(|point| covered(&point)), "{name}: {label:?} on {:?}", mark.ink);
+        }
+    }
+}
+
+/// Points of a straight line.
+fn between(from: (f64, f64), to: (f64, f64)) -> impl Iterator<Item = (f64, f64)> {
+    let at = move |share: f64| (from.0 + (to.0 - from.0) * share, from.1 + (to.1 - from.1) * share);
+    (0..=100).map(move |i| at(f64::from(i) / 100.0))
+}
+
 /// Ladders of seconds and of days, without jitter, without end, and without any delay.
 #[test]
 fn every_ladder() {
@@ -160,7 +183,7 @@ fn every_ladder() {
         ("micros", vec![micros.clone()]),
         ("all", vec![half, full, none, memoryless, hours, micros, days]),
     ] {
-        let picture = lattice::ladders(&ladders);
+        let picture = lattice::sheet("", ladder::chart(&ladders));
         well_drawn(name, &picture);
         assert!(texts(&picture).len() > 2 * ladders.iter().map(|ladder| ladder.rungs.len()).sum::<usize>(), "{name}");
         for ending in [Ending::Svg, Ending::Png] {
@@ -291,9 +314,8 @@ fn texts(picture: &Picture) -> Vec<&str> {
 fn pictures_say_what_the_results_say() {
     with_results(&world(5, 3), |input| {
         let n = Notation::PAGE;
-        let axes = latency::Axes::new(input.comparison);
-        let waiting = latency::picture(input.comparison, &axes, Width::Narrow);
-        let bars = results::picture(input.comparison, Width::Wide);
+        let waiting = chart(input, "latency").panels[0].narrow.clone().expect("there is one for phones");
+        let bars = chart(input, "results").panels[0].picture.clone();
         let times: Vec<f64> = crate::metrics::histogram::grid().map(Span::seconds).collect();
         for policy in &input.comparison.policies {
             let name = &policy.name;
@@ -309,26 +331,122 @@ fn pictures_say_what_the_results_say() {
             let label = n.percent(1.0 - rate).trim_end_matches('%').to_owned();
             assert!(texts(&waiting).contains(&label.as_str()), "{label} in {:?}", texts(&waiting));
             let tick = bars.marks.iter().find(|mark| mark.ink == Role::Bound.of(policy.slot)).expect("a tick").extent();
-            assert!((tick.0 - (134.0 + rate * (519.0 - 134.0))).abs() < 0.01, "the tick of {name} is at {}", tick.0);
+            // Between the names, all of them whole, and the right end.
+            let left = font::width("policy-0", TEXT, false) + 10.0;
+            assert!((tick.0 - (left + rate * (519.0 - left))).abs() < 0.01, "the tick of {name} is at {}", tick.0);
             // Half of those that succeed do so within the median of their latencies.
             let half = policy.succeeded_within.iter().position(|within| *within >= rate / 2.0).expect("it gets there");
             let near = times[half - 1] * 0.95..times[half] * 1.05;
             assert!(near.contains(&mean("latency_p50")), "{name}: {} in {near:?}", mean("latency_p50"));
         }
-        let differences = forest::panels(input.comparison);
-        let pictures: Vec<Picture> = differences.iter().map(forest::Panel::picture).collect();
+        let differences = chart(input, "forest").panels;
         let cells = Cells::new(input.comparison, None, n);
         for (index, policy) in input.comparison.policies.iter().enumerate().skip(1) {
             let cell = cells.text(index, Column::VersusBaseline);
             let (mean, _) = cell.split_once(' ').expect("a mean and its interval");
-            assert!(texts(&pictures[0]).contains(&mean), "{mean} of {}", policy.name);
+            assert!(texts(&differences[0].picture).contains(&mean), "{mean} of {}", policy.name);
             let attempts =
                 policy.metric(Metric::AttemptsPerOperation).and_then(|m| m.versus_baseline.mean).expect("paired");
             let attempts = n.signed(attempts, 2);
-            assert!(texts(&pictures[1]).contains(&attempts.as_str()), "{attempts} of {}", policy.name);
+            assert!(texts(&differences[1].picture).contains(&attempts.as_str()), "{attempts} of {}", policy.name);
         }
         assert_eq!(differences.len(), 3, "success, attempts and phantoms; latency only where success is the same");
     });
+}
+
+/// The line of the policy itself in a panel of the storm, its uppermost one.
+fn own_line(picture: &Picture) -> &[(f64, f64)] {
+    let mark = picture.marks.iter().find(|mark| mark.ink.role == Role::Mean).expect("there is one");
+    let Shape::Path(points) = &mark.shape else { panic!("it is a line") };
+    points
+}
+
+/// A burst is over long before its run is. The axis is for what happens, and every curve goes on to its end.
+#[test]
+fn after_a_burst_the_axis_ends_with_the_last_that_happens() {
+    let burst = Arrivals::Burst { operations: 500, at: Span::ZERO, every: None };
+    let scenario = Scenario { arrivals: burst, duration: Span::secs(1800), faults: Vec::new(), ..world(4, 2) };
+    with_results(&scenario, |input| {
+        let storm = chart(input, "storm");
+        let end = storm.readings.split("\"end\":").nth(1).and_then(|rest| rest.split(',').next());
+        let end: f64 = end.and_then(|end| end.parse().ok()).expect("a number");
+        let last = input.comparison.policies.iter().map(|policy| policy.timeline.attempts.len()).max();
+        let last = last.expect("there are policies") as f64 * input.comparison.policies[0].timeline.bin.seconds();
+        assert!(end <= last * 1.1 && end < 300.0, "{end} s, and the last attempt at {last} s");
+        for panel in &storm.panels {
+            let (x, y) = *own_line(&panel.picture).last().expect("it has points");
+            assert!((x, y) == (330.0, 150.0) || x > 328.0, "{} ends at {x}, {y}", panel.name);
+        }
+    });
+}
+
+/// A thousand clients and an outage: what matters is how they come back, not that all of them came at first.
+#[test]
+fn the_wave_after_an_outage_is_not_hidden_by_the_burst_before_it() {
+    let burst = Arrivals::Burst { operations: 1000, at: Span::ZERO, every: None };
+    let outage =
+        Fault { fates: Fates { refused: 1.0, ..Fates::default() }, ..Fault::named("outage", 0, second(0), second(5)) };
+    let server = ServerConfig { workers: None, queue: None, ..ServerConfig::named("api") };
+    let retry = |backoff: Backoff| RetryPolicy { attempts: None, backoff, ..RetryPolicy::default() };
+    let base = Span::millis(100);
+    let scenario = Scenario {
+        faults: vec![outage],
+        replications: 2,
+        clients: 1000,
+        peak_window: base,
+        ..Scenario::new(Span::secs(6), burst, server)
+    }
+    .with_policy("together", retry(Backoff::exponential(base, 2.0, None)), &[])
+    .with_policy("apart", retry(Backoff::full_jitter(base, 2.0, None)), &[])
+    .with_policy("wide", retry(Backoff::full_jitter(Span::secs(1), 2.0, None)), &[]);
+    check("wave", &scenario);
+    with_results(&scenario, |input| {
+        let storm = chart(input, "storm");
+        assert!(storm.caption.contains("after outage") && storm.caption.contains("cut off (▲)"), "{}", storm.caption);
+        for panel in &storm.panels {
+            let heads = panel.picture.marks.iter().filter(|mark| mark.ink.role == Role::Beyond).count();
+            assert!(heads > 0, "{} begins above the axis", panel.name);
+            let label = texts(&panel.picture).into_iter().find(|text| text.starts_with("up to "));
+            assert!(panel.words.contains(label.expect("its wave has its number")), "{}", panel.words);
+        }
+        // It can be seen: a tenth of the plot at least.
+        let after = own_line(&storm.panels[1].picture).iter().filter(|(x, _)| *x > 200.0).map(|(_, y)| 150.0 - y);
+        assert!(after.fold(0.0, f64::max) > 13.0);
+    });
+}
+
+/// Of many policies the two that matter most are the first.
+#[test]
+fn the_chosen_and_the_worst_stand_side_by_side_where_there_are_many() {
+    for policies in [9, 12] {
+        with_results(&world(policies, 2), |input| {
+            let storm = chart(input, "storm");
+            let slots: Vec<Option<usize>> = storm.panels.iter().map(|panel| panel.slot).collect();
+            if policies <= 9 {
+                assert_eq!(slots, (0..policies).map(Some).collect::<Vec<_>>());
+                return;
+            }
+            let wrong = |slot: &Option<usize>| {
+                let policy = &input.comparison.policies[slot.expect("each is a policy's")];
+                policy.mean(Metric::GoneWrongRate).expect("it was measured")
+            };
+            assert!(slots.iter().all(|slot| wrong(&slots[0]) <= wrong(slot) && wrong(slot) <= wrong(&slots[1])));
+            assert!(
+                storm.panels[1].words.starts_with("Most operations went wrong. Peak "),
+                "{}",
+                storm.panels[1].words
+            );
+            assert!(slots[2..].is_sorted() && slots.len() == policies, "the others as in the file: {slots:?}");
+        });
+    }
+}
+
+/// A ring and nothing else tells nothing.
+#[test]
+fn a_phase_picture_of_what_stays_in_one_place_is_left_out() {
+    let steady = Scenario { arrivals: Arrivals::Constant { rate: 20.0 }, faults: Vec::new(), ..world(3, 2) };
+    with_results(&steady, |input| assert!(super::phase::chart(input).is_none()));
+    with_results(&world(3, 2), |input| assert_eq!(chart(input, "phase").panels.len(), 3));
 }
 
 /// A stall of ten seconds, and one retry: the run ends far from where it began, and the picture says so.
@@ -354,19 +472,21 @@ fn a_metastable_collapse_stays_down() {
         assert!(example.stayed_down && !policies[0].example.stayed_down);
         let rates = &policies[1].metric(Metric::SuccessRate).expect("measured").values;
         assert!(rates.iter().all(|rate| *rate >= rates[example.replication as usize]), "the worst that stayed down");
-        let phase = Phase::new(input).expect("there is a demand");
-        assert_eq!(phase.shown(), [1, 0], "what stayed down comes first");
-        let panel = phase.panel(1);
+        let phase = chart(input, "phase").panels;
+        let shown: Vec<Option<usize>> = phase.iter().map(|panel| panel.slot).collect();
+        assert_eq!(shown, [Some(1), Some(0)], "what stayed down comes first");
+        let panel = &phase[0].picture;
         for text in ["10:00, still down", "1:00", "1:10"] {
-            assert!(texts(&panel).contains(&text), "{text}: {}", panel.words);
+            assert!(texts(panel).contains(&text), "{text}: {}", panel.words);
         }
         let at = |role: Role| panel.marks.iter().rfind(|mark| mark.ink.role == role).expect("drawn").extent();
         let (begin, end) = (at(Role::Before), at(Role::EndRing));
         assert!(end.0 > begin.2 + 20.0 && end.1 > begin.3 + 100.0, "right of its beginning and far below it: {end:?}");
         assert!(panel.marks.iter().any(|mark| mark.ink.role == Role::DuringHead), "arrows show the direction");
-        assert!(!phase.panel(0).words.contains("still down"));
-        let strips = &Storm::new(input).strips;
-        assert_eq!((strips.of(0), strips.of(1)), (&[][..], &[Level::Queue, Level::InFlight][..]));
+        assert!(!phase[1].picture.words.contains("still down"));
+        let storm = chart(input, "storm").panels;
+        let levels = |panel: usize| ["queue", "in flight"].map(|level| texts(&storm[panel].picture).contains(&level));
+        assert_eq!((levels(0), levels(1)), ([false, false], [true, true]));
     });
 }
 
@@ -416,12 +536,14 @@ pub(in crate::report) fn well_formed(name: &str, text: &str) {
 #[test]
 fn a_panel_says_in_words_what_happened() {
     with_results(&world(5, 3), |input| {
-        let recovered = crate::report::recovery::recovered(input).expect("an outage that ends");
-        let words = super::storm::words(input, 4, Some(recovered[4]));
-        assert!(words.starts_with("Peak ") && words.contains("× demand") && words.contains("after outage."), "{words}");
+        let storm = chart(input, "storm");
+        let words = &storm.panels[4].words;
+        assert!(
+            words.starts_with("Peak ") && words.contains("× the highest demand") && words.contains("after outage."),
+            "{words}"
+        );
         assert!(words.ends_with("duplicates per 10,000."), "{words}");
-        let legend: Vec<String> =
-            super::storm::legend(&Storm::new(input)).into_iter().map(|entry| entry.text).collect();
+        let legend: Vec<&str> = storm.legend[0].1.iter().map(|key| key.text.as_str()).collect();
         assert_eq!(
             legend,
             [
@@ -432,7 +554,111 @@ fn a_panel_says_in_words_what_happened() {
                 "outage 0:30–1:00"
             ]
         );
-        let behind = Storm::new(input).panel(0).marks.iter().filter(|mark| mark.ink.role == Role::Context).count();
+        let behind = storm.panels[0].picture.marks.iter().filter(|mark| mark.ink.role == Role::Context).count();
         assert_eq!(behind, 4, "the four other policies");
     });
+}
+
+/// Names are whole where there is room for them, in every chart.
+#[test]
+fn names_are_cut_only_where_there_is_no_room() {
+    with_results(&world(8, 2), |input| {
+        for name in ["success", "attempts", "results", "forest"] {
+            // The forest's panel of latencies has only the policies that can be compared.
+            for panel in chart(input, name).panels.into_iter().take(1) {
+                let long = texts(&panel.picture).into_iter().filter(|text| text.starts_with("a-policy"));
+                assert!(long.clone().all(|text| text.contains('…')), "{name}");
+                assert!(long.count() == 1 && texts(&panel.picture).contains(&"policy-6"), "{name}");
+            }
+        }
+    });
+    let mut middle = world(2, 2);
+    middle.policies[1].name = "decorrelated-jitter".to_owned();
+    with_results(&middle, |input| {
+        for name in ["success", "attempts", "duplicates", "latency", "results", "forest"] {
+            for panel in chart(input, name).panels {
+                assert!(texts(&panel.picture).contains(&"decorrelated-jitter"), "{name}: {:?}", texts(&panel.picture));
+            }
+        }
+    });
+}
+
+/// Where nothing can be duplicated, or nothing was, a sentence says so.
+#[test]
+fn zeros_get_a_sentence() {
+    let never = RetryPolicy { attempts: Some(1), ..RetryPolicy::default() };
+    let mut quiet = Scenario { faults: Vec::new(), policies: Vec::new(), ..world(0, 2) }.with_policy("one", never, &[]);
+    for (method, words) in [
+        (Method::Post, "No policy made a duplicate or a phantom success."),
+        (Method::Get, "No operation has an effect, so none can be duplicated."),
+    ] {
+        quiet.operation.method = method;
+        with_results(&quiet, |input| {
+            let chart = chart(input, "duplicates");
+            assert_eq!((chart.note.as_str(), chart.panels.len()), (words, 0));
+            assert!(files(input).iter().all(|(name, _)| !name.contains("duplicates")));
+        });
+    }
+}
+
+/// No label of the latency chart lies on a curve or under a tick; of many curves three have a colour.
+#[test]
+fn curves_have_labels_beside_them() {
+    for policies in [4, 9, 10, 30] {
+        with_results(&world(policies, 2), |input| {
+            let panel = chart(input, "latency").panels.remove(0);
+            for picture in [Some(panel.picture), panel.narrow].into_iter().flatten() {
+                let of = |role: Role| picture.marks.iter().filter(move |mark| mark.ink.role == role);
+                let right = of(Role::Axis).map(|axis| axis.extent().2).fold(0.0, f64::max);
+                let is_curve = |curve: &&super::picture::Mark| curve.extent().0 < right;
+                let (grey, coloured) = (of(Role::Context).count(), of(Role::Curve).filter(is_curve).count());
+                let keys = of(Role::Curve).count() - coloured;
+                assert_eq!((grey + coloured, keys), (policies, coloured), "a key for each that has a colour");
+                assert!(if policies > 9 { coloured <= 3 } else { grey == 0 }, "{grey} of {policies} in grey");
+                for label in of(Role::Label).map(super::picture::Mark::extent) {
+                    assert!(label.0 > right + 14.0, "right of everything: {label:?}");
+                }
+            }
+            let words = chart(input, "latency").note;
+            assert_eq!(words.contains("In colour: policy-0 (baseline"), policies > 9, "{words}");
+            // The tail stands there in numbers, whoever has a colour.
+            let numbers = chart(input, "latency").numbers.expect("quantiles");
+            assert_eq!(numbers.rows.len(), policies);
+            let p999 = input.comparison.policies[1].mean(Metric::LatencyP999).expect("measured");
+            let unit = if numbers.heads[2] == "p99.9, s" { LatencyUnit::Seconds } else { LatencyUnit::Millis };
+            assert_eq!(numbers.rows[1][2], Notation::PAGE.latency(p999, unit));
+        });
+    }
+}
+
+/// Where everybody succeeds, no label pretends to be at the end of its curve.
+#[test]
+fn curves_that_leave_below_have_a_legend() {
+    let quick = ServerConfig { workers: None, queue: None, ..ServerConfig::named("api") };
+    with_results(&Scenario { faults: Vec::new(), servers: vec![quick], ..world(3, 2) }, |input| {
+        let picture = chart(input, "latency").panels.remove(0).picture;
+        assert!(picture.marks.iter().all(|mark| mark.ink.role != Role::Tie), "no tie to a curve's end");
+        assert_eq!(texts(&picture).iter().filter(|text| **text == "0").count(), 3);
+    });
+}
+
+/// Endings count tries: beside hedges that is said, and nothing is called an attempt.
+#[test]
+fn hedges_are_not_counted_as_tries() {
+    use crate::report::fixture::{around, row, with_input};
+    let rows = |hedges: f64| vec![row("p", &around(0.9, 0.0)).all("hedges", hedges), row("q", &around(0.8, 0.0))];
+    let said = |hedges: f64| {
+        with_input(rows(hedges), |input| {
+            let chart = chart(input, "results");
+            let heads = chart.tables[0].heads.join(" ");
+            format!("{} {} {} {heads}", chart.note, chart.legend[0].0, chart.panels[0].picture.words)
+        })
+    };
+    assert!(said(0.0).contains("succeeded at attempt 1") && !said(0.0).contains("try"), "{}", said(0.0));
+    assert!(
+        said(3.0).contains("succeeded at try 1") && said(3.0).contains("with the hedges beside it"),
+        "{}",
+        said(3.0)
+    );
+    assert!(!said(3.0).contains("succeeded at attempt"), "{}", said(3.0));
 }

@@ -1,6 +1,6 @@
 //! What was run, and what came out in words.
 
-use super::{N, Page};
+use super::{N, Page, with_code};
 use crate::report::chart::axis::instant;
 use crate::report::escape::escape;
 use crate::report::expectations::{self, Line};
@@ -12,17 +12,36 @@ use crate::units::SimTime;
 /// Faults named in the line of facts; of more only the number.
 const MOST_FAULTS: usize = 3;
 
+/// Most characters of a description that is shown as a whole.
+const MOST_DESCRIPTION: usize = 240;
+
 impl Page<'_> {
-    /// Title, facts, verdict, findings.
+    /// Title, facts, description, verdict, findings.
     pub(super) fn head(&self) -> String {
         let verdict: Vec<String> = self.findings.verdict.iter().map(|sentence| self.emphasised(sentence)).collect();
         format!(
-            "<header><h1>{}</h1>\n<p class=\"facts\">{}</p></header>\n<p class=\"verdict\">{}</p>\n{}",
+            "<header><h1>{}</h1>\n<p class=\"facts\">{}</p>\n{}</header>\n<p class=\"verdict\">{}</p>\n{}",
             escape(&self.input.title()),
             escape(&self.facts()),
+            self.description(),
             verdict.join(" "),
             self.columns()
         )
+    }
+
+    /// What the scenario says of itself. Of a long text only the first sentence stands open.
+    fn description(&self) -> String {
+        let text = harmless(&self.input.scenario.description);
+        if text.chars().count() <= MOST_DESCRIPTION {
+            return if text.is_empty() { text } else { format!("<p class=\"about\">{}</p>\n", with_code(&text)) };
+        }
+        let short = |(end, _): &(usize, &str)| text[..*end].chars().count() < MOST_DESCRIPTION;
+        let (first, rest) = match text.match_indices(". ").find(short) {
+            Some((end, _)) => text.split_at(end + 1),
+            None => ("What is simulated", text.as_str()),
+        };
+        let (first, rest) = (with_code(first), with_code(rest.trim_start()));
+        format!("<details class=\"about\"><summary>{first}</summary><p>{rest}</p></details>\n")
     }
 
     /// "9 policies · 10 replications, seed 7 · 20 min at 40 operations/s · outage 5:00–12:00 · baseline no-retry".

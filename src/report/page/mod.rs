@@ -4,17 +4,14 @@
 //! what is needed to run it again. Every text from the scenario goes through `escape`, and none gets into a script.
 
 mod data;
-mod endings;
 mod figures;
-mod forest;
 mod head;
-mod phase;
 mod profile;
-mod readings;
 mod repeat;
 mod table;
 #[cfg(test)]
 mod tests;
+mod warnings;
 mod whisker;
 
 use super::ReportInput;
@@ -42,17 +39,7 @@ pub fn html(input: &ReportInput) -> String {
     let title = escape(&input.title());
     let style = format!("{}{}{}", tokens::css(), ink::css(), include_str!("style.css"));
     let chips = "<div id=\"chips\" role=\"group\" aria-label=\"Policies shown\" hidden></div>".to_owned();
-    let parts = [
-        page.head(),
-        chips,
-        page.table(),
-        page.storm(),
-        page.dots(),
-        page.endings(),
-        page.phase(),
-        page.forest(),
-        page.repeat(),
-    ];
+    let parts = [page.head(), page.warnings(), chips, page.table(), page.figures(), page.repeat()];
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
@@ -101,6 +88,20 @@ impl Page<'_> {
         let class = ink::Role::Key.of(slot).classes();
         swatch(&format!("<line x1=\"1\" y1=\"5\" x2=\"25\" y2=\"5\" class=\"{class}\"/>"))
     }
+}
+
+/// A text in which what stands between backticks is code, escaped.
+fn with_code(text: &str) -> String {
+    let text = escape(text);
+    let parts: Vec<&str> = text.split('`').collect();
+    // An even number of parts has a backtick without its second.
+    if parts.len().is_multiple_of(2) {
+        return text;
+    }
+    let part = |(index, part): (usize, &&str)| {
+        if index.is_multiple_of(2) { (*part).to_owned() } else { format!("<code>{part}</code>") }
+    };
+    parts.iter().enumerate().map(part).collect()
 }
 
 /// A piece of a legend.

@@ -263,11 +263,11 @@ mod tests {
     #[test]
     fn load_stands_against_demand_and_capacity() {
         // 20 workers of 100 ms finish 200/s.
-        check(p(0.8), "Load", Some("Peak 3.0× demand at 5:01. That is 1.5× capacity."));
+        check(p(0.8), "Load", Some("Peak 3.0× the highest demand at 5:01. That is 1.5× capacity."));
         check(
             p(0.8).all("peak_load", 124.0).all("peak_of_demand", 1.24).all("peak_of_capacity", 0.62),
             "Load",
-            Some("Peak 1.2× demand, at no particular time. That is 62.0% of capacity."),
+            Some("Peak 1.2× the highest demand, at no particular time. That is 62.0% of capacity."),
         );
     }
 

@@ -2,27 +2,15 @@
 
 use super::Page;
 use crate::report::escape::escape;
-use crate::report::name::harmless;
 
 impl Page<'_> {
-    /// The command, warnings and those that are allowed, the resolved scenario, files and digests.
+    /// The command, the resolved scenario, files and digests.
     pub(super) fn repeat(&self) -> String {
         let input = self.input;
-        let said = |word: &str, warnings: &[String]| -> String {
-            let line = |warning: &String| format!("<p class=\"lead\"><b>{word}.</b> {}</p>\n", escape(warning));
-            warnings.iter().map(line).collect()
-        };
-        let warnings = said("Warning", &input.comparison.warnings) + &said("Allowed", &input.comparison.allowed);
-        let description = harmless(&input.scenario.description);
-        let description = if description.is_empty() {
-            String::new()
-        } else {
-            format!("<p class=\"lead\">{}</p>\n", escape(&description))
-        };
         format!(
-            "<section id=\"repeat\"><h2>How to repeat this</h2>\n{description}\
-             <p class=\"lead\"><code>{}</code> with simlab {} and seed {} gives these bytes again.</p>\n{warnings}\
-             <details open><summary>Resolved scenario</summary><pre tabindex=\"0\">{}</pre></details>\n{}{}</section>",
+            "<section id=\"repeat\"><h2>How to repeat this</h2>\n\
+             <p class=\"lead\"><code>{}</code> with simlab {} and seed {} gives these bytes again.</p>\n\
+             <details><summary>Resolved scenario</summary><pre tabindex=\"0\">{}</pre></details>\n{}{}</section>",
             escape(input.command),
             env!("CARGO_PKG_VERSION"),
             input.scenario.seed,

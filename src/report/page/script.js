@@ -19,15 +19,45 @@ const chips = rows.map(row => {
   chip.dataset.policy = row.className;
   return chip;
 });
+const more = make("button", { type: "button", className: "more", hidden: true }, "Fewer");
 const reset = make("button", { type: "button", className: "reset", hidden: true }, "Show all");
+// One line of chips stays in sight; what has no room in it is told by number.
+let unfolded = false;
+const fold = () => {
+  chips.forEach(chip => chip.hidden = false);
+  more.hidden = true;
+  const line = () => [...bar.children].every(chip => chip.hidden || chip.offsetTop === chips[0].offsetTop);
+  bar.classList.toggle("unfolded", unfolded);
+  if (line()) return;
+  more.hidden = false;
+  more.setAttribute("aria-expanded", unfolded);
+  more.textContent = "Fewer";
+  for (let kept = chips.length; !unfolded && kept > 1 && !line();) {
+    chips[--kept].hidden = true;
+    more.textContent = `+${chips.length - kept} more`;
+  }
+};
+more.addEventListener("click", () => {
+  unfolded = !unfolded;
+  fold();
+});
+addEventListener("resize", fold);
 const shown = chip => chip.getAttribute("aria-pressed") === "true";
 const show = (some, on) => {
   some.forEach(chip => chip.setAttribute("aria-pressed", on));
   const off = chips.filter(chip => !shown(chip));
   hiding.textContent = off.map(chip => `.${chip.dataset.policy}:not(#chips *){display:none!important}`).join("");
   reset.hidden = off.length === 0;
+  fold();
 };
-chips.forEach(chip => chip.addEventListener("click", () => show([chip], !shown(chip))));
+// A policy that is one of many grey lines comes forward while its chip is pointed at.
+const lit = document.head.appendChild(make("style"));
+const light = policy => lit.textContent = policy ? `svg .ctx.${policy}{stroke:var(--fg);stroke-width:1.8}` : "";
+chips.forEach(chip => {
+  chip.addEventListener("click", () => show([chip], !shown(chip)));
+  for (const type of ["pointerenter", "focus"]) chip.addEventListener(type, () => light(chip.dataset.policy));
+  for (const type of ["pointerleave", "blur"]) chip.addEventListener(type, () => light());
+});
 reset.addEventListener("click", () => {
   show(chips, true);
   chips[0].focus();
@@ -50,9 +80,9 @@ const sort = (head, column) => {
   table.tBodies[0].append(...[...rows].sort(compare));
 };
 if (rows.length > 1) {
-  show(chips, true);
-  bar.append(...chips, reset);
+  bar.append(...chips, more, reset);
   bar.hidden = false;
+  show(chips, true);
   heads.forEach((head, column) => {
     const button = make("button", { type: "button" }, ...head.childNodes);
     head.append(button);

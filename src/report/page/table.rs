@@ -27,14 +27,17 @@ impl Page<'_> {
         };
         format!(
             "<section id=\"table\"><h2>Comparison</h2>\n\
-             <p class=\"cap\">Same demand and faults for every policy{but}. {bars}; the dashed tick is {baseline}.</p>\n\
+             <p class=\"cap\">Same demand and faults for every policy{but}. {bars}; the dashed tick is {baseline}.\
+             <span class=\"swipe\"> Swipe the table sideways for more columns.</span></p>\n\
              <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Comparison table\"><table class=\"cmp\">\
              <caption class=\"vh\">Policies compared</caption>\n\
              <thead><tr><th scope=\"col\">Policy</th>{heads}</tr></thead>\n<tbody>{rows}</tbody></table></div>\n\
-             <p class=\"swipe note\">Swipe the table sideways for more columns.</p>\n{legend}</section>",
+             {legend}\
+             <p class=\"note\">{elsewhere}All metrics of every run are in summary.csv and summary.json.</p></section>",
             baseline = self.baseline(),
             but = self.own_worlds().map_or_else(String::new, |own| format!(", but {}", escape(&own))),
             legend = self.legend(),
+            elsewhere = elsewhere(&columns),
         )
     }
 
@@ -152,6 +155,18 @@ impl Page<'_> {
             self.baseline()
         )
     }
+}
+
+/// What has no column here, and why.
+fn elsewhere(columns: &[Column]) -> String {
+    let mut text = String::new();
+    if !columns.contains(&Column::Duplicates) {
+        text.push_str("No operation has an effect that could be duplicated: no columns for that. ");
+    }
+    if !columns.contains(&Column::P99) {
+        text.push_str("Quantiles of the latency stand <a href=\"#fig-latency\">below</a>. ");
+    }
+    text
 }
 
 /// Why there is no recovery to tell of.

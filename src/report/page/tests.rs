@@ -101,6 +101,40 @@ fn with_title(title: &str, look: impl FnOnce(&str)) {
 }
 
 #[test]
+fn what_a_scenario_says_and_warnings_come_before_the_numbers() {
+    with_title("Payments with `retries` at once", |page| {
+        let order = [
+            "<p class=\"about\">Payments with <code>retries</code> at once</p>",
+            "class=\"verdict\"",
+            "<b>Warning.</b>",
+            "class=\"cmp\"",
+        ];
+        let places: Vec<usize> = order.iter().map(|part| page.find(part).expect(part)).collect();
+        assert!(places.is_sorted(), "{places:?}");
+        assert!(page.contains("<details><summary>Resolved scenario"), "it is folded");
+        assert!(page.contains("<details><summary>Warned of, and allowed by the scenario"), "and so is what is allowed");
+    });
+    let long = format!("First sentence with a `. {}", "More of it. ".repeat(30));
+    with_title(&long, |page| {
+        assert!(
+            page.contains("<details class=\"about\"><summary>First sentence with a `.</summary><p>More of it. More")
+        );
+    });
+}
+
+/// What has no column or no plot is told of.
+#[test]
+fn nothing_is_left_out_in_silence() {
+    let told = |row: fn(Row) -> Row| with_input(rows().into_iter().map(row).collect(), html);
+    let all = told(|row| row);
+    assert!(!all.contains("no columns for that") && !all.contains("Quantiles of the latency stand"));
+    let read = told(|row| row.all("effects", 0.0).all("duplicate_rate", 0.0).all("phantom_rate", 0.0));
+    assert!(read.contains("no columns for that"));
+    assert!(read.contains("<figure id=\"fig-duplicates\"><p class=\"fh\">Duplicates and phantom successes</p><p class=\"fs\">No operation has an effect"));
+    assert!(told(|row| row.all("in_time_rate", 0.5)).contains("Quantiles of the latency stand"));
+}
+
+#[test]
 fn text_of_a_scenario_cannot_become_markup() {
     with_title("</title><script>alert(1)</script><img src=x onerror=alert(1)>\" onload=\"x' & co", |page| {
         assert!(page.matches("<script").count() == SCRIPTS && !page.contains("<img"), "no element comes from text");
@@ -180,7 +214,7 @@ fn every_mark_of_a_policy_has_its_class() {
             let of = |what: &str| {
                 page.matches(&format!("{what} k{slot}\"")).count() + page.matches(&format!("{what}k{slot}\"")).count()
             };
-            assert_eq!(of("<figure class=\""), 1, "a panel");
+            assert_eq!(of("<figure class=\""), 2, "a panel of the storm and a phase picture");
             assert!(of("<tr class=\"") >= 7, "rows of the comparison and of the data tables");
             assert!(of("\"ctx") >= 3, "a line behind the others'");
             assert!(of("\"lab") >= 6, "name and number in three dot plots at least");
@@ -207,7 +241,7 @@ fn every_link_leads_somewhere_and_every_figure_has_its_data() {
             let target = link.split('"').next().unwrap_or_default();
             assert!(page.contains(&format!("id=\"{target}\"")), "{target}");
         }
-        assert_eq!(page.matches("<summary>Data table: ").count(), 6);
+        assert_eq!(page.matches("<summary>Data table: ").count(), 5, "one for each section");
         // Storm and phase have a panel for each policy; two charts are drawn in two widths.
         let figures: usize = [4, 3, 2, 4, 3].into_iter().sum();
         assert_eq!(page.matches("<figure").count(), figures);

@@ -10,16 +10,15 @@ mod way;
 use std::cmp::Ordering;
 
 use super::axis::{LogScale, Scale, Tick, count_ticks, instant};
-use super::picture::Picture;
+use super::{Chart, Panel, Table};
 use crate::experiment::PolicyResult;
 use crate::report::ReportInput;
 use crate::report::column::{Column, has_effects};
-use crate::report::contrast::Contrasts;
-use crate::report::marks::{best_without_duplicates, eligible};
 use crate::report::name::{harmless, list};
 use crate::report::number::Notation;
 use crate::report::recovery::recovered;
 use crate::scenario::Arrivals;
+use crate::scenario::metric::Metric;
 use way::Way;
 
 /// Panels that are shown at once.
@@ -43,8 +42,23 @@ enum Why {
     ThereIsRoom,
 }
 
+/// The panels with most to tell, then those of all other policies.
+pub fn chart(input: &ReportInput) -> Option<Chart> {
+    let phase = Phase::new(input)?;
+    let shown: Vec<usize> = phase.shown.iter().map(|(policy, _)| *policy).collect();
+    let others = phase.moving.iter().copied().filter(|policy| !shown.contains(policy));
+    let panels = shown.iter().map(|policy| phase.panel(*policy, false));
+    Some(Chart {
+        title: "Load against goodput".to_owned(),
+        caption: phase.caption(),
+        panels: panels.chain(others.map(|policy| phase.panel(policy, true))).collect(),
+        tables: vec![phase.table()],
+        ..Chart::default()
+    })
+}
+
 /// The panels of a comparison on their shared axes.
-pub struct Phase<'a> {
+struct Phase<'a> {
     input: &'a ReportInput<'a>,
     ways: Vec<Way>,
     load: LogScale,
@@ -54,13 +68,18 @@ pub struct Phase<'a> {
     demand: Option<f64>,
     /// Requests per second that the server can finish when nothing is wrong.
     capacity: Option<f64>,
+    /// The policies whose run moves enough to be seen.
+    moving: Vec<usize>,
+    /// Those of them that are shown at once, and why.
     shown: Vec<(usize, Why)>,
 }
 
+/// A run that stays within so many units of one place does not move.
+const STILL: f64 = 20.0;
+
 impl<'a> Phase<'a> {
-    /// For these results; `None` if nothing arrived anywhere, and for bursts: they have no rate that a system could
-    /// come back to.
-    pub fn new(input: &'a ReportInput<'a>) -> Option<Phase<'a>> {
+    /// For these results; `None` if nothing moves anywhere, and for bursts: they have no rate that a system could come back to.
+    fn new(input: &'a ReportInput<'a>) -> Option<Phase<'a>> {
         if matches!(input.scenario.arrivals, Arrivals::Burst { .. }) {
             return None;
         }
@@ -80,48 +99,60 @@ impl<'a> Phase<'a> {
         };
         let goodput = points().map(|point| point.goodput).fold(0.0, f64::max).max(demand.unwrap_or(0.0)) * 1.12;
         let goodput = if goodput > 0.0 { goodput } else { 1.0 };
+        let load = LogScale { low, high, start: LEFT, end: RIGHT };
+        let goodput_scale = Scale { low: 0.0, high: goodput, start: BOTTOM, end: TOP };
+        let moves = |policy: &usize| ways[*policy].reach(load, goodput_scale) > STILL;
+        let moving: Vec<usize> = (0..ways.len()).filter(moves).collect();
+        if moving.is_empty() {
+            return None;
+        }
         Some(Phase {
-            load: LogScale { low, high, start: LEFT, end: RIGHT },
-            goodput: Scale { low: 0.0, high: goodput, start: BOTTOM, end: TOP },
+            load,
+            goodput: goodput_scale,
             goodput_ticks: count_ticks(goodput, 5.0),
             demand,
             capacity: capacity(input),
-            shown: shown(input),
+            shown: shown(input, &moving),
+            moving,
             ways,
             input,
         })
     }
 
-    /// The policies shown at once.
-    pub fn shown(&self) -> Vec<usize> {
-        self.shown.iter().map(|(policy, _)| *policy).collect()
-    }
-
-    /// All others, in the file's order.
-    pub fn others(&self) -> Vec<usize> {
-        let shown = self.shown();
-        (0..self.ways.len()).filter(|policy| !shown.contains(policy)).collect()
-    }
-
-    /// The panel of a policy.
-    pub fn panel(&self, policy: usize) -> Picture {
-        panel::panel(self, policy)
-    }
-
     /// "run 6 of 10"; nothing if there is only one.
-    pub fn run(&self, policy: usize) -> String {
+    fn run(&self, policy: usize) -> String {
         let (runs, example) = (self.input.comparison.replications, &self.policy(policy).example);
         if runs == 1 { String::new() } else { format!("run {} of {runs}", example.replication + 1) }
     }
 
-    /// Times and values of a policy's run for a table: attempts and successes per second.
-    pub fn table(&self, policy: usize) -> Vec<(String, f64, f64)> {
-        let of = |point: &way::Point| (self.instant(point.from), point.load, point.goodput);
-        self.ways[policy].points.iter().map(of).collect()
+    /// A policy's panel with its head.
+    fn panel(&self, policy: usize, aside: bool) -> Panel {
+        let result = self.policy(policy);
+        Panel {
+            slot: Some(result.slot),
+            name: harmless(&result.name),
+            right: self.run(policy),
+            picture: panel::panel(self, policy),
+            aside,
+            ..Panel::default()
+        }
+    }
+
+    /// Loads and goodputs of the runs in time.
+    fn table(&self) -> Table {
+        let n = Notation::PAGE;
+        let row = |way: &Way| {
+            way.points.iter().map(|point| format!("{} → {}", n.rate(point.load), n.rate(point.goodput))).collect()
+        };
+        Table {
+            title: "attempts per second → successes per second of these runs".to_owned(),
+            heads: self.ways[0].points.iter().map(|point| self.instant(point.from)).collect(),
+            rows: self.ways.iter().map(row).collect(),
+        }
     }
 
     /// What the panels show, and which runs.
-    pub fn caption(&self) -> String {
+    fn caption(&self) -> String {
         let n = Notation::PAGE;
         let seconds = self.ways[0].seconds;
         let one = if self.input.comparison.replications > 1 { "One run each, in" } else { "In" };
@@ -150,11 +181,14 @@ impl<'a> Phase<'a> {
             (Why::LowestPeak, "the lowest peak among those that retry and do not lose by it"),
         ];
         let reasons: Vec<&str> = reasons.into_iter().filter(|(wanted, _)| why(*wanted)).map(|(_, text)| text).collect();
-        if self.ways.len() > AT_ONCE && !reasons.is_empty() {
+        if self.moving.len() > AT_ONCE && !reasons.is_empty() {
             text.push_str(&format!(" Shown are {}.", list(&reasons, "and")));
         }
         if self.input.comparison.replications > 1 {
             text.push_str(" Each is its policy's median run, or one that stayed down.");
+        }
+        if self.moving.len() < self.ways.len() {
+            text.push_str(" Policies whose run stays in one place have no panel.");
         }
         text
     }
@@ -168,29 +202,35 @@ impl<'a> Phase<'a> {
     }
 }
 
-/// The panels shown at once: what went wrong, what went well, and what was cheap; each policy once.
-fn shown(input: &ReportInput) -> Vec<(usize, Why)> {
+/// The panels shown at once, of the policies whose run moves at all: what went wrong, what went well, and what was cheap; each policy once.
+fn shown(input: &ReportInput, moving: &[usize]) -> Vec<(usize, Why)> {
     let comparison = input.comparison;
-    let contrasts = Contrasts::new(comparison);
     let recovered = recovered(input);
-    let all: Vec<usize> = (0..comparison.policies.len()).collect();
-    let down: Vec<usize> =
-        all.iter().copied().filter(|policy| comparison.policies[*policy].example.stayed_down).collect();
-    let runs_down = |policy: usize| recovered.as_ref().map_or(0, |all| all[policy].down());
-    // Who stayed down in most runs, of those who succeeded least often.
-    let rate = |policy: usize| contrasts.mean(policy, Column::Success).unwrap_or(0.0);
-    let worst = down.into_iter().min_by(|a, b| runs_down(*b).cmp(&runs_down(*a)).then(rate(*a).total_cmp(&rate(*b))));
-    let first = match worst {
-        Some(policy) => Some((policy, Why::StayedDown)),
-        None => contrasts.first(Column::Peak, &all, Ordering::Greater).map(|policy| (policy, Why::HighestPeak)),
+    let down = |policy: usize| recovered.as_ref().map_or(0, |all| all[policy].down());
+    let mean = |policy: usize, metric: Metric| comparison.policies[policy].mean(metric);
+    let rate = |policy: usize| mean(policy, Metric::SuccessRate).unwrap_or(0.0);
+    let peak = |policy: usize| mean(policy, Metric::PeakOfDemand).unwrap_or(0.0);
+    let retries = |policy: usize| mean(policy, Metric::Retries).is_some_and(|retries| retries > 0.0);
+    // Of equals the first in the file.
+    let among = |holds: &dyn Fn(usize) -> bool, better: &dyn Fn(usize, usize) -> Ordering| {
+        moving.iter().copied().filter(|policy| holds(*policy)).min_by(|a, b| better(*a, *b))
     };
-    let candidates: Vec<usize> =
-        all.iter().copied().filter(|policy| eligible(comparison, &contrasts, recovered.as_deref(), *policy)).collect();
-    let clean = if has_effects(comparison) { best_without_duplicates(comparison) } else { None };
-    let lowest = contrasts.first(Column::Peak, &candidates, Ordering::Less);
+    // Who stayed down in most runs, of those who succeeded least often.
+    let stayed_down = among(&|policy| comparison.policies[policy].example.stayed_down, &|a, b| {
+        down(b).cmp(&down(a)).then(rate(a).total_cmp(&rate(b)))
+    });
+    let first = match stayed_down {
+        Some(policy) => Some((policy, Why::StayedDown)),
+        None => among(&|_| true, &|a, b| peak(b).total_cmp(&peak(a))).map(|policy| (policy, Why::HighestPeak)),
+    };
+    let clean = |policy: usize| retries(policy) && Column::Duplicates.mean(&comparison.policies[policy]) == Some(0.0);
+    let clean = among(&|policy| has_effects(comparison) && clean(policy), &|a, b| rate(b).total_cmp(&rate(a)));
+    // Who does not try, or loses by it, is cheap for no good reason.
+    let sound = |policy: usize| retries(policy) && down(policy) == 0 && rate(policy) >= rate(comparison.baseline);
+    let lowest = among(&sound, &|a, b| peak(a).total_cmp(&peak(b)));
     let chosen =
         [first, clean.map(|policy| (policy, Why::WithoutDuplicates)), lowest.map(|policy| (policy, Why::LowestPeak))];
-    let rest = all.into_iter().map(|policy| (policy, Why::ThereIsRoom));
+    let rest = moving.iter().map(|policy| (*policy, Why::ThereIsRoom));
     let mut panels: Vec<(usize, Why)> = Vec::new();
     for (policy, why) in chosen.into_iter().flatten().chain(rest) {
         if panels.len() < AT_ONCE && panels.iter().all(|(other, _)| *other != policy) {

@@ -1,6 +1,7 @@
 //! One run as a way: load and goodput, bin after bin.
 
 use crate::experiment::PolicyResult;
+use crate::report::chart::axis::{LogScale, Scale};
 use crate::report::chart::series::Grouping;
 use crate::scenario::Scenario;
 use crate::units::SimTime;
@@ -65,6 +66,19 @@ impl Way {
             (Some(_), Some(end)) => points.iter().take_while(|point| point.from < end).count().max(before),
         };
         Way { points, before, during, edges, seconds }
+    }
+
+    /// How far it reaches on these axes, in the direction in which that is farther.
+    pub fn reach(&self, load: LogScale, goodput: Scale) -> f64 {
+        let span = |place: &dyn Fn(&Point) -> f64| {
+            let (low, high) = self
+                .points
+                .iter()
+                .map(place)
+                .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), at| (low.min(at), high.max(at)));
+            high - low
+        };
+        span(&|point| load.within(point.load)).max(span(&|point| goodput.within(point.goodput)))
     }
 
     /// Mean load and goodput of some points.

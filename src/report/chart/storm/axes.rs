@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::peak;
 use crate::experiment::PolicyResult;
+use crate::metrics::statistics::nearest_rank;
 use crate::report::ReportInput;
 use crate::report::chart::axis::{Scale, Tick, count_ticks, time_ticks};
 use crate::report::chart::picture::Point;
@@ -42,6 +44,8 @@ pub struct Axes {
     pub attempts: Scale,
     /// Ticks of it.
     pub attempts_ticks: Vec<Tick>,
+    /// The instant in seconds after which everything can be seen on it, where that is cut off for it.
+    pub cut_before: Option<f64>,
     /// Operations per second.
     pub goodput: Scale,
     /// Some goodput lies above its axis.
@@ -73,6 +77,8 @@ impl Axes {
         let demands: Vec<Vec<(f64, f64)>> = scenarios.iter().map(|scenario| demand(scenario)).collect();
         let most_demanded = demands.iter().flatten().map(|(_, rate)| *rate).fold(0.0, f64::max);
         let highest = policies.iter().map(highest_attempts).fold(most_demanded, f64::max);
+        let cut = wave_axis(input).filter(|(_, high)| *high < highest);
+        let highest = cut.map_or(highest, |(_, high)| high);
         let end = time_end(input, highest);
         let world =
             |(demand, scenario): (Vec<(f64, f64)>, &Cow<Scenario>)| World { demand, capacity: capacity(scenario, end) };
@@ -88,11 +94,13 @@ impl Axes {
         let goodput_high = if most_demanded > 0.0 {
             most_goodput.clamp(most_demanded * STRIP_REACH, most_demanded * STRIP_MOST)
         } else {
-            most_goodput
+            // The goodput of who comes back all at once would hide that of the others, as their load would.
+            most_goodput.min(if cut.is_some() { attempts_high } else { f64::INFINITY })
         };
         Axes {
             time: Scale { low: 0.0, high: end, start: LEFT, end: RIGHT },
-            time_ticks: time_ticks(duration, end),
+            time_ticks: time_ticks(duration.min(end), end),
+            cut_before: cut.map(|(after, _)| after),
             attempts: Scale { low: 0.0, high: attempts_high, start: BOTTOM, end: TOP },
             attempts_ticks: count_ticks(attempts_high, 5.0),
             goodput: Scale { low: 0.0, high: positive(goodput_high), start: STRIP_BOTTOM, end: STRIP_TOP },
@@ -108,9 +116,22 @@ impl Axes {
 
     /// A line on another scale.
     pub fn curve(&self, scale: Scale, grouping: Grouping, values: &[f64]) -> Vec<Point> {
-        let points = grouping.means(values, self.time.high);
+        let mut points = grouping.means(values, self.time.high);
+        // What comes after the last bin of all runs is no traffic.
+        let over = (values.len().div_ceil(grouping.bins) as f64 + 0.5) * grouping.seconds();
+        if over < self.time.high {
+            points.extend([(over, 0.0), (self.time.high, 0.0)]);
+        }
         let edge = points.first().map(|(_, value)| (0.0, *value));
         edge.into_iter().chain(points).map(|(t, value)| (self.time.at(t), scale.within(value))).collect()
+    }
+
+    /// When the load of a policy is highest after the instant for which the axis is cut off, in seconds, and how high.
+    pub fn wave(&self, policy: &PolicyResult) -> Option<(f64, f64)> {
+        let bin = policy.timeline.bin.seconds();
+        let after = policy.timeline.attempts.iter().enumerate().skip((self.cut_before? / bin).ceil() as usize);
+        let (index, load) = after.max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)))?;
+        (*load > 0.0).then_some(((index as f64 + 0.5) * bin, *load))
     }
 
     /// True if the capacity of some row is a line in its plot, at least at times.
@@ -136,10 +157,31 @@ impl World {
 fn highest_attempts(policy: &PolicyResult) -> f64 {
     let peak = policy.mean(Metric::PeakLoad).unwrap_or(0.0);
     // A mean of maxima lies below single bins where replications differ; the band is drawn all the same.
-    policy.attempts_high.iter().chain(&policy.timeline.attempts).copied().fold(peak, f64::max)
+    let runs = peak::event(policy).map_or_else(Vec::new, |_| peak::runs(policy));
+    let runs = runs.into_iter().map(|(_, load)| load);
+    policy.attempts_high.iter().chain(&policy.timeline.attempts).copied().chain(runs).fold(peak, f64::max)
 }
 
-/// The end of the demand and a little more, or the last time at which anything can be seen.
+/// Of a burst that something hit: the instant in seconds at which the first fault ends, and an axis for what comes after it. The burst itself and its
+/// first retries, which no policy decides, would hide that; so would two or three policies that let everybody come back at once.
+fn wave_axis(input: &ReportInput) -> Option<(f64, f64)> {
+    if !matches!(input.scenario.arrivals, Arrivals::Burst { .. }) {
+        return None;
+    }
+    let end = input.scenario.what_ends().into_iter().map(|(_, end)| end.seconds()).reduce(f64::min)?;
+    let highest = |policy: &PolicyResult| {
+        let first = (end / policy.timeline.bin.seconds()).ceil() as usize;
+        let bins = policy.attempts_high.iter().skip(first).chain(policy.timeline.attempts.iter().skip(first));
+        bins.copied().fold(policy.mean(Metric::Wave).unwrap_or(0.0), f64::max)
+    };
+    let mut waves: Vec<f64> = input.comparison.policies.iter().map(highest).collect();
+    waves.sort_by(f64::total_cmp);
+    let (median, most) = (nearest_rank(&waves, 0.5)?, *waves.last()?);
+    let high = if most > 4.0 * median { 2.0 * median } else { most };
+    (high > 0.0).then_some((end, high))
+}
+
+/// The end of the demand and a little more, or the last time at which anything can be seen. After bursts only that: the demand is long over then.
 fn time_end(input: &ReportInput, highest: f64) -> f64 {
     let duration = input.scenario.duration.seconds();
     let visible = highest / 100.0;
@@ -147,8 +189,12 @@ fn time_end(input: &ReportInput, highest: f64) -> f64 {
         let seen = policy.timeline.attempts.iter().rposition(|attempts| *attempts > visible);
         seen.map_or(0.0, |bin| (bin + 1) as f64 * policy.timeline.bin.seconds())
     });
-    let end = duration + (duration * 0.05).min(60.0);
-    positive(last.fold(end, f64::max))
+    let end = |last: f64| last + (last * 0.05).min(60.0);
+    let last = last.fold(0.0, f64::max);
+    match input.scenario.arrivals {
+        Arrivals::Burst { .. } if last > 0.0 => end(last),
+        _ => end(duration).max(last),
+    }
 }
 
 /// The corners of the demand, which is linear in between.

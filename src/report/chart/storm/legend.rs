@@ -3,28 +3,18 @@
 use super::Storm;
 use super::axes::{STRIP_MOST, World};
 use super::faults::windows;
+use crate::report::chart::Key;
 use crate::report::chart::axis::instant;
 use crate::report::chart::ink::Role;
 use crate::report::number::Notation;
 use crate::units::SimTime;
 
-/// A line of the legend.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
-    /// What is drawn.
-    pub role: Role,
-    /// True for an area, false for a line.
-    pub area: bool,
-    /// What it means.
-    pub text: String,
-}
-
 /// The legend of all panels.
-pub fn legend(storm: &Storm) -> Vec<Entry> {
+pub fn legend(storm: &Storm) -> Vec<Key> {
     let axes = &storm.axes;
     let n = Notation::PAGE;
     let mut entries = Vec::new();
-    let mut add = |role: Role, area: bool, text: String| entries.push(Entry { role, area, text });
+    let mut add = |role: Role, area: bool, text: String| entries.push(Key { role, area, text });
     if storm.has_context() {
         add(Role::Context, false, "other policies".to_owned());
     }
@@ -44,8 +34,11 @@ pub fn legend(storm: &Storm) -> Vec<Entry> {
         let other = differs(&|other| other.capacity != world.capacity);
         add(Role::Capacity, false, capacity + other);
     }
-    let cut =
-        if axes.goodput_cut { format!(", cut off at {:.0}% of demand", STRIP_MOST * 100.0) } else { String::new() };
+    let cut = match (axes.goodput_cut, axes.cut_before) {
+        (false, _) => String::new(),
+        (true, None) => format!(", cut off at {:.0}% of demand", STRIP_MOST * 100.0),
+        (true, Some(_)) => format!(", cut off at {}/s", n.count(axes.goodput.high)),
+    };
     add(Role::GoodputKey, true, format!("goodput{cut}"));
     let faults = windows(&storm.input.scenario_of(baseline), axes);
     if !faults.is_empty() {

@@ -1,11 +1,12 @@
 //! One policy's panel.
 
-use super::axes::{Axes, BOTTOM, HEIGHT, LEFT, RIGHT, STRIP_BOTTOM, STRIP_TOP, WIDTH, World};
+use super::axes::{Axes, BOTTOM, HEIGHT, LEFT, RIGHT, STRIP_BOTTOM, STRIP_TOP, TOP, WIDTH, World};
+use super::clear::{Obstacles, clear_place};
 use super::{Storm, faults, peak, words};
 use crate::report::chart::axis::{round_below, short};
 use crate::report::chart::font;
 use crate::report::chart::ink::{Role, TEXT};
-use crate::report::chart::picture::{Anchor, Extent, Mark, Picture, Point, Shape, text_extent};
+use crate::report::chart::picture::{Anchor, Picture, Point, Shape};
 use crate::report::number::Notation;
 
 /// How far a text's baseline lies below the middle of its letters.
@@ -39,10 +40,15 @@ pub fn panel(storm: &Storm, policy: usize) -> Picture {
         band.extend(axes.line(storm.grouping, &result.attempts_low).into_iter().rev());
         picture.add(Role::Band.of(result.slot), Shape::Area(band));
     }
-    picture.add(Role::Mean.of(result.slot), Shape::Path(axes.line(storm.grouping, &result.timeline.attempts)));
+    let line = axes.line(storm.grouping, &result.timeline.attempts);
+    picture.add(Role::Mean.of(result.slot), Shape::Path(line.clone()));
     picture.text(Role::Note, (0.0, faults::NAMES), Anchor::Start, "attempts/s");
-    let label = peak::draw(&mut picture, result, axes, world);
-    capacity_word(&mut picture, axes, world, label);
+    if axes.cut_before.is_some() {
+        peak::draw_cut(&mut picture, result, axes, &line);
+    } else {
+        peak::draw(&mut picture, result, axes, world);
+    }
+    capacity_word(&mut picture, axes, world);
     strip(&mut picture, storm, policy);
     storm.strips.draw(&mut picture, input, axes, policy);
     time_axis(&mut picture, axes, bottom);
@@ -72,40 +78,25 @@ fn capacity_line(picture: &mut Picture, axes: &Axes, world: &World) {
     picture.add(Role::Capacity, Shape::Path(line));
 }
 
-/// The word beside the capacity's line, where no other text is; the legend has it too.
-fn capacity_word(picture: &mut Picture, axes: &Axes, world: &World, peak_label: Option<Extent>) {
+/// The word beside the capacity's line, where nothing else is drawn; the legend has it too.
+fn capacity_word(picture: &mut Picture, axes: &Axes, world: &World) {
     const WORD: &str = "capacity";
-    let level =
-        |t: f64| world.capacity_at(t).filter(|rate| *rate <= axes.attempts.high).map(|rate| axes.attempts.at(rate));
-    let almost_the_end = axes.time.high * (1.0 - 1e-9);
-    let beside = [(LEFT + 3.0, Anchor::Start, level(0.0)), (RIGHT - 3.0, Anchor::End, level(almost_the_end))];
+    let obstacles = Obstacles::of(picture);
+    let half = font::width(WORD, TEXT, false) / 2.0;
     let mut places = Vec::new();
-    for below in [false, true] {
-        for (x, anchor, y) in beside {
-            places.extend(y.map(|y| ((x, if below { y + TEXT } else { y - 5.0 }), anchor)));
-        }
+    for (from, until, rate) in world.capacity.iter().filter(|(_, _, rate)| *rate <= axes.attempts.high) {
+        let (left, right, y) = (axes.time.at(*from) + half, axes.time.at(*until) - half, axes.attempts.at(*rate));
+        let count = ((right - left) / 8.0).max(0.0) as usize;
+        // As far left as possible, rather above than below.
+        places.extend((0..=count).flat_map(|i| {
+            let x = left + 3.0 + 8.0 * i as f64;
+            [((x, y - 5.0), x), ((x, y + TEXT + 1.0), x + 60.0)]
+        }));
     }
-    let texts = || picture.marks.iter().filter(|mark| matches!(mark.shape, Shape::Text { .. })).map(Mark::extent);
-    let own_line = || picture.marks.iter().filter(|mark| mark.ink.role == Role::Mean).flat_map(segments);
-    let extent = |(at, anchor): (Point, Anchor)| text_extent(at, anchor, WORD, TEXT, false);
-    places.retain(|place| {
-        extent(*place).3 < BOTTOM && texts().chain(peak_label).all(|text| !text.overlaps(extent(*place)))
-    });
-    let clear = places.iter().find(|place| own_line().all(|segment| !segment.overlaps(extent(**place))));
-    if let Some((at, anchor)) = clear.or(places.first()).copied() {
-        picture.text(Role::Note, at, anchor, WORD);
+    let room = ((LEFT, TOP), (RIGHT, BOTTOM - 1.0));
+    if let Some(at) = clear_place(&obstacles, &places, WORD, room) {
+        picture.text(Role::Note, at, Anchor::Middle, WORD);
     }
-}
-
-/// What each straight piece of a line covers.
-fn segments(mark: &Mark) -> Vec<Extent> {
-    let Shape::Path(points) = &mark.shape else { return Vec::new() };
-    let of = |pair: &[Point]| {
-        let ((ax, ay), (bx, by)) = (pair[0], pair[1]);
-        // A level line covers something too.
-        Extent(ax.min(bx), ay.min(by) - 0.5, ax.max(bx), ay.max(by) + 0.5)
-    };
-    points.windows(2).map(of).collect()
 }
 
 /// Goodput on its own scale: on that of the attempts a collapse would be three pixels high.

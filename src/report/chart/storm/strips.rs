@@ -75,8 +75,8 @@ impl Strips {
         let policies = &input.comparison.policies;
         let points = (4_000 / policies.len().max(1)).clamp(30, MOST_POINTS);
         let end = axes.time.high;
-        // One more comes at the left edge.
-        let grouping = Grouping::new(policies[0].timeline.bin, end, points - 1);
+        // One more comes at each edge.
+        let grouping = Grouping::new(policies[0].timeline.bin, end, points - 2);
         let several = input.comparison.replications > 1;
         let highs = Level::ALL.map(|level| {
             let highest = policies.iter().flat_map(|policy| {

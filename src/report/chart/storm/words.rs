@@ -7,8 +7,9 @@ use crate::report::chart::axis::instant;
 use crate::report::column::Column;
 use crate::report::name::harmless;
 use crate::report::number::Notation;
-use crate::report::recovery::{Recovered, after};
+use crate::report::recovery::{Recovered, after, any_end};
 use crate::report::refusal::{REFUSALS, Refusal, untried_in_words};
+use crate::scenario::Arrivals;
 use crate::scenario::metric::Metric;
 
 /// What happened to a policy: its peak and when, how it recovered, what its gates refused, its duplicates.
@@ -16,7 +17,8 @@ pub fn words(input: &ReportInput, policy: usize, recovered: Option<Recovered>) -
     let result = &input.comparison.policies[policy];
     let recovery = recovered.filter(|r| r.of > 0).zip(after(input)).map(|(r, what)| recovery_in_words(r, &what));
     let refusals = REFUSALS.into_iter().map(|refusal| refusal_in_words(result, refusal));
-    let sentences = [Some(peak_in_words(input, policy)), recovery].into_iter().chain(refusals);
+    let sentences =
+        [Some(peak_in_words(input, policy)), wave_in_words(input, result), recovery].into_iter().chain(refusals);
     sentences
         .chain([untried_in_words(result, Notation::PAGE), duplicates_in_words(result)])
         .flatten()
@@ -43,17 +45,24 @@ pub fn peak_in_words(input: &ReportInput, policy: usize) -> String {
     let n = Notation::PAGE;
     let result = &input.comparison.policies[policy];
     let Some(peak) = peak(result) else { return "No attempts.".to_owned() };
-    let height = if input.scenario_of(policy).demand_at(crate::units::SimTime::ZERO).is_some() {
-        format!("{} demand", n.times(peak.ratio))
+    let is_rate = input.scenario_of(policy).demand_at(crate::units::SimTime::ZERO).is_some();
+    let height = if is_rate {
+        format!("{} the highest demand", n.times(peak.ratio))
     } else {
         format!("{}/s", n.rate(peak.load))
     };
     let at = |time: f64| instant(time, input.scenario.duration.seconds());
     match peak.when {
-        _ if peak.ratio < EVENT => format!("Peak {height}, at no particular time."),
+        _ if is_rate && peak.ratio < EVENT => format!("Peak {height}, at no particular time."),
         When::At(time) => format!("Peak {height} at {}.", at(time)),
         When::Between(from, until) => format!("Peak {height} between {} and {}.", at(from), at(until)),
     }
+}
+
+/// After a burst that something hit: what came back when that was over.
+fn wave_in_words(input: &ReportInput, result: &PolicyResult) -> Option<String> {
+    let wave = result.mean(Metric::Wave).filter(|_| matches!(input.scenario.arrivals, Arrivals::Burst { .. }))?;
+    Some(format!("After {} up to {}/s.", any_end(input)?, Notation::PAGE.count(wave)))
 }
 
 /// How long it took to be back to normal, or in how many runs it never was.
@@ -101,8 +110,12 @@ mod tests {
     #[test]
     fn a_policy_in_a_few_sentences() {
         let p = || row("p", &[0.9, 0.8]);
-        check(p(), None, "Peak 3.0× demand at 5:01. No duplicates.");
-        check(p().all("peak_of_demand", 1.6), None, "Peak 1.6× demand, at no particular time. No duplicates.");
+        check(p(), None, "Peak 3.0× the highest demand at 5:01. No duplicates.");
+        check(
+            p().all("peak_of_demand", 1.6),
+            None,
+            "Peak 1.6× the highest demand, at no particular time. No duplicates.",
+        );
         check(p().all("peak_load", 0.0), None, "No attempts. No duplicates.");
         check(
             p().all("breaker_refused", 16_742.4)
@@ -112,7 +125,7 @@ mod tests {
                 .all("failed_by_budget", 0.2)
                 .all("duplicate_rate", 0.1341),
             recovered(2, 2, Some(20.0)),
-            "Peak 3.0× demand at 5:01. Normal again within 20 s after outage. Its breaker refused 16,742 attempts per run, and 9,310 \
+            "Peak 3.0× the highest demand at 5:01. Normal again within 20 s after outage. Its breaker refused 16,742 attempts per run, and 9,310 \
              operations failed because of it. Its budget refused <1 retries per run, and as many operations failed because of it. \
              89.0% of operations failed without an attempt. 1,341 duplicates per 10,000.",
         );
