@@ -1,5 +1,6 @@
 //! Every chart of worlds that are hard to draw, through one check.
 
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use super::font;
@@ -16,6 +17,7 @@ use crate::report::ReportInput;
 use crate::report::column::{Cells, Column};
 use crate::report::number::{LatencyUnit, Notation};
 use crate::retry::{Backoff, RetryPolicy};
+use crate::scenario::file::{self, Overrides};
 use crate::scenario::metric::Metric;
 use crate::scenario::{Arrivals, Fates, Fault, ProfilePoint, Scenario, ServerConfig};
 use crate::units::{SimTime, Span};
@@ -231,6 +233,16 @@ fn one_policy_many_policies_and_one_replication() {
     check("30 policies, 1 replication", &world(30, 1));
 }
 
+/// Scenarios as they are shipped, with curves that leave little room.
+#[test]
+fn scenarios_to_learn_from() {
+    for name in ["stripe-outage", "metastable", "thundering-herd"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("scenarios/{name}.toml"));
+        let few = Overrides { replications: Some(2), ..Overrides::default() };
+        check(name, &file::load(&path, &few).expect("it is valid").scenario);
+    }
+}
+
 #[test]
 fn no_fault_many_faults_and_faults_without_end() {
     check("no fault", &Scenario { faults: Vec::new(), ..world(2, 2) });
@@ -365,14 +377,18 @@ fn own_line(picture: &Picture) -> &[(f64, f64)] {
 #[test]
 fn after_a_burst_the_axis_ends_with_the_last_that_happens() {
     let burst = Arrivals::Burst { operations: 500, at: Span::ZERO, every: None };
-    let scenario = Scenario { arrivals: burst, duration: Span::secs(1800), faults: Vec::new(), ..world(4, 2) };
+    let mut scenario = Scenario { arrivals: burst, duration: Span::secs(1800), faults: Vec::new(), ..world(4, 2) };
+    // All wait in one queue for as long as it takes: the last answer comes twelve seconds after the last attempt.
+    scenario.servers[0].queue = None;
+    let patient = RetryPolicy { attempts: Some(1), ..RetryPolicy::default() };
+    let scenario = Scenario { policies: Vec::new(), ..scenario }.with_policy("patient", patient, &[]);
     with_results(&scenario, |input| {
         let storm = chart(input, "storm");
         let end = storm.readings.split("\"end\":").nth(1).and_then(|rest| rest.split(',').next());
         let end: f64 = end.and_then(|end| end.parse().ok()).expect("a number");
-        let last = input.comparison.policies.iter().map(|policy| policy.timeline.attempts.len()).max();
+        let last = input.comparison.policies.iter().map(|policy| policy.timeline.goodput.len()).max();
         let last = last.expect("there are policies") as f64 * input.comparison.policies[0].timeline.bin.seconds();
-        assert!(end <= last * 1.1 && end < 300.0, "{end} s, and the last attempt at {last} s");
+        assert!(end <= last * 1.1 && end > 11.0 && end < 30.0, "{end} s, and the last answer at {last} s");
         for panel in &storm.panels {
             let (x, y) = *own_line(&panel.picture).last().expect("it has points");
             assert!((x, y) == (330.0, 150.0) || x > 328.0, "{} ends at {x}, {y}", panel.name);

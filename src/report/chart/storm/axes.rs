@@ -181,20 +181,25 @@ fn wave_axis(input: &ReportInput) -> Option<(f64, f64)> {
     (high > 0.0).then_some((end, high))
 }
 
-/// The end of the demand and a little more, or the last time at which anything can be seen. After bursts only that: the demand is long over then.
+/// The end of the demand and a little more, or the last time at which load can be seen. After bursts, whose demand is long over then, the last
+/// time at which load or goodput can be seen, and a little more.
 fn time_end(input: &ReportInput, highest: f64) -> f64 {
+    let policies = &input.comparison.policies;
     let duration = input.scenario.duration.seconds();
-    let visible = highest / 100.0;
-    let last = input.comparison.policies.iter().map(|policy| {
-        let seen = policy.timeline.attempts.iter().rposition(|attempts| *attempts > visible);
-        seen.map_or(0.0, |bin| (bin + 1) as f64 * policy.timeline.bin.seconds())
-    });
-    let end = |last: f64| last + (last * 0.05).min(60.0);
-    let last = last.fold(0.0, f64::max);
-    match input.scenario.arrivals {
-        Arrivals::Burst { .. } if last > 0.0 => end(last),
-        _ => end(duration).max(last),
+    let last = |line: fn(&PolicyResult) -> &[f64], highest: f64| {
+        let seen = |policy: &PolicyResult| {
+            let bin = line(policy).iter().rposition(|value| *value > highest / 100.0);
+            bin.map_or(0.0, |bin| (bin + 1) as f64 * policy.timeline.bin.seconds())
+        };
+        policies.iter().map(seen).fold(0.0, f64::max)
+    };
+    let more = |end: f64| end + (end * 0.05).min(60.0);
+    let load = last(|policy| &policy.timeline.attempts, highest);
+    if !matches!(input.scenario.arrivals, Arrivals::Burst { .. }) || load <= 0.0 {
+        return positive(more(duration).max(load));
     }
+    let goodput = policies.iter().flat_map(|policy| &policy.timeline.goodput).copied().fold(0.0, f64::max);
+    more(load.max(last(|policy| &policy.timeline.goodput, goodput)))
 }
 
 /// The corners of the demand, which is linear in between.

@@ -137,7 +137,7 @@ impl<'a> Storm<'a> {
             format!(" Under these, where the level is not flat: {}.", list(&levels, "and"))
         };
         let first = if self.featured.is_some() {
-            " First where fewest and where most operations went wrong, then all others."
+            " The first two are where fewest and where most operations went wrong."
         } else {
             ""
         };
@@ -152,8 +152,9 @@ impl<'a> Storm<'a> {
         let high = n.count(self.axes.attempts.high);
         if self.axes.cut_before.is_some() {
             let what = any_end(input).unwrap_or_default();
+            let runs = if input.comparison.replications > 1 { ", as a mean of the runs" } else { "" };
             return format!(
-                " The axis is that of the load after {what}: what lies above {high}/s is cut off (▲). Short bar: the highest after {what}, as a mean of the runs."
+                " The axis is that of the load after {what}: what lies above {high}/s is cut off (▲). Short bar: the highest load then{runs}."
             );
         }
         let marked = input.comparison.policies.iter().any(|policy| peak::event(policy).is_some());
