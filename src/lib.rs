@@ -9,6 +9,7 @@ pub mod catalog;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod client;
+pub mod decision;
 pub mod distribution;
 pub mod experiment;
 pub mod fault;

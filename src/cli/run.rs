@@ -10,6 +10,7 @@ use super::memory;
 use super::progress::ProgressLine;
 use super::terminal;
 use super::{Exit, check, print, say, shell};
+use crate::decision::Decision;
 use crate::experiment::{self, Comparison, Options};
 use crate::report::{self, ReportInput, TableStyle};
 use crate::scenario::file::{Diagnostic, Loaded, Overrides, Reading};
@@ -261,8 +262,10 @@ fn deliver(args: &Args, job: &Job, mut comparison: Comparison, seconds: f64, mis
         let remarks = remarks.iter().map(|r| Diagnostic::remark(r.code, &r.title).note(r.why).help(r.help));
         check::show(&remarks.collect::<Vec<_>>(), &job.loaded.source);
     }
+    let decision = Decision::new(&job.loaded.scenario, &comparison);
     let input = ReportInput {
         comparison: &comparison,
+        decision: &decision,
         scenario: &job.loaded.scenario,
         name: &job.stem,
         resolved_toml: &job.loaded.resolved,

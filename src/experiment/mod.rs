@@ -3,6 +3,8 @@
 mod comparison;
 mod example;
 pub mod expectation;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod run;
 mod warnings;
 

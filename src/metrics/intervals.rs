@@ -20,7 +20,7 @@
 //! shares have the beta-binomial distribution with twice that variance; with fewer events of independent operations, or two runs, in more. What no interval
 //! can know is a disaster that none of the runs has met.
 
-use super::statistics::{incomplete_beta, summarise};
+use super::statistics::{incomplete_beta, incomplete_gamma, summarise};
 use crate::distribution::normal_quantile;
 
 /// With fewer events than this on a side, their spread over the runs is not trusted alone.
@@ -73,6 +73,31 @@ pub fn of_shares(shares: &[f64], pooled: Option<Pooled>, confidence: f64) -> Opt
     let ((low, high), exact) =
         (on_logit_scale(mean, normal * summary.sd / (shares.len() as f64).sqrt()), pooled.exact(confidence));
     Some((low.min(exact.0), high.max(exact.1)))
+}
+
+/// The two-sided exact interval of how many events are to be expected where `events` were counted that may come any number of times (Garwood, "Fiducial
+/// limits for the Poisson distribution", Biometrika 28, 1936).
+pub fn exact_count(events: u64, confidence: f64) -> (f64, f64) {
+    let (tail, n) = ((1.0 - confidence) / 2.0, events as f64);
+    // P(X >= n) with mean m is the incomplete gamma function at n and m; P(X <= n) is 1 less that at n + 1 and m.
+    let low = if events == 0 { 0.0 } else { gamma_quantile(tail, n) };
+    (low, gamma_quantile(1.0 - tail, n + 1.0))
+}
+
+/// The `p` quantile of the gamma distribution with this shape, by bisection on the distribution function.
+fn gamma_quantile(p: f64, shape: f64) -> f64 {
+    let (mut low, mut high) = (0.0, shape + 1.0);
+    while incomplete_gamma(shape, high) < p {
+        high *= 2.0;
+    }
+    for _ in 0..200 {
+        let middle = (low + high) / 2.0;
+        if middle <= low || middle >= high {
+            break;
+        }
+        if incomplete_gamma(shape, middle) < p { low = middle } else { high = middle }
+    }
+    (low + high) / 2.0
 }
 
 /// From `mean` ± `half` to an interval of the same width around the logit of the mean, and back.
@@ -153,6 +178,32 @@ mod tests {
         check(4, 20, 0.99, (0.035_756_168_3, 0.506_608_849), 1e-8);
         let half = 1.959_963_985 * (0.25f64 / 1e7).sqrt();
         check(5_000_000, 10_000_000, 0.95, (0.5 - half, 0.5 + half), 1e-6);
+    }
+
+    /// From the table of Garwood's limits, and by their definition.
+    #[test]
+    fn exact_intervals_of_counts() {
+        for (events, expected) in [
+            (0, (0.0, 3.688_879)),
+            (1, (0.025_318, 5.571_643)),
+            (10, (4.795_389, 18.390_356)),
+            (100, (81.363_965, 121.627_020)),
+        ] {
+            let (low, high) = exact_count(events, 0.95);
+            assert!((low - expected.0).abs() < 2e-5 && (high - expected.1).abs() < 2e-5, "{events}: {low}, {high}");
+        }
+        let (low, high) = exact_count(3, 0.99);
+        let at_most = |k: i32, mean: f64| {
+            (0..=k).map(|i| libm::pow(mean, f64::from(i)) / libm::tgamma(f64::from(i) + 1.0)).sum::<f64>()
+                * libm::exp(-mean)
+        };
+        assert!(
+            (1.0 - at_most(2, low) - 0.005).abs() < 1e-9 && (at_most(3, high) - 0.005).abs() < 1e-9,
+            "{low}, {high}"
+        );
+        // Of very many the normal one.
+        let (low, high) = exact_count(1_000_000, 0.95);
+        assert!((low - 998_040.0).abs() < 3.0 && (high - 1_001_961.0).abs() < 3.0, "{low}, {high}");
     }
 
     #[test]

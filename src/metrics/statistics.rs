@@ -114,6 +114,42 @@ fn beta_fraction(a: f64, b: f64, x: f64) -> f64 {
     fraction
 }
 
+/// The regularised lower incomplete gamma function P(a, x) (Press et al., 6.2): by its series below its middle, else by its continued fraction.
+pub(super) fn incomplete_gamma(a: f64, x: f64) -> f64 {
+    if x <= 0.0 {
+        return 0.0;
+    }
+    // As many as the root of a are needed, in either.
+    const MOST: u32 = 1_000_000;
+    let front = libm::exp(a * libm::log(x) - x - libm::lgamma(a));
+    if x < a + 1.0 {
+        let (mut term, mut sum) = (1.0 / a, 1.0 / a);
+        for n in 1..MOST {
+            term *= x / (a + f64::from(n));
+            sum += term;
+            if term < sum * 1e-16 {
+                break;
+            }
+        }
+        return sum * front;
+    }
+    let mut b = x + 1.0 - a;
+    let (mut c, mut d) = (1e300, 1.0 / b);
+    let mut fraction = d;
+    for n in 1..MOST {
+        let n = f64::from(n);
+        let numerator = -n * (n - a);
+        b += 2.0;
+        d = 1.0 / (numerator * d + b);
+        c = b + numerator / c;
+        fraction *= c * d;
+        if (c * d - 1.0).abs() < 1e-15 {
+            break;
+        }
+    }
+    1.0 - front * fraction
+}
+
 /// Rounds to 9 significant digits, as every number in a file is, once. Integers below 2^53 stay exact.
 pub fn nine_digits(value: f64) -> f64 {
     if !value.is_finite() || value == 0.0 || (value.fract() == 0.0 && value.abs() < 9.0e15) {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value, json};
 
-use super::ReportInput;
+use super::{ReportInput, decision};
 use crate::experiment::expectation::Judgement;
 use crate::experiment::{Comparison, Estimate, Measured, PolicyResult};
 use crate::metrics::statistics::nine_digits;
@@ -29,6 +29,7 @@ pub fn json(input: &ReportInput) -> String {
         "replications": comparison.replications,
         "baseline": comparison.policies[comparison.baseline].name,
         "policies": comparison.policies.iter().map(policy).collect::<Vec<Value>>(),
+        "decision": decision::json(input),
         "expectations": comparison.expectations.iter().map(|one| expectation(one, comparison)).collect::<Vec<Value>>(),
         "warnings": comparison.warnings,
         "allowed": comparison.allowed,
@@ -94,7 +95,7 @@ fn estimate(estimate: &Estimate) -> Map<String, Value> {
 }
 
 /// Rounded once. What does not exist and what is no number is null; whole numbers are written without a decimal point.
-fn number(value: Option<f64>) -> Value {
+pub(super) fn number(value: Option<f64>) -> Value {
     let Some(rounded) = value.map(nine_digits) else { return Value::Null };
     if rounded.fract() == 0.0 && rounded.abs() < 9.0e15 {
         return Value::from(rounded as i64);
@@ -191,8 +192,7 @@ mod tests {
         check("/policies/1/name", json!("odd \"name\"\u{1b}"));
         check("/policies/1/digest", json!("00000000000000ab"));
         let names: Vec<String> = summary(&[]).as_object().expect("an object").keys().cloned().collect();
-        let order =
-            "schema_version simlab_version scenario seed replications baseline policies expectations warnings allowed";
+        let order = "schema_version simlab_version scenario seed replications baseline policies decision expectations warnings allowed";
         assert_eq!(names.join(" "), order);
     }
 

@@ -6,6 +6,7 @@ pub mod chart;
 pub mod column;
 pub mod contrast;
 mod csv;
+mod decision;
 mod escape;
 pub mod expectations;
 pub mod findings;
@@ -30,6 +31,7 @@ pub use timeline::timeline;
 
 use std::borrow::Cow;
 
+use crate::decision::Decision;
 use crate::experiment::Comparison;
 use crate::scenario::Scenario;
 
@@ -38,6 +40,8 @@ use crate::scenario::Scenario;
 pub struct ReportInput<'a> {
     /// The results.
     pub comparison: &'a Comparison,
+    /// What they show.
+    pub decision: &'a Decision,
     /// The question.
     pub scenario: &'a Scenario,
     /// The scenario file's stem.

@@ -106,6 +106,11 @@ impl DelayRow {
 }
 
 impl Backoff {
+    /// True if delays are random.
+    pub fn draws(&self) -> bool {
+        self.curve.walks() || !matches!(self.jitter, Jitter::None)
+    }
+
     /// Any combination: the window grows as `curve` says, `cap` bounds the window or the delay, and `jitter` makes the delay of the window.
     pub fn new(curve: Curve, cap: Option<Span>, cap_at: CapAt, jitter: Jitter) -> Backoff {
         let (offset, first, floor, unit, inclusive, trims) = (0, None, Span::ZERO, Span::ZERO, false, false);

@@ -134,6 +134,11 @@ pub trait Policy: fmt::Debug + Send + Sync {
         KeyMode::None
     }
 
+    /// False if it never draws a random number: then the same failures always have the same waits.
+    fn draws(&self) -> bool {
+        true
+    }
+
     /// True if some attempt may wait for ever: no time-out, and no deadline that ends it.
     fn may_wait_for_ever(&self) -> bool {
         let plan = self.attempt(&History::default());
@@ -356,6 +361,14 @@ impl RetryPolicy {
 }
 
 impl Policy for RetryPolicy {
+    fn draws(&self) -> bool {
+        let hints = match &self.retry_after {
+            RetryAfter::Ignore => false,
+            RetryAfter::Honour(hints) => hints.jitter != super::jitter::Jitter::None,
+        };
+        hints || self.backoff.draws() || self.backoff_for.iter().any(|(_, backoff)| backoff.draws())
+    }
+
     fn attempt(&self, history: &History) -> AttemptPlan {
         if self.timeout_factor != 1.0 || self.retry_for.is_some() {
             return self.special_attempt(history);

@@ -2,6 +2,8 @@
 //!
 //! A [`Scenario`] is plain data. It is built from a file by [`mod@file`] (feature `scenario-files`) or in code, field by field. It builds, it never runs.
 
+mod chance;
+pub mod decide;
 pub mod expectation;
 #[cfg(feature = "scenario-files")]
 pub mod file;
@@ -19,6 +21,7 @@ use crate::hedge::HedgeConfig;
 use crate::protocol::{HintFormat, Method, Outcome};
 use crate::retry::Policy;
 use crate::units::{SimTime, Span};
+use decide::Decide;
 use expectation::Expectation;
 use metric::Of;
 
@@ -61,6 +64,8 @@ pub struct Scenario {
     pub policies: Vec<PolicyConfig>,
     /// What the results should be.
     pub expectations: Vec<Expectation>,
+    /// What the choice is made by.
+    pub decide: Decide,
     /// Codes of warnings that are meant.
     pub allow: Vec<String>,
 }
@@ -315,7 +320,7 @@ pub enum Idempotency {
 }
 
 /// What goes wrong at one server in a window.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
     /// Its name in the file, and what its draws depend on: two of one name draw the same.
     pub name: String,
@@ -672,6 +677,7 @@ impl Scenario {
             faults: Vec::new(),
             policies: Vec::new(),
             expectations: Vec::new(),
+            decide: Decide::default(),
             allow: Vec::new(),
         }
     }

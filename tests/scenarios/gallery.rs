@@ -1,5 +1,6 @@
 //! `docs/gallery/`: pictures for the README, from the same runs.
 
+use simlab::decision::Decision;
 use simlab::report::{ReportInput, chart};
 
 use super::{check_file, results};
@@ -19,6 +20,7 @@ fn pictures_are_those_of_the_runs() {
         let ran = &results()[name];
         let input = ReportInput {
             comparison: &ran.comparison,
+            decision: &Decision::new(&ran.loaded.scenario, &ran.comparison),
             scenario: &ran.loaded.scenario,
             name,
             resolved_toml: &ran.loaded.resolved,

@@ -9,6 +9,7 @@ use super::ladder::{self, Ladder, Rung};
 use super::picture::{Extent, Picture, Shape};
 use super::series::MOST_POINTS;
 use super::{CHARTS, Chart, Ending, files, latency, lattice};
+use crate::decision::Decision;
 use crate::distribution::Distribution;
 use crate::experiment::{self, Options};
 use crate::metrics::ending;
@@ -69,6 +70,7 @@ fn with_results<T>(scenario: &Scenario, look: impl FnOnce(&ReportInput) -> T) ->
     let comparison = experiment::run(scenario, &all, &options).expect("it comes to its end");
     look(&ReportInput {
         comparison: &comparison,
+        decision: &Decision::new(scenario, &comparison),
         scenario,
         name: "checkout",
         resolved_toml: "",

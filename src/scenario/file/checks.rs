@@ -7,7 +7,7 @@ use super::leaf::PositiveDuration;
 use super::shape::fault::FaultTable;
 use super::source::Place;
 use super::warnings::allow;
-use super::{Named, Parts, expectations, measured, tree};
+use super::{Named, Parts, deciding, expectations, measured, tree};
 use crate::gate::{GateConfig, GateRule};
 use crate::scenario::nearest::nearest;
 use crate::scenario::{Arrivals, Fates, Fault, Scenario};
@@ -86,6 +86,7 @@ pub fn across(parts: &Parts, root: &DeTable<'_>) -> Vec<Diagnostic> {
     windows(parts, root, &mut errors);
     shares(parts, root, &mut errors);
     policies(parts, root, &mut errors);
+    errors.extend(parts.decide.iter().flat_map(|table| deciding::check(table, root)));
     errors.extend(expectations::check(&parts.expectations, root));
     errors
 }

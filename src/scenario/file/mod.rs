@@ -3,6 +3,7 @@
 //! A file is read in steps, each of which reports all it can: grammar, then the shape of every table, then what tables say about each other.
 
 mod checks;
+mod deciding;
 mod diagnostic;
 mod excerpt;
 mod expectations;
@@ -33,6 +34,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::Scenario;
+use super::decide::Decide;
 use super::expectation::Expectation;
 use super::metric::Measure;
 pub use diagnostic::{Diagnostic, Severity, render_all};
@@ -41,6 +43,7 @@ pub use overrides::{BadPath, Overrides};
 pub use recorded::Reading;
 use recorded::Shelf;
 pub use schema::schema;
+use shape::decide::DecideTable;
 use shape::expect::{EVERY_POLICY, ExpectTable};
 use shape::fault::FaultTable;
 use shape::load::Load;
@@ -282,11 +285,13 @@ struct Tables {
     servers: Vec<Named<Server>>,
     faults: Vec<Named<FaultTable>>,
     policies: Vec<Named<PolicyTable>>,
+    /// If there is one.
+    decide: Option<DecideTable>,
     expectations: Vec<ExpectTable>,
 }
 
 /// Keys of the root that are tables of their own.
-const TABLES: [&str; 6] = ["load", "operation", "server", "fault", "policy", "expect"];
+const TABLES: [&str; 7] = ["load", "operation", "server", "fault", "policy", "decide", "expect"];
 
 /// The tables of a file that could be read.
 #[derive(Debug, Default)]
@@ -297,6 +302,7 @@ struct Parts {
     servers: Vec<Named<Server>>,
     faults: Vec<Named<FaultTable>>,
     policies: Vec<Named<PolicyTable>>,
+    decide: Option<DecideTable>,
     /// With their places in the list.
     expectations: Vec<(usize, ExpectTable)>,
 }
@@ -312,6 +318,7 @@ impl Parts {
             servers: read_named(root, "server", &mut errors),
             faults: read_named(root, "fault", &mut errors),
             policies: read_named(root, "policy", &mut errors),
+            decide: keep(read_table(root, "decide"), &mut errors).flatten(),
             expectations: read_list(root, "expect", &mut errors),
         };
         errors.extend(checks::missing_tables(root));
@@ -320,9 +327,9 @@ impl Parts {
 
     /// All of it, if nothing is missing.
     fn whole(self) -> Option<Tables> {
-        let Parts { top, load, operation, servers, faults, policies, expectations } = self;
+        let Parts { top, load, operation, servers, faults, policies, decide, expectations } = self;
         let expectations = expectations.into_iter().map(|(_, table)| table).collect();
-        Some(Tables { top: top?, load: load?, operation: operation?, servers, faults, policies, expectations })
+        Some(Tables { top: top?, load: load?, operation: operation?, servers, faults, policies, decide, expectations })
     }
 }
 
@@ -367,9 +374,16 @@ impl Tables {
             servers: self.servers.iter().map(|server| server.table.build(&server.name)).collect(),
             faults: self.faults.iter().map(|f| f.table.build(&f.name, server(&f.table.server))).collect(),
             policies: self.policies.iter().map(|policy| policy.table.build(&policy.name, method)).collect(),
+            decide: self.decide.as_ref().map(|table| self.decide(table)).unwrap_or_default(),
             allow: top.allow.clone(),
             expectations: self.expectations.iter().map(|expected| self.expectation(expected)).collect(),
         }
+    }
+
+    fn decide(&self, table: &DecideTable) -> Decide {
+        let policies: Vec<&str> = self.policies.iter().map(|policy| policy.name.as_str()).collect();
+        let faults: Vec<&str> = self.faults.iter().map(|fault| fault.name.as_str()).collect();
+        table.build(&policies, &faults)
     }
 
     fn expectation(&self, table: &ExpectTable) -> Expectation {

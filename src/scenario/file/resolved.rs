@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::overrides::quoted;
+use super::shape::decide::DecideTable;
 use super::shape::load::Load;
 use super::shape::policy::PolicyTable;
 use super::shape::top::{OperationTable, Top};
@@ -41,6 +42,9 @@ pub fn json(tables: &Tables) -> Value {
         root.insert("fault".into(), named(&tables.faults));
     }
     root.insert("policy".into(), named(&tables.policies));
+    if let Some(decide) = &tables.decide {
+        root.insert("decide".into(), object::<DecideTable>(decide).into());
+    }
     if !tables.expectations.is_empty() {
         let expectations = tables.expectations.iter().map(|table| Value::Object(object(table)));
         root.insert("expect".into(), expectations.collect());

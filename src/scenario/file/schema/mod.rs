@@ -15,6 +15,7 @@ use serde_json::Value;
 
 pub use leaf::{OUTCOME_KEY, OUTCOMES_KEY, by_key, or_word, warnings};
 
+use super::shape::decide::DecideTable;
 use super::shape::expect::ExpectTable;
 use super::shape::fault::FaultTable;
 use super::shape::load::Load;
@@ -41,6 +42,9 @@ struct ScenarioFile {
     fault: Named<FaultTable>,
     /// The policies to compare, by name; at least one. Tables and charts keep the file's order.
     policy: AtLeastOneNamed<PolicyTable>,
+    /// What the choice between policies is made by. Default: the contract's criteria and margins.
+    #[schemars(default)]
+    decide: DecideTable,
     /// What the results should be. Default: nothing is expected.
     #[schemars(default)]
     expect: Vec<ExpectTable>,

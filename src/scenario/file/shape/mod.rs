@@ -5,6 +5,7 @@
 
 pub mod backoff;
 pub mod custom;
+pub mod decide;
 pub mod distribution;
 pub mod expect;
 pub mod fault;

@@ -1,0 +1,89 @@
+//! `[decide]`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::expect::Threshold;
+use crate::scenario::decide::{Criterion, Decide, Margin, Scale};
+use crate::scenario::file::leaf::Amount;
+use crate::scenario::metric::Unit;
+
+/// What the choice between policies is made by.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecideTable {
+    /// Criteria that come first, in this order: `wrong`, `goodput`, `wave`, `peak`, `attempts`, `recovery`, `finish`, `p99`, `p50`, or any metric.
+    /// Default: none, so that they have their own order.
+    #[serde(default)]
+    pub order: Vec<String>,
+    /// What some things weigh in what went wrong. Default: 1 each.
+    #[serde(default)]
+    pub weigh: Weights,
+    /// Differences that do not matter, by criterion: a share, or a time. Default: those of the contract, section 3.11.
+    #[serde(default)]
+    pub margin: BTreeMap<String, Threshold>,
+    /// Names of policies that are decided among themselves. Default: those that share a world.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<Vec<String>>>,
+}
+
+/// What weighs how much where an operation without success weighs 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Weights {
+    /// A duplicate. Default: 1.
+    #[serde(default = "one")]
+    pub duplicate: Amount,
+    /// A phantom success. Default: 1.
+    #[serde(default = "one")]
+    pub phantom: Amount,
+}
+
+impl Default for Weights {
+    fn default() -> Weights {
+        Weights { duplicate: one(), phantom: one() }
+    }
+}
+
+fn one() -> Amount {
+    Amount(1.0)
+}
+
+/// A margin as it is written for criteria of this scale.
+///
+/// # Errors
+/// Says what would fit.
+pub fn margin(scale: Scale, written: &Threshold) -> Result<Margin, String> {
+    match scale {
+        Scale::Share => written.value(Unit::Share).map(Margin::Absolute),
+        Scale::Ratio => written.value(Unit::Ratio).map(Margin::Relative),
+        Scale::Time => {
+            let time = written.value(Unit::Seconds).map(Margin::Absolute);
+            let time = time.or_else(|_| written.value(Unit::Ratio).map(Margin::Relative));
+            time.map_err(|_| "a time, or a share of one: \"5s\" or \"10%\"".to_owned())
+        }
+    }
+}
+
+impl DecideTable {
+    /// As the decision knows it, for these policies and faults. The table has been checked.
+    pub fn build(&self, policies: &[&str], faults: &[&str]) -> Decide {
+        let criterion = |name: &str| Criterion::parse(name, faults.iter().copied()).expect("names have been checked");
+        let policy = |name: &String| policies.iter().position(|own| own == name).expect("names have been checked");
+        let margin = |(name, written): (&String, &Threshold)| {
+            let criterion = criterion(name);
+            (criterion, margin(criterion.scale(), written).expect("margins have been checked"))
+        };
+        let groups =
+            self.groups.as_ref().map(|groups| groups.iter().map(|group| group.iter().map(policy).collect()).collect());
+        Decide {
+            duplicate: self.weigh.duplicate.0,
+            phantom: self.weigh.phantom.0,
+            order: self.order.iter().map(|name| criterion(name)).collect(),
+            margins: self.margin.iter().map(margin).collect(),
+            groups,
+        }
+    }
+}
