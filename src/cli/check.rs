@@ -49,7 +49,7 @@ pub fn main(args: &Args) -> Exit {
 }
 
 /// Paths and values of `--set KEY=VALUE`.
-fn assignments(set: &[String]) -> Result<Vec<(String, String)>, Exit> {
+pub(super) fn assignments(set: &[String]) -> Result<Vec<(String, String)>, Exit> {
     let pair = |assignment: &String| match assignment.split_once('=') {
         Some((path, value)) => Ok((path.trim().to_owned(), value.trim().to_owned())),
         None => {

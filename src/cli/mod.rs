@@ -173,7 +173,10 @@ fn scenario_for_command(error: &clap::Error) -> Option<OsString> {
 /// True if this is a scenario rather than a mistyped command: a file, or the name of one.
 fn is_scenario(word: &OsStr) -> bool {
     let path = Path::new(word);
-    path.is_file() || (path.extension().is_some_and(|ending| ending == "toml") && word.len() <= LONGEST_TIP)
+    match path.extension() {
+        None => path.is_file(),
+        Some(ending) => ending == "toml" && (path.is_file() || word.len() <= LONGEST_TIP),
+    }
 }
 
 /// A name of a file that does not exist is repeated up to this length, in bytes.

@@ -52,6 +52,9 @@ pub struct Args {
     /// What to print on stdout
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    /// After the table: the comparisons that decided about this policy
+    #[arg(long, value_name = "POLICY")]
+    why: Option<String>,
     /// Leave the charts out of the report's folder
     #[arg(long)]
     no_charts: bool,
@@ -141,6 +144,10 @@ fn prepare(args: &Args, reading: Reading) -> Result<Vec<Job>, Exit> {
     for folder in args.files.iter().filter_map(|file| Folder::find(&out_of(args, file)).ok()) {
         interrupt::undisturbed(|| folder.settle(interrupt::flag()));
     }
+    if args.why.is_some() && args.format != Format::Table {
+        say::error("--why is for the table; `decision` in summary.json has all comparisons");
+        return Err(Exit::Usage);
+    }
     let overrides = overrides(args)?;
     let mut jobs = Vec::new();
     let mut exit = Exit::Done;
@@ -183,16 +190,7 @@ fn refused(error: &FolderError) -> Exit {
 }
 
 fn overrides(args: &Args) -> Result<Overrides, Exit> {
-    let mut set = Vec::new();
-    for assignment in &args.set {
-        let Some((path, value)) = assignment.split_once('=') else {
-            let assignment = cut(assignment);
-            say::error(format_args!("`--set {assignment}` has no `=`; write --set KEY=VALUE, as in --set duration=5m"));
-            return Err(Exit::Usage);
-        };
-        set.push((path.trim().to_owned(), value.trim().to_owned()));
-    }
-    Ok(Overrides { set, seed: args.seed, replications: args.replications })
+    Ok(Overrides { set: check::assignments(&args.set)?, seed: args.seed, replications: args.replications })
 }
 
 fn job(args: &Args, file: &Path, loaded: Loaded) -> Result<Job, Exit> {
@@ -233,7 +231,7 @@ fn out_of(args: &Args, file: &Path) -> PathBuf {
 /// Indices of the policies to run, in the file's order, the baseline among them.
 fn chosen(args: &Args, loaded: &Loaded) -> Result<Vec<usize>, Exit> {
     let policies = &loaded.scenario.policies;
-    for wanted in &args.policy {
+    for wanted in args.policy.iter().chain(&args.why) {
         if policies.iter().all(|policy| policy.name != *wanted) {
             let names = policies.iter().map(|policy| policy.name.as_str());
             let near =
@@ -245,7 +243,14 @@ fn chosen(args: &Args, loaded: &Loaded) -> Result<Vec<usize>, Exit> {
     let wanted = |index: &usize| {
         args.policy.is_empty() || *index == loaded.scenario.baseline || args.policy.contains(&policies[*index].name)
     };
-    Ok((0..policies.len()).filter(wanted).collect())
+    let chosen: Vec<usize> = (0..policies.len()).filter(wanted).collect();
+    if let Some(why) = &args.why
+        && chosen.iter().all(|index| policies[*index].name != *why)
+    {
+        say::error(format_args!("`{}` is not run: --policy leaves it out", cut(why)));
+        return Err(Exit::Usage);
+    }
+    Ok(chosen)
 }
 
 /// Prints the comparison and writes the report. Adds to `missed` what to say of expectations that were not met.
@@ -287,6 +292,10 @@ fn deliver(args: &Args, job: &Job, mut comparison: Comparison, seconds: f64, mis
                 unicode: terminal::unicode(),
             };
             let mut text = report::table(&input, style);
+            let asked = comparison.policies.iter().position(|policy| Some(&policy.name) == args.why.as_ref());
+            if let Some(policy) = asked {
+                text.push_str(&format!("\n{}", report::why(&input, policy, style.notation())));
+            }
             if written.is_ok() {
                 text.push_str(&format!("\nReport: {}\n", check::shown(&path)));
             }

@@ -74,6 +74,15 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// What can go wrong, without its weights, per operation: means over the runs.
+    pub fn part_means(&self, policy: usize) -> [f64; 3] {
+        parts(&self.comparison.policies[policy]).map(|values| {
+            let rates = values.iter().zip(&self.operations[policy]).filter(|(_, operations)| **operations > 0.0);
+            let rates: Vec<f64> = rates.map(|(value, operations)| value.unwrap_or(0.0) / operations).collect();
+            if rates.is_empty() { 0.0 } else { summarise(&rates).mean }
+        })
+    }
+
     /// Where a policy stands by the means; `None` if the criterion is not defined for it.
     pub fn standing(&self, criterion: Criterion, policy: usize) -> Option<Standing> {
         let values: Vec<f64> = self.values(criterion, policy).into_iter().flatten().collect();
@@ -89,6 +98,10 @@ impl<'a> Case<'a> {
         let (a, b) = (self.values(criterion, own), self.values(criterion, other));
         let pairs: Vec<(f64, f64)> = a.iter().zip(&b).filter_map(|(a, b)| Some(((*a)?, (*b)?))).collect();
         let margin = self.margin(criterion, own, other);
+        // Of shares of operations equal runs prove less: see below.
+        if criterion.scale() != Scale::Share && !pairs.is_empty() && pairs.iter().all(|(a, b)| a == b) {
+            return Compared::exactly(0.0, margin);
+        }
         let never = |pick: fn(&(f64, f64)) -> f64| pairs.iter().filter(|pair| pick(pair).is_infinite()).count();
         let (a_never, b_never) = (never(|pair| pair.0), never(|pair| pair.1));
         if a_never + b_never > 0 {

@@ -26,6 +26,8 @@ pub const LEAST_RUNS: u32 = 5;
 const LEVEL: f64 = 0.95;
 /// Alternatives beside the choice.
 const MOST_ALTERNATIVES: usize = 3;
+/// Of a choice of more, pairs with the others are not kept.
+const MOST_SPOKEN_OF: usize = 8;
 /// And how many margins they lie from it at most.
 const NEAR: f64 = 10.0;
 
@@ -179,7 +181,7 @@ pub struct Beaten {
     pub criterion: usize,
 }
 
-/// What else could be shipped: better than the choice in something, and not much worse in the first criterion.
+/// What else could be shipped: better than the choice in something, and not much worse in anything that was asked before.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Alternative {
     /// Who.
@@ -222,17 +224,10 @@ impl Decision {
         let groups: Vec<Group> =
             groups.into_iter().map(|policies| Group::new(scenario, comparison, policies, judged, by_chance)).collect();
         let all = Case::new(comparison, &scenario.decide, Vec::new(), LEVEL, by_chance);
-        let mean = |policy: usize, metric: Metric| comparison.policies[policy].mean(metric);
         let wrong = |policy: usize| {
             let standing = all.standing(Criterion::Wrong, policy)?;
-            let operations = mean(policy, Metric::Operations).filter(|operations| *operations > 0.0)?;
-            let part = |metric| mean(policy, metric).unwrap_or(0.0) / operations;
-            Some(Wrong {
-                all: standing.mean,
-                unsuccessful: part(Metric::Unsuccessful),
-                duplicates: part(Metric::Duplicates),
-                phantoms: part(Metric::PhantomSuccesses),
-            })
+            let [unsuccessful, duplicates, phantoms] = all.part_means(policy);
+            Some(Wrong { all: standing.mean, unsuccessful, duplicates, phantoms })
         };
         let split = |policy: usize| {
             let margin = all.compare(Criterion::Wrong, policy, policy).margin;
@@ -245,6 +240,16 @@ impl Decision {
     /// The group of a policy.
     pub fn group_of(&self, policy: usize) -> &Group {
         self.groups.iter().find(|group| group.policies.contains(&policy)).expect("every policy is in a group")
+    }
+
+    /// Who stands for the best and for the worst of the first group, where pictures show only some: the choice, or the best in what goes wrong, and the worst
+    /// in that. `None` if nobody is shown to be worse.
+    pub fn extremes(&self) -> Option<(usize, usize)> {
+        let group = &self.groups[0];
+        let rank = group.rank(Criterion::Wrong)?;
+        let chosen = if group.choice.kind == Kind::One { group.choice.policies.first() } else { None };
+        let (best, worst) = (*chosen.or(rank.best.first())?, *rank.worst.first()?);
+        (best != worst).then_some((best, worst))
     }
 
     /// True if it is of its group's choice.
@@ -260,14 +265,14 @@ impl Group {
         let mut case = Case::new(comparison, &scenario.decide, policies.clone(), LEVEL, by_chance);
         let criteria = criteria(scenario, comparison);
         case.criteria = criteria.into_iter().filter(|criterion| case.is_defined(*criterion)).collect();
-        let mut measures = columns(comparison);
+        let mut measures = columns(scenario, comparison);
         measures.retain(|column| case.is_defined(*column) && !case.criteria.contains(column));
         measures.splice(..0, case.criteria.iter().copied());
         let others = policies.len() - 1;
         let pairs = (policies.len() * others / 2).min(4 * others);
-        let comparisons = (measures.len() * pairs).max(1);
-        let family =
-            Family { measures: measures.len(), comparisons, confidence: 1.0 - (1.0 - LEVEL) / comparisons as f64 };
+        let comparisons = measures.len() * pairs;
+        let confidence = 1.0 - (1.0 - LEVEL) / comparisons.max(1) as f64;
+        let family = Family { measures: measures.len(), comparisons, confidence };
         case.confidence = family.confidence;
 
         let missed = |policy: &usize| comparison.expectations.iter().any(|one| one.policy == *policy && !one.met);
@@ -306,7 +311,12 @@ impl Group {
             gone: gone.collect(),
             beaten: beaten(&case, &chosen),
             if_retrying: if_retrying(&case, &chosen, &candidates, &never_retry),
-            alternatives: alternatives(&case, &chosen, &candidates),
+            // Beside what is not decided yet there is nothing to be an alternative to.
+            alternatives: if matches!(choice.kind, Kind::One | Kind::AnyOf) {
+                alternatives(&case, &chosen, &candidates)
+            } else {
+                Vec::new()
+            },
             never_retry,
             ranks: if several { measures.iter().map(|measure| rank(&case, *measure)).collect() } else { Vec::new() },
             pairs: if several { spoken_of(&case, &measures, baseline, &chosen, &left) } else { Vec::new() },
@@ -317,6 +327,7 @@ impl Group {
 
     /// What is known of a policy against another in a measure, if that is spoken of; seen from the first.
     pub fn pair(&self, criterion: Criterion, policy: usize, other: usize) -> Option<Compared> {
+        let criterion = self.known_as(criterion);
         self.pairs.iter().filter(|pair| pair.criterion == criterion).find_map(|pair| match (pair.policy, pair.other) {
             (a, b) if (a, b) == (policy, other) => Some(pair.compared),
             (a, b) if (a, b) == (other, policy) => Some(pair.compared.reversed()),
@@ -324,18 +335,25 @@ impl Group {
         })
     }
 
+    /// A measure, or the criterion that says the same of every pair here.
+    fn known_as(&self, criterion: Criterion) -> Criterion {
+        if self.ranks.iter().any(|rank| rank.criterion == criterion) {
+            return criterion;
+        }
+        same_as(criterion).unwrap_or(criterion)
+    }
+
     /// Who is best and worst in a measure.
     pub fn rank(&self, criterion: Criterion) -> Option<&Rank> {
+        let criterion = self.known_as(criterion);
         self.ranks.iter().find(|rank| rank.criterion == criterion)
     }
 }
 
 /// The criteria, in the order in which they are asked, whether they are defined for anybody or not.
 fn criteria(scenario: &Scenario, comparison: &Comparison) -> Vec<Criterion> {
-    let closed = |slot: usize| matches!(scenario.in_world_of(slot).arrivals, Arrivals::Closed { .. });
     let mut order = scenario.decide.order.clone();
-    let any_closed = comparison.policies.iter().any(|policy| closed(policy.slot));
-    let goodput = any_closed.then(|| Criterion::of(Metric::Goodput));
+    let goodput = is_closed(scenario, comparison).then(|| Criterion::of(Metric::Goodput));
     let load = [Metric::Wave, Metric::PeakLoad, Metric::AttemptsPerOperation];
     let waiting = [Metric::FinishP99, Metric::LatencyAllP99, Metric::LatencyAllP50];
     let usual = load.into_iter().chain([Metric::Recovery]).chain(waiting).map(Criterion::of);
@@ -349,16 +367,39 @@ fn criteria(scenario: &Scenario, comparison: &Comparison) -> Vec<Criterion> {
     criteria
 }
 
-/// What columns of tables show, beside criteria.
-fn columns(comparison: &Comparison) -> Vec<Criterion> {
+/// The criterion that a column repeats: success is what does not go wrong, and where demand is the same for all, so are peaks and their multiples of it.
+fn same_as(column: Criterion) -> Option<Criterion> {
+    let of = |metric: Metric| Criterion::of(metric);
+    if column == of(Metric::SuccessRate) {
+        Some(Criterion::Wrong)
+    } else {
+        (column == of(Metric::PeakOfDemand)).then(|| of(Metric::PeakLoad))
+    }
+}
+
+/// What columns of tables show, beside criteria and what these say already.
+fn columns(scenario: &Scenario, comparison: &Comparison) -> Vec<Criterion> {
     let any =
         |metric: Metric| comparison.policies.iter().any(|policy| policy.mean(metric).is_some_and(|mean| mean > 0.0));
-    let mut columns = vec![Metric::SuccessRate, Metric::PeakOfDemand, Metric::InTimeRate];
+    let effects = any(Metric::Effects);
+    let mut columns = vec![Metric::InTimeRate];
+    if effects || scenario.slo.is_some() {
+        columns.push(Metric::SuccessRate);
+    }
+    if is_closed(scenario, comparison) {
+        columns.push(Metric::PeakOfDemand);
+    }
     // What cannot happen is no measure.
-    if any(Metric::Effects) {
+    if effects {
         columns.extend([Metric::DuplicateRate, Metric::PhantomRate]);
     }
     columns.into_iter().map(Criterion::of).collect()
+}
+
+/// True if some row's clients wait for the end of an operation before the next.
+fn is_closed(scenario: &Scenario, comparison: &Comparison) -> bool {
+    let closed = |slot: usize| matches!(scenario.in_world_of(slot).arrivals, Arrivals::Closed { .. });
+    comparison.policies.iter().any(|policy| closed(policy.slot))
 }
 
 fn choice(comparison: &Comparison, case: &Case, left: &Left, judged: bool, nobody_meets: bool) -> Choice {
@@ -446,14 +487,10 @@ fn if_retrying(case: &Case, chosen: &[usize], candidates: &[usize], never_retry:
 /// `candidates` are places in the case: who meets what is expected.
 fn alternatives(case: &Case, chosen: &[usize], candidates: &[usize]) -> Vec<Alternative> {
     let [first, ..] = chosen else { return Vec::new() };
-    let Some(foremost) = case.criteria.first() else { return Vec::new() };
-    let near = |policy: &usize| {
-        let defined = case.standing(*foremost, *policy).is_some();
-        !chosen.contains(policy) && defined && case.compare(*foremost, *first, *policy).means_within(NEAR)
-    };
-    let near: Vec<usize> = candidates.iter().map(|at| case.policies[*at]).filter(near).collect();
+    let mut near: Vec<usize> =
+        candidates.iter().map(|at| case.policies[*at]).filter(|policy| !chosen.contains(policy)).collect();
     let mut alternatives: Vec<Alternative> = Vec::new();
-    for (at, criterion) in case.criteria.iter().enumerate().skip(1) {
+    for (at, criterion) in case.criteria.iter().enumerate() {
         let defined = |policy: usize| case.standing(*criterion, policy).is_some();
         let better = |policy: &usize| {
             let all = chosen.iter().all(|own| defined(*own) && case.compare(*criterion, *policy, *own).is_better());
@@ -466,7 +503,14 @@ fn alternatives(case: &Case, chosen: &[usize], candidates: &[usize]) -> Vec<Alte
                 .partial_cmp(&case.standing(*criterion, *b))
                 .unwrap_or(std::cmp::Ordering::Equal)
         });
-        alternatives.extend(better.first().map(|policy| Alternative { policy: *policy, gains: at }));
+        if at > 0 {
+            alternatives.extend(better.first().map(|policy| Alternative { policy: *policy, gains: at }));
+        }
+        // What is gained later is no alternative to what was lost here.
+        near.retain(|policy| {
+            let both = defined(*first) && defined(*policy);
+            if both { case.compare(*criterion, *first, *policy).means_within(NEAR) } else { at > 0 }
+        });
     }
     alternatives.truncate(MOST_ALTERNATIVES);
     alternatives
@@ -502,8 +546,8 @@ fn spoken_of(case: &Case, measures: &[Criterion], baseline: usize, chosen: &[usi
         let leader = case.criteria.iter().position(|own| own == measure).and_then(|at| left.leaders.get(at)?.first());
         let leader = leader.map(|at| case.policies[*at]);
         let mut others: Vec<usize> = vec![baseline];
-        others.extend(chosen.first());
         others.extend(leader);
+        others.extend(chosen.iter().take(MOST_SPOKEN_OF));
         let mut seen: Vec<(usize, usize)> = Vec::new();
         for other in others {
             for policy in case.policies.iter().copied().filter(|policy| *policy != other) {

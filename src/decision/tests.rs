@@ -227,7 +227,7 @@ fn alternatives_and_beaten() {
     };
     let rows = vec![
         of("a", 0.9, 100.0, 2.0),
-        of("cheap", 0.895, 300.0, 1.1),
+        of("cheap", 0.895, 200.0, 1.1),
         of("worse", 0.88, 200.0, 2.5),
         of("far", 0.8, 50.0, 1.0),
     ];
@@ -243,6 +243,98 @@ fn alternatives_and_beaten() {
         .map(|one| (names[one.policy].as_str(), group.criteria[one.criterion].name.as_str()))
         .collect();
     assert_eq!(beaten, [("worse", "wrong")]);
+}
+
+/// One family for all of a group: criteria and columns, times the pairs that may be spoken of.
+#[test]
+fn the_family_counts_what_is_compared() {
+    let family = |policies: usize| {
+        let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+        let rows = names[..policies].iter().map(|name| at(name, 0.9)).collect();
+        decided(rows, |_| {}).0.groups[0].family
+    };
+    // wrong, peak, attempts, recovery, p99; success, duplicates and phantoms. The peak as a multiple of demand says what the peak does.
+    let measures = 8;
+    for (policies, pairs) in [(2, 1), (3, 3), (8, 28), (9, 32), (10, 36)] {
+        let family = family(policies);
+        assert_eq!((family.measures, family.comparisons), (measures, measures * pairs), "{policies}");
+        assert!((1.0 - family.confidence - 0.05 / (measures * pairs) as f64).abs() < 1e-12);
+    }
+    // What cannot happen is no measure, and then success is what does not go wrong.
+    let read = |name, rate: f64| at(name, rate).all("effects", 0.0);
+    let reads = decided(vec![read("a", 0.9), read("b", 0.8)], |_| {}).0;
+    assert_eq!(reads.groups[0].family.measures, measures - 3);
+    let success = reads.groups[0].rank(Criterion::of(Metric::SuccessRate)).expect("it is known as what goes wrong");
+    assert_eq!((success.criterion, &success.best[..]), (Criterion::Wrong, &[0][..]));
+}
+
+/// A quantile with fewer than 20 operations beyond it in a run is not compared, and what is not defined neither keeps nor removes.
+#[test]
+fn what_is_not_defined_does_not_decide() {
+    let slow = |operations: f64| {
+        let row = |name, seconds: f64| at(name, 0.9).all("operations", operations).all("latency_all_p99", seconds);
+        choice_of(vec![row("a", 1.0), row("b", 5.0)], |_| {})
+    };
+    assert_eq!(slow(2_000.0), "one: a");
+    assert_eq!(slow(1_999.0), "any of: a b");
+    let recovers = |name, times: Vec<Option<f64>>| at(name, 0.9).maybe("recovery", times);
+    check(vec![recovers("a", vec![Some(50.0); 10]), recovers("b", vec![None; 10])], "any of: a b");
+    check(vec![recovers("a", vec![Some(50.0); 10]), recovers("b", vec![Some(1.0); 10])], "one: b");
+}
+
+/// If leaders tie to the digit, only who is worse than each of them goes.
+#[test]
+fn leaders_that_tie() {
+    let table = |halves: [f64; 2]| {
+        // The third is a margin and a bit worse than two that tie, of which one is known less well.
+        let means = vec![vec![Some(1.0), Some(1.0), Some(2.5)]];
+        (Table { means, half: vec![halves[0]] }, halves)
+    };
+    let (known, _) = table([0.25, 0.0]);
+    let left = choose(&known, &[0, 1, 2]);
+    assert_eq!((left.leaders[0].clone(), left.kept), (vec![0, 1], vec![0, 1]));
+    let (vague, _) = table([0.75, 0.0]);
+    assert_eq!(choose(&vague, &[0, 1, 2]).kept, [0, 1, 2]);
+}
+
+/// In a closed loop operations come when the client is free: goodput stands before what goes wrong.
+#[test]
+fn closed_loops_ask_for_goodput_first() {
+    let row = |name, goodput: f64, rate: f64| at(name, rate).all("goodput", goodput);
+    let rows = || vec![row("slow", 8.0, 0.99), row("fast", 20.0, 0.9)];
+    assert_eq!(choice_of(rows(), |_| {}), "one: slow");
+    let closed = |scenario: &mut Scenario| {
+        scenario.arrivals = Arrivals::Closed { think: crate::distribution::Distribution::ZERO };
+    };
+    assert_eq!(choice_of(rows(), closed), "one: fast");
+}
+
+/// Where nothing is left to chance, one run says all; with chance four say nothing.
+#[test]
+fn a_scenario_without_any_draw_is_decided_from_one_run() {
+    let certain = |scenario: &mut Scenario| {
+        scenario.arrivals = Arrivals::Constant { rate: 100.0 };
+        scenario.faults[0].fates.errors = vec![(503, 1.0)];
+    };
+    let rows = |runs: usize| vec![row("a", &vec![0.9; runs]), row("b", &vec![0.8; runs])];
+    assert_eq!(choice_of(rows(1), certain), "one: a");
+    assert_eq!(choice_of(rows(1), |_| {}), "not judged: ");
+    assert_eq!(choice_of(rows(4), |_| {}), "not judged: ");
+    assert_eq!(choice_of(vec![at("a", 0.9), at("b", 0.8)], |_| {}), "one: a");
+}
+
+/// Of times 5 s do not matter, nor a tenth of them.
+#[test]
+fn margins_of_times() {
+    let is_better = |a: f64, b: f64| {
+        let row = |name, seconds: f64| at(name, 0.9).all("finish_p99", seconds);
+        let (decision, _) = decided(vec![row("a", a), row("b", b)], |_| {});
+        let compared = decision.groups[0].pair(Criterion::of(Metric::FinishP99), 0, 1).expect("a pair");
+        assert_ne!(compared.is_better(), compared.is_as_good());
+        compared.is_better()
+    };
+    assert!(!is_better(10.0, 15.0) && is_better(10.0, 15.1));
+    assert!(!is_better(100.0, 110.0) && is_better(100.0, 110.1));
 }
 
 /// Intervals that somebody made up, for [`choose`] alone.

@@ -9,6 +9,7 @@ use crate::scenario::{Arrivals, Fates, Fault, Scenario, ServerConfig};
 use crate::units::{SimTime, Span};
 
 /// What one policy did, with a value per replication.
+#[derive(Clone)]
 pub(crate) struct Row {
     name: &'static str,
     metrics: Vec<(&'static str, Vec<Option<f64>>)>,
@@ -28,15 +29,11 @@ pub(crate) fn row(name: &'static str, success: &[f64]) -> Row {
         .all("peak_load", 300.0)
         .all("peak_of_capacity", 1.5)
         .all("latency_p99", 1.5)
+        .all("latency_all_p99", 1.5)
         .all("recovery", 0.0)
 }
 
 impl Row {
-    /// The policy's name.
-    pub fn name(&self) -> &'static str {
-        self.name
-    }
-
     /// The values of one metric.
     pub fn set(self, metric: &'static str, values: &[f64]) -> Row {
         self.maybe(metric, values.iter().copied().map(Some).collect())

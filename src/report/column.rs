@@ -1,8 +1,12 @@
 //! The columns of the comparison: what each one measures and how its cells are written.
 
+use super::ReportInput;
 use super::number::{LatencyUnit, Notation, difference_decimals};
 use super::recovery::Recovered;
+use crate::decision::Decision;
 use crate::experiment::{Comparison, Estimate, PolicyResult};
+use crate::scenario::Arrivals;
+use crate::scenario::decide::Criterion;
 use crate::scenario::metric::{Metric, Unit};
 
 /// How the cells of a column are written.
@@ -20,31 +24,22 @@ enum Format {
     Per10k,
     /// Seconds, in one unit for all.
     Latency,
+    /// A length of time, each in its own unit.
+    Length,
     /// Runs that were back to normal, of how many.
     Runs,
     /// Per second.
     Rate,
 }
 
-/// Which of two values is better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Better {
-    /// The higher.
-    More,
-    /// The lower, and not trying is the lowest of all.
-    Less,
-    /// Neither is said to be.
-    Unjudged,
-}
-
 /// When a column is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shown {
     Always,
-    /// Somebody said what is in time.
-    WithSlo,
-    /// Nobody did.
-    WithoutSlo,
+    /// Clients wait for the end of an operation before the next: how many come to one is what counts.
+    InClosedLoops,
+    /// How long operations take, in the way that tells most.
+    Waiting(Waiting),
     /// Something has an effect; with `GET` there is no duplicate to look for.
     WithEffects,
     /// There is something to recover from, and it can be told whether that was done.
@@ -53,11 +48,42 @@ enum Shown {
     InsteadOfRecovery,
 }
 
+/// How long operations take, by what a scenario asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiting {
+    /// Somebody said what is in time.
+    InTime,
+    /// All come in bursts, or are recorded: until they are done.
+    Finish,
+    /// The 99th percentile of all.
+    P99,
+    /// The median of all, where 1% or more succeed with nobody.
+    P50,
+}
+
+impl Waiting {
+    /// The one that tells most; `None` if nothing was measured or nobody succeeds half of the time.
+    fn of(comparison: &Comparison) -> Option<Waiting> {
+        let some = |metric: Metric, tells: fn(f64) -> bool| {
+            let values = comparison.policies.iter().filter_map(|policy| policy.metric(metric));
+            values.flat_map(|metric| metric.values.iter().flatten()).any(|value| tells(*value))
+        };
+        if some(Metric::InTimeRate, |_| true) {
+            Some(Waiting::InTime)
+        } else if some(Metric::FinishP99, |_| true) {
+            Some(Waiting::Finish)
+        } else if some(Metric::LatencyAllP99, f64::is_finite) {
+            Some(Waiting::P99)
+        } else {
+            some(Metric::LatencyAllP50, f64::is_finite).then_some(Waiting::P50)
+        }
+    }
+}
+
 /// All that is known of a column. In texts `{baseline}`, `{slo}`, `{after}`, `{any_end}` and `{unit}` stand for what they are in a comparison.
 struct Spec {
     metric: Metric,
     format: Format,
-    better: Better,
     shown: Shown,
     /// Head and unit on the page.
     page: (&'static str, &'static str),
@@ -90,56 +116,81 @@ macro_rules! columns {
 }
 
 columns! {
+    /// What went wrong, per 10,000 operations.
+    Wrong: Spec {
+        metric: Metric::GoneWrongRate, format: Format::Per10k, shown: Shown::Always, drop: None,
+        page: ("Gone wrong", "per 10,000"), terminal: "wrong", markdown: "gone wrong per 10,000",
+        legend: "wrong, per 10,000: {wrong}",
+    };
+    /// Operations that succeeded, per second.
+    Goodput: Spec {
+        metric: Metric::Goodput, format: Format::Rate, shown: Shown::InClosedLoops, drop: None,
+        page: ("Goodput", "successes/s"), terminal: "good/s", markdown: "goodput, /s", legend: "good: successes per second",
+    };
     /// Share of operations that succeeded.
     Success: Spec {
-        metric: Metric::SuccessRate, format: Format::Percent, better: Better::More, shown: Shown::Always, drop: None,
+        metric: Metric::SuccessRate, format: Format::Percent, shown: Shown::Always, drop: None,
         page: ("Succeeded", "% of operations"), terminal: "success", markdown: "succeeded", legend: "",
     };
     /// Paired difference of that share to the baseline, in points.
     VersusBaseline: Spec {
-        metric: Metric::SuccessRate, format: Format::Difference, better: Better::Unjudged, shown: Shown::Always, drop: None,
+        metric: Metric::SuccessRate, format: Format::Difference, shown: Shown::Always, drop: Some(3),
         page: ("vs {baseline}", "points, paired"), terminal: "vs {baseline}", markdown: "vs {baseline}, points", legend: "",
     };
     /// Attempts per operation.
     Attempts: Spec {
-        metric: Metric::AttemptsPerOperation, format: Format::Ratio, better: Better::Less, shown: Shown::Always, drop: Some(7),
+        metric: Metric::AttemptsPerOperation, format: Format::Ratio, shown: Shown::Always, drop: Some(9),
         page: ("Attempts", "per operation"), terminal: "attempts", markdown: "attempts per operation", legend: "",
     };
     /// Highest load, as a multiple of the highest demand.
     Peak: Spec {
-        metric: Metric::PeakOfDemand, format: Format::Times, better: Better::Less, shown: Shown::Always, drop: None,
-        page: ("Peak load", "× demand"), terminal: "peak", markdown: "peak, × demand", legend: "",
+        metric: Metric::PeakOfDemand, format: Format::Times, shown: Shown::Always, drop: None,
+        page: ("Peak load", "× highest demand"), terminal: "peak", markdown: "peak, × highest demand",
+        legend: "peak: of the highest demand",
     };
     /// Duplicate effects per 10,000 operations.
     Duplicates: Spec {
-        metric: Metric::DuplicateRate, format: Format::Per10k, better: Better::Less, shown: Shown::WithEffects, drop: Some(6),
-        page: ("Duplicates", "per 10,000"), terminal: "dup/10k", markdown: "duplicates per 10,000", legend: "dup: duplicate effects",
+        metric: Metric::DuplicateRate, format: Format::Per10k, shown: Shown::WithEffects, drop: Some(6),
+        page: ("Duplicates", "per 10,000"), terminal: "dup", markdown: "duplicates per 10,000", legend: "dup: duplicate effects per 10,000",
     };
     /// Phantom successes per 10,000 operations.
     Phantom: Spec {
-        metric: Metric::PhantomRate, format: Format::Per10k, better: Better::Less, shown: Shown::WithEffects, drop: Some(3),
-        page: ("Phantom", "per 10,000"), terminal: "phantom/10k", markdown: "phantom per 10,000",
-        legend: "phantom: done, but reported as failed",
+        metric: Metric::PhantomRate, format: Format::Per10k, shown: Shown::WithEffects, drop: Some(7),
+        page: ("Phantom", "per 10,000"), terminal: "phan", markdown: "phantom per 10,000",
+        legend: "phan: phantom successes per 10,000, done but reported as failed",
     };
-    /// 99th percentile of the latency of successes.
+    /// 99th percentile of the latency of all operations.
     P99: Spec {
-        metric: Metric::LatencyP99, format: Format::Latency, better: Better::Unjudged, shown: Shown::WithoutSlo, drop: Some(1),
-        page: ("p99 latency", "{unit}, successes only"), terminal: "p99", markdown: "p99, {unit}", legend: "",
+        metric: Metric::LatencyAllP99, format: Format::Latency, shown: Shown::Waiting(Waiting::P99), drop: Some(8),
+        page: ("p99", "{unit}, all operations"), terminal: "p99", markdown: "p99 of all, {unit}",
+        legend: "p99: of all operations, failures last",
+    };
+    /// Median of the latency of all operations.
+    P50: Spec {
+        metric: Metric::LatencyAllP50, format: Format::Latency, shown: Shown::Waiting(Waiting::P50), drop: Some(8),
+        page: ("p50", "{unit}, all operations"), terminal: "p50", markdown: "p50 of all, {unit}",
+        legend: "p50: of all operations, failures last",
+    };
+    /// Until 99% of all operations have succeeded.
+    Finish: Spec {
+        metric: Metric::FinishP99, format: Format::Length, shown: Shown::Waiting(Waiting::Finish), drop: Some(8),
+        page: ("Finished", "until 99% succeeded"), terminal: "finish", markdown: "99% done after",
+        legend: "finish: until 99% succeeded",
     };
     /// Share of operations that succeeded within the `slo`.
     InTime: Spec {
-        metric: Metric::InTimeRate, format: Format::Percent, better: Better::More, shown: Shown::WithSlo, drop: Some(2),
+        metric: Metric::InTimeRate, format: Format::Percent, shown: Shown::Waiting(Waiting::InTime), drop: Some(8),
         page: ("In time", "% within {slo}"), terminal: "in time", markdown: "in {slo}", legend: "in time: succeeded within {slo}",
     };
     /// Replications in which all was back to normal after everything that ended.
     Recovered: Spec {
-        metric: Metric::Recovery, format: Format::Runs, better: Better::Unjudged, shown: Shown::WithRecovery, drop: Some(4),
+        metric: Metric::Recovery, format: Format::Runs, shown: Shown::WithRecovery, drop: Some(4),
         page: ("Recovered", "runs after {after}"), terminal: "recov", markdown: "recovered",
         legend: "recov: replications back to normal after {after}",
     };
     /// Highest load after that by operations from before, per second.
     Wave: Spec {
-        metric: Metric::Wave, format: Format::Rate, better: Better::Less, shown: Shown::InsteadOfRecovery, drop: Some(5),
+        metric: Metric::Wave, format: Format::Rate, shown: Shown::InsteadOfRecovery, drop: Some(8),
         page: ("Wave", "attempts/s after {any_end}"), terminal: "wave/s", markdown: "wave, attempts/s",
         legend: "wave: most attempts per second after {any_end}, of operations from before",
     };
@@ -147,13 +198,15 @@ columns! {
 
 impl Column {
     /// The columns that have something to say.
-    pub fn shown(comparison: &Comparison, recovered: Option<&[Recovered]>) -> Vec<Column> {
+    pub fn shown(input: &ReportInput, recovered: Option<&[Recovered]>) -> Vec<Column> {
+        let comparison = input.comparison;
         let wave = recovered.is_none() && comparison.policies.iter().any(|p| p.mean(Metric::Wave).is_some());
-        let (effects, slo) = (has_effects(comparison), has_slo(comparison));
+        let (effects, waiting) = (has_effects(comparison), Waiting::of(comparison));
+        let closed = |policy: usize| matches!(input.scenario_of(policy).arrivals, Arrivals::Closed { .. });
         let shown = |column: &Column| match column.spec().shown {
             Shown::Always => true,
-            Shown::WithSlo => slo,
-            Shown::WithoutSlo => !slo,
+            Shown::InClosedLoops => (0..comparison.policies.len()).any(closed),
+            Shown::Waiting(how) => waiting == Some(how),
             Shown::WithEffects => effects,
             Shown::WithRecovery => recovered.is_some(),
             Shown::InsteadOfRecovery => wave,
@@ -161,14 +214,9 @@ impl Column {
         Column::ALL.into_iter().filter(shown).collect()
     }
 
-    /// Less is better here, and not trying is the cheapest of all.
-    pub fn is_cost(self) -> bool {
-        self.spec().better == Better::Less
-    }
-
-    /// More is better here.
-    pub fn is_gain(self) -> bool {
-        self.spec().better == Better::More
+    /// What the decision compares in it.
+    pub fn criterion(self) -> Criterion {
+        Criterion::of(self.spec().metric)
     }
 
     /// It counts what should not happen.
@@ -201,6 +249,13 @@ impl Column {
         policy.mean(self.spec().metric)
     }
 
+    /// In how many runs it never came about, and of how many; `None` if it did in each.
+    pub fn never(self, policy: &PolicyResult) -> Option<(usize, usize)> {
+        let measured = policy.metric(self.spec().metric)?;
+        let of = measured.values.iter().flatten().count();
+        measured.never().filter(|never| *never > 0).map(|never| (never, of))
+    }
+
     /// Mean and 95% interval of what `policy` has in this column.
     pub fn estimate(self, policy: &PolicyResult) -> Estimate {
         policy.metric(self.spec().metric).map(|metric| metric.estimate).unwrap_or_default()
@@ -220,6 +275,8 @@ pub struct Heads<'a> {
     pub baseline: &'a str,
     /// The time within which an operation should succeed.
     pub slo: String,
+    /// What goes wrong, by its parts.
+    pub wrong: &'static str,
     /// What there is to recover from.
     pub after: String,
     /// What a wave may come after.
@@ -252,7 +309,8 @@ impl Heads<'_> {
     }
 
     fn fill(&self, text: &str) -> String {
-        let text = text.replace("{slo}", &self.slo).replace("{unit}", self.unit.symbol());
+        let text =
+            text.replace("{slo}", &self.slo).replace("{unit}", self.unit.symbol()).replace("{wrong}", self.wrong);
         // Names come last: they may hold anything.
         text.replace("{after}", &self.after).replace("{any_end}", &self.any_end).replace("{baseline}", self.baseline)
     }
@@ -263,14 +321,10 @@ pub fn has_effects(comparison: &Comparison) -> bool {
     comparison.policies.iter().any(|policy| policy.mean(Metric::Effects).is_some_and(|mean| mean > 0.0))
 }
 
-/// True if the scenario says what is in time.
-pub fn has_slo(comparison: &Comparison) -> bool {
-    comparison.policies.iter().any(|policy| policy.mean(Metric::InTimeRate).is_some())
-}
-
 /// Writes the cells of one comparison.
 pub struct Cells<'a> {
     comparison: &'a Comparison,
+    decision: Option<&'a Decision>,
     recovered: Option<Vec<Recovered>>,
     notation: Notation,
     latency_unit: LatencyUnit,
@@ -279,8 +333,15 @@ pub struct Cells<'a> {
 impl<'a> Cells<'a> {
     /// Cells in this notation. `recovered` is per policy, if there was anything to recover from.
     pub fn new(comparison: &'a Comparison, recovered: Option<&[Recovered]>, notation: Notation) -> Cells<'a> {
-        let latency_unit = LatencyUnit::of(comparison.policies.iter().filter_map(|p| p.mean(Metric::LatencyP99)));
-        Cells { comparison, recovered: recovered.map(<[Recovered]>::to_vec), notation, latency_unit }
+        let means = |column: Column| comparison.policies.iter().filter_map(move |policy| column.mean(policy));
+        let columns = if means(Column::P99).next().is_some() { means(Column::P99) } else { means(Column::P50) };
+        let latency_unit = LatencyUnit::of(columns);
+        Cells { comparison, decision: None, recovered: recovered.map(<[Recovered]>::to_vec), notation, latency_unit }
+    }
+
+    /// With weights and baselines as they are decided by.
+    pub fn of(self, decision: &'a Decision) -> Cells<'a> {
+        Cells { decision: Some(decision), ..self }
     }
 
     /// The unit of the p99 column.
@@ -299,7 +360,19 @@ impl<'a> Cells<'a> {
             }
             _ => {}
         }
-        match column.mean(&self.comparison.policies[policy]) {
+        let result = &self.comparison.policies[policy];
+        if let Some((never, of)) = column.never(result) {
+            return if never == of { "never".to_owned() } else { format!("never in {never}") };
+        }
+        let mean = match column {
+            // With its weights.
+            Column::Wrong => match self.decision {
+                Some(decision) => decision.wrong[policy].map(|wrong| wrong.all),
+                None => column.mean(result),
+            },
+            _ => column.mean(result),
+        };
+        match mean {
             Some(mean) => self.number(column, mean),
             None => n.null.to_owned(),
         }
@@ -315,13 +388,15 @@ impl<'a> Cells<'a> {
             Format::Times => n.times(value),
             Format::Per10k => n.per_10_000(value),
             Format::Latency | Format::Runs => n.latency(value, self.latency_unit),
+            Format::Length => n.length(value),
+            Format::Rate if value > 0.0 && value < 99.5 => n.fixed(value, 1),
             Format::Rate => n.count(value),
         }
     }
 
     fn difference(&self, policy: usize) -> String {
         let n = &self.notation;
-        let baseline = self.comparison.baseline;
+        let baseline = self.decision.map_or(self.comparison.baseline, |decision| decision.group_of(policy).baseline);
         if policy == baseline {
             return "baseline".to_owned();
         }
@@ -343,21 +418,43 @@ impl<'a> Cells<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fixture::{around, comparison, row};
+    use crate::report::fixture::{Row, around, row, with_input};
 
-    /// Where somebody has said what is in time, that stands where the latency stands otherwise, and nothing else changes.
+    /// The column that says how long it takes, of a policy that has this beside what every one has, and its text.
+    fn check(own: impl FnOnce(Row) -> Row, column: Column, expected: &str) {
+        let (shown, text) = with_input(vec![own(row("p", &around(0.9, 0.0)))], |input| {
+            let cells = Cells::new(input.comparison, None, Notation::PAGE);
+            (Column::shown(input, None), cells.text(0, column))
+        });
+        let waiting = [Column::P99, Column::P50, Column::Finish, Column::InTime];
+        assert_eq!(shown.iter().filter(|own| waiting.contains(own)).collect::<Vec<_>>(), [&column]);
+        assert_eq!(text, expected);
+    }
+
+    /// How long operations take is told in one way: the one that says most about what the scenario asks.
     #[test]
-    fn in_time_takes_the_place_of_the_latency() {
-        let rows = |in_time: Option<f64>| {
-            let row = row("p", &around(0.9, 0.0));
-            comparison(vec![row.maybe("in_time_rate", vec![in_time; 10])])
+    fn one_column_says_how_long_it_takes() {
+        let never = f64::INFINITY;
+        check(|row| row.all("latency_all_p99", 1.5).all("latency_all_p50", 0.2), Column::P99, "1.5");
+        check(|row| row.all("latency_all_p99", never).all("latency_all_p50", 0.2), Column::P50, "200");
+        check(|row| row.all("latency_all_p99", 1.5).all("finish_p99", 130.0), Column::Finish, "2:10\u{a0}min");
+        check(|row| row.all("latency_all_p99", 1.5).all("in_time_rate", 0.4567), Column::InTime, "45.7%");
+        check(|row| row.all("finish_p99", never), Column::Finish, "never");
+        let some = [never, never, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0];
+        check(|row| row.set("latency_all_p99", &some), Column::P99, "never in 2");
+    }
+
+    /// What a column shows is what the decision compares, and so is in its family of intervals.
+    #[test]
+    fn the_decision_knows_every_column() {
+        let full = |name, rate| {
+            let row = row(name, &around(rate, 0.0)).all("latency_all_p99", 1.0).all("latency_all_p50", 1.0);
+            row.all("finish_p99", 1.0).all("in_time_rate", 0.5).all("wave", 5.0).all("goodput", 4.0)
         };
-        let without = Column::shown(&rows(None), None);
-        let with = Column::shown(&rows(Some(0.4567)), None);
-        let replaced = |column: &Column| if *column == Column::P99 { Column::InTime } else { *column };
-        assert!(without.contains(&Column::P99));
-        assert_eq!(with, without.iter().map(replaced).collect::<Vec<_>>());
-        let comparison = rows(Some(0.4567));
-        assert_eq!(Cells::new(&comparison, None, Notation::PAGE).text(0, Column::InTime), "45.7%");
+        with_input(vec![full("a", 0.9), full("b", 0.8)], |input| {
+            for column in Column::ALL.into_iter().filter(|column| *column != Column::Goodput) {
+                assert!(input.decision.groups[0].rank(column.criterion()).is_some(), "{column:?}");
+            }
+        });
     }
 }

@@ -86,7 +86,7 @@ fn of_pair(pair: &Pair, name: &dyn Fn(usize) -> Value, measure: &str) -> Value {
         "measure": measure,
         "scale": scale(pair.criterion),
         "policy": name(pair.policy), "other": name(pair.other),
-        "word": pair.compared.word().name(),
+        "word": pair.compared.word().name(), "reverse": pair.compared.reversed().word().name(),
         "mean": number(Some(mean)), "low": number(Some(low)), "high": number(Some(high)), "margin": number(Some(margin)),
     })
 }

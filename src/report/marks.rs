@@ -1,19 +1,14 @@
-//! The marks of the table: best, worst, no difference from the baseline shown.
+//! The marks of the table: the choice, best and worst of a column, no difference from the baseline shown.
 
-use std::cmp::Ordering;
-
-use super::column::Column;
-use super::contrast::Contrasts;
-use super::recovery::Recovered;
-use crate::experiment::Comparison;
-use crate::scenario::metric::Metric;
+use super::column::{Cells, Column};
+use crate::decision::{Decision, Group};
 
 /// A mark at a cell. `*`, `!` and `?` in the terminal; ▲ and ▽ on the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// In the best group of its column.
+    /// The best mean of its column, or as good as it.
     Best,
-    /// In the worst group of its column.
+    /// The worst mean of its column, or as good as it.
     Worst,
     /// No difference from the baseline is shown.
     NoDifference,
@@ -30,10 +25,14 @@ impl Mark {
     }
 }
 
+/// Before the name of a policy of the choice.
+pub const CHOSEN: char = '>';
+
 /// All marks of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Marks {
     of: Vec<[Option<Mark>; Column::ALL.len()]>,
+    chosen: Vec<bool>,
 }
 
 impl Marks {
@@ -42,148 +41,100 @@ impl Marks {
         self.of[policy][column as usize]
     }
 
+    /// True if it is of the choice.
+    pub fn is_chosen(&self, policy: usize) -> bool {
+        self.chosen[policy]
+    }
+
+    /// True if somebody is.
+    pub fn has_choice(&self) -> bool {
+        self.chosen.contains(&true)
+    }
+
     /// True if some cell of `columns` has it.
     pub fn has(&self, mark: Mark, columns: &[Column]) -> bool {
         self.of.iter().any(|row| columns.iter().any(|column| row[*column as usize] == Some(mark)))
     }
 
-    /// Marks by the paired intervals.
-    ///
-    /// A column is not marked on a side whose group holds more than a third of the policies, or jumps over policies that do not belong to
-    /// it: then one with a wide interval is in it that may as well be in the middle. In cost columns only policies that retry,
-    /// are not shown to succeed less often than the baseline, and recovered in every replication can be best: else the one that never
-    /// tries would win every cost. Latency is not marked: it is of successes only, so giving up early looks fast.
-    pub fn of(comparison: &Comparison, recovered: Option<&[Recovered]>) -> Marks {
-        let contrasts = Contrasts::new(comparison);
-        let policies = comparison.policies.len();
-        let all: Vec<usize> = (0..policies).collect();
-        let eligible: Vec<usize> =
-            all.iter().copied().filter(|p| eligible(comparison, &contrasts, recovered, *p)).collect();
+    /// Marks as the decision ranks. What is printed alike is never best and worst.
+    pub fn of(decision: &Decision, cells: &Cells) -> Marks {
+        let policies = decision.wrong.len();
         let mut of = vec![[None; Column::ALL.len()]; policies];
-        let mut put = |column: Column, among: &[usize], side: Ordering, mark: Mark| {
-            let group = contrasts.extreme(column, among, side);
-            if group.len() * 3 <= policies && contrasts.unsurpassed(column, among, &group, side) == group {
-                group.into_iter().for_each(|policy| of[policy][column as usize] = Some(mark));
-            }
-        };
-        for column in Column::ALL {
-            if column.is_gain() {
-                put(column, &all, Ordering::Greater, Mark::Best);
-                put(column, &all, Ordering::Less, Mark::Worst);
-            } else if column.is_cost() {
-                put(column, &eligible, Ordering::Less, Mark::Best);
-                // After the best: the only one that may be best can also be the worst of all.
-                put(column, &all, Ordering::Greater, Mark::Worst);
-            }
-        }
-        if comparison.replications > 1 {
-            for policy in all.into_iter().filter(|p| *p != comparison.baseline) {
-                let shown = contrasts.differs(policy, comparison.baseline, Column::Success).is_some();
-                let exists = contrasts.mean(policy, Column::Success).is_some();
-                of[policy][Column::VersusBaseline as usize] = (exists && !shown).then_some(Mark::NoDifference);
+        for group in &decision.groups {
+            for column in Column::ALL {
+                if column == Column::VersusBaseline {
+                    let open = group.policies.iter().filter(|policy| no_difference(group, **policy));
+                    open.for_each(|policy| of[*policy][column as usize] = Some(Mark::NoDifference));
+                    continue;
+                }
+                let Some(rank) = group.rank(column.criterion()) else { continue };
+                let texts = |policies: &[usize]| policies.iter().map(|p| cells.text(*p, column)).collect::<Vec<_>>();
+                let (best, worst) = (texts(&rank.best), texts(&rank.worst));
+                if best.iter().any(|text| worst.contains(text)) {
+                    continue;
+                }
+                rank.best.iter().for_each(|policy| of[*policy][column as usize] = Some(Mark::Best));
+                rank.worst.iter().for_each(|policy| of[*policy][column as usize] = Some(Mark::Worst));
             }
         }
-        Marks { of }
+        Marks { of, chosen: (0..policies).map(|policy| decision.is_chosen(policy)).collect() }
     }
 }
 
-/// The highest success rate among the policies that retry and made no duplicate.
-pub(super) fn best_without_duplicates(comparison: &Comparison) -> Option<usize> {
-    let contrasts = Contrasts::new(comparison);
-    let retries = |policy: usize| comparison.policies[policy].mean(Metric::Retries).is_some_and(|mean| mean > 0.0);
-    let clean: Vec<usize> = (0..comparison.policies.len())
-        .filter(|policy| retries(*policy) && contrasts.mean(*policy, Column::Duplicates) == Some(0.0))
-        .collect();
-    contrasts.first(Column::Success, &clean, Ordering::Greater)
-}
-
-/// True if a policy may be the best in a cost column.
-pub(super) fn eligible(
-    comparison: &Comparison,
-    contrasts: &Contrasts,
-    recovered: Option<&[Recovered]>,
-    policy: usize,
-) -> bool {
-    let retries = comparison.policies[policy].mean(Metric::Retries).is_some_and(|mean| mean > 0.0);
-    let loses = contrasts.differs(policy, comparison.baseline, Column::Success) == Some(Ordering::Less);
-    retries && !loses && recovered.is_none_or(|all| all[policy].down() == 0)
+/// No difference of success from the baseline is shown, nor that there is none that matters.
+fn no_difference(group: &Group, policy: usize) -> bool {
+    let compared = group.pair(Column::VersusBaseline.criterion(), policy, group.baseline);
+    compared.is_some_and(|compared| !compared.differs() && !compared.is_as_good())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fixture::{Row, around, comparison, row};
-
-    fn recovered(policies: usize) -> Vec<Recovered> {
-        vec![Recovered { runs: 10, of: 10, slowest: Some(0.0) }; policies]
-    }
+    use crate::report::findings::Findings;
+    use crate::report::fixture::{Row, around, row, with_input};
+    use crate::report::number::Notation;
 
     /// The marks of one column, a character per policy.
     fn check(rows: Vec<Row>, column: Column, expected: &str) {
-        let down = rows.iter().position(|row| row.name() == "down");
-        let comparison = comparison(rows);
-        let mut recovered = recovered(comparison.policies.len());
-        if let Some(down) = down {
-            recovered[down].runs = 6;
-        }
-        let marks = Marks::of(&comparison, Some(&recovered));
-        let got: String =
-            (0..comparison.policies.len()).map(|p| marks.at(p, column).map_or('.', Mark::symbol)).collect();
+        let got: String = with_input(rows, |input| {
+            let marks = Findings::new(input, Notation::TERMINAL).marks;
+            let all = 0..input.comparison.policies.len();
+            all.map(|policy| marks.at(policy, column).map_or('.', Mark::symbol)).collect()
+        });
         assert_eq!(got, expected, "{column:?}");
     }
 
-    /// A baseline that never retries, and three policies with these rates.
-    fn four(rates: [f64; 3], names: [&'static str; 3]) -> Vec<Row> {
-        let mut rows = vec![row("never", &around(0.7, 0.0)).all("retries", 0.0)];
-        rows.extend(names.into_iter().zip(rates).map(|(name, rate)| row(name, &around(rate, 0.001))));
-        rows
+    fn rows(rates: [f64; 4]) -> Vec<Row> {
+        let names = ["never", "a", "b", "c"];
+        names.into_iter().zip(rates).map(|(name, rate)| row(name, &around(rate, 0.000_1))).collect()
     }
 
     #[test]
     fn best_and_worst_success() {
-        let names = ["a", "b", "c"];
-        check(four([0.8, 0.85, 0.9], names), Column::Success, "!..*");
-        // Two of four are more than a third.
-        check(four([0.8, 0.9, 0.9], names), Column::Success, "!...");
-        check(four([0.7, 0.7, 0.7], names), Column::Success, "....");
-        check(vec![row("a", &[0.7]), row("b", &[0.8]), row("c", &[0.9])], Column::Success, "...");
+        check(rows([0.7, 0.8, 0.85, 0.9]), Column::Success, "!..*");
+        check(rows([0.7, 0.8, 0.898, 0.9]), Column::Success, "!.**");
+        check(rows([0.7, 0.701, 0.702, 0.703]), Column::Success, "....");
+        check(vec![row("a", &[0.7]), row("b", &[0.8])], Column::Success, "..");
     }
 
     #[test]
     fn difference_from_the_baseline() {
-        check(four([0.7, 0.85, 0.6], ["a", "b", "c"]), Column::VersusBaseline, ".?..");
-        check(vec![row("a", &[0.7]), row("b", &[0.7]), row("c", &[0.9])], Column::VersusBaseline, "...");
+        let wide: Vec<f64> = (0..10).map(|i| if i % 2 == 0 { 0.5 } else { 0.9 }).collect();
+        let mut all = rows([0.7, 0.8, 0.85, 0.702]);
+        all.push(row("wide", &wide));
+        check(all, Column::VersusBaseline, "....?");
+    }
+
+    /// Full success without a retry is the best there is, and the least load too.
+    #[test]
+    fn who_never_retries_can_be_best() {
+        let row = |name, attempts| row(name, &around(0.9, 0.0)).all("attempts_per_operation", attempts);
+        check(vec![row("never", 1.0), row("a", 2.0), row("b", 3.0)], Column::Attempts, "*.!");
     }
 
     #[test]
-    fn who_never_tries_wins_no_cost() {
-        let peaks = |names: [&'static str; 3], rates: [f64; 3], peaks: [f64; 3]| {
-            let mut rows = four(rates, names);
-            rows[0] = row("never", &around(0.7, 0.0)).all("retries", 0.0).all("peak_of_demand", 1.0);
-            let retrying =
-                rows.drain(1..).zip(peaks).map(|(row, peak)| row.all("peak_of_demand", peak)).collect::<Vec<_>>();
-            rows.extend(retrying);
-            rows
-        };
-        check(peaks(["a", "b", "c"], [0.8, 0.8, 0.9], [2.0, 3.0, 4.0]), Column::Peak, ".*.!");
-        // The lowest succeeds less often than the baseline, or did not recover in every run.
-        check(peaks(["a", "b", "c"], [0.6, 0.8, 0.9], [2.0, 3.0, 4.0]), Column::Peak, "..*!");
-        check(peaks(["down", "b", "c"], [0.8, 0.8, 0.9], [2.0, 3.0, 4.0]), Column::Peak, "..*!");
-        // The only one that may be best is the worst of all.
-        check(peaks(["a", "b", "c"], [0.6, 0.6, 0.9], [2.0, 3.0, 4.0]), Column::Peak, "...!");
-        check(peaks(["a", "b", "c"], [0.8, 0.8, 0.9], [2.0, 3.0, 4.0]), Column::P99, "....");
-    }
-
-    #[test]
-    fn a_group_does_not_jump() {
-        // The second is lowest; the last has such wide intervals that it is not separated from it, but others lie between.
-        let wide: Vec<f64> = (0..10).map(|i| if i == 0 { 0.0 } else { 0.99 }).collect();
-        let rows = |last: Vec<f64>| {
-            let mut rows = four([0.65, 0.8, 0.85], ["low", "b", "c"]);
-            rows.extend([row("d", &around(0.82, 0.001)), row("e", &around(0.84, 0.001)), row("last", &last)]);
-            rows
-        };
-        check(rows(around(0.9, 0.001)), Column::Success, ".!....*");
-        check(rows(wide), Column::Success, ".......");
+    fn what_is_printed_alike_is_not_best_and_worst() {
+        let row = |name, share: f64| row(name, &[1.0; 10]).all("operations", 1e9).all("duplicate_rate", share);
+        check(vec![row("a", 0.000_000_1), row("b", 0.000_004)], Column::Duplicates, "..");
     }
 }

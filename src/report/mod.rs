@@ -4,7 +4,6 @@
 
 pub mod chart;
 pub mod column;
-pub mod contrast;
 mod csv;
 mod decision;
 mod escape;
@@ -24,6 +23,7 @@ mod table;
 mod timeline;
 
 pub use csv::csv;
+pub use findings::why;
 pub use json::{json, seen};
 pub use markdown::markdown;
 pub use table::{TableStyle, table};
@@ -70,16 +70,24 @@ impl ReportInput<'_> {
         self.scenario.in_world_of(self.comparison.policies[policy].slot)
     }
 
+    /// Names of the scenario's policies that were not run; harmless.
+    pub fn left_out(&self) -> Vec<String> {
+        let ran = |slot: usize| self.comparison.policies.iter().any(|policy| policy.slot == slot);
+        let all = self.scenario.policies.iter().enumerate();
+        all.filter(|(slot, _)| !ran(*slot)).map(|(_, policy)| name::harmless(&policy.name)).collect()
+    }
+
     /// Rows that ran in a world of their own.
     pub fn in_own_worlds(&self) -> Vec<usize> {
         let own = |policy: &usize| self.scenario.policies[self.comparison.policies[*policy].slot].world.is_some();
         (0..self.comparison.policies.len()).filter(own).collect()
     }
 
-    /// "9 policies, 10 replications, seed 7".
+    /// "9 policies, 10 replications, seed 7"; "2 of 9 policies" if some were left out.
     pub fn facts(&self) -> String {
         let count = |n: usize, one: &str, many: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {many}") };
-        let policies = count(self.comparison.policies.len(), "policy", "policies");
+        let (own, all) = (self.comparison.policies.len(), self.scenario.policies.len());
+        let policies = if own < all { format!("{own} of {all} policies") } else { count(own, "policy", "policies") };
         let replications = count(self.comparison.replications as usize, "replication", "replications");
         format!("{policies}, {replications}, seed {}", self.scenario.seed)
     }

@@ -129,8 +129,11 @@ impl Notation {
         }
     }
 
-    /// Something per second: whole from 100, else as many decimals, at most two, as there are.
+    /// Something per second: whole from 100, else as many decimals, at most two, as there are; below 0.1 two digits.
     pub fn rate(&self, per_second: f64) -> String {
+        if per_second > 0.0 && per_second < 0.0995 {
+            return self.fixed(per_second, two_digits(per_second)).trim_end_matches('0').to_owned();
+        }
         short(self, per_second)
     }
 

@@ -1,7 +1,7 @@
 //! In how many replications each policy was back to normal after all that ended: faults, and a surge of demand.
 
 use super::ReportInput;
-use super::column::Heads;
+use super::column::{Heads, has_effects};
 use super::findings::Findings;
 use super::name::harmless;
 use super::number::{LatencyUnit, Notation};
@@ -86,7 +86,16 @@ pub fn any_end(input: &ReportInput) -> Option<String> {
 /// What heads and legends of columns say.
 pub fn heads<'a>(input: &ReportInput, findings: &'a Findings, unit: LatencyUnit) -> Heads<'a> {
     Heads {
-        baseline: &findings.names[input.comparison.baseline],
+        baseline: match input.decision.groups.len() {
+            1 => &findings.names[input.comparison.baseline],
+            // Each group has its own.
+            _ => "own baseline",
+        },
+        wrong: if has_effects(input.comparison) {
+            "without success, duplicates and phantom successes"
+        } else {
+            "without success"
+        },
         slo: input.scenario.slo.map_or_else(String::new, |slo| Notation::PAGE.length(slo.seconds())),
         after: after(input).unwrap_or_else(|| "the fault".to_owned()),
         any_end: any_end(input).unwrap_or_else(|| "the fault".to_owned()),

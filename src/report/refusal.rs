@@ -1,4 +1,5 @@
-//! What gates said no to and what that cost: the metrics that count it, and the words for it.
+//! What gates said no to, and with what calls ended: the metrics that count it, and the words for it. What came last is no cause: those operations might
+//! have failed without the gate too.
 
 use super::number::Notation;
 use crate::experiment::PolicyResult;
@@ -38,7 +39,7 @@ pub const REFUSALS: [Refusal; 5] = [
 ];
 
 impl Refusal {
-    /// How many there were and what they cost, as what the gate did; `None` without any.
+    /// How many there were and how many operations ended with one, as what the gate did; `None` without any.
     pub fn in_words(self, result: &PolicyResult, notation: Notation) -> Option<String> {
         let refused = result.mean(self.metric).filter(|mean| *mean > 0.0)?;
         let cost = result.mean(self.cost).unwrap_or(0.0);
@@ -46,9 +47,9 @@ impl Refusal {
         Some(if cost == 0.0 {
             format!("refused {count} {what} per run, which ended no operation")
         } else if cost == refused {
-            format!("refused {count} {what} per run, and as many operations failed because of it")
+            format!("refused {count} {what} per run, and as many operations ended with that")
         } else {
-            format!("refused {count} {what} per run, and {} failed because of it", operations(cost, notation))
+            format!("refused {count} {what} per run, and {} ended with that", operations(cost, notation))
         })
     }
 }
@@ -99,10 +100,10 @@ mod tests {
     fn refusals_and_what_they_cost() {
         check(0.0, 0.0, None);
         check(16_742.4, 0.0, Some("refused 16,742 attempts per run, which ended no operation"));
-        check(16_742.4, 16_742.4, Some("refused 16,742 attempts per run, and as many operations failed because of it"));
-        check(16_742.4, 9_310.0, Some("refused 16,742 attempts per run, and 9,310 operations failed because of it"));
-        check(3.0, 0.2, Some("refused 3 attempts per run, and <1 operations failed because of it"));
-        check(3.0, 1.0, Some("refused 3 attempts per run, and 1 operation failed because of it"));
+        check(16_742.4, 16_742.4, Some("refused 16,742 attempts per run, and as many operations ended with that"));
+        check(16_742.4, 9_310.0, Some("refused 16,742 attempts per run, and 9,310 operations ended with that"));
+        check(3.0, 0.2, Some("refused 3 attempts per run, and <1 operations ended with that"));
+        check(3.0, 1.0, Some("refused 3 attempts per run, and 1 operation ended with that"));
     }
 
     #[test]

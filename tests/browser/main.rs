@@ -143,10 +143,11 @@ fn check_cell(cell: &Value, policy: &Value) {
         "Peak load" => (mean("peak_of_demand"), 1.0),
         "Duplicates" => (mean("duplicate_rate"), 10_000.0),
         "Phantom" => (mean("phantom_rate"), 10_000.0),
-        "p99 latency" if cell["unit"].as_str().is_some_and(|unit| unit.starts_with("ms")) => {
-            (mean("latency_p99"), 1_000.0)
+        "Gone wrong" => (mean("gone_wrong_rate"), 10_000.0),
+        "p50" | "p99" => {
+            let millis = cell["unit"].as_str().is_some_and(|unit| unit.starts_with("ms"));
+            (mean(&format!("latency_all_{head}")), if millis { 1_000.0 } else { 1.0 })
         }
-        "p99 latency" => (mean("latency_p99"), 1.0),
         "In time" => (mean("in_time_rate"), 100.0),
         "Recovered" => (recovered_runs(policy), 1.0),
         versus if versus.starts_with("vs ") => (policy["versus_baseline"]["success_rate"]["mean"].as_f64(), 100.0),

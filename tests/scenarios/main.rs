@@ -6,6 +6,7 @@
 mod effects;
 mod gallery;
 mod seed_systems;
+mod terminal;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -7,7 +7,6 @@ use super::{Chart, Table};
 use crate::experiment::{Comparison, Estimate, PolicyResult};
 use crate::report::ReportInput;
 use crate::report::column::{Column, has_effects};
-use crate::report::contrast::Contrasts;
 use crate::report::name::harmless;
 use crate::report::number::{LatencyUnit, Notation, difference_decimals};
 use crate::scenario::metric::Metric;
@@ -36,6 +35,8 @@ struct Row<'a> {
     policy: &'a PolicyResult,
     /// In the axis's unit.
     difference: Estimate,
+    /// The decision shows a difference.
+    shown: bool,
     name: String,
     text: String,
 }
@@ -43,7 +44,7 @@ struct Row<'a> {
 /// A panel for each quantity; nothing where differences cannot be judged.
 pub fn chart(input: &ReportInput) -> Option<Chart> {
     let comparison = input.comparison;
-    let panels = panels(comparison);
+    let panels = panels(input);
     if panels.is_empty() {
         return None;
     }
@@ -76,13 +77,14 @@ fn title(comparison: &Comparison) -> String {
 fn caption(comparison: &Comparison) -> String {
     let baseline = harmless(&comparison.policies[comparison.baseline].name);
     format!(
-        "Policy minus {baseline}, paired over {} replications on the same demand; bars are 95% intervals. Filled: the interval excludes zero. Open, with its number in grey: no difference shown.",
+        "Policy minus {baseline}, paired over {} replications on the same demand; bars are 95% intervals, each by itself. Filled: a difference is shown, at 95% for all of the page together. Open, with its number in grey: none is.",
         comparison.replications
     )
 }
 
 /// The panels of a comparison: none where nothing can be judged, with a single policy or a single replication.
-pub fn panels(comparison: &Comparison) -> Vec<Panel<'_>> {
+pub fn panels<'a>(input: &'a ReportInput<'a>) -> Vec<Panel<'a>> {
+    let comparison = input.comparison;
     if comparison.replications < 2 || comparison.policies.len() < 2 {
         return Vec::new();
     }
@@ -90,28 +92,31 @@ pub fn panels(comparison: &Comparison) -> Vec<Panel<'_>> {
     [Column::Success, Column::Attempts, Column::Phantom, Column::P99]
         .into_iter()
         .filter(|column| *column != Column::Phantom || effects)
-        .map(|column| Panel::new(comparison, column))
+        .map(|column| Panel::new(input, column))
         .filter(|panel| !panel.rows.is_empty())
         .collect()
 }
 
 impl<'a> Panel<'a> {
-    fn new(comparison: &'a Comparison, column: Column) -> Panel<'a> {
-        let contrasts = Contrasts::new(comparison);
+    fn new(input: &'a ReportInput<'a>, column: Column) -> Panel<'a> {
+        let comparison = input.comparison;
         let mut panel = Panel { comparison, column, rows: Vec::new() };
         let names = Names::within(MOST_NAME, comparison).texts;
-        for (index, policy) in comparison.policies.iter().enumerate() {
-            // Latency is that of successes: of other operations where the rates are not the same in every replication.
-            let success = &comparison.policies[comparison.baseline];
-            let comparable = column != Column::P99 || Column::Success.values(policy) == Column::Success.values(success);
-            let paired = contrasts.paired(index, comparison.baseline, column);
-            if index != comparison.baseline && comparable && paired.ci_low.is_some() {
-                let times = |value: Option<f64>| value.map(|value| value * panel.factor());
-                let difference =
-                    Estimate { mean: times(paired.mean), ci_low: times(paired.ci_low), ci_high: times(paired.ci_high) };
-                let text = panel.number(policy, difference.mean.unwrap_or(0.0));
-                panel.rows.push(Row { policy, difference, name: names[index].clone(), text });
+        // Rows in another world are not held against this baseline.
+        let group = input.decision.group_of(comparison.baseline);
+        for index in group.policies.iter().copied().filter(|index| *index != group.baseline) {
+            let policy = &comparison.policies[index];
+            let paired = column.difference(policy, &comparison.policies[group.baseline], 0.95);
+            if paired.ci_low.is_none() {
+                continue;
             }
+            let times = |value: Option<f64>| value.map(|value| value * panel.factor());
+            let difference =
+                Estimate { mean: times(paired.mean), ci_low: times(paired.ci_low), ci_high: times(paired.ci_high) };
+            let text = panel.number(policy, difference.mean.unwrap_or(0.0));
+            let compared = group.pair(column.criterion(), index, group.baseline);
+            let shown = compared.is_some_and(|compared| compared.differs());
+            panel.rows.push(Row { policy, difference, shown, name: names[index].clone(), text });
         }
         panel
     }
@@ -122,7 +127,7 @@ impl<'a> Panel<'a> {
             Column::Success => "Succeeded, percentage points".to_owned(),
             Column::Attempts => "Attempts per operation".to_owned(),
             Column::Phantom => "Phantom successes per 10,000".to_owned(),
-            _ => format!("Latency p99, {}; same success", self.unit().symbol()),
+            _ => format!("p99 of all operations, {}", self.unit().symbol()),
         }
     }
 
@@ -137,7 +142,7 @@ impl<'a> Panel<'a> {
     }
 
     fn unit(&self) -> LatencyUnit {
-        LatencyUnit::of(self.comparison.policies.iter().filter_map(|policy| policy.mean(Metric::LatencyP99)))
+        LatencyUnit::of(self.comparison.policies.iter().filter_map(|policy| policy.mean(Metric::LatencyAllP99)))
     }
 
     /// A difference in the axis's unit, with its sign and as many decimals as the table has.
@@ -196,7 +201,7 @@ impl<'a> Panel<'a> {
         }
         let baseline = harmless(&self.comparison.policies[self.comparison.baseline].name);
         let words = self.rows.iter().map(|row| {
-            let shown = if row.difference.excludes_zero() { "" } else { ", no difference shown" };
+            let shown = if row.shown { "" } else { ", no difference shown" };
             let cell = self.cell(row.policy.slot).unwrap_or_default();
             format!("{} {cell}{shown}", harmless(&row.policy.name))
         });
@@ -209,7 +214,7 @@ impl<'a> Panel<'a> {
 fn draw(picture: &mut Picture, row: &Row, scale: Scale, y: f64) {
     let slot = row.policy.slot;
     picture.text(Role::Label.of(slot), (0.0, y + 4.0), Anchor::Start, row.name.clone());
-    let shown = row.difference.excludes_zero();
+    let shown = row.shown;
     let ink = if shown { Role::Label } else { Role::Tick };
     picture.text(ink.of(slot), (WIDTH, y + 4.0), Anchor::End, row.text.clone());
     let (Some(low), Some(high)) = (row.difference.ci_low, row.difference.ci_high) else { return };

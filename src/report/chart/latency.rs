@@ -7,7 +7,6 @@ use super::axis::{LogScale, Names, short, widest};
 use super::font;
 use super::ink::{Role, TEXT};
 use super::picture::{Anchor, Picture, Point, Shape};
-use super::storm::featured;
 use super::{Chart, Panel, Table, Width};
 use crate::experiment::{Comparison, PolicyResult};
 use crate::metrics::histogram::grid;
@@ -23,10 +22,10 @@ const TITLE: &str = "Operations still without a success";
 pub fn chart(input: &ReportInput) -> Option<Chart> {
     let comparison = input.comparison;
     let axes = Axes::new(comparison);
-    let picture = |width| self::picture(comparison, &axes, width);
+    let picture = |width| self::picture(input, &axes, width);
     Some(Chart {
         title: TITLE.to_owned(),
-        note: note(comparison),
+        note: note(input),
         panels: vec![Panel { picture: picture(Width::Wide), narrow: Some(picture(Width::Narrow)), ..Panel::default() }],
         numbers: Some(quantiles(comparison)),
         tables: vec![table(comparison, &axes)],
@@ -75,12 +74,13 @@ fn quantiles(comparison: &Comparison) -> Table {
 }
 
 /// What is drawn, over how many runs.
-fn note(comparison: &Comparison) -> String {
+fn note(input: &ReportInput) -> String {
+    let comparison = input.comparison;
     let runs = match comparison.replications {
         1 => String::new(),
         n => format!(" Means of {n} runs."),
     };
-    let others = labelled(comparison).map_or_else(String::new, |labelled| {
+    let others = labelled(input).map_or_else(String::new, |labelled| {
         let grey = comparison.policies.len() - labelled.len();
         let name =
             |(policy, why): &(usize, String)| format!("{} ({why})", harmless(&comparison.policies[*policy].name));
@@ -96,13 +96,16 @@ fn note(comparison: &Comparison) -> String {
 const MOST_CURVES: usize = 9;
 
 /// The policies whose curves have a colour and a label, and why, where there are too many for all.
-fn labelled(comparison: &Comparison) -> Option<Vec<(usize, String)>> {
+fn labelled(input: &ReportInput) -> Option<Vec<(usize, String)>> {
+    let comparison = input.comparison;
     if comparison.policies.len() <= MOST_CURVES {
         return None;
     }
     let mut labelled = vec![(comparison.baseline, "baseline".to_owned())];
-    let (chosen, worst) = featured(comparison).unzip();
-    for (found, why) in [(chosen, "fewest operations went wrong"), (worst, "most went wrong")] {
+    let (best, worst) = input.decision.extremes().unzip();
+    let is_chosen = best.is_some_and(|best| input.decision.is_chosen(best));
+    let first = if is_chosen { "the choice" } else { "the best by what goes wrong" };
+    for (found, why) in [(best, first), (worst, "the worst by what goes wrong")] {
         let Some(policy) = found else { continue };
         match labelled.iter_mut().find(|(own, _)| *own == policy) {
             Some((_, reasons)) => reasons.push_str(&format!(", {why}")),
@@ -212,9 +215,10 @@ struct Labels<'a> {
 }
 
 impl<'a> Labels<'a> {
-    fn new(comparison: &'a Comparison, axes: &Axes, width: Width) -> Labels<'a> {
+    fn new(input: &ReportInput<'a>, axes: &Axes, width: Width) -> Labels<'a> {
+        let comparison = input.comparison;
         let names = Names::within(width.most_name(), comparison).texts;
-        let labelled = labelled(comparison);
+        let labelled = labelled(input);
         let has_label = |policy: usize| labelled.as_ref().is_none_or(|all| all.iter().any(|(own, _)| *own == policy));
         let mut order: Vec<usize> = (0..comparison.policies.len()).filter(|policy| has_label(*policy)).collect();
         // A stable sort: what is equal stays in the file's order. Of curves that leave the plot below, the last to do so comes first.
@@ -273,8 +277,9 @@ impl Frame {
 }
 
 /// The picture.
-pub fn picture(comparison: &Comparison, axes: &Axes, width: Width) -> Picture {
-    let labels = Labels::new(comparison, axes, width);
+fn picture(input: &ReportInput, axes: &Axes, width: Width) -> Picture {
+    let comparison = input.comparison;
+    let labels = Labels::new(input, axes, width);
     let frame = Frame::new(width, axes, &labels);
     let (time, share) = axes.scales(&frame);
     let mut picture = Picture::new(frame.width, frame.height);

@@ -1,60 +1,77 @@
-//! What the results say, in sentences made from numbers.
+//! What the [decision](crate::decision) says, in sentences.
 //!
-//! A sentence never names a winner that the paired intervals do not separate from the others, and a cause only if a metric shows it.
-//! What is not shown is called "no difference shown", never "equal".
+//! Nothing else states a comparison. A sentence says of a pair what the decision knows of it, in its five words or in their sense; all others give figures. No
+//! sentence names a cause: what would have come without something is known only where that was tried.
 
-mod careful;
-mod costs;
-mod separation;
-mod success;
+mod choice;
+mod headings;
 #[cfg(test)]
 mod tests;
+mod told;
+mod values;
+mod why;
 
-use std::cmp::Ordering;
+pub use headings::Headings;
+pub use why::why;
 
 use super::ReportInput;
-use super::column::{Cells, Column};
-use super::contrast::{Contrasts, TwoGroups, two_groups};
-use super::marks::{Marks, best_without_duplicates};
-use super::name::fitted;
-use super::number::{Notation, difference_decimals};
+use super::column::Cells;
+use super::marks::Marks;
+use super::name::{fitted, harmless, list};
+use super::number::Notation;
 use super::recovery::{Recovered, recovered};
+use crate::decision::{Decision, Group};
 use crate::experiment::Comparison;
 use crate::scenario::metric::Metric;
 
 /// What a finding is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
-    /// Who succeeded most often.
-    Success,
-    /// Who succeeded in time most often.
-    InTime,
-    /// Who made duplicates and phantom successes.
-    Duplicates,
-    /// Who did not come back after the fault.
+    /// Whom the next findings are about, where not all are choices between each other.
+    Among,
+    /// Who should be shipped, and why.
+    Choice,
+    /// What the choice costs.
+    Price,
+    /// What else could be shipped.
+    Alternatives,
+    /// What retrying costs where it gains nothing.
+    Nothing,
+    /// What is not shown.
+    NotShown,
+    /// Who is worse than the choice in something and better in nothing.
+    Beaten,
+    /// Who misses what is expected, or may.
+    Expected,
+    /// Who came back after what ended, and how high the wave was.
     Recovery,
-    /// Whose replications fall into two groups.
-    Groups,
-    /// Who loaded the servers most.
+    /// Who loads the servers most and least.
     Load,
-    /// Who came back at once after the fault.
-    Wave,
-    /// Who did worse than the baseline.
-    Worse,
+    /// Who makes duplicates and phantom successes.
+    Duplicates,
+    /// What servers and gates refused.
+    Refused,
+    /// Whose runs fall into two groups.
+    Groups,
 }
 
 impl Topic {
-    /// One or a few words that stand before the finding.
+    /// One or two words that stand before the finding.
     pub fn label(self) -> &'static str {
         match self {
-            Topic::Success => "Success",
-            Topic::InTime => "In time",
-            Topic::Duplicates => "Duplicates",
+            Topic::Among => "Among",
+            Topic::Choice => "Choice",
+            Topic::Price => "Price",
+            Topic::Alternatives => "Or",
+            Topic::Nothing => "For nothing",
+            Topic::NotShown => "Not shown",
+            Topic::Beaten => "Beaten",
+            Topic::Expected => "Expected",
             Topic::Recovery => "Recovery",
-            Topic::Groups => "Two groups",
             Topic::Load => "Load",
-            Topic::Wave => "Wave",
-            Topic::Worse => "Worse than the baseline",
+            Topic::Duplicates => "Duplicates",
+            Topic::Refused => "Refused",
+            Topic::Groups => "Two groups",
         }
     }
 }
@@ -68,25 +85,15 @@ pub struct Finding {
     pub text: String,
 }
 
-/// Findings as headings of figures, without a full stop.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Headings {
-    /// Over success rates.
-    pub success: String,
-    /// Over attempts per operation.
-    pub attempts: String,
-    /// Over the load in time.
-    pub load: String,
-    /// Over duplicates and phantom successes.
-    pub duplicates: String,
-    /// Over latency and results.
-    pub latency: String,
-    /// Beside results; empty if there is nothing to say.
-    pub results: String,
-    /// Over the phase pictures.
-    pub phase: String,
-    /// Over differences to the baseline.
-    pub forest: String,
+impl Finding {
+    /// The text as a paragraph of its own: with a capital, unless it begins with whom it is about.
+    pub fn sentence(&self) -> String {
+        if matches!(self.topic, Topic::Among | Topic::Choice | Topic::Alternatives | Topic::Beaten) {
+            return self.text.clone();
+        }
+        let mut chars = self.text.chars();
+        chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+    }
 }
 
 /// All that is said about a comparison. Policies are indices into [`Comparison::policies`].
@@ -94,125 +101,96 @@ pub struct Headings {
 pub struct Findings {
     /// The policies' names, harmless and no longer than the notation allows. They still need HTML's escapes.
     pub names: Vec<String>,
-    /// Who succeeded most often: the one with the highest mean and all that are not separated from it. Empty if that cannot be judged.
-    pub top: Vec<usize>,
-    /// The highest success rate among the policies that retry and made no duplicate.
-    pub best_without_duplicates: Option<usize>,
-    /// One to three sentences for whoever reads no further.
-    pub verdict: Vec<String>,
-    /// The verdict's sentence about who made no duplicates, if it has one.
-    pub without_duplicates: Option<String>,
-    /// What the winners cost, as a sentence's end: "a peak of 11.4× demand, 1,341 duplicates per 10,000 operations".
-    pub costs: Option<String>,
-    /// Further findings, in the order of their weight.
+    /// For whoever reads no further: the choice with its price, what else could be shipped, what is not shown.
+    pub lead: Vec<Finding>,
+    /// Further findings.
     pub found: Vec<Finding>,
-    /// Pairs whose success rates the replications do not separate: "exponential from any policy but immediate".
-    pub not_separable: Vec<String>,
-    /// Sentences that belong to it: what is too small to see, and how many replications would help.
-    pub hints: Vec<String>,
+    /// What margins and marks mean here.
+    pub rules: Vec<String>,
     /// Headings of figures.
     pub headings: Headings,
-    /// Best, worst, no difference from the baseline.
+    /// Best and worst of columns, the choice, no difference from the baseline.
     pub marks: Marks,
     /// Per policy; `None` if there was nothing to recover from.
     pub recovered: Option<Vec<Recovered>>,
-    /// Per policy: its success rates fall into two groups.
-    pub groups: Vec<Option<TwoGroups>>,
 }
 
 impl Findings {
-    /// Reads the results and puts them into words.
+    /// Puts the decision into words.
     pub fn new(input: &ReportInput, notation: Notation) -> Findings {
         let facts = Facts::new(input, notation);
-        let comparison = input.comparison;
-        let judged = comparison.replications > 1 && comparison.policies.len() > 1;
-        let mut found = Vec::new();
+        let (mut lead, mut found) = (Vec::new(), Vec::new());
+        for group in &input.decision.groups {
+            let mut add = |topic: Topic, text: Option<String>| lead.extend(text.map(|text| Finding { topic, text }));
+            add(Topic::Among, facts.among(group));
+            add(Topic::Choice, Some(facts.headline(group)));
+            add(Topic::Price, facts.price(group));
+            add(Topic::Alternatives, facts.alternatives(group));
+            add(Topic::Nothing, facts.for_nothing(group));
+            add(Topic::NotShown, facts.not_shown(group));
+        }
+        lead.extend(facts.expected().map(|text| Finding { topic: Topic::Expected, text }));
         let mut add = |topic: Topic, text: Option<String>| found.extend(text.map(|text| Finding { topic, text }));
-        if judged {
-            add(Topic::Success, facts.success());
-            add(Topic::InTime, facts.in_time());
-            add(Topic::Worse, facts.worse());
+        for group in &input.decision.groups {
+            add(Topic::Beaten, facts.beaten(group).map(|text| facts.of_group(group, text)));
         }
         add(Topic::Recovery, facts.recovery());
-        add(Topic::Groups, facts.two_groups());
-        if judged {
-            // Where the wave is what is looked at, the highest load may be that of the beginning, which no policy decides.
-            match facts.wave() {
-                Some(wave) => add(Topic::Wave, Some(wave)),
-                None => add(Topic::Load, facts.load()),
-            }
-            add(Topic::Duplicates, facts.duplicates());
+        for group in &input.decision.groups {
+            add(Topic::Load, facts.load(group).map(|text| facts.of_group(group, text)));
         }
+        add(Topic::Duplicates, facts.duplicates());
+        add(Topic::Refused, facts.refused());
+        add(Topic::Groups, facts.two_groups());
         Findings {
-            verdict: facts.verdict(),
-            without_duplicates: if judged { facts.without_duplicates() } else { None },
-            costs: if judged { facts.costs() } else { None },
+            lead,
             found,
-            not_separable: if judged { facts.not_separable() } else { Vec::new() },
-            hints: if judged { facts.hints() } else { Vec::new() },
-            headings: facts.headings(judged),
-            marks: Marks::of(comparison, facts.recovered.as_deref()),
-            best_without_duplicates: facts.best_without_duplicates,
-            top: facts.top,
-            groups: facts.groups,
+            rules: facts.rules(),
+            headings: facts.headings(),
+            marks: Marks::of(input.decision, &facts.cells),
             recovered: facts.recovered,
-            names: facts.names,
+            names: fitted(
+                &input.comparison.policies.iter().map(|policy| policy.name.as_str()).collect::<Vec<_>>(),
+                &notation,
+            ),
         }
     }
 
-    /// The findings about `topic`, if there is something to say.
-    pub fn about(&self, topic: Topic) -> Option<&str> {
-        self.found.iter().find(|finding| finding.topic == topic).map(|finding| finding.text.as_str())
+    /// All findings about `topic`.
+    pub fn about(&self, topic: Topic) -> impl Iterator<Item = &str> {
+        let all = self.lead.iter().chain(&self.found);
+        all.filter(move |finding| finding.topic == topic).map(|finding| finding.text.as_str())
     }
 }
-
-/// A gap between two groups of replications that is worth a warning: one point, chosen here because less changes no decision.
-const LEAST_GAP: f64 = 0.01;
 
 /// What the sentences are made from.
 struct Facts<'a> {
     input: &'a ReportInput<'a>,
     comparison: &'a Comparison,
+    decision: &'a Decision,
     notation: Notation,
+    /// Harmless and whole.
     names: Vec<String>,
-    contrasts: Contrasts<'a>,
     cells: Cells<'a>,
     recovered: Option<Vec<Recovered>>,
-    groups: Vec<Option<TwoGroups>>,
-    all: Vec<usize>,
-    top: Vec<usize>,
-    /// The members of `top` that no policy outside of it surpasses in the mean: all of them, unless one has so wide an interval that it
-    /// belongs to `top` from far below.
-    core: Vec<usize>,
-    best_without_duplicates: Option<usize>,
 }
+
+/// Names in a list; of more the number of the rest.
+const MOST_NAMES: usize = 6;
 
 impl<'a> Facts<'a> {
     fn new(input: &'a ReportInput<'a>, notation: Notation) -> Facts<'a> {
-        let comparison = input.comparison;
-        let contrasts = Contrasts::new(comparison);
-        let names: Vec<&str> = comparison.policies.iter().map(|policy| policy.name.as_str()).collect();
+        let names: Vec<&str> = input.comparison.policies.iter().map(|policy| policy.name.as_str()).collect();
         let recovered = recovered(input);
-        let all: Vec<usize> = (0..comparison.policies.len()).collect();
-        let top = contrasts.extreme(Column::Success, &all, Ordering::Greater);
         Facts {
             input,
-            comparison,
+            comparison: input.comparison,
+            decision: input.decision,
             notation,
-            names: fitted(&names, &notation),
-            contrasts,
-            cells: Cells::new(comparison, recovered.as_deref(), notation),
-            groups: comparison.policies.iter().map(|p| two_groups(&Column::Success.values(p), LEAST_GAP)).collect(),
-            core: contrasts.unsurpassed(Column::Success, &all, &top, Ordering::Greater),
-            top,
-            best_without_duplicates: best_without_duplicates(comparison),
+            // In sentences nothing is cut: whoever reads them wants to know whom they are about.
+            names: names.iter().map(|name| harmless(name)).collect(),
+            cells: Cells::new(input.comparison, recovered.as_deref(), notation).of(input.decision),
             recovered,
-            all,
         }
-    }
-
-    fn baseline(&self) -> usize {
-        self.comparison.baseline
     }
 
     fn name(&self, policy: usize) -> &str {
@@ -223,67 +201,65 @@ impl<'a> Facts<'a> {
         policies.iter().map(|policy| self.name(*policy)).collect()
     }
 
-    fn mean(&self, policy: usize, column: Column) -> Option<f64> {
-        self.contrasts.mean(policy, column)
-    }
-
-    /// "with 10 replications".
-    fn with_replications(&self) -> String {
-        format!("with {} replications", self.comparison.replications)
-    }
-
-    /// The mean of a column as in the table.
-    fn cell(&self, policy: usize, column: Column) -> String {
-        self.cells.text(policy, column)
-    }
-
-    /// The means of some policies from lowest to highest: "80.1–85.2%".
-    fn span(&self, policies: &[usize], column: Column, unit: &str) -> String {
-        let means = || policies.iter().filter_map(|policy| self.mean(*policy, column));
-        let write = |value: f64| self.cells.number(column, value);
-        let (low, high) = (means().fold(f64::INFINITY, f64::min), means().fold(f64::NEG_INFINITY, f64::max));
-        let (low, high) = (write(low), write(high));
-        if low == high {
-            return high;
+    /// "a, b and c"; of very many the first, and how many more.
+    fn list(&self, policies: &[usize]) -> String {
+        if policies.len() <= MOST_NAMES + 1 {
+            return list(&self.named(policies), "and");
         }
-        // The unit once, at the end.
-        let low = if low.starts_with('<') { &low } else { low.strip_suffix(unit).unwrap_or(&low) };
-        self.notation.interval(low, &high)
+        format!("{} and {} more", self.named(&policies[..MOST_NAMES]).join(", "), policies.len() - MOST_NAMES)
     }
 
-    /// How far two success rates that differ lie apart.
-    fn apart(&self, a: usize, b: usize) -> Apart {
-        let n = &self.notation;
-        let paired = self.contrasts.paired(a, b, Column::Success);
-        let rate = |policy| self.mean(policy, Column::Success).unwrap_or(0.0);
-        let decimals = difference_decimals(rate(a), rate(b));
-        let (mean, ends) = (paired.mean.unwrap_or(0.0), paired.ci_low.zip(paired.ci_high));
-        let (low, high) =
-            ends.map_or((mean, mean), |(low, high)| (low.abs().min(high.abs()), low.abs().max(high.abs())));
-        let zero = n.points(0.0, decimals);
-        if n.points(high, decimals) == zero {
-            // One significant digit.
-            let digits = (1..9).find(|digits| n.points(mean, *digits) != n.points(0.0, *digits)).unwrap_or(9);
-            return Apart {
-                visible: false,
-                text: format!("too small to see here ({} points)", n.points(mean, digits)),
-            };
+    fn mean(&self, policy: usize, metric: Metric) -> Option<f64> {
+        self.comparison.policies[policy].mean(metric)
+    }
+
+    /// "4 runs".
+    fn runs(&self, runs: usize) -> String {
+        if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") }
+    }
+
+    /// Where there are several groups, who is in this one, and what is another world for them.
+    fn among(&self, group: &Group) -> Option<String> {
+        if self.decision.groups.len() < 2 {
+            return None;
         }
-        let mean = n.points(mean, decimals);
-        let interval = n.around(&mean, &n.points(low, decimals), &n.points(high, decimals));
-        Apart { visible: true, text: format!("{mean} points{interval}") }
+        let changed = self.changes(group);
+        let changed =
+            if changed.is_empty() { String::new() } else { format!(" (with another {})", list(&changed, "and")) };
+        Some(format!("{}{changed}", list(&self.named(&group.policies), "and")))
     }
 
-    /// The mean of a plain metric.
-    fn metric(&self, policy: usize, metric: Metric) -> f64 {
-        self.comparison.policies[policy].mean(metric).unwrap_or(0.0)
+    /// The same in short before a sentence that stands alone.
+    fn of_group(&self, group: &Group, text: String) -> String {
+        match (self.decision.groups.len(), &group.policies[..]) {
+            (0 | 1, _) => text,
+            (_, [only]) => format!("{}: {text}", self.name(*only)),
+            (_, policies) => format!("among {} and {} more: {text}", self.name(policies[0]), policies.len() - 1),
+        }
+    }
+
+    /// Which keys of the world are others in a group than in the file: what its first row's `with` says.
+    fn changes(&self, group: &Group) -> Vec<String> {
+        let name = &self.comparison.policies[group.policies[0]].name;
+        let with = self.input.resolved_json.get("policy").and_then(|all| all.get(name)?.get("with"));
+        let mut paths = Vec::new();
+        if let Some(with) = with {
+            paths_of(with, String::new(), 0, &mut paths);
+        }
+        paths
     }
 }
 
-/// How far two policies lie apart, in words.
-struct Apart {
-    /// False if both ends of the interval round to 0 in the table.
-    visible: bool,
-    /// "1.7 points (1.2–2.1)", or "too small to see here (0.02 points)".
-    text: String,
+/// Paths of a `with` down to the key: "load.arrivals", "server.db.workers".
+fn paths_of(value: &serde_json::Value, path: String, depth: usize, paths: &mut Vec<String>) {
+    let deepest = if path.starts_with("load") { 2 } else { 3 };
+    match value.as_object() {
+        Some(table) if depth < deepest => {
+            for (key, inner) in table {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                paths_of(inner, path, depth + 1, paths);
+            }
+        }
+        _ => paths.push(path),
+    }
 }

@@ -1,5 +1,12 @@
+use proptest::prelude::*;
+
 use super::*;
-use crate::report::fixture::{Row, around, row, with_input};
+use crate::decision::Kind;
+use crate::experiment::fixture::{Row, around, comparison, row};
+use crate::report::fixture::{with_comparison, with_input};
+use crate::report::{TableStyle, markdown, page, table};
+use crate::scenario::Scenario;
+use crate::scenario::decide::{Criterion, Margin};
 
 /// A baseline that never retries and succeeds at 72%.
 fn never() -> Row {
@@ -7,312 +14,351 @@ fn never() -> Row {
 }
 
 fn exact(name: &'static str, rate: f64) -> Row {
-    row(name, &around(rate, 0.001))
+    row(name, &around(rate, 0.000_5))
 }
 
-/// The sentences that `pick` takes from the findings of `rows`, for a terminal.
-fn check(rows: Vec<Row>, pick: impl Fn(Findings) -> Vec<String>, expected: &[&str]) {
-    let got = with_input(rows, |input| pick(Findings::new(input, Notation::TERMINAL)));
-    assert_eq!(got, expected);
+/// The sentences about `topic` in a scenario that `change` has made its own.
+fn said(rows: Vec<Row>, topic: Topic, change: impl FnOnce(&mut Scenario)) -> Vec<String> {
+    with_input(rows, |input| {
+        let mut scenario = input.scenario.clone();
+        change(&mut scenario);
+        let decision = Decision::new(&scenario, input.comparison);
+        let input = ReportInput { scenario: &scenario, decision: &decision, ..*input };
+        Findings::new(&input, Notation::TERMINAL).about(topic).map(str::to_owned).collect()
+    })
 }
 
-fn verdict(findings: Findings) -> Vec<String> {
-    findings.verdict
+fn check(rows: Vec<Row>, topic: Topic, expected: &[&str]) {
+    assert_eq!(said(rows, topic, |_| {}), expected);
 }
 
-fn about(topic: Topic) -> impl Fn(Findings) -> Vec<String> {
-    move |findings| findings.about(topic).map(str::to_owned).into_iter().collect()
+fn winner() -> Vec<Row> {
+    let immediate = exact("immediate", 0.852).all("peak_load", 1_140.0).all("peak_of_demand", 11.4);
+    let immediate = immediate.all("peak_of_capacity", 5.2).all("duplicate_rate", 0.134_1);
+    let keyed = exact("keyed", 0.835).all("peak_load", 600.0).all("phantom_rate", 0.01);
+    vec![never(), immediate, keyed, exact("slow", 0.6)]
 }
 
-/// Nothing before the fault tells what is normal: the load that comes back is looked at instead.
 #[test]
-fn the_wave_after_a_fault() {
-    let herd = |name, wave| row(name, &[1.0; 3]).maybe("recovery", vec![None; 3]).all("wave", wave);
-    let wave = |waves: &[(&'static str, f64)], expected: Option<&str>| {
-        let rows = waves.iter().map(|(name, wave)| herd(name, *wave)).collect();
-        let (text, columns) = with_input(rows, |input| {
-            let mut scenario = input.scenario.clone();
-            scenario.faults[0].from = crate::units::SimTime::ZERO;
-            let findings = Findings::new(&ReportInput { scenario: &scenario, ..*input }, Notation::TERMINAL);
-            let columns = Column::shown(input.comparison, findings.recovered.as_deref());
-            (findings.about(Topic::Wave).map(str::to_owned), columns)
-        });
-        assert_eq!(text.as_deref(), expected);
-        assert!(columns.contains(&Column::Wave) && !columns.contains(&Column::Recovered));
+fn a_choice_with_its_price() {
+    check(
+        winner(),
+        Topic::Choice,
+        &["keyed: 1,750 go wrong per 10,000 operations (1,650 without success, 0 duplicates, 100 phantom successes), \
+           against 2,780 with never, the next best."],
+    );
+    check(
+        winner(),
+        Topic::Price,
+        &[
+            "the peak 600/s (3.0x the highest demand, 1.5x capacity), against 300/s with never; attempts per operation 2.00, \
+           against 1.00 with never. 9.71 extra attempts per operation saved, compared with never.",
+        ],
+    );
+    check(
+        winner(),
+        Topic::Load,
+        &[
+            "the peak is highest: 1,140/s (11.4x the highest demand, 5.2x capacity) with immediate, and lowest: 300/s with \
+           never and slow.",
+        ],
+    );
+    check(
+        winner(),
+        Topic::Duplicates,
+        &[
+            "1,341 duplicates per 10,000 operations with immediate, none with never, keyed and slow; 100 phantom successes \
+           per 10,000 operations with keyed, none with never, immediate and slow.",
+        ],
+    );
+    let free = vec![never().all("attempts_per_operation", 2.0), exact("free", 0.9)];
+    let nothing = "nothing: no other policy is shown to be better in anything that was asked.";
+    check(free, Topic::Price, &[nothing]);
+}
+
+/// Where what goes wrong is alike, what decides is told: the wave of a herd.
+#[test]
+fn the_criterion_that_decides() {
+    let herd = |name, wave| row(name, &[1.0; 10]).all("operations", 1e5).all("wave", wave);
+    check(
+        vec![herd("fixed", 10_000.0), herd("equal", 618.0), herd("full", 310.0)],
+        Topic::Choice,
+        &[
+            "full: 0 go wrong per 10,000 operations; the wave after outage 310/s, against 10,000/s with fixed and 618/s with \
+           equal, the next best.",
+        ],
+    );
+    let first = |scenario: &mut Scenario| {
+        scenario.decide.order = vec![Criterion::of(Metric::LatencyP999)];
     };
-    wave(
-        &[("fixed", 10_000.0), ("exponential", 10_000.0), ("full", 312.0)],
-        Some("After outage, the load peaks at 10,000 attempts/s with fixed and exponential, and at 312 with full."),
-    );
-    wave(&[("fixed", 500.0), ("exponential", 500.0)], None);
-    // Where recovery can be told, it is; then the wave is not shown.
-    let told = vec![exact("a", 0.9).all("wave", 500.0), exact("b", 0.8).all("wave", 400.0)];
-    check(told, about(Topic::Wave), &[]);
-}
-
-/// What is in time is what counts where somebody said so, and success may not tell policies apart.
-#[test]
-fn who_is_in_time() {
-    let row = |name, in_time: f64| exact(name, 0.999).set("in_time_rate", &around(in_time, 0.001));
-    let check = |in_time: [f64; 3], slo: Option<u64>, expected: Option<&str>| {
-        let rows = ["plain", "early", "late"].into_iter().zip(in_time).map(|(name, rate)| row(name, rate)).collect();
-        let text = with_input(rows, |input| {
-            let mut scenario = input.scenario.clone();
-            scenario.slo = slo.map(crate::units::Span::millis);
-            let findings = Findings::new(&ReportInput { scenario: &scenario, ..*input }, Notation::TERMINAL);
-            findings.about(Topic::InTime).map(str::to_owned)
-        });
-        assert_eq!(text.as_deref(), expected);
-    };
-    let words = "early succeeded within 50 ms most often: 98.0% of operations, against 91.0% with plain.";
-    check([0.91, 0.98, 0.95], Some(50), Some(words));
-    check([0.91, 0.98, 0.95], None, None);
-    check([0.98, 0.91, 0.95], Some(50), None);
-    check([0.98, 0.98, 0.95], Some(50), None);
-    let both = "early and late succeeded within 50 ms most often: 98.0% of operations, against 91.0% with plain.";
-    check([0.91, 0.98, 0.98], Some(50), Some(both));
-}
-
-#[test]
-fn a_winner_that_the_intervals_separate() {
-    let rows = || {
-        let winner = exact("immediate", 0.852).all("peak_of_demand", 11.4).all("duplicate_rate", 0.1341);
-        vec![never(), winner.all("peak_of_capacity", 5.2), exact("keyed", 0.835), exact("slow", 0.6)]
-    };
-    check(
-        rows(),
-        verdict,
-        &[
-            "immediate succeeded most often: 85.2% of operations, against 72.2% with never.",
-            "It peaked at 11.4x demand and made 1,341 duplicates per 10,000 operations.",
-            "keyed reached 83.5% without duplicates.",
-        ],
-    );
-    check(
-        rows(),
-        about(Topic::Success),
-        &["immediate leads keyed, the best without duplicates, by 1.7 points, paired over 10 replications."],
-    );
-    check(
-        rows(),
-        |f| f.costs.into_iter().collect(),
-        &["a peak of 11.4x demand (5.2x capacity), 1,341 duplicates per 10,000 operations"],
-    );
-    check(rows(), about(Topic::Worse), &["slow succeeded 12.2 points less often than never."]);
-    check(rows(), |f| f.not_separable, &[]);
-    check(
-        rows(),
-        |f| vec![f.headings.success, f.headings.forest, f.headings.load, f.headings.duplicates, f.headings.latency],
-        &[
-            "immediate leads keyed, the best without duplicates, by 1.7 points, paired over 10 replications",
-            "2 policies beat never, 1 loses",
-            "immediate peaks at 11.4x demand, 5.2x capacity",
-            "Only immediate made duplicates",
-            "Between 14.8% and 40.0% of operations never succeed",
-        ],
+    let tail = |name, seconds: f64| exact(name, 0.9).all("operations", 1e5).all("latency_p999", seconds);
+    assert_eq!(
+        said(vec![tail("plain", 1.151), tail("hedged", 0.042)], Topic::Choice, first),
+        [
+            "hedged: p99.9 of successes 42 ms, against 1.15 s with plain; 1,000 go wrong per 10,000 operations (1,000 without \
+          success, 0 duplicates, 0 phantom successes)."
+        ]
     );
 }
 
 #[test]
-fn costs_that_do_not_differ_are_left_out() {
-    let free = vec![never().all("peak_of_demand", 3.0), exact("free", 0.9)];
+fn several_and_undecided() {
+    let like = |name, own| row(name, &around(0.85, own));
     check(
-        free,
-        verdict,
+        vec![never(), like("a", 0.000_5), like("b", 0.000_4)],
+        Topic::Choice,
         &[
-            "free succeeded most often: 90.0% of operations, against 72.2% with never.",
-            "It did so without more load or duplicates.",
+            "any of a and b: 1,500 go wrong per 10,000 operations, against 2,780 with never; in that they are as good as one another.",
         ],
     );
-    // A peak that is higher in some runs and lower in others.
-    let noisy = exact("noisy", 0.9).set("peak_of_demand", &around(1.5, 0.5)).all("duplicate_rate", 0.01);
+    let wild: Vec<f64> = around(0.82, 0.0).iter().zip([1.0, -1.0].iter().cycle()).map(|(v, n)| v + 0.05 * n).collect();
     check(
-        vec![never(), noisy],
-        verdict,
-        &[
-            "noisy succeeded most often: 90.0% of operations, against 72.2% with never.",
-            "It made 100 duplicates per 10,000 operations.",
-        ],
+        vec![never(), like("a", 0.000_5), row("wild", &wild)],
+        Topic::Choice,
+        &["not decided between a and wild: 1,500 with a and 1,800 with wild go wrong per 10,000 operations; about 81 \
+           replications would tell."],
     );
+    // Nothing is said of a price or of alternatives then.
+    check(vec![never(), like("a", 0.000_5), row("wild", &wild)], Topic::Price, &[]);
 }
 
 #[test]
-fn a_top_group() {
-    let like = |name, own| row(name, &around(0.85, own)).all("duplicate_rate", 0.02);
-    let three = vec![never(), like("a", 0.001), like("b", 0.002), like("c", 0.003).all("duplicate_rate", 0.0)];
-    check(
-        three,
-        verdict,
-        &[
-            "a, b and c succeeded most often (85.0%); no difference between them shown with 10 replications.",
-            "They peaked at 3.0x demand and made 0 to 200 duplicates per 10,000 operations.",
-            "Of these, c made no duplicates.",
-        ],
-    );
-    // The widest one has the highest mean; the others are not separated from it, but are from each other.
-    let wide: Vec<f64> = around(0.89, 0.0).iter().zip([1.0, -1.0].iter().cycle()).map(|(v, n)| v + 0.05 * n).collect();
-    let uneven = vec![never(), row("wide", &wide), exact("b", 0.88), exact("c", 0.86)];
-    check(
-        uneven,
-        verdict,
-        &[
-            "wide, b and c succeeded most often (86.0 to 89.0%); no difference from wide shown with 10 replications, \
-         corrected for picking the best of 4.",
-            "They peaked at 3.0x demand.",
-        ],
-    );
-}
-
-#[test]
-fn nobody_beats_the_baseline() {
-    let same = vec![never(), row("a", &around(0.722, 0.01)), exact("b", 0.6)];
-    check(
-        same,
-        |f| [f.verdict, f.not_separable].concat(),
-        &["No policy succeeded more often than never: no difference shown with 10 replications.", "a from never"],
-    );
-    check(vec![never(), exact("b", 0.6)], verdict, &["No policy succeeded more often than never (72.2%)."]);
-    // Better if looked at alone, but one of three was picked.
-    let own: Vec<f64> = around(0.739, 0.0).iter().zip([1.0, -1.0].iter().cycle()).map(|(v, n)| v + 0.02 * n).collect();
-    check(
-        vec![never(), row("a", &own), exact("b", 0.6), exact("c", 0.5)],
-        |f| [f.verdict, vec![f.headings.forest]].concat(),
-        &[
-            "No policy succeeded more often than never: no difference shown with 10 replications, corrected for picking the best of 4.",
-            "1 policy beats never, 2 lose",
-        ],
-    );
-}
-
-#[test]
-fn nothing_to_judge() {
+fn nothing_to_decide() {
     let one = vec![row("never", &[0.7]), row("a", &[0.9]).all("duplicate_rate", 0.1)];
     check(
-        one,
-        |f| [f.verdict, f.not_separable, f.hints, f.costs.into_iter().collect(), vec![f.headings.success]].concat(),
-        &["One replication: differences cannot be judged.", "Success rate"],
+        one.clone(),
+        Topic::Choice,
+        &["1 run: nothing is judged; simlab run checkout.toml --replications 10 would be."],
     );
-    check(vec![never()], verdict, &["never succeeded in 72.2% of operations."]);
-    let empty = vec![row("never", &[0.7; 3]).maybe("success_rate", vec![None; 3])];
-    check(empty, verdict, &["No operation was measured."]);
-}
-
-#[test]
-fn no_difference_is_not_equality() {
-    let wide = |name, own| row(name, &around(0.70, own));
-    let rows = vec![never(), wide("a", 0.1), exact("b", 0.9), exact("c", 0.95)];
+    for topic in [Topic::Price, Topic::Alternatives, Topic::Beaten, Topic::NotShown, Topic::Load] {
+        check(one.clone(), topic, &[]);
+    }
     check(
-        rows,
-        |f| [f.not_separable, f.hints].concat(),
-        &["a from never", "Try --replications 230: that would narrow ±4.8 points to ±1 or so."],
-    );
-    let all = vec![never(), row("a", &around(0.722, 0.01)), row("b", &around(0.722, 0.02))];
-    check(all, |f| f.not_separable, &["all policies from each other"]);
-    let wider: Vec<f64> = (0..10).map(|i| if i % 2 == 0 { 0.5 } else { 0.9 }).collect();
-    let rows = vec![never(), exact("a", 0.65), exact("b", 0.75), exact("c", 0.99), row("wide", &wider)];
-    check(rows, |f| f.not_separable, &["wide from any policy but c"]);
-    // A difference in every run, of 2 in 10,000.
-    let small: Vec<f64> = around(0.7222, 0.000_01);
-    check(
-        vec![never(), row("a", &small)],
-        |f| [f.hints, f.found.into_iter().map(|f| f.text).collect()].concat(),
+        vec![never()],
+        Topic::Choice,
         &[
-            "a differs from never by a difference too small to see here (0.02 points).",
-            "a leads never by a difference too small to see here (0.02 points), paired over 10 replications.",
-            "All policies came back at once.",
-            "a peaked highest, at 3.0x demand, 1.5x capacity.",
-            "No policy made duplicates.",
+            "never alone: 2,780 go wrong per 10,000 operations (2,780 without success, 0 duplicates, 0 phantom successes); \
+           there is nothing to compare.",
         ],
     );
+    let dead = |name| row(name, &[0.0; 10]);
+    check(vec![dead("a"), dead("b")], Topic::Choice, &["no operation succeeds under any of them."]);
 }
 
 #[test]
-fn recovery_and_two_groups() {
-    let rates = [0.12, 0.81, 0.13, 0.80, 0.82, 0.11, 0.81, 0.79, 0.12, 0.80];
-    let times = rates.map(|rate| if rate > 0.5 { 25.0 } else { f64::INFINITY });
-    let down = |name| row(name, &rates).set("recovery", &times);
-    let full = down("b").all("queue_max", 100.0).all("wasted_work", 0.9);
-    check(
-        vec![never(), full, exact("c", 0.9).set("recovery", &[0.0, 5.0, 0.0, 0.0, 0.0, 0.0, 0.0, 130.0, 0.0, 0.0])],
-        |f| [about(Topic::Recovery)(f.clone()), about(Topic::Groups)(f)].concat(),
-        &[
-            "b stayed down after outage in 4 of 10 runs: the queue ran full, and more than half of the work reached nobody. \
-             All others came back within 2:10 min.",
-            "The runs of b fall into two groups (4 near 12.0%, 6 near 80.5%); the mean describes no single run.",
-        ],
-    );
-    // Without the metrics no cause.
-    check(
-        vec![never(), down("b").all("queue_max", 99.0).all("wasted_work", 0.4)],
-        about(Topic::Recovery),
-        &["b stayed down after outage in 4 of 10 runs. never came back at once."],
-    );
-}
-
-#[test]
-fn causes_need_numbers() {
-    // Refusals that end nothing are no cause.
-    let refused = |row: Row, failed| row.all("breaker_refused", 5_000.0).all("failed_by_breaker", failed);
-    let breaker = |failed| refused(exact("breaker", 0.65).all("succeeded", 6_500.0), failed);
-    let rows = |failed| vec![never().all("succeeded", 7_220.0), breaker(failed), exact("other", 0.7)];
-    check(
-        rows(1_700.0),
-        about(Topic::Worse),
-        &["other succeeded 2.2 points less often than never. \
-         breaker succeeded 7.2 points less often than never: 1,700 operations per run failed because its breaker refused them an attempt."],
-    );
-    check(rows(719.0), about(Topic::Worse), &["breaker succeeded 7.2 points less often than never, other 2.2 points."]);
-}
-
-#[test]
-fn more_attempts_are_named() {
-    let attempts = |text: serde_json::Value, expected: &str| {
-        let rows = vec![never(), exact("a", 0.9), exact("b", 0.8), exact("c", 0.8)];
-        let got = with_input(rows, |input| {
-            let resolved_json = serde_json::json!({ "policy": text });
-            let input = ReportInput { resolved_json: &resolved_json, ..*input };
-            Findings::new(&input, Notation::PAGE).about(Topic::Success).unwrap().to_owned()
-        });
-        assert_eq!(got, format!("a leads b by 10.0 points, paired over 10 replications.{expected}"));
+fn retrying_for_nothing() {
+    let costs = |name, attempts, peak| {
+        exact(name, 0.722)
+            .all("attempts_per_operation", attempts)
+            .all("peak_of_demand", peak)
+            .all("peak_load", peak * 100.0)
     };
-    let of = |a: u32, b: u32, c: u32| serde_json::json!({ "never": { "attempts": 1 }, "a": { "attempts": a }, "b": { "attempts": b }, "c": { "attempts": c } });
-    attempts(of(10, 5, 5), " It has 10 attempts; the others have 5.");
-    attempts(of(10, 5, 6), " It has 10 attempts, b has 5.");
-    attempts(of(5, 5, 6), "");
-    attempts(serde_json::json!({}), "");
+    let never = || never().all("peak_of_demand", 1.0).all("peak_load", 100.0);
+    check(
+        vec![never(), costs("today", 3.3, 3.8), costs("budget", 1.2, 1.2)],
+        Topic::Nothing,
+        &[
+            "no policy that retries is shown to be better than never in anything; today sends 3.30 attempts per operation and 3.8x the \
+           highest demand at the peak. If you must retry: budget: 1.2x the highest demand at the peak.",
+        ],
+    );
+    check(vec![never(), exact("a", 0.9)], Topic::Nothing, &[]);
+}
+
+#[test]
+fn alternatives_and_who_is_beaten() {
+    let of = |name, rate: f64, wave: f64, attempts: f64| {
+        exact(name, rate).all("wave", wave).all("attempts_per_operation", attempts)
+    };
+    let rows = || vec![of("a", 0.9, 100.0, 2.0), of("cheap", 0.892, 200.0, 1.1), of("worse", 0.88, 200.0, 2.5)];
+    check(
+        rows(),
+        Topic::Alternatives,
+        &[
+            "cheap: attempts per operation 1.10 instead of 2.00, but gone wrong 1,080 instead of 1,000 per 10,000, the wave after outage \
+           200/s instead of 100/s.",
+        ],
+    );
+    check(rows(), Topic::Beaten, &["a beats worse: better in one criterion or more, worse in none."]);
+}
+
+#[test]
+fn recovery_fault_by_fault() {
+    let down = [25.0, f64::INFINITY, 5.0, f64::INFINITY, 10.0, 5.0, f64::INFINITY, 5.0, 5.0, f64::INFINITY];
+    let of = |name, times: &[f64]| exact(name, 0.9).set("recovery.fault.outage", times).set("recovery", times);
+    check(
+        vec![of("a", &[5.0; 10]), of("b", &down), of("c", &[f64::INFINITY; 10]), of("d", &[12.0; 10])],
+        Topic::Recovery,
+        &["after outage, back within 5 s: a; 12 s: d; never in 4 of 10 runs: b; never: c."],
+    );
+    check(vec![of("a", &[0.0; 10]), of("b", &[0.0; 10])], Topic::Recovery, &["after outage, back at once: all."]);
+}
+
+#[test]
+fn runs_in_two_groups() {
+    let rates = [0.12, 0.81, 0.13, 0.80, 0.82, 0.11, 0.81, 0.79, 0.12, 0.80];
+    check(
+        vec![never(), row("b", &rates)],
+        Topic::Groups,
+        &["by what goes wrong per 10,000: b 6 runs near 1,950 and 4 near 8,800; the mean describes no single run."],
+    );
+}
+
+#[test]
+fn rules_name_what_is_not_the_default() {
+    let rules = with_input(vec![never(), exact("a", 0.9)], |input| {
+        let mut scenario = input.scenario.clone();
+        let own =
+            [(Criterion::Wrong, Margin::Absolute(0.001)), (Criterion::of(Metric::PeakLoad), Margin::Relative(0.2))];
+        scenario.decide.margins = own.to_vec();
+        Findings::new(&ReportInput { scenario: &scenario, ..*input }, Notation::TERMINAL).rules
+    });
+    assert_eq!(rules[0], "Margins: what goes wrong 10 per 10,000, the peak 20%, 5 s or 10% of times, 10% of all else");
+    assert!(
+        rules[1].starts_with("Marks and sentences hold at 95% together (")
+            && rules[1].ends_with("comparisons), ± alone")
+    );
+}
+
+#[test]
+fn why_somebody_went() {
+    let text = with_input(winner(), |input| why(input, 1, Notation::TERMINAL));
+    let first: Vec<&str> = text.lines().take(4).collect();
+    assert_eq!(first[0], "Why immediate: went by what goes wrong, where keyed is better.");
+    assert!(first[1].starts_with("Against keyed, good side positive, each interval at 99."), "{text}");
+    assert!(first[3].contains("wrong") && first[3].contains("2,821") && first[3].contains("worse"), "{text}");
+    let text = with_input(winner(), |input| why(input, 2, Notation::TERMINAL));
+    assert!(text.starts_with("Why keyed: the choice.\nAgainst never, "), "{text}");
+    let text = with_input(vec![never()], |input| why(input, 0, Notation::TERMINAL));
+    assert_eq!(text.lines().count(), 1, "{text}");
 }
 
 #[test]
 fn names_cannot_steer() {
-    check(vec![row("a\u{1b}[2J", &[0.7; 3])], verdict, &["a\u{fffd}[2J succeeded in 70.0% of operations."]);
+    let text = said(vec![row("a\u{1b}[2J", &around(0.7, 0.0)), exact("b", 0.8)], Topic::Choice, |_| {});
+    assert!(text[0].contains("a\u{fffd}[2J") && !text[0].contains('\u{1b}'), "{text:?}");
 }
 
-#[test]
-fn a_stray_is_no_winner() {
-    let rates = [0.12, 0.81, 0.13, 0.80, 0.82, 0.11, 0.81, 0.79, 0.12, 0.80];
-    let rows =
-        vec![never(), exact("a", 0.852), exact("b", 0.835), exact("c", 0.6), exact("d", 0.5), row("wild", &rates)];
-    check(
-        rows,
-        |f| [f.verdict, f.not_separable].concat(),
-        &[
-            "a has the highest mean success (85.2%), against 72.2% with never; no difference from wild (53.1%) shown with 10 \
-         replications, corrected for picking the best of 6.",
-            "It peaked at 3.0x demand.",
-            "wild from any policy but a and b",
-        ],
-    );
+/// Who a choice names, and how: "any of: p0 p2".
+fn choice_in(text: &str) -> String {
+    let (who, _) = text.split_once(": ").unwrap_or((text, ""));
+    let names = |list: &str| list.replace(" and ", ", ").replace(", ", " ");
+    for kind in ["any of", "not decided between"] {
+        if let Some(list) = who.strip_prefix(kind) {
+            return format!("{}:{}", kind.trim_end_matches(" between"), names(list));
+        }
+    }
+    match text {
+        text if text.starts_with("no operation") => "nothing succeeds:".to_owned(),
+        text if text.starts_with("none meets") => "none meets its expectations:".to_owned(),
+        text if text.contains("nothing is judged") => "not judged:".to_owned(),
+        _ => format!("one: {who}"),
+    }
 }
 
-/// Runs of which nothing can be told are in no number, and none is said to be in every one.
-#[test]
-fn who_came_back_as_far_as_it_can_be_told() {
-    let (never, none) = (Some(f64::INFINITY), None);
-    let few = [[never; 2].to_vec(), vec![none; 8]].concat();
-    let most = [[never; 8].to_vec(), vec![Some(0.0); 2]].concat();
-    check(
-        vec![exact("a", 0.9).maybe("recovery", few), exact("b", 0.8).maybe("recovery", most)],
-        about(Topic::Recovery),
-        &["a stayed down after outage in 2 of 2 runs, b in 8 of 10."],
-    );
+/// "p0>p1 p0>p2", of "p0 beats p1 and p2: …".
+fn beaten_in(text: &str) -> Vec<String> {
+    let (who, _) = text.split_once(": ").unwrap_or((text, ""));
+    let mut pairs = Vec::new();
+    for part in who.split("; ").filter(|part| !part.is_empty()) {
+        let (by, list) = part.split_once(" beats ").expect("who beats whom");
+        pairs.extend(list.replace(" and ", ", ").split(", ").map(|policy| format!("{by}>{policy}")));
+    }
+    pairs
+}
+
+/// "p3 p4", of "p3: …; p4: …".
+fn alternatives_in(text: &str) -> Vec<String> {
+    text.split("; ").filter_map(|part| part.split_once(": ")).map(|(name, _)| name.to_owned()).collect()
+}
+
+/// The finding with this label in a terminal's text, its lines joined.
+fn in_terminal(text: &str, label: &str) -> String {
+    let mut lines = text.lines().skip_while(|line| !line.starts_with(&format!("{label}  ")));
+    let first = lines.next().map(|line| line[label.len()..].trim().to_owned());
+    let rest = lines.take_while(|line| line.starts_with("               ")).map(|line| line.trim().to_owned());
+    first.into_iter().chain(rest).collect::<Vec<_>>().join(" ")
+}
+
+fn in_markdown(text: &str, label: &str) -> String {
+    let start = format!("- **{label}.** ");
+    text.lines().find_map(|line| line.strip_prefix(start.as_str())).unwrap_or_default().replace('\\', "")
+}
+
+fn in_page(html: &str, label: &str) -> String {
+    let (start, end) = match label {
+        "Choice" => ("<p class=\"verdict\">".to_owned(), "</p>"),
+        label => (format!("<li><b>{label}.</b> "), "</li>"),
+    };
+    let Some(at) = html.find(&start) else { return String::new() };
+    let inner = &html[at + start.len()..];
+    let inner = &inner[..inner.find(end).expect("it ends")];
+    let mut text = String::new();
+    let mut tag = false;
+    for c in inner.chars() {
+        match c {
+            '<' => tag = true,
+            '>' => tag = false,
+            c if !tag => text.push(c),
+            _ => {}
+        }
+    }
+    text.replace("&nbsp;↓", "").replace('\u{a0}', " ")
+}
+
+fn rows_at_random() -> impl Strategy<Value = Vec<(f64, f64, f64, f64, f64)>> {
+    let row = (0u32..8, 0u32..4, 0u32..3, 1u32..5, 0u32..3).prop_map(|(rate, noise, duplicates, attempts, wave)| {
+        let noise = [0.0, 0.000_3, 0.004, 0.05][noise as usize];
+        (
+            0.9 - 0.003 * f64::from(rate),
+            noise,
+            0.004 * f64::from(duplicates),
+            f64::from(attempts),
+            100.0 * f64::from(wave + 1),
+        )
+    });
+    prop::collection::vec(row, 1..6)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Terminal, Markdown and page say what the decision is, each for itself.
+    #[test]
+    fn sentences_say_what_was_decided(rows in rows_at_random(), runs in prop_oneof![4 => Just(10usize), 1 => Just(3)]) {
+        const NAMES: [&str; 5] = ["p0", "p1", "p2", "p3", "p4"];
+        let rows = rows.into_iter().zip(NAMES).map(|((rate, noise, duplicates, attempts, wave), name)| {
+            row(name, &around(rate, noise)[..runs])
+                .all("duplicate_rate", duplicates)
+                .all("attempts_per_operation", attempts)
+                .all("wave", wave)
+        });
+        let comparison = comparison(rows.collect());
+        with_comparison(comparison, |input| {
+            let group = &input.decision.groups[0];
+            let names = |policies: &[usize]| policies.iter().map(|policy| NAMES[*policy]).collect::<Vec<_>>().join(" ");
+            let chosen = match group.choice.kind {
+                Kind::Alone => "one: p0 alone".to_owned(),
+                kind => format!("{}: {}", kind.name(), names(&group.choice.policies)).trim_end().to_owned(),
+            };
+            let beaten: Vec<String> = group.choice.policies.iter().flat_map(|by| {
+                let of = group.beaten.iter().filter(move |one| one.by == *by);
+                of.map(move |one| format!("{}>{}", NAMES[*by], NAMES[one.policy]))
+            }).collect();
+            let alternatives: Vec<&str> = group.alternatives.iter().map(|one| NAMES[one.policy]).collect();
+            let style = TableStyle { width: 80, colour: false, unicode: true };
+            let (terminal, markdown, html) = (table(input, style), markdown(input), page::html(input));
+            let said = |label: &str| [in_terminal(&terminal, label), in_markdown(&markdown, label), in_page(&html, label)];
+            for text in said("Choice") {
+                prop_assert_eq!(&choice_in(&text), &chosen, "{}", text);
+            }
+            for text in said("Beaten") {
+                prop_assert_eq!(beaten_in(&text), beaten.clone(), "{}", text);
+            }
+            for text in said("Or") {
+                prop_assert_eq!(alternatives_in(&text), alternatives.clone(), "{}", text);
+            }
+            Ok(())
+        })?;
+    }
 }

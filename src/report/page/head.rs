@@ -4,7 +4,7 @@ use super::{N, Page, with_code};
 use crate::report::chart::axis::instant;
 use crate::report::escape::escape;
 use crate::report::expectations::{self, Line};
-use crate::report::findings::Topic;
+use crate::report::findings::{Finding, Topic};
 use crate::report::name::{harmless, list};
 use crate::scenario::Arrivals;
 use crate::units::SimTime;
@@ -18,14 +18,18 @@ const MOST_DESCRIPTION: usize = 240;
 impl Page<'_> {
     /// Title, facts, description, verdict, findings.
     pub(super) fn head(&self) -> String {
-        let verdict: Vec<String> = self.findings.verdict.iter().map(|sentence| self.emphasised(sentence)).collect();
+        let (choices, lead): (Vec<&Finding>, Vec<&Finding>) =
+            self.findings.lead.iter().partition(|finding| finding.topic == Topic::Choice);
+        let verdict: String = choices
+            .iter()
+            .map(|choice| format!("<p class=\"verdict\">{}</p>\n", self.emphasised(&choice.text)))
+            .collect();
         format!(
-            "<header><h1>{}</h1>\n<p class=\"facts\">{}</p>\n{}</header>\n<p class=\"verdict\">{}</p>\n{}",
+            "<header><h1>{}</h1>\n<p class=\"facts\">{}</p>\n{}</header>\n{verdict}{}",
             escape(&self.input.title()),
             escape(&self.facts()),
             self.description(),
-            verdict.join(" "),
-            self.columns()
+            self.findings(&lead)
         )
     }
 
@@ -65,6 +69,10 @@ impl Page<'_> {
         }
         facts.push(format!("baseline {}", self.findings.names[comparison.baseline]));
         facts.extend(self.own_worlds());
+        let left_out = self.input.left_out();
+        if !left_out.is_empty() {
+            facts.push(format!("left out: {}", left_out.join(", ")));
+        }
         facts.join(" · ")
     }
 
@@ -79,41 +87,38 @@ impl Page<'_> {
         }
     }
 
-    /// A sentence whose first word, if it is a policy's name, is bold.
+    /// A choice, with who it is, up to the first colon, in bold.
     fn emphasised(&self, sentence: &str) -> String {
-        let (first, rest) = sentence.split_once(' ').unwrap_or((sentence, ""));
-        let prose = self.prose(sentence);
-        let known = self.findings.names.iter().any(|name| name == first);
-        if known && !rest.is_empty() { format!("<b>{}</b> {}", self.prose(first), self.prose(rest)) } else { prose }
+        match sentence.split_once(": ") {
+            Some((who, why)) => format!("<b>{}</b>: {}", self.prose(who), self.prose(why)),
+            None => self.prose(sentence),
+        }
     }
 
-    /// Findings at the left, what is not shown at the right.
-    fn columns(&self) -> String {
-        let findings = &self.findings;
-        let item = |finding: &crate::report::findings::Finding| {
-            let (topic, text) = (finding.topic.label(), self.prose(&finding.text));
-            let figure = figure(finding.topic);
-            format!(
-                "<li><b>{topic}.</b> {text}&nbsp;<a href=\"#{figure}\" aria-label=\"{topic}: see the figure\">↓</a></li>"
-            )
-        };
-        let items: String = findings.found.iter().map(item).collect();
-        let mut side = self.expectations();
-        if !findings.not_separable.is_empty() || !findings.hints.is_empty() {
-            side.push_str("<div class=\"side\"><h2>No difference shown</h2>");
-            if !findings.not_separable.is_empty() {
-                let runs = self.input.comparison.replications;
-                let pairs = findings.not_separable.join("; ");
-                let text = format!("With {runs} replications, success rates do not separate {pairs}.");
-                side.push_str(&format!("<p>{}</p>", self.prose(&text)));
-            }
-            let hints: String = findings.hints.iter().map(|hint| format!("<p>{}</p>", self.prose(hint))).collect();
-            side.push_str(&format!("{hints}</div>"));
-        }
-        if items.is_empty() && side.is_empty() {
+    /// Findings as a list; nothing if there are none.
+    fn items(&self, findings: &[&Finding]) -> String {
+        if findings.is_empty() {
             return String::new();
         }
-        format!("<div class=\"cols\"><div><ul class=\"find\">{items}</ul></div><div>{side}</div></div>")
+        let item = |finding: &&Finding| {
+            let (topic, text) = (finding.topic.label(), self.prose(&finding.sentence()));
+            let link = figure(finding.topic).map_or_else(String::new, |figure| {
+                format!("&nbsp;<a href=\"#{figure}\" aria-label=\"{topic}: see the figure\">↓</a>")
+            });
+            format!("<li><b>{topic}.</b> {text}{link}</li>")
+        };
+        format!("<ul class=\"find\">{}</ul>\n", findings.iter().map(item).collect::<String>())
+    }
+
+    /// Beside the first findings and the others what was expected, if anything was.
+    fn findings(&self, lead: &[&Finding]) -> String {
+        let found = self.findings.found.iter();
+        let side = self.expectations();
+        if side.is_empty() {
+            return self.items(&lead.iter().copied().chain(found).collect::<Vec<_>>());
+        }
+        let found = self.items(&found.collect::<Vec<_>>());
+        format!("{}<div class=\"cols\"><div>{found}</div><div>{side}</div></div>", self.items(lead))
     }
 }
 
@@ -140,13 +145,13 @@ impl Page<'_> {
     }
 }
 
-/// The figure that shows what a finding says.
-fn figure(topic: Topic) -> &'static str {
+/// The figure that shows what a finding says, if one does.
+fn figure(topic: Topic) -> Option<&'static str> {
     match topic {
-        Topic::Success | Topic::Groups | Topic::Worse => "fig-success",
-        Topic::Duplicates => "fig-duplicates",
-        Topic::InTime => "fig-latency",
-        Topic::Recovery | Topic::Load | Topic::Wave => "fig-storm",
+        Topic::Groups => Some("fig-success"),
+        Topic::Duplicates => Some("fig-duplicates"),
+        Topic::Recovery | Topic::Load => Some("fig-storm"),
+        _ => None,
     }
 }
 

@@ -7,7 +7,6 @@ use crate::experiment::PolicyResult;
 use crate::report::chart::storm::peak::peak;
 use crate::report::chart::storm::words::{peak_in_words, recovery_in_words};
 use crate::report::column::{Column, has_effects};
-use crate::report::contrast::Contrasts;
 use crate::report::escape::escape;
 use crate::report::name::list;
 use crate::report::number::{LatencyUnit, difference_decimals};
@@ -63,34 +62,32 @@ impl Page<'_> {
             }
             _ => text.push('.'),
         }
-        if let Some(groups) = &self.findings.groups[policy] {
+        if let Some(split) = &self.input.decision.splits[policy] {
             text.push_str(&format!(
-                " The runs fall into two groups ({} near {}, {} near {}); the mean describes no single run.",
-                groups.low_runs,
-                N.percent(groups.low),
-                groups.high_runs,
-                N.percent(groups.high)
+                " By what goes wrong per 10,000, the runs fall into two groups ({} near {}, {} near {}); the mean describes no single run.",
+                split.low_runs,
+                N.per_10_000(split.low),
+                split.high_runs,
+                N.per_10_000(split.high)
             ));
         }
-        if policy == comparison.baseline || comparison.replications < 2 {
-            return Some(text);
-        }
-        let paired = Contrasts::new(comparison).paired(policy, comparison.baseline, Column::Success);
-        let base = comparison.policies[comparison.baseline].mean(Metric::SuccessRate).unwrap_or(0.0);
-        let (baseline, runs) = (&self.findings.names[comparison.baseline], comparison.replications);
-        let points = |value: f64| N.signed_points(value, difference_decimals(rate, base));
-        let against = match (paired.mean, paired.ci_low, paired.ci_high) {
-            (Some(mean), Some(low), Some(high)) if paired.excludes_zero() => {
-                let interval = N.around(&points(mean), &points(low), &points(high));
-                if points(low) == points(high) && points(mean) == points(0.0) {
-                    format!(" It differs from {baseline} by less than can be seen here.")
-                } else {
-                    format!(" Against {baseline} {} points{interval}, paired over {runs} replications.", points(mean))
-                }
-            }
-            _ => format!(" No difference from {baseline} shown with {runs} replications."),
-        };
-        Some(text + &against)
+        text.push_str(&self.against_baseline(policy).unwrap_or_default());
+        Some(text)
+    }
+
+    /// What the decision knows of its success against the baseline's.
+    fn against_baseline(&self, policy: usize) -> Option<String> {
+        let group = self.input.decision.group_of(policy);
+        let compared = group.pair(Column::Success.criterion(), policy, group.baseline)?;
+        let rate = |policy: usize| self.input.comparison.policies[policy].mean(Metric::SuccessRate).unwrap_or(0.0);
+        let points = |value: f64| N.signed_points(value, difference_decimals(rate(policy), rate(group.baseline)));
+        let (baseline, runs) = (&self.findings.names[group.baseline], self.input.comparison.replications);
+        let word = if compared.is_worse() { "worse" } else { compared.word().name() };
+        let interval = N.around(&points(compared.mean), &points(compared.low), &points(compared.high));
+        Some(match word {
+            "not shown" => format!(" No difference from {baseline} that matters is shown with {runs} replications."),
+            word => format!(" Against {baseline} {} points{interval}: {word}.", points(compared.mean)),
+        })
     }
 
     /// The peak against demand and against what the server can do when nothing is wrong.
@@ -230,32 +227,20 @@ mod tests {
     }
 
     #[test]
-    fn success_is_compared_with_the_baseline_only_if_it_differs() {
+    fn success_is_held_against_the_baseline_in_the_decision_s_words() {
         check(
             p(0.8).all("first_attempt_success_rate", 0.62),
             "Success",
-            Some(
-                "80.0% of operations succeeded, 62.0% at the first attempt. Against no-retry +10.0 points, paired over 10 replications.",
-            ),
+            Some("80.0% of operations succeeded, 62.0% at the first attempt. Against no-retry +10.0 points: better."),
         );
-        check(
-            p(0.7),
-            "Success",
-            Some("70.0% of operations succeeded. No difference from no-retry shown with 10 replications."),
-        );
-        let tiny: Vec<f64> = around(0.7, 0.0).iter().map(|rate| rate + 0.0001).collect();
-        check(
-            row("p", &tiny),
-            "Success",
-            Some("70.0% of operations succeeded. It differs from no-retry by less than can be seen here."),
-        );
+        check(p(0.7), "Success", Some("70.0% of operations succeeded. Against no-retry +0.0 points: as good."));
         let groups = [0.3, 0.9, 0.3, 0.9, 0.3, 0.9, 0.9, 0.9, 0.9, 0.9];
         check(
             row("p", &groups),
             "Success",
             Some(
-                "72.0% of operations succeeded. The runs fall into two groups (3 near 30.0%, 7 near 90.0%); the mean describes no single \
-                 run. No difference from no-retry shown with 10 replications.",
+                "72.0% of operations succeeded. By what goes wrong per 10,000, the runs fall into two groups (7 near 1,000, 3 near \
+                 7,000); the mean describes no single run. No difference from no-retry that matters is shown with 10 replications.",
             ),
         );
     }
@@ -267,7 +252,7 @@ mod tests {
         check(
             p(0.8).all("peak_load", 124.0).all("peak_of_demand", 1.24).all("peak_of_capacity", 0.62),
             "Load",
-            Some("Peak 1.2× the highest demand, at no particular time. That is 62.0% of capacity."),
+            Some("Peak 1.2× the highest demand at 5:01. That is 62.0% of capacity."),
         );
     }
 
@@ -299,7 +284,7 @@ mod tests {
                 .all("breaker_opened", 40.0),
             "Gates",
             Some(
-                "Its breaker opened 40 times and refused 5,000 attempts per run, and 4,200 operations failed because of it. 40.0% \
+                "Its breaker opened 40 times and refused 5,000 attempts per run, and 4,200 operations ended with that. 40.0% \
                  of operations failed without an attempt.",
             ),
         );

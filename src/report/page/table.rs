@@ -17,13 +17,13 @@ impl Page<'_> {
     /// The section with the table.
     pub(super) fn table(&self) -> String {
         let comparison = self.input.comparison;
-        let cells = Cells::new(comparison, self.findings.recovered.as_deref(), N);
-        let columns = Column::shown(comparison, self.findings.recovered.as_deref());
+        let cells = Cells::new(comparison, self.findings.recovered.as_deref(), N).of(self.input.decision);
+        let columns = Column::shown(self.input, self.findings.recovered.as_deref());
         let heads: String = columns.iter().map(|column| self.column_head(*column, &cells)).collect();
         let rows: String = (0..comparison.policies.len()).map(|policy| self.row(policy, &columns, &cells)).collect();
         let bars = match comparison.replications {
             1 => "Dots under the numbers are the values on the scale of their column",
-            _ => "Bars under the numbers are 95% intervals over replications",
+            _ => "Bars under the numbers are 95% intervals over replications, each by itself",
         };
         format!(
             "<section id=\"table\"><h2>Comparison</h2>\n\
@@ -45,7 +45,9 @@ impl Page<'_> {
         let heads = heads(self.input, &self.findings, cells.latency_unit());
         let (name, unit) = heads.page(column);
         let (name, unit) = if column == Column::VersusBaseline {
-            (format!("vs {}", self.prose(heads.baseline)), escape(&unit))
+            // A long name would make a tall head of a narrow column.
+            let baseline = if heads.baseline.chars().count() > LONG { "baseline" } else { heads.baseline };
+            (format!("vs {}", self.prose(baseline)), escape(&unit))
         } else {
             (escape(&name), escape(&unit))
         };
@@ -54,7 +56,12 @@ impl Page<'_> {
 
     fn row(&self, policy: usize, columns: &[Column], cells: &Cells) -> String {
         let is_baseline = policy == self.input.comparison.baseline;
-        let note = if is_baseline { "<small>baseline</small>" } else { "" };
+        let note = match (is_baseline, self.findings.marks.is_chosen(policy)) {
+            (true, true) => "<small>▶ choice, baseline</small>",
+            (true, false) => "<small>baseline</small>",
+            (false, true) => "<small>▶ choice</small>",
+            (false, false) => "",
+        };
         let cell = |column: &Column| match column {
             Column::VersusBaseline => self.difference_cell(policy),
             Column::Recovered => self.recovered_cell(policy),
@@ -74,14 +81,17 @@ impl Page<'_> {
         let comparison = self.input.comparison;
         let result = &comparison.policies[policy];
         let estimate = column.estimate(result);
+        if column.never(result).is_some() {
+            return format!("<td><b class=\"n\">{}</b></td>", escape(&cells.text(policy, column)));
+        }
         if estimate.mean.is_none() {
             return null(if column.is_latency() { "no operation succeeded" } else { "no operation was measured" });
         }
         // The unit stands in the column's head.
         let bare = |text: String| text.trim_end_matches(['%', '×']).to_owned();
         let (class, mark) = match self.findings.marks.at(policy, column) {
-            Some(Mark::Best) => (" class=\"best\"", symbol('▲', "best, or not separable from the best", "best")),
-            Some(Mark::Worst) => (" class=\"worst\"", symbol('▽', "worst, or not separable from the worst", "worst")),
+            Some(Mark::Best) => (" class=\"best\"", symbol('▲', "best, or as good as the best", "best")),
+            Some(Mark::Worst) => (" class=\"worst\"", symbol('▽', "worst, or as good as the worst", "worst")),
             _ => ("", String::new()),
         };
         let baseline = column.estimate(&comparison.policies[comparison.baseline]).mean;
@@ -100,14 +110,15 @@ impl Page<'_> {
 
     fn difference_cell(&self, policy: usize) -> String {
         let comparison = self.input.comparison;
-        if policy == comparison.baseline {
+        let baseline = self.input.decision.group_of(policy).baseline;
+        if policy == baseline {
             return format!("<td{}><span class=\"mut\">reference</span></td>", sorted_by(Some(0.0)));
         }
         let of = |policy: usize| &comparison.policies[policy];
-        let difference = Column::Success.difference(of(policy), of(comparison.baseline), 0.95);
+        let difference = Column::Success.difference(of(policy), of(baseline), 0.95);
         let Some(mean) = difference.mean else { return null("no operation was measured") };
         let rate = |policy: usize| comparison.policies[policy].mean(Metric::SuccessRate).unwrap_or(0.0);
-        let decimals = difference_decimals(rate(policy), rate(comparison.baseline));
+        let decimals = difference_decimals(rate(policy), rate(baseline));
         let write = |value: f64| N.signed_points(value, decimals);
         let interval = difference
             .ci_low
@@ -139,21 +150,24 @@ impl Page<'_> {
         format!("<td{class}{value}><b class=\"n\">{} of {}</b>{when}</td>", recovered.runs, recovered.of)
     }
 
-    /// What the marks mean, if there are any.
+    /// What the marks mean, as far as they occur, and what the margins are.
     fn legend(&self) -> String {
         let marks = &self.findings.marks;
-        if !marks.has(Mark::Best, &Column::ALL) && !marks.has(Mark::Worst, &Column::ALL) {
+        let meanings = [
+            (marks.has_choice(), "▶ the choice"),
+            (
+                marks.has(Mark::Best, &Column::ALL),
+                "▲ the best mean of its column and those as good as it, where another is shown to be worse",
+            ),
+            (marks.has(Mark::Worst, &Column::ALL), "▽ the worst likewise"),
+        ];
+        let meanings: Vec<&str> = meanings.into_iter().filter_map(|(used, words)| used.then_some(words)).collect();
+        let meanings = (!meanings.is_empty()).then(|| meanings.join("; "));
+        let parts: Vec<String> = meanings.into_iter().chain(self.findings.rules.iter().cloned()).collect();
+        if parts.is_empty() {
             return String::new();
         }
-        let comparisons = self.input.comparison.policies.len() - 1;
-        let corrected =
-            if comparisons > 1 { format!(", Bonferroni over {comparisons} comparisons") } else { String::new() };
-        format!(
-            "<p class=\"note\">▲ best, ▽ worst, each with the policies not separable from it (95%{corrected}); no mark where that is \
-             more than a third of them. In the cost columns only retrying policies that do not succeed less often than {} and \
-             recovered in every run can be best. p99 latency counts successes only, so giving up early looks fast: no marks there.</p>",
-            self.baseline()
-        )
+        format!("<p class=\"note\">{}.</p>", self.prose(&parts.join(". ")))
     }
 }
 

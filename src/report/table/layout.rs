@@ -4,7 +4,7 @@ use super::TableStyle;
 use crate::report::ReportInput;
 use crate::report::column::{Cells, Column};
 use crate::report::findings::Findings;
-use crate::report::marks::Mark;
+use crate::report::marks::{CHOSEN, Mark};
 use crate::report::recovery::heads;
 
 /// Between columns.
@@ -40,9 +40,9 @@ impl Block {
         Block { column: Some(column), heading, cells: (0..findings.names.len()).map(cell).collect() }
     }
 
-    /// Columns that can be marked keep a place for it, so that digits stay below each other.
+    /// Columns with a mark keep a place for it in every row, so that digits stay below each other.
     fn place_for_mark(&self) -> usize {
-        usize::from(self.column.is_some_and(|column| !column.is_latency() && !column.counts_runs()))
+        usize::from(self.cells.iter().any(|(_, mark)| mark.is_some()))
     }
 
     fn width(&self) -> usize {
@@ -53,7 +53,6 @@ impl Block {
     fn cell(&self, policy: usize, colour: bool) -> String {
         let (text, mark) = &self.cells[policy];
         let text = format!("{}{text}", " ".repeat(self.width() - self.place_for_mark() - text.chars().count()));
-        let text = if self.column.is_some_and(Column::is_latency) { painted(text, DIM, colour) } else { text };
         let mark = match mark {
             Some(Mark::Best) => painted("*".to_owned(), GREEN, colour),
             Some(Mark::Worst) => painted("!".to_owned(), RED, colour),
@@ -74,26 +73,38 @@ pub(super) fn painted(text: impl Into<String>, code: &str, colour: bool) -> Stri
     if colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text }
 }
 
-fn name_width(names: &[String]) -> usize {
-    names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("policy".len())
+/// Before each name there is a place for the mark of the choice, if there is one.
+fn place_for_choice(findings: &Findings) -> usize {
+    2 * usize::from(findings.marks.has_choice())
+}
+
+fn name_width(findings: &Findings) -> usize {
+    let names = findings.names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    names.max("policy".len()) + place_for_choice(findings)
 }
 
 /// Width of the whole table.
-pub(super) fn width(names: &[String], blocks: &[Block]) -> usize {
-    name_width(names) + blocks.iter().map(|block| GAP.len() + block.width()).sum::<usize>()
+pub(super) fn width(findings: &Findings, blocks: &[Block]) -> usize {
+    name_width(findings) + blocks.iter().map(|block| GAP.len() + block.width()).sum::<usize>()
 }
 
 /// Heading, rule and a line per policy.
-pub(super) fn aligned(names: &[String], blocks: &[Block], style: TableStyle) -> Vec<String> {
-    let names_width = name_width(names);
-    let mut heading = format!("{:<names_width$}", "policy");
+pub(super) fn aligned(findings: &Findings, blocks: &[Block], style: TableStyle) -> Vec<String> {
+    let names_width = name_width(findings);
+    let place = place_for_choice(findings);
+    let mut heading = format!("{:<names_width$}", format!("{:place$}policy", ""));
     for block in blocks {
         heading.push_str(&format!("{GAP}{:>width$}", block.heading, width = block.width()));
     }
     let rule = if style.unicode { "─" } else { "-" };
-    let mut lines = vec![heading, rule.repeat(width(names, blocks))];
-    for (policy, name) in names.iter().enumerate() {
-        let mut line = format!("{name:<names_width$}");
+    let mut lines = vec![heading, rule.repeat(width(findings, blocks))];
+    for (policy, name) in findings.names.iter().enumerate() {
+        let mark = if findings.marks.is_chosen(policy) {
+            painted(format!("{CHOSEN} "), GREEN, style.colour)
+        } else {
+            " ".repeat(place)
+        };
+        let mut line = format!("{mark}{name:<width$}", width = names_width - place);
         for block in blocks {
             line.push_str(GAP);
             line.push_str(&block.cell(policy, style.colour));

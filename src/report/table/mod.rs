@@ -7,8 +7,8 @@ mod whisker;
 
 use super::ReportInput;
 use super::column::{Cells, Column};
-use super::findings::{Findings, Topic};
-use super::marks::Mark;
+use super::findings::{Finding, Findings};
+use super::marks::{CHOSEN, Mark};
 use super::number::{LatencyUnit, Notation};
 use super::recovery::{Recovered, heads};
 use crate::report::expectations::{self, Line};
@@ -25,7 +25,14 @@ pub struct TableStyle {
     pub unicode: bool,
 }
 
-/// From this width on there is room for the whisker, phantom successes and the latency.
+impl TableStyle {
+    /// How numbers and names are written in it.
+    pub fn notation(self) -> Notation {
+        if self.unicode { Notation::TERMINAL } else { Notation::ASCII }
+    }
+}
+
+/// From this width on there is room for the whisker.
 const WIDE: usize = 117;
 /// Prose is never set wider than this: longer lines are hard to read.
 const PROSE: usize = 100;
@@ -34,21 +41,28 @@ const INDENT: usize = 15;
 
 /// The whole text, with a line end at its end.
 pub fn table(input: &ReportInput, style: TableStyle) -> String {
-    let notation = if style.unicode { Notation::TERMINAL } else { Notation::ASCII };
+    let notation = style.notation();
     let findings = Findings::new(input, notation);
-    let cells = Cells::new(input.comparison, findings.recovered.as_deref(), notation);
+    let cells = Cells::new(input.comparison, findings.recovered.as_deref(), notation).of(input.decision);
     let baseline = &findings.names[input.comparison.baseline];
     let mut lines = vec![input.title(), format!("{}, baseline {baseline}", input.facts())];
     let own: Vec<&str> = input.in_own_worlds().into_iter().map(|policy| findings.names[policy].as_str()).collect();
     if !own.is_empty() {
         lines.extend(wrapped(&format!("in a changed world: {}", own.join(", ")), style.width));
     }
+    let left_out = input.left_out();
+    if !left_out.is_empty() {
+        lines.extend(wrapped(&format!("left out: {}", left_out.join(", ")), style.width));
+    }
     lines.push(String::new());
-    let blocks = fitting(input, &findings, &cells, style);
-    lines.extend(aligned(&findings.names, &blocks, style));
+    let prose_width = style.width.clamp(INDENT + 25, PROSE);
+    lines.extend(prose(&findings.lead, prose_width));
     lines.push(String::new());
-    lines.extend(legend(input, &findings, &blocks, style));
-    lines.extend(prose(input, &findings, style.width.clamp(INDENT + 25, PROSE)));
+    let (blocks, dropped) = fitting(input, &findings, &cells, style);
+    lines.extend(aligned(&findings, &blocks, style));
+    lines.push(String::new());
+    lines.extend(legend(input, &findings, &blocks, &dropped, style));
+    lines.extend(prose(&findings.found, prose_width));
     lines.extend(expected(&expectations::lines(input, &findings.names, notation), style));
     let mut text = String::new();
     for line in lines {
@@ -58,47 +72,52 @@ pub fn table(input: &ReportInput, style: TableStyle) -> String {
     text
 }
 
-/// The columns that fit: what matters least is left out first; success, the difference and the peak stay.
-fn fitting(input: &ReportInput, findings: &Findings, cells: &Cells, style: TableStyle) -> Vec<Block> {
-    let wide = style.width >= WIDE;
-    let shown = |column: &Column| wide || !matches!(column, Column::Phantom | Column::P99 | Column::InTime);
+/// The columns that fit, and those that do not: what matters least is left out first; what went wrong, success and the peak stay.
+fn fitting(input: &ReportInput, findings: &Findings, cells: &Cells, style: TableStyle) -> (Vec<Block>, Vec<Column>) {
     let number = |column| Block::number(column, input, findings, cells);
-    let columns = Column::shown(input.comparison, findings.recovered.as_deref());
-    let mut blocks: Vec<Block> = columns.into_iter().filter(shown).map(number).collect();
-    if wide && style.unicode {
-        blocks.insert(1, whisker::block(input.comparison));
+    let columns = Column::shown(input, findings.recovered.as_deref());
+    let mut blocks: Vec<Block> = columns.iter().copied().map(number).collect();
+    if style.width >= WIDE && style.unicode {
+        let success = columns.iter().position(|column| *column == Column::Success).unwrap_or(0);
+        blocks.insert(success + 1, whisker::block(input.comparison));
     }
-    let mut least: Vec<Option<Column>> =
-        Column::ALL.into_iter().filter(|column| column.dropped().is_some()).map(Some).collect();
-    least.sort_by_key(|column| column.and_then(Column::dropped));
+    // What is the same in every row tells least.
+    let weight = |column: Column| {
+        let block = blocks.iter().find(|block| block.column == Some(column))?;
+        let varies = block.cells.iter().any(|cell| cell.0 != block.cells[0].0);
+        Some((column, varies, column.dropped()?))
+    };
+    let mut least: Vec<(Column, bool, u8)> = columns.iter().copied().filter_map(weight).collect();
+    least.sort_by_key(|(_, varies, drop)| (*varies, *drop));
+    let mut dropped = Vec::new();
     // The picture goes before any number.
-    for column in std::iter::once(None).chain(least) {
-        if layout::width(&findings.names, &blocks) > style.width {
+    for column in std::iter::once(None).chain(least.into_iter().map(|(column, ..)| Some(column))) {
+        if layout::width(findings, &blocks) > style.width {
             blocks.retain(|block| block.column != column);
+            dropped.extend(column);
         }
     }
-    blocks
+    dropped.sort_unstable();
+    (blocks, dropped)
 }
 
-/// What marks and short headings mean, as far as they occur.
-fn legend(input: &ReportInput, findings: &Findings, blocks: &[Block], style: TableStyle) -> Vec<String> {
+/// What marks and short headings mean, as far as they occur, and what is not there.
+fn legend(
+    input: &ReportInput,
+    findings: &Findings,
+    blocks: &[Block],
+    dropped: &[Column],
+    style: TableStyle,
+) -> Vec<String> {
     let columns: Vec<Column> = blocks.iter().filter_map(|block| block.column).collect();
     let marks =
         [(Mark::Best, "best"), (Mark::Worst, "worst"), (Mark::NoDifference, "no difference from the baseline shown")];
-    let marks: Vec<String> = marks
+    let marks = marks
         .into_iter()
         .filter(|(mark, _)| findings.marks.has(*mark, &columns))
-        .map(|(mark, words)| format!("{} {words}", mark.symbol()))
-        .collect();
-    let mut lines = Vec::new();
-    if !marks.is_empty() {
-        let line = format!("{} (95%, paired)", marks.join("  "));
-        lines.extend(if line.chars().count() <= style.width {
-            vec![line]
-        } else {
-            wrapped(&line.replace("  ", ", "), style.width)
-        });
-    }
+        .map(|(mark, words)| format!("{} {words}", mark.symbol()));
+    let chosen = findings.marks.has_choice().then(|| format!("{CHOSEN} choice"));
+    let marks: Vec<String> = chosen.into_iter().chain(marks).collect();
     let heads = heads(input, findings, LatencyUnit::Seconds);
     let mut words: Vec<String> = columns.iter().filter_map(|column| heads.legend(*column)).collect();
     let told = |of: &Recovered| of.of == input.comparison.replications as usize;
@@ -108,8 +127,20 @@ fn legend(input: &ReportInput, findings: &Findings, blocks: &[Block], style: Tab
                 .to_owned(),
         );
     }
+    words.extend(not_compared(input, &columns));
+    let mut lines = Vec::new();
+    if !marks.is_empty() {
+        words.insert(0, marks.join(", "));
+    }
     if !words.is_empty() {
         lines.extend(wrapped(&words.join("; "), style.width));
+    }
+    if !findings.rules.is_empty() {
+        lines.extend(wrapped(&findings.rules.join(". "), style.width));
+    }
+    if !dropped.is_empty() {
+        let names: Vec<String> = dropped.iter().map(|column| heads.terminal(*column)).collect();
+        lines.extend(wrapped(&format!("Not in this width: {}", names.join(", ")), style.width));
     }
     if !lines.is_empty() {
         lines.push(String::new());
@@ -117,35 +148,21 @@ fn legend(input: &ReportInput, findings: &Findings, blocks: &[Block], style: Tab
     lines
 }
 
+/// Why nobody is best or worst in a quantile that is shown.
+fn not_compared(input: &ReportInput, columns: &[Column]) -> Option<String> {
+    let judged: Vec<_> = input.decision.groups.iter().filter(|group| !group.ranks.is_empty()).collect();
+    let open =
+        |column: &&Column| column.is_latency() && judged.iter().all(|group| group.rank(column.criterion()).is_none());
+    columns.iter().find(open).filter(|_| !judged.is_empty())?;
+    Some("not compared: fewer than 20 operations lie beyond it in a run".to_owned())
+}
+
 /// The findings, each with its label at the left.
-fn prose(input: &ReportInput, findings: &Findings, width: usize) -> Vec<String> {
-    let judged = !findings.top.is_empty() && input.comparison.policies.len() > 1;
-    let mut best = vec![findings.verdict[0].as_str()];
-    if findings.top.len() > 1 || findings.top == [input.comparison.baseline] {
-        best.extend(findings.without_duplicates.as_deref());
-    }
-    best.extend(findings.about(Topic::Success));
-    let down = findings.recovered.iter().flatten().any(|recovered| recovered.down() > 0);
-    let recovery = findings.about(Topic::Recovery).filter(|_| down);
-    let careful: Vec<&str> = recovery.into_iter().chain(findings.about(Topic::Groups)).collect();
-    let mut open = Vec::new();
-    if !findings.not_separable.is_empty() {
-        open.push(format!("{}.", findings.not_separable.join("; ")));
-    }
-    open.extend(findings.hints.iter().cloned());
-    let paragraphs = [
-        (if judged { "Best success" } else { "Result" }, best.join(" ")),
-        ("It costs", findings.costs.as_ref().map(|costs| format!("{costs}.")).unwrap_or_default()),
-        ("In time", findings.about(Topic::InTime).unwrap_or_default().to_owned()),
-        ("Worse", findings.about(Topic::Worse).unwrap_or_default().to_owned()),
-        ("Wave", findings.about(Topic::Wave).unwrap_or_default().to_owned()),
-        ("Careful", careful.join(" ")),
-        ("Not separable", open.join(" ")),
-    ];
+fn prose(findings: &[Finding], width: usize) -> Vec<String> {
     let mut lines = Vec::new();
-    for (label, text) in paragraphs.into_iter().filter(|(_, text)| !text.is_empty()) {
-        for (index, line) in wrapped(&text, width - INDENT).into_iter().enumerate() {
-            lines.push(format!("{:<INDENT$}{line}", if index == 0 { label } else { "" }));
+    for finding in findings {
+        for (index, line) in wrapped(&finding.text, width - INDENT).into_iter().enumerate() {
+            lines.push(format!("{:<INDENT$}{line}", if index == 0 { finding.topic.label() } else { "" }));
         }
     }
     lines
@@ -165,7 +182,7 @@ fn expected(lines: &[Line], style: TableStyle) -> Vec<String> {
     let whats = column(&|line| format!("{} of {}", line.metric, line.policy));
     let limits = column(&|line| line.limit.clone());
     let results = column(&|line| line.result());
-    let margins = column(&|line| line.margin.clone());
+    let margins = column(&|line| line.margin_in_words());
     let columns = [&whats, &limits, &results, &margins];
     let width =
         STATUS + columns.iter().map(|column| column[0].chars().count()).sum::<usize>() + 2 * (columns.len() - 1);
@@ -175,7 +192,13 @@ fn expected(lines: &[Line], style: TableStyle) -> Vec<String> {
     for (index, line) in lines.iter().enumerate() {
         let (status, colour) = if line.met { ("  met      ", GREEN) } else { ("  NOT MET  ", RED) };
         let status = painted(status, colour, style.colour);
-        let row = format!("{status}{}  {}{between}{}  {}", whats[index], limits[index], results[index], line.margin);
+        let row = format!(
+            "{status}{}  {}{between}{}  {}",
+            whats[index],
+            limits[index],
+            results[index],
+            margins[index].trim_end()
+        );
         text.extend(row.split('\n').map(str::to_owned));
     }
     text

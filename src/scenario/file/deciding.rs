@@ -34,10 +34,17 @@ pub fn check(table: &DecideTable, root: &DeTable<'_>) -> Vec<Diagnostic> {
             Some(criterion) => seen.push(criterion),
         }
     }
+    seen.clear();
     for (name, written) in &table.margin {
         match Criterion::parse(name, faults.iter().copied()) {
+            Some(criterion) if seen.contains(&criterion) => {
+                let title = format!("`{}` has two margins", cut(name));
+                let place = tree::key_place(root, &["decide", "margin", name]);
+                errors.push(Diagnostic::error("named-twice", title, place, "is a criterion that has a margin already"));
+            }
             None => errors.push(unknown_criterion(name, tree::key_place(root, &["decide", "margin", name]))),
             Some(criterion) => {
+                seen.push(criterion);
                 if let Err(problem) = margin(criterion.scale(), written) {
                     let title = format!("this is no margin of `{}`", cut(name));
                     let place = tree::value_place(root, &["decide", "margin", name]);

@@ -259,6 +259,11 @@ attempts = 2
 timeout = "1s"
 deadline = "9s"
 hedge.timeout = { losers = "cancel" }
+[decide]
+order = ["p99", "wrong"]
+weigh = { duplicate = 2, phantom = 3 }
+margin = { wrong = "1%", recovery = "3s" }
+groups = [["p", "q"], ["r"]]
 [[expect]]
 policy = "p"
 metric = "success_rate"
@@ -550,6 +555,12 @@ policy.q.breaker.rate.around = "call"
 policy.r.limiter.rate.around = "call"
 policy.j.breaker.consecutive.around = "call"
 policy.j.throttle.adaptive.around = "call"
+decide.order = ["wrong"]
+decide.weigh.duplicate = 1
+decide.weigh.phantom = 1
+decide.margin.wrong = "2%"
+decide.margin.recovery = "10%"
+decide.groups = [["p"], ["q"]]
 "#;
 
 /// No key is read and then ignored: each changes the question, and what is printed of it.

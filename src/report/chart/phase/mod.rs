@@ -7,13 +7,10 @@
 mod panel;
 mod way;
 
-use std::cmp::Ordering;
-
 use super::axis::{LogScale, Scale, Tick, count_ticks, instant};
 use super::{Chart, Panel, Table};
 use crate::experiment::PolicyResult;
 use crate::report::ReportInput;
-use crate::report::column::{Column, has_effects};
 use crate::report::name::{harmless, list};
 use crate::report::number::Notation;
 use crate::report::recovery::recovered;
@@ -36,9 +33,9 @@ const BOTTOM: f64 = HEIGHT - 40.0;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Why {
     StayedDown,
-    HighestPeak,
-    WithoutDuplicates,
-    LowestPeak,
+    Worst,
+    Best,
+    Baseline,
     ThereIsRoom,
 }
 
@@ -176,9 +173,9 @@ impl<'a> Phase<'a> {
         let why = |wanted: Why| self.shown.iter().any(|(_, why)| *why == wanted);
         let reasons = [
             (Why::StayedDown, "the run that stayed down longest"),
-            (Why::HighestPeak, "the highest peak"),
-            (Why::WithoutDuplicates, "the best policy without duplicates"),
-            (Why::LowestPeak, "the lowest peak among those that retry and do not lose by it"),
+            (Why::Worst, "the worst by what goes wrong"),
+            (Why::Best, "the choice, or the best by what goes wrong"),
+            (Why::Baseline, "the baseline"),
         ];
         let reasons: Vec<&str> = reasons.into_iter().filter(|(wanted, _)| why(*wanted)).map(|(_, text)| text).collect();
         if self.moving.len() > AT_ONCE && !reasons.is_empty() {
@@ -202,38 +199,27 @@ impl<'a> Phase<'a> {
     }
 }
 
-/// The panels shown at once, of the policies whose run moves at all: what went wrong, what went well, and what was cheap; each policy once.
+/// The panels shown at once, of the policies whose run moves at all: who stayed down, or is the worst, the choice, and the baseline; each policy once.
 fn shown(input: &ReportInput, moving: &[usize]) -> Vec<(usize, Why)> {
     let comparison = input.comparison;
     let recovered = recovered(input);
     let down = |policy: usize| recovered.as_ref().map_or(0, |all| all[policy].down());
-    let mean = |policy: usize, metric: Metric| comparison.policies[policy].mean(metric);
-    let rate = |policy: usize| mean(policy, Metric::SuccessRate).unwrap_or(0.0);
-    let peak = |policy: usize| mean(policy, Metric::PeakOfDemand).unwrap_or(0.0);
-    let retries = |policy: usize| mean(policy, Metric::Retries).is_some_and(|retries| retries > 0.0);
-    // Of equals the first in the file.
-    let among = |holds: &dyn Fn(usize) -> bool, better: &dyn Fn(usize, usize) -> Ordering| {
-        moving.iter().copied().filter(|policy| holds(*policy)).min_by(|a, b| better(*a, *b))
-    };
-    // Who stayed down in most runs, of those who succeeded least often.
-    let stayed_down = among(&|policy| comparison.policies[policy].example.stayed_down, &|a, b| {
-        down(b).cmp(&down(a)).then(rate(a).total_cmp(&rate(b)))
-    });
+    let rate = |policy: usize| comparison.policies[policy].mean(Metric::SuccessRate).unwrap_or(0.0);
+    // Who stayed down in most runs, of those who succeeded least often; of equals the first in the file.
+    let stayed_down = moving.iter().copied().filter(|policy| comparison.policies[*policy].example.stayed_down);
+    let stayed_down = stayed_down.min_by(|a, b| down(*b).cmp(&down(*a)).then(rate(*a).total_cmp(&rate(*b))));
+    let extremes = input.decision.extremes();
     let first = match stayed_down {
         Some(policy) => Some((policy, Why::StayedDown)),
-        None => among(&|_| true, &|a, b| peak(b).total_cmp(&peak(a))).map(|policy| (policy, Why::HighestPeak)),
+        None => extremes.map(|(_, worst)| (worst, Why::Worst)),
     };
-    let clean = |policy: usize| retries(policy) && Column::Duplicates.mean(&comparison.policies[policy]) == Some(0.0);
-    let clean = among(&|policy| has_effects(comparison) && clean(policy), &|a, b| rate(b).total_cmp(&rate(a)));
-    // Who does not try, or loses by it, is cheap for no good reason.
-    let sound = |policy: usize| retries(policy) && down(policy) == 0 && rate(policy) >= rate(comparison.baseline);
-    let lowest = among(&sound, &|a, b| peak(a).total_cmp(&peak(b)));
-    let chosen =
-        [first, clean.map(|policy| (policy, Why::WithoutDuplicates)), lowest.map(|policy| (policy, Why::LowestPeak))];
+    let best = extremes.map(|(best, _)| (best, Why::Best));
+    let wanted = [first, best, Some((comparison.baseline, Why::Baseline))];
     let rest = moving.iter().map(|policy| (*policy, Why::ThereIsRoom));
     let mut panels: Vec<(usize, Why)> = Vec::new();
-    for (policy, why) in chosen.into_iter().flatten().chain(rest) {
-        if panels.len() < AT_ONCE && panels.iter().all(|(other, _)| *other != policy) {
+    for (policy, why) in wanted.into_iter().flatten().chain(rest) {
+        let is_new = moving.contains(&policy) && panels.iter().all(|(other, _)| *other != policy);
+        if panels.len() < AT_ONCE && is_new {
             panels.push((policy, why));
         }
     }

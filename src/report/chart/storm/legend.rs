@@ -33,6 +33,8 @@ pub fn legend(storm: &Storm) -> Vec<Key> {
     if let Some(capacity) = capacity_in_words(storm) {
         let other = differs(&|other| other.capacity != world.capacity);
         add(Role::Capacity, false, capacity + other);
+    } else if axes.worlds.iter().any(|world| !world.capacity.is_empty()) {
+        add(Role::Capacity, false, "capacity, in some rows".to_owned());
     }
     let cut = match (axes.goodput_cut, axes.cut_before) {
         (false, _) => String::new(),

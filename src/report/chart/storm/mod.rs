@@ -16,7 +16,6 @@ use self::strips::{Level, Strips};
 use super::picture::Point;
 use super::series::{Grouping, MOST_POINTS};
 use super::{Chart, Panel};
-use crate::experiment::Comparison;
 use crate::report::ReportInput;
 use crate::report::name::{harmless, list};
 use crate::report::number::Notation;
@@ -59,16 +58,6 @@ pub fn chart(input: &ReportInput) -> Option<Chart> {
     })
 }
 
-/// The policy of which fewest operations went wrong, and the one of which most did; nothing if all are alike in that.
-pub fn featured(comparison: &Comparison) -> Option<(usize, usize)> {
-    let rate = |policy: &usize| comparison.policies[*policy].mean(Metric::GoneWrongRate).unwrap_or(0.0);
-    let all = 0..comparison.policies.len();
-    // Of equals the first in the file.
-    let chosen = all.clone().min_by(|a, b| rate(a).total_cmp(&rate(b)))?;
-    let worst = all.min_by(|a, b| rate(b).total_cmp(&rate(a)))?;
-    (rate(&chosen) < rate(&worst)).then_some((chosen, worst))
-}
-
 /// What all panels share.
 struct Storm<'a> {
     input: &'a ReportInput<'a>,
@@ -97,7 +86,7 @@ impl<'a> Storm<'a> {
         let shown = policies.len() <= MOST_IN_CONTEXT;
         let context = policies.iter().map(|p| if shown { line(&p.timeline.attempts) } else { Vec::new() }).collect();
         let strips = Strips::new(input, &axes);
-        let featured = if policies.len() > MOST_IN_ORDER { featured(input.comparison) } else { None };
+        let featured = if policies.len() > MOST_IN_ORDER { input.decision.extremes() } else { None };
         Storm { input, grouping: group(points), axes, context, strips, featured }
     }
 
@@ -111,8 +100,11 @@ impl<'a> Storm<'a> {
     /// Why a policy comes first, if it does.
     fn place_in_words(&self, policy: usize) -> String {
         match self.featured {
-            Some((chosen, _)) if chosen == policy => "Fewest operations went wrong. ".to_owned(),
-            Some((_, worst)) if worst == policy => "Most operations went wrong. ".to_owned(),
+            Some((best, _)) if best == policy => match self.input.decision.is_chosen(policy) {
+                true => "The choice. ".to_owned(),
+                false => "The best by what goes wrong. ".to_owned(),
+            },
+            Some((_, worst)) if worst == policy => "The worst by what goes wrong. ".to_owned(),
             _ => String::new(),
         }
     }
@@ -137,7 +129,7 @@ impl<'a> Storm<'a> {
             format!(" Under these, where the level is not flat: {}.", list(&levels, "and"))
         };
         let first = if self.featured.is_some() {
-            " The first two are where fewest and where most operations went wrong."
+            " The first two are the best, or the choice, and the worst by what goes wrong."
         } else {
             ""
         };

@@ -53,6 +53,10 @@ pub fn peak_in_words(input: &ReportInput, policy: usize) -> String {
     };
     let at = |time: f64| instant(time, input.scenario.duration.seconds());
     match peak.when {
+        // Many runs that peak at one time do so for a reason.
+        When::At(time) if peak.ratio >= EVENT || !is_rate || result.peak_at.len() > 1 => {
+            format!("Peak {height} at {}.", at(time))
+        }
         _ if is_rate && peak.ratio < EVENT => format!("Peak {height}, at no particular time."),
         When::At(time) => format!("Peak {height} at {}.", at(time)),
         When::Between(from, until) => format!("Peak {height} between {} and {}.", at(from), at(until)),
@@ -111,11 +115,9 @@ mod tests {
     fn a_policy_in_a_few_sentences() {
         let p = || row("p", &[0.9, 0.8]);
         check(p(), None, "Peak 3.0× the highest demand at 5:01. No duplicates.");
-        check(
-            p().all("peak_of_demand", 1.6),
-            None,
-            "Peak 1.6× the highest demand, at no particular time. No duplicates.",
-        );
+        check(p().all("peak_of_demand", 1.6), None, "Peak 1.6× the highest demand at 5:01. No duplicates.");
+        let one = row("p", &[0.9]).all("peak_of_demand", 1.6);
+        check(one, None, "Peak 1.6× the highest demand, at no particular time. No duplicates.");
         check(p().all("peak_load", 0.0), None, "No attempts. No duplicates.");
         check(
             p().all("breaker_refused", 16_742.4)
@@ -126,7 +128,7 @@ mod tests {
                 .all("duplicate_rate", 0.1341),
             recovered(2, 2, Some(20.0)),
             "Peak 3.0× the highest demand at 5:01. Normal again within 20 s after outage. Its breaker refused 16,742 attempts per run, and 9,310 \
-             operations failed because of it. Its budget refused <1 retries per run, and as many operations failed because of it. \
+             operations ended with that. Its budget refused <1 retries per run, and as many operations ended with that. \
              89.0% of operations failed without an attempt. 1,341 duplicates per 10,000.",
         );
     }

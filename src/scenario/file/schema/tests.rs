@@ -72,6 +72,8 @@ fn taken(way: &[String]) -> BTreeSet<String> {
         "server" => told::<Server>(table(2)),
         "fault" => told::<FaultTable>(table(2)),
         "policy" => told::<PolicyTable>(table(2)),
+        "decide" if way.len() > 1 => told::<crate::scenario::file::shape::decide::Weights>(&table(1)["weigh"]),
+        "decide" => told::<DecideTable>(table(1)),
         "expect" if way.len() > 1 => told::<ExpectTable>(&table(1)[0]),
         _ => told::<Top>(&value),
     };
@@ -132,6 +134,8 @@ fn what_is_described_is_tried() {
         (vec![], vec![]),
         (vec!["load"], vec!["load"]),
         (vec!["operation"], vec!["operation"]),
+        (vec!["decide"], vec!["decide"]),
+        (vec!["decide", "weigh"], vec!["decide", "weigh"]),
         (vec!["server", "name"], vec!["server", "s"]),
         (vec!["fault", "name"], vec!["fault", "f"]),
         (vec!["policy", "name"], vec!["policy", "p"]),

@@ -1,0 +1,208 @@
+//! Recovery, load, duplicates, refusals, groups of runs: figures, and comparisons only where the decision ranks.
+
+use super::Facts;
+use super::values::counted;
+use crate::decision::Group;
+use crate::report::column::has_effects;
+use crate::scenario::decide::Criterion;
+use crate::scenario::metric::{Measure, Metric, Of, OutcomeKey};
+
+/// Ends that are told one by one.
+const MOST_ENDS: usize = 3;
+
+impl Facts<'_> {
+    fn all(&self) -> Vec<usize> {
+        (0..self.comparison.policies.len()).collect()
+    }
+
+    /// Fault by fault: who came back when, and who did not.
+    pub(super) fn recovery(&self) -> Option<String> {
+        let faults = (0..self.input.scenario.faults.len() as u32).map(Of::Fault);
+        let ends: Vec<Of> = faults.chain([Of::Demand]).collect();
+        let told: Vec<String> = ends.into_iter().filter_map(|of| self.recovery_from(of)).collect();
+        let mut text = told[..told.len().min(MOST_ENDS)].join(" ");
+        if told.len() > MOST_ENDS {
+            text.push_str(&format!(" And {} more faults.", told.len() - MOST_ENDS));
+        }
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// "after outage, back within 5 s: a; 25 s: b; never in 4 of 10 runs: c; never: d."
+    fn recovery_from(&self, of: Of) -> Option<String> {
+        /// Of more times those between the first and the last are told as one.
+        const MOST_TIMES: usize = 4;
+        let measure = Measure { metric: Metric::Recovery, of };
+        let mut back: Vec<(f64, usize)> = Vec::new();
+        let mut down: Vec<(String, Vec<usize>)> = Vec::new();
+        for policy in self.all() {
+            let values = self.comparison.policies[policy].metric(measure).map(|metric| metric.values.as_slice());
+            let values: Vec<f64> = values.unwrap_or_default().iter().flatten().copied().collect();
+            let never = values.iter().filter(|value| value.is_infinite()).count();
+            if values.is_empty() {
+                continue;
+            }
+            if never == 0 {
+                back.push((values.iter().copied().fold(0.0, f64::max), policy));
+                continue;
+            }
+            let how = if never == values.len() {
+                "never".to_owned()
+            } else {
+                format!("never in {never} of {}", self.runs(values.len()))
+            };
+            match down.iter_mut().find(|(own, _)| *own == how) {
+                Some((_, policies)) => policies.push(policy),
+                None => down.push((how, vec![policy])),
+            }
+        }
+        back.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let write = |slowest: f64| if slowest > 0.0 { self.notation.length(slowest) } else { "0 s".to_owned() };
+        let mut times: Vec<(String, Vec<usize>)> = Vec::new();
+        for (slowest, policy) in &back {
+            match times.last_mut() {
+                Some((time, policies)) if *time == write(*slowest) => policies.push(*policy),
+                _ => times.push((write(*slowest), vec![*policy])),
+            }
+        }
+        if times.len() > MOST_TIMES {
+            let (first, last) = (times.remove(0), times.pop());
+            let latest = times.last().map(|(time, _)| time.clone()).unwrap_or_default();
+            let mut between: Vec<usize> = times.into_iter().flat_map(|(_, policies)| policies).collect();
+            between.sort_unstable();
+            times = [Some(first), Some((latest, between)), last].into_iter().flatten().collect();
+        }
+        let everybody = self.comparison.policies.len();
+        let who = |policies: &[usize]| {
+            if policies.len() == everybody && everybody > 1 { "all".to_owned() } else { self.list(policies) }
+        };
+        let mut parts: Vec<String> =
+            times.iter().map(|(time, policies)| format!("{time}: {}", who(policies))).collect();
+        if let Some(first) = parts.first_mut() {
+            *first = if first.starts_with("0 s: ") {
+                first.replacen("0 s", "back at once", 1)
+            } else {
+                format!("back within {first}")
+            };
+        }
+        parts.extend(down.iter().map(|(how, policies)| format!("{how}: {}", who(policies))));
+        let what = match of {
+            Of::Fault(index) => crate::report::name::harmless(&self.input.scenario.faults[index as usize].name),
+            _ => "the surge of demand".to_owned(),
+        };
+        (!parts.is_empty()).then(|| format!("after {what}, {}.", parts.join("; ")))
+    }
+
+    /// Who loads the servers most and least, where that is shown.
+    pub(super) fn load(&self, group: &Group) -> Option<String> {
+        let mut texts = Vec::new();
+        for metric in [Metric::Wave, Metric::PeakLoad] {
+            let criterion = Criterion::of(metric);
+            let Some(rank) = group.rank(criterion) else { continue };
+            let side = |policies: &[usize]| {
+                let [first, ..] = policies else { return None };
+                let beside = if metric == Metric::PeakLoad && policies.len() == 1 {
+                    self.denominators(*first)
+                } else {
+                    String::new()
+                };
+                Some(format!("{}{beside} with {}", self.span(criterion, policies), self.list(policies)))
+            };
+            let text = match (side(&rank.worst), side(&rank.best)) {
+                (Some(worst), Some(best)) => {
+                    format!("{} is highest: {worst}, and lowest: {best}", self.noun(criterion))
+                }
+                (Some(worst), None) => format!("{} is highest: {worst}", self.noun(criterion)),
+                (None, Some(best)) => format!("{} is lowest: {best}", self.noun(criterion)),
+                (None, None) => continue,
+            };
+            texts.push(text);
+        }
+        (!texts.is_empty()).then(|| texts.join("; ") + ".")
+    }
+
+    /// The means of some policies, from lowest to highest.
+    fn span(&self, criterion: Criterion, policies: &[usize]) -> String {
+        let Criterion::Of(measure) = criterion else { return String::new() };
+        let mean = |policy: &usize| self.comparison.policies[*policy].mean(measure).unwrap_or(0.0);
+        let low = policies.iter().copied().min_by(|a, b| mean(a).total_cmp(&mean(b)));
+        let high = policies.iter().copied().max_by(|a, b| mean(a).total_cmp(&mean(b)));
+        let write = |policy: Option<usize>| policy.map(|policy| self.value(criterion, policy)).unwrap_or_default();
+        let (low, high) = (write(low), write(high));
+        if low == high { high } else { format!("{low} to {high}") }
+    }
+
+    /// Who makes duplicates, and what is done but reported as failed.
+    pub(super) fn duplicates(&self) -> Option<String> {
+        if !has_effects(self.comparison) {
+            return None;
+        }
+        let rate = |policy: usize, metric| self.mean(policy, metric).unwrap_or(0.0);
+        let of = |metric: Metric, [one, what]: [&str; 2]| {
+            let (some, none): (Vec<usize>, Vec<usize>) =
+                self.all().into_iter().partition(|policy| rate(*policy, metric) > 0.0);
+            let most = some.iter().copied().max_by(|a, b| rate(*a, metric).total_cmp(&rate(*b, metric)));
+            let Some(most) = most else { return self.none_of(what) };
+            let number = self.notation.per_10_000(rate(most, metric));
+            let count = format!("{} per 10,000 operations with {}", counted(&number, one, what), self.name(most));
+            let up_to = if some.len() > 1 { "up to " } else { "" };
+            let none = if none.is_empty() { String::new() } else { format!(", none with {}", self.list(&none)) };
+            format!("{up_to}{count}{none}")
+        };
+        Some(format!(
+            "{}; {}.",
+            of(Metric::DuplicateRate, ["duplicate", "duplicates"]),
+            of(Metric::PhantomRate, ["phantom success", "phantom successes"])
+        ))
+    }
+
+    /// "no duplicates in 1,500 operations each"
+    fn none_of(&self, what: &str) -> String {
+        let least = self.all().into_iter().map(|policy| self.operations(policy)).reduce(f64::min).unwrap_or(0.0);
+        let each = if self.comparison.policies.len() > 1 { " each" } else { "" };
+        format!("no {what} in {} operations{each}", self.notation.count(least))
+    }
+
+    /// Over all runs.
+    pub(super) fn operations(&self, policy: usize) -> f64 {
+        let values = self.comparison.policies[policy].metric(Metric::Operations).map(|metric| metric.values.as_slice());
+        values.unwrap_or_default().iter().flatten().sum()
+    }
+
+    /// What a rate limit refused.
+    pub(super) fn refused(&self) -> Option<String> {
+        let scenario = self.input.scenario;
+        let limit = scenario.servers[scenario.operation.server].rate_limit.as_ref()?;
+        let measure = Measure { metric: Metric::OutcomeStatus, of: Of::Outcome(OutcomeKey::Status(limit.status)) };
+        let mut refused: Vec<(usize, f64)> = self
+            .all()
+            .into_iter()
+            .filter_map(|policy| Some((policy, self.comparison.policies[policy].mean(measure)?)))
+            .collect();
+        refused.sort_by(|a, b| a.1.total_cmp(&b.1));
+        /// Of more, only the ends are told.
+        const MOST: usize = 8;
+        if refused.len() > MOST {
+            refused.drain(1..refused.len() - 1);
+        }
+        let each: Vec<String> = refused
+            .iter()
+            .map(|(policy, count)| format!("{} {}", self.name(*policy), self.notation.count(*count)))
+            .collect();
+        let between = if refused.len() < self.comparison.policies.len() { " to " } else { ", " };
+        (!each.is_empty()).then(|| format!("answered {} per run: {}.", limit.status, each.join(between)))
+    }
+
+    /// Whose runs fall into two groups.
+    pub(super) fn two_groups(&self) -> Option<String> {
+        let n = &self.notation;
+        let split = self.decision.splits.iter().zip(&self.names).filter_map(|(split, name)| {
+            let split = (*split)?;
+            let (low, high) = (n.per_10_000(split.low), n.per_10_000(split.high));
+            Some(format!("{name} {} near {low} and {} near {high}", self.runs(split.low_runs), split.high_runs))
+        });
+        let split: Vec<String> = split.collect();
+        let mean =
+            if split.len() == 1 { "the mean describes no single run" } else { "their means describe no single run" };
+        (!split.is_empty()).then(|| format!("by what goes wrong per 10,000: {}; {mean}.", split.join(", ")))
+    }
+}

@@ -1,0 +1,77 @@
+//! What a terminal of 80 columns shows of each stock scenario, and that it answers the scenario's question.
+
+use simlab::decision::Decision;
+use simlab::report::{ReportInput, TableStyle, table};
+
+use super::{check_file, results};
+
+/// The figures that answer each scenario's question.
+const ANSWERS: [(&str, &[&str]); 15] = [
+    ("breaker-tradeoff", &["no-breaker: 5,000 go wrong per 10,000 operations", "five-30s       9,516!    4.8%!"]),
+    ("brownout", &["breaker: 4,926 go wrong per 10,000 operations", "6,280    58.7%      2.24!  6.1x!"]),
+    ("cron-herd", &["wide-jitter: 0 go wrong per 10,000 operations, against 7,900 with no-retry and 268"]),
+    ("endless-retry", &["the peak 13.6/s", "32.20!  24.2x!"]),
+    ("flaky-checkout", &["no-retry          2,871!   71.3%!", "four-attempts       140    98.6%"]),
+    ("hedging-tail", &["against 1.16 s with no-hedge and 41.8 ms with hedge-30ms", "busy-hedge    22,090!     0.0%!"]),
+    ("metastable", &["after stall, back within 5 s: breaker", "never: retry-once, full-jitter and budget-10"]),
+    ("rate-limited-api", &["larger-base 540, ignores-hint 985, honours-hint 1,142, immediate 1,508"]),
+    ("retry-budget", &["not decided between no-retry and grpc-throttle", "no-budget             12,886!   37.1%!"]),
+    ("retry-everything", &["against 1,643 with no-retry", "everything         1,203*   88.0%*    +4.4 ±0.0     1.53!"]),
+    ("sdk-shootout", &["from 2,259 with backon to 2,363 with aws-sdk-standard", "google-api-core              2,614!"]),
+    ("shared-or-own-breaker", &["shared-breaker     2,889!   71.1%!", "own-breaker        1,023    89.8%"]),
+    (
+        "slow-success",
+        &["longer-timeout: 1.0 go wrong per 10,000 operations", "against 637 with no-retry and 154 with key"],
+    ),
+    ("stripe-outage", &["full-jitter-key: 2,162 go wrong per 10,000 operations", "against 4,813 with no-retry"]),
+    ("thundering-herd", &["the wave after outage 310/s, against 10,000/s with exponential"]),
+];
+
+fn terminal(name: &str) -> String {
+    let ran = &results()[name];
+    let input = ReportInput {
+        comparison: &ran.comparison,
+        decision: &Decision::new(&ran.loaded.scenario, &ran.comparison),
+        scenario: &ran.loaded.scenario,
+        name,
+        resolved_toml: &ran.loaded.resolved,
+        resolved_json: &ran.loaded.resolved_json,
+        files: &ran.loaded.files,
+        command: "",
+        charts: false,
+    };
+    table(&input, TableStyle { width: 80, colour: false, unicode: true })
+}
+
+#[test]
+fn first_screens() {
+    for name in results().keys() {
+        check_file(&format!("tests/scenarios/terminal/{name}.txt"), &terminal(name));
+    }
+}
+
+#[test]
+fn the_first_screen_answers_the_question() {
+    assert_eq!(ANSWERS.map(|(name, _)| name).to_vec(), results().keys().map(String::as_str).collect::<Vec<_>>());
+    for (name, answers) in ANSWERS {
+        let text = terminal(name);
+        // Where lines end does not matter.
+        let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for answer in answers {
+            let answer = answer.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(flat.contains(&answer), "{name}: no `{answer}` in\n{text}");
+        }
+    }
+}
+
+/// On most of them there is one answer.
+#[test]
+fn most_questions_have_one_answer() {
+    let decided = |name: &&String| {
+        let ran = &results()[*name];
+        let decision = Decision::new(&ran.loaded.scenario, &ran.comparison);
+        decision.groups.iter().all(|group| group.choice.policies.len() == 1)
+    };
+    let count = results().keys().filter(decided).count();
+    assert!(count >= 10, "{count} of {}", results().len());
+}
