@@ -51,16 +51,20 @@ fn table(input: &ReportInput, findings: &Findings, cells: &Cells) -> String {
     let heads = heads(input, findings, cells.latency_unit());
     let heading = |column: Column| escaped(&heads.markdown(column));
     let mut text = "| policy |".to_owned();
+    text.extend(findings.asked.iter().map(|asked| format!(" {} |", escaped(&asked.head))));
     columns.iter().for_each(|column| text.push_str(&format!(" {} |", heading(*column))));
     text.push_str("\n| :-- |");
+    text.extend(findings.asked.iter().map(|_| " --: |"));
     columns.iter().for_each(|_| text.push_str(" --: |"));
     text.push('\n');
     for (policy, name) in findings.names.iter().enumerate() {
         let chosen = if findings.marks.is_chosen(policy) { "**▶** " } else { "" };
         text.push_str(&format!("| {chosen}{} |", escaped(name)));
-        for column in &columns {
-            let cell = escaped(&cells.text(policy, *column));
-            text.push_str(&match findings.marks.at(policy, *column) {
+        let asked = findings.asked.iter().map(|asked| asked.cells[policy].clone());
+        let shown = columns.iter().map(|column| (cells.text(policy, *column), findings.marks.at(policy, *column)));
+        for (cell, mark) in asked.chain(shown) {
+            let cell = escaped(&cell);
+            text.push_str(&match mark {
                 Some(Mark::Best) => format!(" **{cell}** ▲ |"),
                 Some(Mark::Worst) => format!(" {cell} ▽ |"),
                 Some(Mark::NoDifference) => format!(" {cell} ? |"),
@@ -71,9 +75,9 @@ fn table(input: &ReportInput, findings: &Findings, cells: &Cells) -> String {
     }
     let marks = [
         (findings.marks.has_choice(), "▶ choice"),
-        (findings.marks.has(Mark::Best, &columns), "▲ best"),
-        (findings.marks.has(Mark::Worst, &columns), "▽ worst"),
-        (findings.marks.has(Mark::NoDifference, &columns), "? no difference from the baseline shown"),
+        (findings.has(Mark::Best, &columns), "▲ best"),
+        (findings.has(Mark::Worst, &columns), "▽ worst"),
+        (findings.has(Mark::NoDifference, &columns), "? no difference from the baseline shown"),
     ];
     let marks: Vec<&str> = marks.into_iter().filter_map(|(used, words)| used.then_some(words)).collect();
     let legend: Vec<String> =

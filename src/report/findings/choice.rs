@@ -328,7 +328,9 @@ impl Facts<'_> {
     /// Who misses an expectation, or may.
     pub(super) fn expected(&self) -> Option<String> {
         let groups = &self.decision.groups;
-        let all = |of: fn(&Group) -> &Vec<usize>| groups.iter().flat_map(of).copied().collect::<Vec<usize>>();
+        // Where nobody meets what is expected the choice says so.
+        let told = groups.iter().filter(|group| group.choice.kind != Kind::NoneMeets);
+        let all = |of: fn(&Group) -> &Vec<usize>| told.clone().flat_map(of).copied().collect::<Vec<usize>>();
         let (missed, may) = (all(|group| &group.set_aside), all(|group| &group.may_miss));
         let mut texts = Vec::new();
         if !missed.is_empty() {

@@ -15,8 +15,8 @@ pub use headings::Headings;
 pub use why::why;
 
 use super::ReportInput;
-use super::column::Cells;
-use super::marks::Marks;
+use super::column::{Cells, Column};
+use super::marks::{Mark, Marks};
 use super::name::{fitted, harmless, list};
 use super::number::Notation;
 use super::recovery::{Recovered, recovered};
@@ -96,6 +96,15 @@ impl Finding {
     }
 }
 
+/// What the author asks for first, where no column shows it: a column of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The criterion's name.
+    pub head: String,
+    /// A value and a mark per policy.
+    pub cells: Vec<(String, Option<Mark>)>,
+}
+
 /// All that is said about a comparison. Policies are indices into [`Comparison::policies`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Findings {
@@ -105,6 +114,8 @@ pub struct Findings {
     pub lead: Vec<Finding>,
     /// Further findings.
     pub found: Vec<Finding>,
+    /// What the author asks for first, if no column shows it.
+    pub asked: Option<Asked>,
     /// What margins and marks mean here.
     pub rules: Vec<String>,
     /// Headings of figures.
@@ -144,6 +155,7 @@ impl Findings {
         Findings {
             lead,
             found,
+            asked: facts.asked(),
             rules: facts.rules(),
             headings: facts.headings(),
             marks: Marks::of(input.decision, &facts.cells),
@@ -153,6 +165,12 @@ impl Findings {
                 &notation,
             ),
         }
+    }
+
+    /// True if some cell of `columns`, or of what was asked for first, has this mark.
+    pub fn has(&self, mark: Mark, columns: &[Column]) -> bool {
+        let asked = self.asked.iter().flat_map(|asked| &asked.cells);
+        self.marks.has(mark, columns) || asked.into_iter().any(|(_, own)| *own == Some(mark))
     }
 
     /// All findings about `topic`.
@@ -211,6 +229,26 @@ impl<'a> Facts<'a> {
 
     fn mean(&self, policy: usize, metric: Metric) -> Option<f64> {
         self.comparison.policies[policy].mean(metric)
+    }
+
+    fn asked(&self) -> Option<Asked> {
+        let criterion = *self.input.scenario.decide.order.first()?;
+        let columns = Column::shown(self.input, self.recovered.as_deref());
+        if columns.iter().any(|column| column.criterion() == criterion) {
+            return None;
+        }
+        let cell = |policy: usize| {
+            let rank = self.decision.group_of(policy).rank(criterion);
+            let mark = rank.and_then(|rank| match policy {
+                policy if rank.best.contains(&policy) => Some(Mark::Best),
+                policy if rank.worst.contains(&policy) => Some(Mark::Worst),
+                _ => None,
+            });
+            (self.value(criterion, policy), mark)
+        };
+        let fault = |fault: u32| self.input.scenario.faults[fault as usize].name.as_str();
+        let cells = (0..self.comparison.policies.len()).map(cell).collect();
+        Some(Asked { head: harmless(&criterion.name(fault)), cells })
     }
 
     /// "4 runs".

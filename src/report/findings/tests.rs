@@ -233,6 +233,31 @@ fn why_somebody_went() {
     assert_eq!(text.lines().count(), 1, "{text}");
 }
 
+/// What decides first has a column, in every output.
+#[test]
+fn what_is_asked_for_first_is_shown() {
+    let tail = |name, seconds: f64| exact(name, 0.9).all("operations", 1e5).all("latency_p999", seconds);
+    let shown = |first: Metric| {
+        with_input(vec![tail("plain", 1.151), tail("hedged", 0.042)], |input| {
+            let mut scenario = input.scenario.clone();
+            scenario.decide.order = vec![Criterion::of(first)];
+            let decision = Decision::new(&scenario, input.comparison);
+            let input = ReportInput { scenario: &scenario, decision: &decision, ..*input };
+            let asked = Findings::new(&input, Notation::TERMINAL).asked;
+            let style = TableStyle { width: 80, colour: false, unicode: true };
+            (asked, [table(&input, style), markdown(&input), page::html(&input)])
+        })
+    };
+    let (asked, texts) = shown(Metric::LatencyP999);
+    let expected = [("1.15 s".to_owned(), Some(Mark::Worst)), ("42 ms".to_owned(), Some(Mark::Best))];
+    assert_eq!(asked.expect("no column shows it").cells, expected);
+    assert!(texts[0].contains("> hedged        42 ms*") && texts[0].contains("* best, ! worst"), "{}", texts[0]);
+    assert!(texts[1].contains("| **▶** hedged | **42\u{a0}ms** ▲ |"), "{}", texts[1]);
+    assert!(texts[2].contains("latency_p999<small>asked for first"), "{}", texts[2]);
+    // What a column shows has one.
+    assert_eq!(shown(Metric::SuccessRate).0, None);
+}
+
 #[test]
 fn names_cannot_steer() {
     let text = said(vec![row("a\u{1b}[2J", &around(0.7, 0.0)), exact("b", 0.8)], Topic::Choice, |_| {});

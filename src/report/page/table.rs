@@ -19,7 +19,10 @@ impl Page<'_> {
         let comparison = self.input.comparison;
         let cells = Cells::new(comparison, self.findings.recovered.as_deref(), N).of(self.input.decision);
         let columns = Column::shown(self.input, self.findings.recovered.as_deref());
-        let heads: String = columns.iter().map(|column| self.column_head(*column, &cells)).collect();
+        let asked = self.findings.asked.iter();
+        let asked =
+            asked.map(|asked| format!("<th scope=\"col\">{}<small>asked for first</small></th>", escape(&asked.head)));
+        let heads: String = asked.chain(columns.iter().map(|column| self.column_head(*column, &cells))).collect();
         let rows: String = (0..comparison.policies.len()).map(|policy| self.row(policy, &columns, &cells)).collect();
         let bars = match comparison.replications {
             1 => "Dots under the numbers are the values on the scale of their column",
@@ -67,7 +70,12 @@ impl Page<'_> {
             Column::Recovered => self.recovered_cell(policy),
             column => self.number_cell(policy, *column, cells),
         };
-        let row: String = columns.iter().map(cell).collect();
+        let asked = self.findings.asked.iter().map(|asked| {
+            let (text, mark) = &asked.cells[policy];
+            let (class, mark) = marked(*mark);
+            format!("<td{class}><b class=\"n\">{mark}{}</b></td>", escape(text))
+        });
+        let row: String = asked.chain(columns.iter().map(cell)).collect();
         let long = if self.findings.names[policy].chars().count() > LONG { " long" } else { "" };
         format!(
             "<tr class=\"{}\"><th scope=\"row\">{}<span class=\"name{long}\">{}</span>{note}</th>{row}</tr>\n",
@@ -89,11 +97,7 @@ impl Page<'_> {
         }
         // The unit stands in the column's head.
         let bare = |text: String| text.trim_end_matches(['%', '×']).to_owned();
-        let (class, mark) = match self.findings.marks.at(policy, column) {
-            Some(Mark::Best) => (" class=\"best\"", symbol('▲', "best, or as good as the best", "best")),
-            Some(Mark::Worst) => (" class=\"worst\"", symbol('▽', "worst, or as good as the worst", "worst")),
-            _ => ("", String::new()),
-        };
+        let (class, mark) = marked(self.findings.marks.at(policy, column));
         let baseline = column.estimate(&comparison.policies[comparison.baseline]).mean;
         let number = escape(&bare(cells.text(policy, column)));
         let interval = estimate.ci_low.zip(estimate.ci_high).map(|(low, high)| {
@@ -156,10 +160,10 @@ impl Page<'_> {
         let meanings = [
             (marks.has_choice(), "▶ the choice"),
             (
-                marks.has(Mark::Best, &Column::ALL),
+                self.findings.has(Mark::Best, &Column::ALL),
                 "▲ the best mean of its column and those as good as it, where another is shown to be worse",
             ),
-            (marks.has(Mark::Worst, &Column::ALL), "▽ the worst likewise"),
+            (self.findings.has(Mark::Worst, &Column::ALL), "▽ the worst likewise"),
         ];
         let meanings: Vec<&str> = meanings.into_iter().filter_map(|(used, words)| used.then_some(words)).collect();
         let meanings = (!meanings.is_empty()).then(|| meanings.join("; "));
@@ -191,6 +195,15 @@ const NO_TELLING: &str =
 fn sorted_by(value: Option<f64>) -> String {
     let number = field(value);
     if number.is_empty() { number } else { format!(" data-v=\"{number}\"") }
+}
+
+/// The class of a cell and what stands before its number.
+fn marked(mark: Option<Mark>) -> (&'static str, String) {
+    match mark {
+        Some(Mark::Best) => (" class=\"best\"", symbol('▲', "best, or as good as the best", "best")),
+        Some(Mark::Worst) => (" class=\"worst\"", symbol('▽', "worst, or as good as the worst", "worst")),
+        _ => ("", String::new()),
+    }
 }
 
 fn symbol(symbol: char, title: &str, word: &str) -> String {

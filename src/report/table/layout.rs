@@ -3,7 +3,7 @@
 use super::TableStyle;
 use crate::report::ReportInput;
 use crate::report::column::{Cells, Column};
-use crate::report::findings::Findings;
+use crate::report::findings::{Asked, Findings};
 use crate::report::marks::{CHOSEN, Mark};
 use crate::report::recovery::heads;
 
@@ -14,8 +14,10 @@ const LONGEST_BASELINE: usize = 12;
 
 /// A column of the table, beside the names.
 pub(super) struct Block {
-    /// What it shows; `None`: the whisker.
+    /// What it shows; `None`: the whisker, or what was asked for first.
     pub column: Option<Column>,
+    /// It stays whatever the width.
+    pub stays: bool,
     /// Its heading.
     pub heading: String,
     /// A text and a mark per policy.
@@ -37,7 +39,17 @@ impl Block {
             }
             (text, findings.marks.at(policy, column))
         };
-        Block { column: Some(column), heading, cells: (0..findings.names.len()).map(cell).collect() }
+        Block {
+            column: Some(column),
+            stays: column.dropped().is_none(),
+            heading,
+            cells: (0..findings.names.len()).map(cell).collect(),
+        }
+    }
+
+    /// What the author asks for first.
+    pub fn asked(asked: &Asked) -> Block {
+        Block { column: None, stays: true, heading: asked.head.clone(), cells: asked.cells.clone() }
     }
 
     /// Columns with a mark keep a place for it in every row, so that digits stay below each other.

@@ -81,6 +81,7 @@ fn fitting(input: &ReportInput, findings: &Findings, cells: &Cells, style: Table
         let success = columns.iter().position(|column| *column == Column::Success).unwrap_or(0);
         blocks.insert(success + 1, whisker::block(input.comparison));
     }
+    blocks.splice(0..0, findings.asked.as_ref().map(Block::asked));
     // What is the same in every row tells least.
     let weight = |column: Column| {
         let block = blocks.iter().find(|block| block.column == Some(column))?;
@@ -93,7 +94,7 @@ fn fitting(input: &ReportInput, findings: &Findings, cells: &Cells, style: Table
     // The picture goes before any number.
     for column in std::iter::once(None).chain(least.into_iter().map(|(column, ..)| Some(column))) {
         if layout::width(findings, &blocks) > style.width {
-            blocks.retain(|block| block.column != column);
+            blocks.retain(|block| block.stays || block.column != column);
             dropped.extend(column);
         }
     }
@@ -114,7 +115,7 @@ fn legend(
         [(Mark::Best, "best"), (Mark::Worst, "worst"), (Mark::NoDifference, "no difference from the baseline shown")];
     let marks = marks
         .into_iter()
-        .filter(|(mark, _)| findings.marks.has(*mark, &columns))
+        .filter(|(mark, _)| findings.has(*mark, &columns))
         .map(|(mark, words)| format!("{} {words}", mark.symbol()));
     let chosen = findings.marks.has_choice().then(|| format!("{CHOSEN} choice"));
     let marks: Vec<String> = chosen.into_iter().chain(marks).collect();

@@ -41,5 +41,5 @@ pub(super) fn block(comparison: &Comparison) -> Block {
     });
     let (left, right) = (format!("{:.0}%", from * 5.0), format!("{:.0}%", to * 5.0));
     let heading = format!("{left}{right:>width$}", width = WIDTH - left.len());
-    Block { column: None, heading, cells: cells.collect() }
+    Block { column: None, stays: false, heading, cells: cells.collect() }
 }
