@@ -262,64 +262,35 @@ impl Decision {
 impl Group {
     fn new(scenario: &Scenario, comparison: &Comparison, policies: Vec<usize>, judged: bool, by_chance: bool) -> Group {
         let baseline = if policies.contains(&comparison.baseline) { comparison.baseline } else { policies[0] };
-        let mut case = Case::new(comparison, &scenario.decide, policies.clone(), LEVEL, by_chance);
-        let criteria = criteria(scenario, comparison);
-        case.criteria = criteria.into_iter().filter(|criterion| case.is_defined(*criterion)).collect();
-        let mut measures = columns(scenario, comparison);
-        measures.retain(|column| case.is_defined(*column) && !case.criteria.contains(column));
-        measures.splice(..0, case.criteria.iter().copied());
-        let others = policies.len() - 1;
-        let pairs = (policies.len() * others / 2).min(4 * others);
-        let comparisons = measures.len() * pairs;
-        let confidence = 1.0 - (1.0 - LEVEL) / comparisons.max(1) as f64;
-        let family = Family { measures: measures.len(), comparisons, confidence };
-        case.confidence = family.confidence;
-
+        let (case, measures, family) = asked_of(scenario, comparison, &policies, by_chance);
         let missed = |policy: &usize| comparison.expectations.iter().any(|one| one.policy == *policy && !one.met);
         let (set_aside, met): (Vec<usize>, Vec<usize>) = (0..policies.len()).partition(|at| missed(&policies[*at]));
         let nobody_meets = met.is_empty();
         let candidates: Vec<usize> = if nobody_meets { set_aside.clone() } else { met };
         let left = choose(&case, &candidates);
-        let never_retry: Vec<usize> =
-            policies.iter().copied().filter(|policy| never_retries(comparison, *policy)).collect();
         let choice = choice(comparison, &case, &left, judged, nobody_meets);
         let decided = judged && policies.len() > 1 && choice.kind != Kind::NothingSucceeds;
-        let name = |criterion: Criterion| criterion.name(|fault| &scenario.faults[fault as usize].name);
+        let chosen = if decided { choice.policies.clone() } else { Vec::new() };
+        // Beside what is not decided yet there is nothing to be an alternative to.
+        let is_settled = matches!(choice.kind, Kind::One | Kind::AnyOf);
         let of = |at: &usize| policies[*at];
-        let asked = case.criteria.iter().zip(&left.leaders).map(|(criterion, leaders)| Asked {
-            criterion: *criterion,
-            name: name(*criterion),
-            leaders: leaders.iter().map(of).collect(),
-        });
-        let gone = left.gone.iter().filter(|_| decided).map(|gone| Gone {
-            policy: policies[gone.candidate],
-            criterion: gone.criterion,
-            leader: policies[gone.leader],
-            compared: choice::Evidence::compare(&case, gone.criterion, gone.leader, gone.candidate),
-        });
-        let (chosen, several) = (if decided { choice.policies.clone() } else { Vec::new() }, decided);
+        let never_retry: Vec<usize> =
+            policies.iter().copied().filter(|policy| never_retries(comparison, *policy)).collect();
+        let may_miss = |policy: &usize| !missed(policy) && may_miss(comparison, *policy);
+        let judged_measures = if decided { &measures[..] } else { &[] };
         Group {
             baseline,
             family,
-            criteria: asked.collect(),
+            criteria: asked(scenario, &case, &left),
             set_aside: set_aside.iter().map(of).collect(),
-            may_miss: policies
-                .iter()
-                .copied()
-                .filter(|policy| !missed(policy) && may_miss(comparison, *policy))
-                .collect(),
-            gone: gone.collect(),
+            may_miss: policies.iter().copied().filter(may_miss).collect(),
+            gone: left.gone.iter().filter(|_| decided).map(|gone| went(&case, gone)).collect(),
             beaten: beaten(&case, &chosen),
             if_retrying: if_retrying(&case, &chosen, &candidates, &never_retry),
-            // Beside what is not decided yet there is nothing to be an alternative to.
-            alternatives: if matches!(choice.kind, Kind::One | Kind::AnyOf) {
-                alternatives(&case, &chosen, &candidates)
-            } else {
-                Vec::new()
-            },
+            alternatives: if is_settled { alternatives(&case, &chosen, &candidates) } else { Vec::new() },
             never_retry,
-            ranks: if several { measures.iter().map(|measure| rank(&case, *measure)).collect() } else { Vec::new() },
-            pairs: if several { spoken_of(&case, &measures, baseline, &chosen, &left) } else { Vec::new() },
+            ranks: judged_measures.iter().map(|measure| rank(&case, *measure)).collect(),
+            pairs: spoken_of(&case, judged_measures, baseline, &chosen, &left),
             choice,
             policies,
         }
@@ -347,6 +318,47 @@ impl Group {
     pub fn rank(&self, criterion: Criterion) -> Option<&Rank> {
         let criterion = self.known_as(criterion);
         self.ranks.iter().find(|rank| rank.criterion == criterion)
+    }
+}
+
+/// What is asked of a group, what is compared beside that, and how sure all of it is together.
+fn asked_of<'a>(
+    scenario: &'a Scenario,
+    comparison: &'a Comparison,
+    policies: &[usize],
+    by_chance: bool,
+) -> (Case<'a>, Vec<Criterion>, Family) {
+    let mut case = Case::new(comparison, &scenario.decide, policies.to_vec(), LEVEL, by_chance);
+    let criteria = criteria(scenario, comparison);
+    case.criteria = criteria.into_iter().filter(|criterion| case.is_defined(*criterion)).collect();
+    let columns = columns(scenario, comparison).into_iter();
+    let columns = columns.filter(|column| case.is_defined(*column) && !case.criteria.contains(column));
+    let measures: Vec<Criterion> = case.criteria.iter().copied().chain(columns).collect();
+    let others = policies.len() - 1;
+    let comparisons = measures.len() * (policies.len() * others / 2).min(4 * others);
+    let confidence = 1.0 - (1.0 - LEVEL) / comparisons.max(1) as f64;
+    case.confidence = confidence;
+    let family = Family { measures: measures.len(), comparisons, confidence };
+    (case, measures, family)
+}
+
+/// The criteria as they were asked.
+fn asked(scenario: &Scenario, case: &Case, left: &Left) -> Vec<Asked> {
+    let asked = case.criteria.iter().zip(&left.leaders).map(|(criterion, leaders)| Asked {
+        criterion: *criterion,
+        name: criterion.name(|fault| &scenario.faults[fault as usize].name),
+        leaders: leaders.iter().map(|at| case.policies[*at]).collect(),
+    });
+    asked.collect()
+}
+
+/// Somebody who went, by index into the comparison.
+fn went(case: &Case, gone: &choice::Gone) -> Gone {
+    Gone {
+        policy: case.policies[gone.candidate],
+        criterion: gone.criterion,
+        leader: case.policies[gone.leader],
+        compared: choice::Evidence::compare(case, gone.criterion, gone.leader, gone.candidate),
     }
 }
 

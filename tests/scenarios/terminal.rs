@@ -12,7 +12,10 @@ const ANSWERS: [(&str, &[&str]); 15] = [
     ("cron-herd", &["wide-jitter: 0 go wrong per 10,000 operations, against 7,900 with no-retry and 268"]),
     ("endless-retry", &["the peak 13.6/s", "32.20!  24.2x!"]),
     ("flaky-checkout", &["no-retry          2,871!   71.3%!", "four-attempts       140    98.6%"]),
-    ("hedging-tail", &["against 1.16 s with no-hedge and 41.8 ms with hedge-30ms", "busy-hedge             –   22,090!     0.0%!"]),
+    (
+        "hedging-tail",
+        &["against 1.16 s with no-hedge and 41.8 ms with hedge-30ms", "busy-hedge             –   22,090!     0.0%!"],
+    ),
     ("metastable", &["after stall, back within 5 s: breaker", "never: retry-once, full-jitter and budget-10"]),
     ("rate-limited-api", &["larger-base 540, ignores-hint 985, honours-hint 1,142, immediate 1,508"]),
     ("retry-budget", &["not decided between no-retry and grpc-throttle", "no-budget             12,886!   37.1%!"]),
