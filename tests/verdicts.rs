@@ -253,7 +253,7 @@ fn retrying_for_nothing() {
         )
     };
     let too_much = [
-        "no policy that retries is shown to be better than no-retry in anything; today sends 2.30 attempts per operation and 3.8x the highest demand",
+        "no policy that retries is shown to be better than no-retry in anything by more than the margin; today sends 2.30 attempts per operation and 3.8x the highest demand",
         "If you must retry: budget: 1.2x the highest demand at the peak.",
     ];
     check(&world("1000/s"), Kind::One, &["no-retry"], &too_much, &["recov"]);

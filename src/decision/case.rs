@@ -6,7 +6,7 @@ use crate::experiment::{Comparison, PolicyResult};
 use crate::metrics::intervals::{Pooled, exact_count};
 use crate::metrics::statistics::{nine_digits, summarise};
 use crate::scenario::decide::{Criterion, Decide, Margin, Scale};
-use crate::scenario::metric::{Measure, Metric, Of};
+use crate::scenario::metric::{Measure, Metric, Of, Unit};
 
 /// Differences that do not matter, where nobody says otherwise (chosen here). Of shares of operations 50 per 10,000, but no more than a tenth of the better
 /// one's, and at least 1; of times 5 s or a tenth, whichever is more; of all others a tenth.
@@ -132,6 +132,9 @@ impl<'a> Case<'a> {
         }
         let Some(half) = summary.half_width(self.confidence) else { return Compared::unknown(mean, margin) };
         let mut compared = Compared { low: mean - half, high: mean + half, mean, margin };
+        if matches!(criterion, Criterion::Of(measure) if measure.metric.unit() == Unit::Share) {
+            (compared.low, compared.high) = (compared.low.max(-1.0), compared.high.min(1.0));
+        }
         if criterion.scale() == Scale::Share {
             // What is left of a spread where all are the same is rounding.
             self.trust_few(&mut compared, criterion, [own, other], summary.sd <= 1e-9 * summary.mean.abs());
@@ -141,8 +144,10 @@ impl<'a> Case<'a> {
 
     /// The margin of a pair: of shares and times it depends on the better one.
     fn margin(&self, criterion: Criterion, own: usize, other: usize) -> f64 {
-        let own_margin = self.decide.margins.iter().find(|(of, _)| *of == criterion).map(|(_, margin)| *margin);
         let scale = criterion.scale();
+        let of = |wanted: Criterion| self.decide.margins.iter().find(|(own, _)| *own == wanted).map(|(_, m)| *m);
+        // Shares of operations have the margin of what goes wrong.
+        let own_margin = of(criterion).or_else(|| of(Criterion::Wrong).filter(|_| scale == Scale::Share));
         // Of what more is better of, what is missing is what is better the less there is of it.
         let less = |standing: Standing| if criterion.more_is_better() { 1.0 + standing.mean } else { standing.mean };
         let better = || {

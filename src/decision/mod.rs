@@ -12,7 +12,7 @@ mod worlds;
 pub use word::{Compared, Word};
 pub use worlds::Split;
 
-use crate::experiment::Comparison;
+use crate::experiment::{Comparison, Estimate};
 use crate::scenario::decide::Criterion;
 use crate::scenario::expectation::Limit;
 use crate::scenario::metric::Metric;
@@ -26,8 +26,6 @@ pub const LEAST_RUNS: u32 = 5;
 const LEVEL: f64 = 0.95;
 /// Alternatives beside the choice.
 const MOST_ALTERNATIVES: usize = 3;
-/// Of a choice of more, pairs with the others are not kept.
-const MOST_SPOKEN_OF: usize = 8;
 /// And how many margins they lie from it at most.
 const NEAR: f64 = 10.0;
 
@@ -49,6 +47,8 @@ pub struct Decision {
 pub struct Wrong {
     /// All of it, by its weights.
     pub all: f64,
+    /// The same with its 95% interval, by itself.
+    pub estimate: Estimate,
     /// Without success, or not in time where that counts.
     pub unsuccessful: f64,
     /// Duplicate effects.
@@ -227,7 +227,8 @@ impl Decision {
         let wrong = |policy: usize| {
             let standing = all.standing(Criterion::Wrong, policy)?;
             let [unsuccessful, duplicates, phantoms] = all.part_means(policy);
-            Some(Wrong { all: standing.mean, unsuccessful, duplicates, phantoms })
+            let estimate = Estimate::of(&all.values(Criterion::Wrong, policy), LEVEL);
+            Some(Wrong { all: standing.mean, estimate, unsuccessful, duplicates, phantoms })
         };
         let split = |policy: usize| {
             let margin = all.compare(Criterion::Wrong, policy, policy).margin;
@@ -277,6 +278,7 @@ impl Group {
         let never_retry: Vec<usize> =
             policies.iter().copied().filter(|policy| never_retries(comparison, *policy)).collect();
         let may_miss = |policy: &usize| !missed(policy) && may_miss(comparison, *policy);
+        let beaten = beaten(&case, &chosen);
         let judged_measures = if decided { &measures[..] } else { &[] };
         Group {
             baseline,
@@ -285,12 +287,12 @@ impl Group {
             set_aside: set_aside.iter().map(of).collect(),
             may_miss: policies.iter().copied().filter(may_miss).collect(),
             gone: left.gone.iter().filter(|_| decided).map(|gone| went(&case, gone)).collect(),
-            beaten: beaten(&case, &chosen),
+            pairs: spoken_of(&case, judged_measures, baseline, &chosen, &left, &beaten),
+            beaten,
             if_retrying: if_retrying(&case, &chosen, &candidates, &never_retry),
             alternatives: if is_settled { alternatives(&case, &chosen, &candidates) } else { Vec::new() },
             never_retry,
             ranks: judged_measures.iter().map(|measure| rank(&case, *measure)).collect(),
-            pairs: spoken_of(&case, judged_measures, baseline, &chosen, &left),
             choice,
             policies,
         }
@@ -542,7 +544,9 @@ fn rank(case: &Case, criterion: Criterion) -> Rank {
         if !standings.iter().any(|(policy, _)| *policy != first && apart(&compared(*policy))) {
             return Vec::new();
         }
-        let belongs = |policy: usize| policy == first || compared(policy).is_as_good();
+        // Whose mean is the same to the digit is as good as it can be said to be.
+        let own = case.standing(criterion, first);
+        let belongs = |policy: usize| case.standing(criterion, policy) == own || compared(policy).is_as_good();
         standings.iter().map(|(policy, _)| *policy).filter(|policy| belongs(*policy)).collect()
     };
     let best = extreme(|a, b| a < b).map(|(first, _)| group(first, &Compared::is_better)).unwrap_or_default();
@@ -551,24 +555,32 @@ fn rank(case: &Case, criterion: Criterion) -> Rank {
     Rank { criterion, best: only(&best, &worst), worst: only(&worst, &best) }
 }
 
-/// Each pair that may be spoken of, once: with the baseline, with the choice, and with the first leader of each criterion.
-fn spoken_of(case: &Case, measures: &[Criterion], baseline: usize, chosen: &[usize], left: &Left) -> Vec<Pair> {
+/// Each pair that may be spoken of, once: with the baseline, with the first of the choice, with the first leader of each criterion, and who beats whom.
+fn spoken_of(
+    case: &Case,
+    measures: &[Criterion],
+    baseline: usize,
+    chosen: &[usize],
+    left: &Left,
+    beaten: &[Beaten],
+) -> Vec<Pair> {
     let mut pairs: Vec<Pair> = Vec::new();
     for measure in measures {
         let leader = case.criteria.iter().position(|own| own == measure).and_then(|at| left.leaders.get(at)?.first());
         let leader = leader.map(|at| case.policies[*at]);
         let mut others: Vec<usize> = vec![baseline];
         others.extend(leader);
-        others.extend(chosen.iter().take(MOST_SPOKEN_OF));
+        others.extend(chosen.first());
+        let with = |other: usize| case.policies.iter().map(move |policy| (*policy, other));
+        let all = others.into_iter().flat_map(with).filter(|(policy, other)| policy != other);
+        let beating = beaten.iter().filter(|_| case.criteria.contains(measure)).map(|one| (one.policy, one.by));
         let mut seen: Vec<(usize, usize)> = Vec::new();
-        for other in others {
-            for policy in case.policies.iter().copied().filter(|policy| *policy != other) {
-                let both = [policy, other].iter().all(|policy| case.standing(*measure, *policy).is_some());
-                if both && !seen.contains(&(policy, other)) && !seen.contains(&(other, policy)) {
-                    seen.push((policy, other));
-                    let compared = case.compare(*measure, policy, other);
-                    pairs.push(Pair { criterion: *measure, policy, other, compared });
-                }
+        for (policy, other) in all.chain(beating) {
+            let both = [policy, other].iter().all(|policy| case.standing(*measure, *policy).is_some());
+            if both && !seen.contains(&(policy, other)) && !seen.contains(&(other, policy)) {
+                seen.push((policy, other));
+                let compared = case.compare(*measure, policy, other);
+                pairs.push(Pair { criterion: *measure, policy, other, compared });
             }
         }
     }

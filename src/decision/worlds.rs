@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::metrics::statistics::summarise;
+use crate::metrics::statistics::{nine_digits, summarise};
 use crate::scenario::{Scenario, ServerConfig};
 
 /// Rows of the comparison (by their slots) that are decided among themselves, each group in the file's order and by its first row.
@@ -72,7 +72,7 @@ pub(super) fn split(values: &[Option<f64>], margin: f64) -> Option<Split> {
     }
     let range = sorted[sorted.len() - 1] - sorted[0];
     let split = (LEAST_ON_A_SIDE..=sorted.len() - LEAST_ON_A_SIDE)
-        .find(|at| sorted[*at] - sorted[at - 1] > (LEAST_GAP * range).max(margin))?;
+        .find(|at| nine_digits(sorted[*at] - sorted[at - 1]) > nine_digits((LEAST_GAP * range).max(margin)))?;
     let (low, high) = sorted.split_at(split);
     Some(Split { low_runs: low.len(), low: summarise(low).mean, high_runs: high.len(), high: summarise(high).mean })
 }

@@ -276,7 +276,7 @@ pub struct Heads<'a> {
     /// The time within which an operation should succeed.
     pub slo: String,
     /// What goes wrong, by its parts.
-    pub wrong: &'static str,
+    pub wrong: String,
     /// What there is to recover from.
     pub after: String,
     /// What a wave may come after.
@@ -310,7 +310,7 @@ impl Heads<'_> {
 
     fn fill(&self, text: &str) -> String {
         let text =
-            text.replace("{slo}", &self.slo).replace("{unit}", self.unit.symbol()).replace("{wrong}", self.wrong);
+            text.replace("{slo}", &self.slo).replace("{unit}", self.unit.symbol()).replace("{wrong}", &self.wrong);
         // Names come last: they may hold anything.
         text.replace("{after}", &self.after).replace("{any_end}", &self.any_end).replace("{baseline}", self.baseline)
     }
@@ -347,6 +347,14 @@ impl<'a> Cells<'a> {
     /// The unit of the p99 column.
     pub fn latency_unit(&self) -> LatencyUnit {
         self.latency_unit
+    }
+
+    /// Mean and 95% interval of a cell.
+    pub fn estimate(&self, policy: usize, column: Column) -> Estimate {
+        match (column, self.decision) {
+            (Column::Wrong, Some(decision)) => decision.wrong[policy].map(|wrong| wrong.estimate).unwrap_or_default(),
+            _ => column.estimate(&self.comparison.policies[policy]),
+        }
     }
 
     /// The text of a cell. Null is [`Notation::null`].

@@ -57,7 +57,7 @@ pub fn lines(input: &ReportInput, names: &[String], notation: Notation) -> Vec<L
             interval: interval
                 .filter(|(low, high)| low < high)
                 .map_or_else(String::new, |(low, high)| notation.interval(&figures.number(low), &figures.number(high))),
-            margin: judgement.margin().map_or_else(String::new, |margin| figures.signed(margin)),
+            margin: judgement.margin().map_or_else(String::new, |margin| figures.distance(margin, judgement.limit)),
             margin_unit: figures.margin_unit,
         }
     };
@@ -151,8 +151,14 @@ impl Figures {
         self.number(value) + self.unit
     }
 
-    fn signed(&self, value: f64) -> String {
-        self.notation.signed(value * self.scale, self.decimals)
+    /// A distance from the limit, with the digits of both ends.
+    fn distance(&self, value: f64, limit: Limit) -> String {
+        self.notation.signed(value * self.scale, self.decimals.max(self.limit_decimals(limit)))
+    }
+
+    fn limit_decimals(&self, limit: Limit) -> usize {
+        let value = nine_digits(limit.value() * self.scale);
+        (0..MOST_DECIMALS).find(|d| format!("{value:.d$}").parse() == Ok(value)).unwrap_or(MOST_DECIMALS)
     }
 
     /// The limit as it was meant: all its digits.
@@ -162,9 +168,7 @@ impl Figures {
             Limit::AtMost(_) => "at most",
         };
         let value = nine_digits(limit.value() * self.scale);
-        let decimals =
-            (0..MOST_DECIMALS).find(|d| format!("{value:.d$}").parse() == Ok(value)).unwrap_or(MOST_DECIMALS);
-        format!("{words} {}{}", self.notation.fixed(value, decimals), self.unit)
+        format!("{words} {}{}", self.notation.fixed(value, self.limit_decimals(limit)), self.unit)
     }
 }
 

@@ -83,6 +83,19 @@ pub fn any_end(input: &ReportInput) -> Option<String> {
     in_words(input, &ends(input), "any")
 }
 
+/// What goes wrong, with what it weighs.
+fn wrong(input: &ReportInput) -> String {
+    if !has_effects(input.comparison) {
+        return "without success".to_owned();
+    }
+    let weighing = |weight: f64| {
+        if weight == 1.0 { String::new() } else { format!(" that weigh {} each", Notation::PAGE.rate(weight)) }
+    };
+    let decide = &input.scenario.decide;
+    let (duplicates, phantoms) = (weighing(decide.duplicate), weighing(decide.phantom));
+    format!("without success, duplicates{duplicates} and phantom successes{phantoms}")
+}
+
 /// What heads and legends of columns say.
 pub fn heads<'a>(input: &ReportInput, findings: &'a Findings, unit: LatencyUnit) -> Heads<'a> {
     Heads {
@@ -91,11 +104,7 @@ pub fn heads<'a>(input: &ReportInput, findings: &'a Findings, unit: LatencyUnit)
             // Each group has its own.
             _ => "own baseline",
         },
-        wrong: if has_effects(input.comparison) {
-            "without success, duplicates and phantom successes"
-        } else {
-            "without success"
-        },
+        wrong: wrong(input),
         slo: input.scenario.slo.map_or_else(String::new, |slo| Notation::PAGE.length(slo.seconds())),
         after: after(input).unwrap_or_else(|| "the fault".to_owned()),
         any_end: any_end(input).unwrap_or_else(|| "the fault".to_owned()),

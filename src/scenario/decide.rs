@@ -29,7 +29,14 @@ const WRONG: &str = "wrong";
 impl Criterion {
     /// The criterion of a metric of the whole run.
     pub fn of(metric: Metric) -> Criterion {
-        if metric == Metric::GoneWrongRate { Criterion::Wrong } else { Criterion::Of(metric.into()) }
+        // What is counted of operations is compared per operation.
+        match metric {
+            Metric::GoneWrong | Metric::GoneWrongRate => Criterion::Wrong,
+            Metric::Duplicates => Criterion::Of(Metric::DuplicateRate.into()),
+            Metric::PhantomSuccesses => Criterion::Of(Metric::PhantomRate.into()),
+            Metric::Succeeded => Criterion::Of(Metric::SuccessRate.into()),
+            metric => Criterion::Of(metric.into()),
+        }
     }
 
     /// What somebody called this, where there are faults of these names.
@@ -144,6 +151,8 @@ mod tests {
             check(name, name);
         }
         check("gone_wrong_rate", "wrong");
+        check("gone_wrong", "wrong");
+        check("duplicates", "duplicate_rate");
         check("peak_load", "peak");
         check("latency_all_p99", "p99");
         check("latency_p999", "latency_p999");

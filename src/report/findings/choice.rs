@@ -170,7 +170,7 @@ impl Facts<'_> {
             return None;
         }
         let chosen = choice.policies[0];
-        let mut terms = Vec::new();
+        let (mut terms, mut more) = (Vec::new(), 0);
         // In the first criterion only somebody who was set aside can be better.
         for asked in &group.criteria {
             let criterion = asked.criterion;
@@ -179,7 +179,11 @@ impl Facts<'_> {
                     && !choice.policies.contains(other)
             };
             let better: Vec<usize> = group.policies.iter().copied().filter(better).collect();
-            if better.is_empty() || terms.len() == MOST_TERMS {
+            if better.is_empty() {
+                continue;
+            }
+            if terms.len() == MOST_TERMS {
+                more += 1;
                 continue;
             }
             let own = self.valued(criterion, chosen);
@@ -194,11 +198,17 @@ impl Facts<'_> {
             terms.push(format!("{own}, against {} with {}{aside}", self.value(criterion, other), self.name(other)));
         }
         let who = if choice.policies.len() > 1 { format!("with {}: ", self.name(chosen)) } else { String::new() };
+        let more = match more {
+            0 => String::new(),
+            1 => "; and 1 criterion more".to_owned(),
+            more => format!("; and {more} criteria more"),
+        };
+        let other = if choice.policies.len() > 1 { "policy beside these" } else { "other policy" };
         let saved = self.each_saved(group, chosen);
         let terms = match (terms.is_empty(), &saved) {
-            (true, None) => "nothing: no other policy is shown to be better in anything that was asked.".to_owned(),
-            (true, Some(_)) => "no other policy is shown to be better in anything that was asked.".to_owned(),
-            (false, _) => format!("{who}{}.", terms.join("; ")),
+            (true, None) => format!("nothing: no {other} is shown to be better in anything that was asked."),
+            (true, Some(_)) => format!("no {other} is shown to be better in anything that was asked."),
+            (false, _) => format!("{who}{}{more}.", terms.join("; ")),
         };
         Some(terms + &saved.unwrap_or_default())
     }
@@ -261,7 +271,10 @@ impl Facts<'_> {
         if retrying.is_empty() || retrying.iter().any(gains) {
             return None;
         }
-        let mut text = format!("no policy that retries is shown to be better than {} in anything", self.name(first));
+        let mut text = format!(
+            "no policy that retries is shown to be better than {} in anything by more than the margin",
+            self.name(first)
+        );
         let attempts = |policy: &usize| self.mean(*policy, Metric::AttemptsPerOperation).unwrap_or(0.0);
         let most = retrying.iter().copied().max_by(|a, b| attempts(a).total_cmp(&attempts(b)))?;
         // A gate may refuse more than is retried.
@@ -339,7 +352,7 @@ impl Facts<'_> {
         if !may.is_empty() {
             texts.push(format!("may miss one, its interval containing the limit: {}.", self.list(&may)));
         }
-        (!texts.is_empty()).then(|| texts.join(" "))
+        (!texts.is_empty()).then(|| texts.join(" ").replace(". may", ". May"))
     }
 
     /// What margins there are, and how sure all intervals are together.
@@ -364,9 +377,10 @@ impl Facts<'_> {
                 .iter()
                 .map(|(criterion, margin)| format!("{} {}", self.noun(*criterion), write(*criterion, margin))),
         );
-        let is_time = |group: &&Group| group.criteria.iter().any(|asked| asked.criterion.scale() == Scale::Time);
-        if decided.iter().any(is_time) {
-            parts.push(format!("{} or 10% of times", n.length(5.0)));
+        let by_default =
+            |criterion: &Criterion| criterion.scale() == Scale::Time && margins.iter().all(|(own, _)| own != criterion);
+        if decided.iter().any(|group| group.criteria.iter().any(|asked| by_default(&asked.criterion))) {
+            parts.push(format!("{} or 10% of times to recover or finish", n.length(5.0)));
         }
         parts.push("10% of all else".to_owned());
         let mut families: Vec<String> = decided.iter().map(|group| n.count(group.family.comparisons as f64)).collect();

@@ -106,6 +106,8 @@ impl Facts<'_> {
         const MOST_NAMES: usize = 3;
         let recovered = self.recovered.as_ref()?;
         let what = after(self.input)?;
+        // Whoever came back after each of several is not down.
+        let any = what.replacen("every fault", "some fault", 1).replacen("some fault and", "some fault or", 1);
         let down: Vec<usize> = (0..recovered.len()).filter(|policy| recovered[*policy].down() > 0).collect();
         match down.len() {
             0 => {
@@ -118,10 +120,10 @@ impl Facts<'_> {
                     let of = recovered[*policy];
                     format!("{} in {} of {}", self.name(*policy), of.down(), self.runs(of.of))
                 });
-                Some(format!("Stayed down after {what}: {}", each.collect::<Vec<_>>().join(", ")))
+                Some(format!("Stayed down after {any}: {}", each.collect::<Vec<_>>().join(", ")))
             }
             many => {
-                Some(format!("{many} of {} policies stayed down after {what}, in some runs or in all", recovered.len()))
+                Some(format!("{many} of {} policies stayed down after {any}, in some runs or in all", recovered.len()))
             }
         }
     }

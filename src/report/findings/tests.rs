@@ -158,7 +158,7 @@ fn retrying_for_nothing() {
         vec![never(), costs("today", 3.3, 3.8), costs("budget", 1.2, 1.2)],
         Topic::Nothing,
         &[
-            "no policy that retries is shown to be better than never in anything; today sends 3.30 attempts per operation and 3.8x the \
+            "no policy that retries is shown to be better than never in anything by more than the margin; today sends 3.30 attempts per operation and 3.8x the \
            highest demand at the peak. If you must retry: budget: 1.2x the highest demand at the peak.",
         ],
     );
@@ -189,7 +189,7 @@ fn recovery_fault_by_fault() {
     check(
         vec![of("a", &[5.0; 10]), of("b", &down), of("c", &[f64::INFINITY; 10]), of("d", &[12.0; 10])],
         Topic::Recovery,
-        &["after outage, back within 5 s: a; 12 s: d; never in 4 of 10 runs: b; never: c."],
+        &["after outage, back within 5 s: a; within 12 s: d; never in 4 of 10 runs: b; never: c."],
     );
     check(vec![of("a", &[0.0; 10]), of("b", &[0.0; 10])], Topic::Recovery, &["after outage, back at once: all."]);
 }
@@ -213,7 +213,10 @@ fn rules_name_what_is_not_the_default() {
         scenario.decide.margins = own.to_vec();
         Findings::new(&ReportInput { scenario: &scenario, ..*input }, Notation::TERMINAL).rules
     });
-    assert_eq!(rules[0], "Margins: what goes wrong 10 per 10,000, the peak 20%, 5 s or 10% of times, 10% of all else");
+    assert_eq!(
+        rules[0],
+        "Margins: what goes wrong 10 per 10,000, the peak 20%, 5 s or 10% of times to recover or finish, 10% of all else"
+    );
     assert!(
         rules[1].starts_with("Marks and sentences hold at 95% together (")
             && rules[1].ends_with("comparisons), ± alone")

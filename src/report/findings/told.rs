@@ -20,14 +20,17 @@ impl Facts<'_> {
         let faults = (0..self.input.scenario.faults.len() as u32).map(Of::Fault);
         let ends: Vec<Of> = faults.chain([Of::Demand]).collect();
         let told: Vec<String> = ends.into_iter().filter_map(|of| self.recovery_from(of)).collect();
-        let mut text = told[..told.len().min(MOST_ENDS)].join(" ");
+        let sentence =
+            |(at, text): (usize, &String)| if at > 0 { text.replacen("after", "After", 1) } else { text.clone() };
+        let sentences: Vec<String> = told.iter().take(MOST_ENDS).enumerate().map(sentence).collect();
+        let mut text = sentences.join(" ");
         if told.len() > MOST_ENDS {
             text.push_str(&format!(" And {} more faults.", told.len() - MOST_ENDS));
         }
         (!text.is_empty()).then_some(text)
     }
 
-    /// "after outage, back within 5 s: a; 25 s: b; never in 4 of 10 runs: c; never: d."
+    /// "after outage, back within 5 s: a; within 25 s: b; never in 4 of 10 runs: c; never: d."
     fn recovery_from(&self, of: Of) -> Option<String> {
         /// Of more times those between the first and the last are told as one.
         const MOST_TIMES: usize = 4;
@@ -56,7 +59,9 @@ impl Facts<'_> {
             }
         }
         back.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        let write = |slowest: f64| if slowest > 0.0 { self.notation.length(slowest) } else { "0 s".to_owned() };
+        let write = |slowest: f64| {
+            if slowest > 0.0 { format!("within {}", self.notation.length(slowest)) } else { "at once".to_owned() }
+        };
         let mut times: Vec<(String, Vec<usize>)> = Vec::new();
         for (slowest, policy) in &back {
             match times.last_mut() {
@@ -78,11 +83,7 @@ impl Facts<'_> {
         let mut parts: Vec<String> =
             times.iter().map(|(time, policies)| format!("{time}: {}", who(policies))).collect();
         if let Some(first) = parts.first_mut() {
-            *first = if first.starts_with("0 s: ") {
-                first.replacen("0 s", "back at once", 1)
-            } else {
-                format!("back within {first}")
-            };
+            first.insert_str(0, "back ");
         }
         parts.extend(down.iter().map(|(how, policies)| format!("{how}: {}", who(policies))));
         let what = match of {
@@ -142,9 +143,11 @@ impl Facts<'_> {
                 self.all().into_iter().partition(|policy| rate(*policy, metric) > 0.0);
             let most = some.iter().copied().max_by(|a, b| rate(*a, metric).total_cmp(&rate(*b, metric)));
             let Some(most) = most else { return self.none_of(what) };
-            let number = self.notation.per_10_000(rate(most, metric));
-            let count = format!("{} per 10,000 operations with {}", counted(&number, one, what), self.name(most));
-            let up_to = if some.len() > 1 { "up to " } else { "" };
+            let write = |policy: usize| self.notation.per_10_000(rate(policy, metric));
+            let number = write(most);
+            let as_many: Vec<usize> = some.iter().copied().filter(|policy| write(*policy) == number).collect();
+            let count = format!("{} per 10,000 operations with {}", counted(&number, one, what), self.list(&as_many));
+            let up_to = if some.len() > as_many.len() { "up to " } else { "" };
             let none = if none.is_empty() { String::new() } else { format!(", none with {}", self.list(&none)) };
             format!("{up_to}{count}{none}")
         };

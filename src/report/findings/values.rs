@@ -61,7 +61,10 @@ impl Facts<'_> {
                 format!("never in {never} of {}", self.runs(values.len()))
             };
         }
-        measured.estimate.mean.map_or_else(|| n.null.to_owned(), |mean| self.number(measure.metric, mean))
+        let Some(mean) = measured.estimate.mean else { return n.null.to_owned() };
+        let mixed = measure.metric == Metric::Recovery && values.iter().any(|value| *value != values[0]);
+        let average = if mixed { " on average" } else { "" };
+        self.number(measure.metric, mean) + average
     }
 
     /// The same as a noun with its value: "the peak 116/s (3.1x the highest demand)", "gone wrong 524 per 10,000".
@@ -87,6 +90,7 @@ impl Facts<'_> {
             (_, Unit::PerSecond) => format!("{}/s", n.rate(value)),
             (_, Unit::Seconds | Unit::SecondsOrNever) if value == 0.0 => "at once".to_owned(),
             (_, Unit::Seconds | Unit::SecondsOrNever) => n.length(value),
+            (_, Unit::Count) if value < 99.5 => format!("{} per run", n.rate(value)),
             (_, Unit::Count) => format!("{} per run", n.count(value)),
         }
     }

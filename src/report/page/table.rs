@@ -88,9 +88,10 @@ impl Page<'_> {
     fn number_cell(&self, policy: usize, column: Column, cells: &Cells) -> String {
         let comparison = self.input.comparison;
         let result = &comparison.policies[policy];
-        let estimate = column.estimate(result);
+        let estimate = cells.estimate(policy, column);
         if column.never(result).is_some() {
-            return format!("<td><b class=\"n\">{}</b></td>", escape(&cells.text(policy, column)));
+            let (class, mark) = marked(self.findings.marks.at(policy, column));
+            return format!("<td{class}><b class=\"n\">{mark}{}</b></td>", escape(&cells.text(policy, column)));
         }
         if estimate.mean.is_none() {
             return null(if column.is_latency() { "no operation succeeded" } else { "no operation was measured" });
@@ -100,6 +101,11 @@ impl Page<'_> {
         let (class, mark) = marked(self.findings.marks.at(policy, column));
         let baseline = column.estimate(&comparison.policies[comparison.baseline]).mean;
         let number = escape(&bare(cells.text(policy, column)));
+        // The scale of a column is that of its metric, which knows no weights.
+        let decide = &self.input.scenario.decide;
+        let weighed = column == Column::Wrong && (decide.duplicate, decide.phantom) != (1.0, 1.0);
+        let picture =
+            if weighed { String::new() } else { whisker(scale(comparison, column), estimate, baseline, result.slot) };
         let interval = estimate.ci_low.zip(estimate.ci_high).map(|(low, high)| {
             let write = |value: f64| escape(&bare(cells.number(column, value)));
             format!("<small class=\"vh\">95% interval {} to {}</small>", write(low.max(0.0)), write(high))
@@ -107,7 +113,7 @@ impl Page<'_> {
         format!(
             "<td{class}{}><b class=\"n\">{mark}{number}</b>{}{}</td>",
             sorted_by(estimate.mean),
-            whisker(scale(comparison, column), estimate, baseline, result.slot),
+            picture,
             interval.unwrap_or_default()
         )
     }
@@ -139,7 +145,8 @@ impl Page<'_> {
         let Some(recovered) = recovered.filter(|recovered| recovered.of > 0) else {
             return null(NO_TELLING);
         };
-        let class = if recovered.down() > 0 { " class=\"down\"" } else { "" };
+        let (class, mark) = marked(self.findings.marks.at(policy, Column::Recovered));
+        let class = if class.is_empty() && recovered.down() > 0 { " class=\"down\"" } else { class };
         let when = match recovered.slowest {
             Some(slowest) if slowest > 0.0 && recovered.of > 1 => {
                 format!("<small>within {}</small>", N.length(slowest))
@@ -151,7 +158,7 @@ impl Page<'_> {
         // More runs are better, then less time; none of it is as much as one more run.
         let rank = recovered.runs as f64 + recovered.slowest.map_or(0.0, |slowest| 0.5 / (1.0 + slowest));
         let value = sorted_by(Some(rank));
-        format!("<td{class}{value}><b class=\"n\">{} of {}</b>{when}</td>", recovered.runs, recovered.of)
+        format!("<td{class}{value}><b class=\"n\">{mark}{} of {}</b>{when}</td>", recovered.runs, recovered.of)
     }
 
     /// What the marks mean, as far as they occur, and what the margins are.
