@@ -220,6 +220,28 @@ fn best_and_worst() {
     assert_eq!(rank([0.7, 0.701, 0.702, 0.703]), (vec![], vec![]));
 }
 
+/// Two rows that are the same have the same marks, however few operations there are to prove it.
+#[test]
+fn equal_rows_are_marked_alike() {
+    let few = |name, rate: f64| row(name, &[rate; 10]).all("operations", 150.0);
+    let (decision, _) = decided(vec![few("a", 1.0), few("b", 1.0), few("c", 0.5)], |_| {});
+    let rank = decision.groups[0].rank(Criterion::of(Metric::SuccessRate)).expect("it is measured");
+    assert_eq!((&rank.best[..], &rank.worst[..]), (&[0, 1][..], &[2][..]));
+}
+
+/// Other shares of operations have the margin that somebody gave to what goes wrong.
+#[test]
+fn shares_have_one_margin() {
+    let margin = |scenario: &mut Scenario| {
+        scenario.decide.margins = vec![(Criterion::Wrong, crate::scenario::decide::Margin::Absolute(0.02))];
+    };
+    let (decision, _) = decided(vec![at("a", 0.9), at("b", 0.88)], margin);
+    for metric in [Metric::SuccessRate, Metric::DuplicateRate, Metric::GoneWrongRate] {
+        let compared = decision.groups[0].pair(Criterion::of(metric), 0, 1).expect("a pair");
+        assert_eq!(compared.margin, 0.02, "{metric:?}");
+    }
+}
+
 #[test]
 fn alternatives_and_beaten() {
     let of = |name, rate: f64, wave: f64, attempts: f64| {
