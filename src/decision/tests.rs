@@ -304,19 +304,46 @@ fn what_is_not_defined_does_not_decide() {
     check(vec![recovers("a", vec![Some(50.0); 10]), recovers("b", vec![Some(1.0); 10])], "one: b");
 }
 
+/// Two that tie, of which the second is known less well, and a third that is a margin and a bit worse.
+struct Tied {
+    /// Half the width of the second one's intervals.
+    vague: f64,
+}
+
+impl Evidence for Tied {
+    fn criteria(&self) -> usize {
+        1
+    }
+
+    fn standing(&self, _: usize, candidate: usize) -> Option<Standing> {
+        Some(Standing { never: 0.0, mean: [1.0, 1.0, 2.5][candidate] })
+    }
+
+    fn compare(&self, criterion: usize, own: usize, other: usize) -> Compared {
+        let mean = |candidate: usize| self.standing(criterion, candidate).map_or(0.0, |standing| standing.mean);
+        let half = if own == 1 || other == 1 { self.vague } else { 0.25 };
+        let mean = mean(other) - mean(own);
+        Compared { low: mean - half, high: mean + half, mean, margin: MARGIN }
+    }
+}
+
 /// If leaders tie to the digit, only who is worse than each of them goes.
 #[test]
 fn leaders_that_tie() {
-    let table = |halves: [f64; 2]| {
-        // The third is a margin and a bit worse than two that tie, of which one is known less well.
-        let means = vec![vec![Some(1.0), Some(1.0), Some(2.5)]];
-        (Table { means, half: vec![halves[0]] }, halves)
-    };
-    let (known, _) = table([0.25, 0.0]);
-    let left = choose(&known, &[0, 1, 2]);
+    let left = choose(&Tied { vague: 0.25 }, &[0, 1, 2]);
     assert_eq!((left.leaders[0].clone(), left.kept), (vec![0, 1], vec![0, 1]));
-    let (vague, _) = table([0.75, 0.0]);
-    assert_eq!(choose(&vague, &[0, 1, 2]).kept, [0, 1, 2]);
+    assert_eq!(choose(&Tied { vague: 2.0 }, &[0, 1, 2]).kept, [0, 1, 2]);
+}
+
+/// Who lies further from an earlier leader than the margin does not lead later, though it is not shown to be worse.
+#[test]
+fn only_who_is_near_leads_later() {
+    let table = Table { means: vec![vec![Some(0.0), Some(3.0)], vec![Some(5.0), Some(0.0)]], half: vec![5.0, 0.25] };
+    let left = choose(&table, &[0, 1]);
+    assert_eq!((left.kept, left.leaders, left.undecided), (vec![0, 1], vec![vec![0], vec![0]], true));
+    // Within the margin it does.
+    let near = Table { means: vec![vec![Some(0.0), Some(1.0)], table.means[1].clone()], ..table };
+    assert_eq!(choose(&near, &[0, 1]).kept, [1]);
 }
 
 /// In a closed loop operations come when the client is free: goodput stands before what goes wrong.

@@ -134,7 +134,14 @@ mod tests {
 
     #[test]
     fn what_is_printed_alike_is_not_best_and_worst() {
-        let row = |name, share: f64| row(name, &[1.0; 10]).all("operations", 1e9).all("duplicate_rate", share);
-        check(vec![row("a", 0.000_000_1), row("b", 0.000_004)], Column::Duplicates, "..");
+        let peaks = |times: [f64; 2]| {
+            let row = |(name, times): (&'static str, f64)| {
+                row(name, &around(0.9, 0.0)).all("peak_load", times * 100.0).all("peak_of_demand", times)
+            };
+            ["a", "b"].into_iter().zip(times).map(row).collect()
+        };
+        check(peaks([3.0, 4.0]), Column::Peak, "*!");
+        // Both are 0.0.
+        check(peaks([0.03, 0.04]), Column::Peak, "..");
     }
 }
