@@ -67,6 +67,17 @@ fn the_first_screen_answers_the_question() {
     }
 }
 
+/// What came last is no cause: nothing was run in which only that is missing.
+#[test]
+fn nothing_is_said_to_be_a_cause() {
+    for name in results().keys() {
+        let text = terminal(name).to_lowercase();
+        for word in ["because", "due to", "caused", "thanks to", "led to", "owing to"] {
+            assert!(!text.contains(word), "{name}: `{word}` in\n{text}");
+        }
+    }
+}
+
 /// On most of them there is one answer.
 #[test]
 fn most_questions_have_one_answer() {
