@@ -10,10 +10,12 @@ use crate::scenario::metric::{Measure, Metric, Of, Unit};
 
 /// Differences that do not matter, where nobody says otherwise (chosen here). Of shares of operations 50 per 10,000, but no more than a tenth of the better
 /// one's, and at least 1; of times 5 s or a tenth, whichever is more; of all others a tenth.
-const SHARE: f64 = 0.005;
+pub const SHARE: f64 = 0.005;
 const LEAST_SHARE: f64 = 0.000_1;
-const TIME: f64 = 5.0;
-const PART: f64 = 0.1;
+/// See [`SHARE`]; seconds.
+pub const TIME: f64 = 5.0;
+/// See [`SHARE`].
+pub const PART: f64 = 0.1;
 /// With fewer events than this on both sides together, their spread over the runs is not trusted alone.
 const FEW: f64 = 20.0;
 /// So many operations lie beyond a quantile that is compared.
@@ -115,7 +117,6 @@ impl<'a> Case<'a> {
                 let (own_none, others_none) = (none(|pair| pair.0), none(|pair| pair.1));
                 match (own_none, others_none) {
                     (0, 0) => Some(pairs.iter().map(|(a, b)| sign * libm::log(a / b)).collect()),
-                    (a, b) if a == b && a == pairs.len() => return Compared::exactly(0.0, margin),
                     (a, 0) if a == pairs.len() => return Compared::exactly(-sign * f64::INFINITY, margin),
                     (0, b) if b == pairs.len() => return Compared::exactly(sign * f64::INFINITY, margin),
                     _ => None,
@@ -168,7 +169,6 @@ impl<'a> Case<'a> {
     /// Where something never came about in some runs: of one of the two in `never[0]` of `runs`, of the other in `never[1]`.
     fn of_what_may_never_be(&self, criterion: Criterion, never: [usize; 2], runs: usize, margin: f64) -> Compared {
         match never {
-            [a, b] if a == runs && b == runs => Compared::exactly(0.0, margin),
             [a, 0] if a == runs => Compared::exactly(f64::NEG_INFINITY, margin),
             [0, b] if b == runs => Compared::exactly(f64::INFINITY, margin),
             [a, b] => {
@@ -193,54 +193,69 @@ impl<'a> Case<'a> {
     fn trust_few(&self, compared: &mut Compared, criterion: Criterion, pair: [usize; 2], no_spread: bool) {
         let whole = pair.map(|policy| self.operations[policy].iter().sum::<f64>());
         if no_spread && compared.mean == 0.0 {
-            if NONE_IN / whole[0].min(whole[1]) > compared.margin {
+            let heaviest = match criterion {
+                Criterion::Wrong => weights(self.decide).into_iter().fold(0.0, f64::max),
+                Criterion::Of(_) => 1.0,
+            };
+            if heaviest * NONE_IN / whole[0].min(whole[1]) > compared.margin {
                 *compared = Compared::unknown(0.0, compared.margin);
             }
             return;
         }
-        let counts = pair.map(|policy| {
-            let values = self.values(criterion, policy);
-            values.iter().zip(&self.operations[policy]).map(|(v, n)| v.unwrap_or(0.0) * n).sum::<f64>()
-        });
-        let (events, operations) = (counts[0] + counts[1], whole[0] + whole[1]);
-        if events.min((operations - events).abs()) >= FEW && !no_spread {
+        let events = pair.map(|policy| self.events(criterion, policy));
+        let (all, operations) = (effective(events.as_flattened()), whole[0] + whole[1]);
+        if all.min((operations - all).abs()) >= FEW && !no_spread {
             return;
         }
-        let [(a_low, a_high), (b_low, b_high)] =
-            [0, 1].map(|side| self.exact(criterion, pair[side], counts[side], whole[side]));
+        let [(a_low, a_high), (b_low, b_high)] = [0, 1].map(|side| self.exact(criterion, &events[side], whole[side]));
         if a_low <= b_high && b_low <= a_high {
             compared.low = compared.low.min(0.0);
             compared.high = compared.high.max(0.0);
         }
     }
 
+    /// What happened in all runs: how often, and what it weighs.
+    fn events(&self, criterion: Criterion, policy: usize) -> [(f64, f64); 3] {
+        match criterion {
+            Criterion::Wrong => {
+                let weights = weights(self.decide);
+                let counts = parts(&self.comparison.policies[policy]).map(|runs| runs.into_iter().flatten().sum());
+                [0, 1, 2].map(|part| (counts[part], weights[part]))
+            }
+            criterion => {
+                let values = self.values(criterion, policy);
+                let runs = values.iter().zip(&self.operations[policy]);
+                [(runs.map(|(value, n)| value.unwrap_or(0.0) * n).sum(), 1.0), (0.0, 1.0), (0.0, 1.0)]
+            }
+        }
+    }
+
     /// The exact interval of what happened so often in so many operations, per operation.
-    fn exact(&self, criterion: Criterion, policy: usize, count: f64, whole: f64) -> (f64, f64) {
+    fn exact(&self, criterion: Criterion, events: &[(f64, f64)], whole: f64) -> (f64, f64) {
         let of_count = |count: f64| {
             let (low, high) = exact_count(count.round() as u64, self.confidence);
             (low / whole, high / whole)
         };
+        let all = events.iter().map(|(count, _)| count).sum::<f64>();
         match criterion {
-            Criterion::Wrong => {
-                let parts = parts(&self.comparison.policies[policy]);
-                let sums = parts.map(|values| values.into_iter().flatten().sum::<f64>());
-                let weights = [1.0, self.decide.duplicate, self.decide.phantom];
-                if weights.iter().all(|weight| *weight == 1.0) {
-                    return of_count(count);
-                }
-                let ends = sums.map(of_count);
-                let sum = |pick: fn((f64, f64)) -> f64| {
-                    ends.iter().zip(weights).map(|(ends, weight)| weight * pick(*ends)).sum::<f64>()
-                };
-                (sum(|ends| ends.0), sum(|ends| ends.1))
+            Criterion::Of(Measure { metric, .. }) if metric != Metric::DuplicateRate => {
+                Pooled { part: all.round().clamp(0.0, whole) as u64, whole: whole as u64 }.exact(self.confidence)
             }
-            Criterion::Of(Measure { metric: Metric::DuplicateRate, .. }) => of_count(count),
-            Criterion::Of(_) => {
-                let part = count.round().clamp(0.0, whole) as u64;
-                Pooled { part, whole: whole as u64 }.exact(self.confidence)
-            }
+            _ if events.iter().all(|(_, weight)| *weight == 1.0) => of_count(all),
+            // Sums of ends: wider than need be.
+            _ => events.iter().fold((0.0, 0.0), |(low, high), (count, weight)| {
+                let ends = of_count(*count);
+                (low + weight * ends.0, high + weight * ends.1)
+            }),
         }
     }
+}
+
+/// So many events as tell as much, if all weigh the same, as these counts with these weights: (Σ w n)² ÷ Σ w² n (Kish, Survey Sampling, 1965).
+fn effective(events: &[(f64, f64)]) -> f64 {
+    let sum = |of: fn(f64) -> f64| events.iter().map(|(count, weight)| count * of(*weight)).sum::<f64>();
+    let (weighed, squares) = (sum(|weight| weight), sum(|weight| weight * weight));
+    if squares > 0.0 { weighed * weighed / squares } else { 0.0 }
 }
 
 fn finite(value: f64, otherwise: f64) -> f64 {
@@ -264,13 +279,17 @@ fn parts(result: &PolicyResult) -> [Vec<Option<f64>>; 3] {
         .map(|metric| result.metric(metric).map(|metric| metric.values.clone()).unwrap_or_default())
 }
 
+/// What each of the parts weighs.
+fn weights(decide: &Decide) -> [f64; 3] {
+    [1.0, decide.duplicate, decide.phantom]
+}
+
 /// What went wrong, per operation, run by run; none where there was no operation.
 fn wrong(result: &PolicyResult, operations: &[f64], decide: &Decide) -> Vec<Option<f64>> {
-    let [unsuccessful, duplicates, phantoms] = parts(result);
+    let (parts, weights) = (parts(result), weights(decide));
     let of = |values: &[Option<f64>], run: usize| values.get(run).copied().flatten().unwrap_or(0.0);
     let run = |(run, count): (usize, &f64)| {
-        let sum =
-            of(&unsuccessful, run) + decide.duplicate * of(&duplicates, run) + decide.phantom * of(&phantoms, run);
+        let sum = parts.iter().zip(weights).map(|(values, weight)| weight * of(values, run)).sum::<f64>();
         (*count > 0.0).then(|| sum / count)
     };
     operations.iter().enumerate().map(run).collect()

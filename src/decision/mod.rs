@@ -9,6 +9,7 @@ mod tests;
 mod word;
 mod worlds;
 
+pub use case::{PART, SHARE, TIME};
 pub use word::{Compared, Word};
 pub use worlds::Split;
 

@@ -146,6 +146,25 @@ fn rare_events() {
     let clean = || none("b").all("operations", 1_000.0);
     assert_eq!(compared(some(0.000_9), clean(), Metric::DuplicateRate).word(), Word::NotWorse);
     assert_eq!(compared(some(0.004), clean(), Metric::DuplicateRate).word(), Word::Better);
+    // Nor are they more of them for weighing more.
+    let (decision, _) = decided(vec![some(0.000_9), clean()], |scenario| scenario.decide.duplicate = 1_000.0);
+    let wrong = decision.groups[0].pair(Criterion::Wrong, 1, 0).expect("a pair with the baseline");
+    assert!(wrong.mean > wrong.margin && wrong.word() == Word::NotWorse, "{wrong:?}");
+    // Forty failures beside them, as many on both sides, make them no more.
+    let failing = |row: Row| row.set("success_rate", &around(0.996, 0.000_1).alone());
+    let both = vec![failing(some(0.000_9)), failing(clean())];
+    let (decision, _) = decided(both, |scenario| scenario.decide.duplicate = 1_000.0);
+    let wrong = decision.groups[0].pair(Criterion::Wrong, 1, 0).expect("a pair with the baseline");
+    assert!(wrong.mean > wrong.margin && wrong.word() == Word::NotWorse, "{wrong:?}");
+    // What did not happen may be a heavy one.
+    let (decision, _) = decided(vec![none("a"), none("b")], |scenario| scenario.decide.phantom = 100.0);
+    let wrong = decision.groups[0].pair(Criterion::Wrong, 1, 0).expect("a pair with the baseline");
+    assert_eq!(wrong.word(), Word::NotShown, "{wrong:?}");
+    // And what weighs nothing is none: five failures stay few, whatever is duplicated besides.
+    let failing = some(0.02).set("success_rate", &around(0.999_5, 0.000_1).alone());
+    let (decision, _) = decided(vec![failing, clean()], |scenario| scenario.decide.duplicate = 0.0);
+    let wrong = decision.groups[0].pair(Criterion::Wrong, 1, 0).expect("a pair with the baseline");
+    assert!(wrong.mean > wrong.margin && wrong.word() == Word::NotWorse, "{wrong:?}");
 }
 
 /// What never comes about is worse than any time; in some runs only, it is judged by how many.

@@ -64,6 +64,15 @@ impl Compared {
         }
     }
 
+    /// The word, or from the other side what is worse: what is said of one policy beside another.
+    pub fn in_words(&self) -> &'static str {
+        match self.reversed().word() {
+            Word::Better => "worse",
+            Word::SlightlyBetter => "slightly worse",
+            _ => self.word().name(),
+        }
+    }
+
     /// Shown to be better by more than the margin.
     pub fn is_better(&self) -> bool {
         self.low > self.margin
