@@ -188,7 +188,7 @@ mod tests {
 | same | 3,000 | 70.0% | +0.0 ±0.5 ? | 2.00 ▽ | 3.0× | \<0.1 | 0 | 1.5 | 10/10 |
 | **▶** a\|b | **1,000** ▲ | **90.0%** ▲ | +20.0 ±0.0 | 2.00 ▽ | 3.0× | 0 | 0 | 1.5 | 10/10 |
 
-▶ choice, ▲ best, ▽ worst, ? no difference from the baseline shown. Margins: 50 per 10,000 gone wrong (at most a tenth of the better one's), 5 s or 10% of times to recover or finish, 10% of all else. Marks and sentences hold at 95% together (48 comparisons), ± alone.
+▶ choice, ▲ best, ▽ worst, ? no difference from the baseline shown. Margins: 50 per 10,000 operations (at most a tenth of the better one's), 5 s or 10% of times to recover or finish, 10% of all else. Marks and sentences hold at 95% together (48 comparisons), ± alone.
 
 - **Beaten.** a\|b beats worse and same: better in one criterion or more, worse in none.
 - **Duplicates.** \<0.1 duplicates per 10,000 operations with same, none with no\_retry, worse and a\|b; no phantom successes in 100,000 operations each.

@@ -1,7 +1,7 @@
 //! `docs/gallery/`: pictures for the README, from the same runs.
 
 use simlab::decision::Decision;
-use simlab::report::{ReportInput, chart};
+use simlab::report::chart;
 
 use super::{check_file, results};
 
@@ -18,17 +18,8 @@ const PICTURES: [(&str, &str); 5] = [
 fn pictures_are_those_of_the_runs() {
     for (name, picture) in PICTURES {
         let ran = &results()[name];
-        let input = ReportInput {
-            comparison: &ran.comparison,
-            decision: &Decision::new(&ran.loaded.scenario, &ran.comparison),
-            scenario: &ran.loaded.scenario,
-            name,
-            resolved_toml: &ran.loaded.resolved,
-            resolved_json: &ran.loaded.resolved_json,
-            files: &ran.loaded.files,
-            command: "",
-            charts: true,
-        };
+        let decision = Decision::new(&ran.loaded.scenario, &ran.comparison);
+        let input = ran.report(name, &decision, true);
         let wanted = format!("charts/{picture}.svg");
         let (_, bytes) = chart::files(&input).into_iter().find(|(file, _)| *file == wanted).expect("the chart");
         let svg = String::from_utf8(bytes).expect("SVG is text");

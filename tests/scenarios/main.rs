@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 
+use simlab::decision::Decision;
 use simlab::experiment::{self, Comparison, Options};
+use simlab::report::ReportInput;
 use simlab::scenario::file::{self, Loaded, Overrides};
 
 fn root() -> &'static Path {
@@ -34,6 +36,23 @@ fn files() -> BTreeMap<String, PathBuf> {
 struct Ran {
     loaded: Loaded,
     comparison: Comparison,
+}
+
+impl Ran {
+    /// What its report is made of.
+    fn report<'a>(&'a self, name: &'a str, decision: &'a Decision, charts: bool) -> ReportInput<'a> {
+        ReportInput {
+            comparison: &self.comparison,
+            decision,
+            scenario: &self.loaded.scenario,
+            name,
+            resolved_toml: &self.loaded.resolved,
+            resolved_json: &self.loaded.resolved_json,
+            files: &self.loaded.files,
+            command: "",
+            charts,
+        }
+    }
 }
 
 /// All of them, each run once.

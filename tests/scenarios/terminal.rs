@@ -1,7 +1,7 @@
 //! What a terminal of 80 columns shows of each stock scenario, and that it answers the scenario's question.
 
 use simlab::decision::Decision;
-use simlab::report::{ReportInput, TableStyle, table};
+use simlab::report::{TableStyle, table};
 
 use super::{check_file, results};
 
@@ -32,17 +32,8 @@ const ANSWERS: [(&str, &[&str]); 15] = [
 
 fn terminal(name: &str) -> String {
     let ran = &results()[name];
-    let input = ReportInput {
-        comparison: &ran.comparison,
-        decision: &Decision::new(&ran.loaded.scenario, &ran.comparison),
-        scenario: &ran.loaded.scenario,
-        name,
-        resolved_toml: &ran.loaded.resolved,
-        resolved_json: &ran.loaded.resolved_json,
-        files: &ran.loaded.files,
-        command: "",
-        charts: false,
-    };
+    let decision = Decision::new(&ran.loaded.scenario, &ran.comparison);
+    let input = ran.report(name, &decision, false);
     table(&input, TableStyle { width: 80, colour: false, unicode: true })
 }
 

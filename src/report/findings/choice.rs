@@ -1,7 +1,8 @@
 //! The choice, its price, and what is not shown.
 
 use super::Facts;
-use crate::decision::{Group, Kind, LEAST_RUNS, Word};
+use crate::decision::{Alternative, Group, Kind, LEAST_RUNS, PART, SHARE, TIME, Word};
+use crate::report::name::list;
 use crate::scenario::decide::{Criterion, Margin, Scale};
 use crate::scenario::metric::Metric;
 
@@ -51,7 +52,7 @@ impl Facts<'_> {
         if policies.len() > MOST {
             return format!("{} and {} more", self.named(&policies[..MOST]).join(", "), policies.len() - MOST);
         }
-        crate::report::name::list(&self.named(policies), "and")
+        list(&self.named(policies), "and")
     }
 
     /// By how much those that are left lie apart, and what would tell.
@@ -60,13 +61,10 @@ impl Facts<'_> {
         let (chosen, first) = (&group.choice.policies, group.criteria[0].criterion);
         let with = |policy: usize| format!("{} with {}", self.value(first, policy), self.name(policy));
         let means = if chosen.len() <= FEW {
-            crate::report::name::list(&chosen.iter().map(|policy| with(*policy)).collect::<Vec<_>>(), "and")
+            list(&chosen.iter().map(|policy| with(*policy)).collect::<Vec<_>>(), "and")
         } else {
-            let standing = |policy: &usize| self.standing(first, *policy);
-            let best = chosen.iter().copied().min_by(|a, b| standing(a).total_cmp(&standing(b)));
-            let worst = chosen.iter().copied().max_by(|a, b| standing(a).total_cmp(&standing(b)));
-            let ends: Vec<String> = best.into_iter().chain(worst).map(with).collect();
-            format!("from {}", ends.join(" to "))
+            let [best, worst] = self.best_and_worst(first, chosen).map(with);
+            format!("from {best} to {worst}")
         };
         let means = match first {
             Criterion::Wrong => format!("{means} go wrong per 10,000 operations"),
@@ -137,14 +135,18 @@ impl Facts<'_> {
         mean.map_or(f64::INFINITY, |mean| sign * mean)
     }
 
+    /// Of some policies, by the means; the first of those that are equal is best, and the last of them worst.
+    fn best_and_worst(&self, criterion: Criterion, policies: &[usize]) -> [usize; 2] {
+        let mut sorted = policies.to_vec();
+        sorted.sort_by(|a, b| self.standing(criterion, *a).total_cmp(&self.standing(criterion, *b)));
+        [sorted[0], sorted[sorted.len() - 1]]
+    }
+
     /// Why any of several will do.
     fn any_of(&self, group: &Group) -> String {
         let (chosen, criterion) = (&group.choice.policies, group.criteria[0].criterion);
-        let standing = |policy: &usize| self.standing(criterion, *policy);
-        let best = chosen.iter().min_by(|a, b| standing(a).total_cmp(&standing(b)));
-        let worst = chosen.iter().max_by(|a, b| standing(a).total_cmp(&standing(b)));
-        let ends: Vec<String> = best.into_iter().chain(worst).map(|policy| self.value(criterion, *policy)).collect();
-        let values = if ends[0] == ends[1] { ends[0].clone() } else { ends.join(" to ") };
+        let [best, worst] = self.best_and_worst(criterion, chosen).map(|policy| self.value(criterion, policy));
+        let values = if best == worst { best } else { format!("{best} to {worst}") };
         let means = match criterion {
             Criterion::Wrong => format!("{values} go wrong per 10,000 operations"),
             criterion => format!("{} {values}", self.noun(criterion)),
@@ -191,8 +193,7 @@ impl Facts<'_> {
             let other = if better.contains(&group.baseline) {
                 group.baseline
             } else {
-                let standing = |policy: &usize| self.standing(criterion, *policy);
-                better.iter().copied().min_by(|a, b| standing(a).total_cmp(&standing(b))).unwrap_or(group.baseline)
+                self.best_and_worst(criterion, &better)[0]
             };
             let aside = if group.set_aside.contains(&other) { ", which was set aside" } else { "" };
             terms.push(format!("{own}, against {} with {}{aside}", self.value(criterion, other), self.name(other)));
@@ -230,7 +231,7 @@ impl Facts<'_> {
     /// "budget: attempts per operation 1.19 instead of 2.47; but what goes wrong 4,679 instead of 2,162."
     pub(super) fn alternatives(&self, group: &Group) -> Option<String> {
         let chosen = *group.choice.policies.first()?;
-        let one = |alternative: &crate::decision::Alternative| {
+        let one = |alternative: &Alternative| {
             let policy = alternative.policy;
             let gains = group.criteria[alternative.gains].criterion;
             let instead = |criterion: Criterion| {
@@ -350,9 +351,10 @@ impl Facts<'_> {
             texts.push(format!("set aside, since an expectation is not met: {}.", self.list(&missed)));
         }
         if !may.is_empty() {
-            texts.push(format!("may miss one, its interval containing the limit: {}.", self.list(&may)));
+            let may_miss = if texts.is_empty() { "may miss" } else { "May miss" };
+            texts.push(format!("{may_miss} one, its interval containing the limit: {}.", self.list(&may)));
         }
-        (!texts.is_empty()).then(|| texts.join(" ").replace(". may", ". May"))
+        (!texts.is_empty()).then(|| texts.join(" "))
     }
 
     /// What margins there are, and how sure all intervals are together.
@@ -368,9 +370,10 @@ impl Facts<'_> {
             (_, Margin::Absolute(seconds)) => n.length(*seconds),
             (_, Margin::Relative(part)) => format!("{}%", n.rate(*part * 100.0)),
         };
+        let part = n.rate(PART * 100.0);
         let mut parts = Vec::new();
         if margins.iter().all(|(criterion, _)| *criterion != Criterion::Wrong) {
-            parts.push(format!("{} per 10,000 gone wrong (at most a tenth of the better one's)", n.per_10_000(0.005)));
+            parts.push(format!("{} per 10,000 operations (at most a tenth of the better one's)", n.per_10_000(SHARE)));
         }
         parts.extend(
             margins
@@ -380,9 +383,9 @@ impl Facts<'_> {
         let by_default =
             |criterion: &Criterion| criterion.scale() == Scale::Time && margins.iter().all(|(own, _)| own != criterion);
         if decided.iter().any(|group| group.criteria.iter().any(|asked| by_default(&asked.criterion))) {
-            parts.push(format!("{} or 10% of times to recover or finish", n.length(5.0)));
+            parts.push(format!("{} or {part}% of times to recover or finish", n.length(TIME)));
         }
-        parts.push("10% of all else".to_owned());
+        parts.push(format!("{part}% of all else"));
         let mut families: Vec<String> = decided.iter().map(|group| n.count(group.family.comparisons as f64)).collect();
         families.dedup();
         let plus_minus = self.notation.plus_minus;
@@ -390,7 +393,7 @@ impl Facts<'_> {
             format!("Margins: {}", parts.join(", ")),
             format!(
                 "Marks and sentences hold at 95% together ({} comparisons), {plus_minus} alone",
-                crate::report::name::list(&families, "and")
+                list(&families, "and")
             ),
         ]
     }

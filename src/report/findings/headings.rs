@@ -130,29 +130,23 @@ impl Facts<'_> {
 
     /// "Success against no-retry: 5 better, 1 worse, 2 as good, 1 not shown to be any of these".
     fn against_baseline(&self) -> Option<String> {
+        const WORDS: [&str; 6] =
+            ["better", "worse", "as good", "slightly better", "slightly worse", "not shown to be any of these"];
         let criterion = Criterion::of(Metric::SuccessRate);
-        let mut counts = [0; 6];
+        let mut counts = [0; WORDS.len()];
         let mut baselines = Vec::new();
         for group in &self.decision.groups {
             for policy in group.policies.iter().filter(|policy| **policy != group.baseline) {
                 let compared = group.pair(criterion, *policy, group.baseline)?;
-                let at = match () {
-                    () if compared.is_better() => 0,
-                    () if compared.is_worse() => 1,
-                    () if compared.is_as_good() => 2,
-                    () if compared.low > 0.0 => 3,
-                    () if compared.high < 0.0 => 4,
-                    () => 5,
-                };
-                counts[at] += 1;
+                let word = compared.in_words();
+                counts[WORDS.iter().position(|one| *one == word).unwrap_or(WORDS.len() - 1)] += 1;
                 baselines.push(group.baseline);
             }
         }
         baselines.dedup();
         let [baseline] = baselines[..] else { return None };
-        let words = ["better", "worse", "as good", "slightly better", "slightly worse", "not shown to be any of these"];
         let parts =
-            counts.iter().zip(words).filter(|(count, _)| **count > 0).map(|(count, word)| format!("{count} {word}"));
+            counts.iter().zip(WORDS).filter(|(count, _)| **count > 0).map(|(count, word)| format!("{count} {word}"));
         Some(format!("Success against {}: {}", self.name(baseline), parts.collect::<Vec<_>>().join(", ")))
     }
 }

@@ -86,11 +86,7 @@ impl Facts<'_> {
             first.insert_str(0, "back ");
         }
         parts.extend(down.iter().map(|(how, policies)| format!("{how}: {}", who(policies))));
-        let what = match of {
-            Of::Fault(index) => crate::report::name::harmless(&self.input.scenario.faults[index as usize].name),
-            _ => "the surge of demand".to_owned(),
-        };
-        (!parts.is_empty()).then(|| format!("after {what}, {}.", parts.join("; ")))
+        (!parts.is_empty()).then(|| format!("after {}, {}.", self.end(of), parts.join("; ")))
     }
 
     /// Who loads the servers most and least, where that is shown.

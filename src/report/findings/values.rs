@@ -3,28 +3,33 @@
 use super::Facts;
 use crate::decision::{Compared, Wrong};
 use crate::report::column::has_effects;
+use crate::report::name::harmless;
 use crate::report::recovery::{after, any_end};
 use crate::scenario::decide::{Criterion, Scale};
 use crate::scenario::metric::{Measure, Metric, Of, Unit};
 
 impl Facts<'_> {
+    /// What was over when a wave or a recovery began: a fault, or else a surge.
+    pub(super) fn end(&self, of: Of) -> String {
+        match of {
+            Of::Fault(index) => harmless(&self.input.scenario.faults[index as usize].name),
+            _ => "the surge of demand".to_owned(),
+        }
+    }
+
     /// What a criterion is, as the subject of a sentence.
     pub(super) fn noun(&self, criterion: Criterion) -> String {
-        let end = |of: Of| match of {
-            Of::Fault(index) => crate::report::name::harmless(&self.input.scenario.faults[index as usize].name),
-            _ => "the surge of demand".to_owned(),
-        };
         let fallback = || criterion.name(|fault| &self.input.scenario.faults[fault as usize].name);
         let Criterion::Of(Measure { metric, of }) = criterion else { return "what goes wrong".to_owned() };
         match (metric, of) {
             (Metric::Wave, Of::Run) => {
                 format!("the wave after {}", any_end(self.input).unwrap_or_else(|| "the fault".to_owned()))
             }
-            (Metric::Wave, of) => format!("the wave after {}", end(of)),
+            (Metric::Wave, of) => format!("the wave after {}", self.end(of)),
             (Metric::Recovery, Of::Run) => {
                 format!("recovery after {}", after(self.input).unwrap_or_else(|| "the fault".to_owned()))
             }
-            (Metric::Recovery, of) => format!("recovery after {}", end(of)),
+            (Metric::Recovery, of) => format!("recovery after {}", self.end(of)),
             (Metric::Goodput, _) => "goodput".to_owned(),
             (Metric::PeakLoad | Metric::PeakOfDemand, _) => "the peak".to_owned(),
             (Metric::AttemptsPerOperation, _) => "attempts per operation".to_owned(),

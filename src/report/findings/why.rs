@@ -51,11 +51,6 @@ pub fn why(input: &ReportInput, policy: usize, notation: Notation) -> String {
     let mut rows: Vec<[String; 5]> = vec![["criterion", name, facts.name(other), "is", "by"].map(str::to_owned)];
     for asked in &group.criteria {
         let Some(compared) = group.pair(asked.criterion, policy, other) else { continue };
-        let word = match () {
-            () if compared.is_worse() => "worse",
-            () if compared.high < 0.0 => "slightly worse",
-            () => compared.word().name(),
-        };
         let apart = facts.apart(asked.criterion, &compared);
         let margin = facts.margin(asked.criterion, compared.margin);
         let by = if apart.is_empty() { format!("margin {margin}") } else { format!("{apart}, margin {margin}") };
@@ -63,7 +58,7 @@ pub fn why(input: &ReportInput, policy: usize, notation: Notation) -> String {
             asked.name.clone(),
             facts.value(asked.criterion, policy),
             facts.value(asked.criterion, other),
-            word.to_owned(),
+            compared.in_words().to_owned(),
             by,
         ]);
     }

@@ -82,9 +82,8 @@ impl Page<'_> {
         let rate = |policy: usize| self.input.comparison.policies[policy].mean(Metric::SuccessRate).unwrap_or(0.0);
         let points = |value: f64| N.signed_points(value, difference_decimals(rate(policy), rate(group.baseline)));
         let (baseline, runs) = (&self.findings.names[group.baseline], self.input.comparison.replications);
-        let word = if compared.is_worse() { "worse" } else { compared.word().name() };
         let interval = N.around(&points(compared.mean), &points(compared.low), &points(compared.high));
-        Some(match word {
+        Some(match compared.in_words() {
             "not shown" => format!(" No difference from {baseline} that matters is shown with {runs} replications."),
             word => format!(" Against {baseline} {} points{interval}: {word}.", points(compared.mean)),
         })

@@ -162,7 +162,7 @@ Price          attempts per operation 1.93, against 1.00 with no-retry. 6.09
 phantom successes; peak: of the highest demand; dup: duplicate effects per
 10,000; phan: phantom successes per 10,000, done but reported as failed; p99: of
 all operations, failures last
-Margins: 50 per 10,000 gone wrong (at most a tenth of the better one's), 5 s or
+Margins: 50 per 10,000 operations (at most a tenth of the better one's), 5 s or
 10% of times to recover or finish, 10% of all else. Marks and sentences hold at
 95% together (120 comparisons), ± alone
 Not in this width: vs no-retry, recov
@@ -198,7 +198,7 @@ Price          attempts per operation 1.93, against 1.00 with no-retry. 6.09 ext
 > choice, * best, ! worst, ? no difference from the baseline shown; wrong, per 10,000: without success, duplicates and
 phantom successes; peak: of the highest demand; dup: duplicate effects per 10,000; phan: phantom successes per 10,000,
 done but reported as failed; p99: of all operations, failures last; recov: replications back to normal after outage
-Margins: 50 per 10,000 gone wrong (at most a tenth of the better one's), 5 s or 10% of times to recover or finish, 10%
+Margins: 50 per 10,000 operations (at most a tenth of the better one's), 5 s or 10% of times to recover or finish, 10%
 of all else. Marks and sentences hold at 95% together (120 comparisons), ± alone
 
 Beaten         full-jitter-key beats immediate and silent: better in one criterion or more, worse in
