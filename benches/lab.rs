@@ -13,13 +13,13 @@ use simlab::retry::{Backoff, History, Policy, RetryPolicy};
 use simlab::rng::{KeyedRng, Purpose};
 use simlab::scenario::{Arrivals, Scenario, ServerConfig};
 use simlab::server::job::Job;
-use simlab::server::meter::Window;
 use simlab::server::{Floor, Output, Server};
 use simlab::sim::event::Event;
 use simlab::sim::queue::Queue;
 use simlab::sim::{self, Limits};
 use simlab::slab::Slab;
 use simlab::units::{SimTime, Span};
+use simlab::window::Window;
 
 /// Pop one, push one a random while later, with this many pending.
 fn queue(criterion: &mut Criterion) {

@@ -29,3 +29,4 @@ pub mod slab;
 #[cfg(feature = "scenario-files")]
 pub mod text;
 pub mod units;
+pub mod window;

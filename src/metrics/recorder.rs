@@ -20,8 +20,8 @@ use crate::gate::Refusal;
 use crate::protocol::Outcome;
 use crate::scenario::metric::{Measure, Metric, Of, OutcomeKey};
 use crate::scenario::{Arrivals, Scenario};
-use crate::server::meter::Window;
 use crate::units::{SimTime, Span};
+use crate::window::Window;
 use values::Sums;
 
 /// What one run measured.

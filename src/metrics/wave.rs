@@ -1,8 +1,8 @@
 //! The wave after a fault: what operations that had started before its end still send when it is over.
 
 use super::windows::PeakCounter;
-use crate::server::meter::Window;
 use crate::units::{SimTime, Span};
+use crate::window::Window;
 
 /// For each end of a fault, or of a surge of demand: the most arrivals in one window from there on, of operations that had started before it.
 ///

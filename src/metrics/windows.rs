@@ -1,8 +1,8 @@
 //! Counts per window of time. Nothing is done for each event: when time leaves a window, a running count is read, and what it has grown by
 //! since the window began happened in it. Constant memory, and constant time however many windows have passed.
 
-use crate::server::meter::Window;
 use crate::units::{SimTime, Span};
+use crate::window::Window;
 
 /// Windows of one width, counted from an origin, of which only the parts within a range are looked at.
 #[derive(Clone, Debug)]

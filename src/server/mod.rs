@@ -7,7 +7,6 @@ mod door;
 pub mod idempotency;
 pub mod job;
 pub mod limiter;
-pub mod meter;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -19,11 +18,11 @@ use crate::rng::{KeyedRng, Purpose, Streams};
 use crate::scenario::{AbandonedWork, Discipline, Idempotency, ServerConfig};
 use crate::slab::Slab;
 use crate::units::{SimTime, Span};
+use crate::window::Window;
 pub use door::{Door, Request};
 use idempotency::{Admission, Record};
 use job::{Awaited, Job, Place};
 use limiter::Limiter;
-use meter::Window;
 use waiting::Waiting;
 
 /// What follows from what a server was told.

@@ -26,10 +26,10 @@ use crate::retry::{KeyMode, Policy};
 use crate::rng::{Purpose, Streams, replication_seed};
 use crate::scenario::{Arrivals, Scenario};
 use crate::server::job::{Awaited, Job};
-use crate::server::meter::Window;
 use crate::server::{Door, Floor, Output, Request, Server};
 use crate::slab::Slab;
 use crate::units::{SimTime, Span};
+use crate::window::Window;
 
 /// Bytes of operations that stay in a processor's caches by themselves.
 const CACHED: usize = 1 << 19;
