@@ -1,5 +1,6 @@
 //! What goes wrong now: a server's own shares and the faults active at one instant, put together.
 
+pub mod clock;
 pub mod flapping;
 
 use crate::distribution::Distribution;

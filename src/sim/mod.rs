@@ -4,7 +4,6 @@
 
 mod draws;
 pub mod event;
-pub mod faults;
 mod need;
 pub mod queue;
 pub mod run;

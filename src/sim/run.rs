@@ -8,7 +8,6 @@ use std::sync::atomic::Ordering;
 
 use super::draws::StepDraws;
 use super::event::Event;
-use super::faults::FaultClock;
 use super::need::open_at_once;
 use super::queue::{About, Queue, TURNS};
 use super::standstill::AtOnce;
@@ -17,6 +16,7 @@ use super::timers::Timers;
 use crate::call::{Action, Call, Held, Rules, Verdict};
 use crate::client::arrivals::{OpenLoop, Start};
 use crate::distribution::Distribution;
+use crate::fault::clock::{Edge, FaultClock};
 use crate::gate::GateChain;
 use crate::hedge::Hedger;
 use crate::metrics::recorder::{Levels, ServerTotals};
@@ -187,7 +187,8 @@ impl<'a> Run<'a> {
         let mut servers: Vec<_> =
             scenario.servers.iter().map(|server| Server::new(server, scenario.clients, seed, window)).collect();
         let mut queue = Queue::default();
-        let faults = FaultClock::new(scenario, seed, &mut queue);
+        let faults = FaultClock::new(scenario, seed);
+        faults.first_edges().for_each(|(at, fault)| queue.push(at, Event::FaultEdge { fault }));
         let mut run = Run {
             scenario,
             policy: &*config.policy,
@@ -263,7 +264,10 @@ impl<'a> Run<'a> {
     }
 
     fn fault_edge(&mut self, fault: u32) {
-        let server = self.faults.edge(self.now, fault, &mut self.queue);
+        let Edge { server, next } = self.faults.edge(self.now, fault);
+        if let Some(at) = next {
+            self.queue.push(at, Event::FaultEdge { fault });
+        }
         let in_force = self.faults.in_force(self.now, server);
         let called = self.scenario.operation.server;
         if server == called {
