@@ -1,12 +1,14 @@
 //! The general server: start and finish are events, and anything may be cancelled, slowed, frozen or crashed in between.
 //!
-//! It keeps no queue of events and moves no attempt over a network: it is told what happens and says, in [`Output`]s, what follows.
+//! It keeps no queue of events and moves no attempt over its network: it knows how long a leg takes, is told what happens and says, in [`Output`]s,
+//! what follows.
 //! Attempts in flight stand in one [`Slab`] that the driver owns.
 
 mod door;
 pub mod idempotency;
 pub mod job;
 pub mod limiter;
+mod network;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -23,6 +25,8 @@ pub use door::{Door, Request};
 use idempotency::{Admission, Record};
 use job::{Awaited, Job, Place};
 use limiter::Limiter;
+pub use network::Leg;
+use network::constant_leg;
 use waiting::Waiting;
 
 /// What follows from what a server was told.
@@ -150,19 +154,9 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// The faults in force.
-    pub fn in_force(&self) -> &InForce {
-        &self.in_force
-    }
-
     /// Its configuration.
     pub fn config(&self) -> &'a ServerConfig {
         self.config
-    }
-
-    /// What each leg of the network to or from here takes now, if all take the same.
-    pub fn constant_leg(&self) -> Option<Span> {
-        self.constant_leg
     }
 
     /// Attempts waiting.
@@ -557,13 +551,4 @@ fn open_workers(config: &ServerConfig, in_force: &InForce) -> u32 {
         return 0;
     }
     in_force.workers(config.workers).unwrap_or(u32::MAX)
-}
-
-/// What each leg of the network takes, if nothing about it is random.
-fn constant_leg(config: &ServerConfig, in_force: &InForce) -> Option<Span> {
-    let added = in_force.added_latency.iter().map(|(_, latency)| latency);
-    std::iter::once(&config.network).chain(added).try_fold(Span::ZERO, |sum, latency| match latency {
-        Distribution::Constant(span) => Some(sum + *span),
-        _ => None,
-    })
 }

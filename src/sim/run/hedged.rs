@@ -193,7 +193,7 @@ impl Run<'_> {
         } else {
             self.recorder.attempt_sent(measured, attempt);
         }
-        let delay = self.leg(operation, attempt, Purpose::NetworkOut, Purpose::AddedOut);
+        let delay = self.server.leg(operation, attempt, Leg::Out);
         if delay > Span::ZERO {
             let job = self.take_off_hedged(row_id, attempt);
             self.queue.push(self.now + delay, Event::Request { job });
@@ -208,7 +208,7 @@ impl Run<'_> {
                 self.tell(|server, now, floor| server.enter(now, job, fate, floor));
             }
             Door::Answer(outcome, retry_after) => {
-                let delay = self.leg(operation, attempt, Purpose::NetworkBack, Purpose::AddedBack);
+                let delay = self.server.leg(operation, attempt, Leg::Back);
                 let job = self.take_off_hedged(row_id, attempt);
                 self.jobs[job].answer(outcome, retry_after);
                 self.queue.push(self.now + delay, Event::Reply { job });

@@ -100,7 +100,7 @@ impl Run<'_> {
         let row = &mut self.rows[row_id];
         self.recorder.attempt_sent(self.recorder.measured(row.start), attempt);
         let operation = row.operation;
-        let delay = self.leg(operation, attempt, Purpose::NetworkOut, Purpose::AddedOut);
+        let delay = self.server.leg(operation, attempt, Leg::Out);
         if delay > Span::ZERO {
             let job = self.take_off(row_id, attempt);
             self.queue.push(self.now + delay, Event::Request { job });
@@ -156,7 +156,7 @@ impl Run<'_> {
                 self.rows.get(row_id).is_some_and(|row| row.open_job == job)
             }
             Door::Answer(outcome, retry_after) => {
-                let delay = self.leg(request.operation, attempt, Purpose::NetworkBack, Purpose::AddedBack);
+                let delay = self.server.leg(request.operation, attempt, Leg::Back);
                 if delay == Span::ZERO {
                     self.answered(row_id, attempt, self.server.read(self.now, outcome, retry_after));
                     return false;
@@ -177,25 +177,6 @@ impl Run<'_> {
     pub(super) fn count_arrival(&mut self, row_id: u32, arrived: bool) {
         self.recorder.attempts_arrived(u64::from(arrived));
         self.recorder.tell_who_arrived(self.rows[row_id].start, u64::from(arrived));
-    }
-
-    /// One way over the network.
-    #[inline(always)]
-    pub(super) fn leg(&self, operation: u64, attempt: u32, own: Purpose, added: Purpose) -> Span {
-        self.server.constant_leg().unwrap_or_else(|| self.random_leg(operation, attempt, own, added))
-    }
-
-    /// Kept apart, so that a leg that is the same for all stays a look at one field.
-    #[inline(never)]
-    fn random_leg(&self, operation: u64, attempt: u32, own: Purpose, added: Purpose) -> Span {
-        let draw = |distribution: &Distribution, purpose, fault: u64| {
-            distribution.sample(&mut self.streams.at(purpose, operation, fault.wrapping_add(u64::from(attempt))))
-        };
-        let mut delay = draw(&self.server.config().network, own, 0);
-        for (fault, latency) in &self.server.in_force().added_latency {
-            delay += draw(latency, added, *fault);
-        }
-        delay
     }
 
     /// A request reaches the server after its way.
@@ -235,7 +216,7 @@ impl Run<'_> {
             match self.outputs[index] {
                 Output::Answer { job, executed } => {
                     let Job { operation, attempt, .. } = self.jobs[job];
-                    let delay = self.leg(operation, attempt, Purpose::NetworkBack, Purpose::AddedBack);
+                    let delay = self.server.leg(operation, attempt, Leg::Back);
                     if delay == Span::ZERO {
                         self.reply::<false>(job, executed);
                     } else {
@@ -338,7 +319,7 @@ impl Run<'_> {
             // Its answer is on the way: there is nothing to cancel any more.
             return;
         }
-        let delay = self.leg(operation, attempt, Purpose::NetworkCancel, Purpose::AddedCancel);
+        let delay = self.server.leg(operation, attempt, Leg::Cancel);
         if delay == Span::ZERO {
             return self.tell(|server, now, floor| server.cancel(now, id, floor));
         }
