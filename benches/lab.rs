@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use simlab::call::Verdict;
 use simlab::distribution::Distribution;
+use simlab::key::CallKey;
 use simlab::metrics::Recorder;
 use simlab::metrics::recorder::Levels;
 use simlab::protocol::{Failure, Outcome};
@@ -95,7 +96,7 @@ fn server(criterion: &mut Criterion) {
             let (mut now, mut operation, mut ends) = (SimTime::ZERO, 0, None);
             let mut step = |complete: bool| {
                 operation += 1;
-                let id = jobs.insert(Job::new(operation, 1, 0, 0, false));
+                let id = jobs.insert(Job::new(CallKey::operation(operation), 1, 0, 0, false));
                 server.receive(now, id, &mut Floor { jobs: &mut jobs, out: &mut out });
                 for pass in 0..2 {
                     for output in out.drain(..) {
@@ -136,7 +137,7 @@ fn recorder(criterion: &mut Criterion) {
             recorder.attempts_arrived(1);
             recorder.taken_up(start, now);
             recorder.reply_received(Span::nanos(10_000));
-            recorder.attempt_ended(now, operation, 1, black_box(Outcome::OK), measured);
+            recorder.attempt_ended(now, CallKey::operation(operation), 1, black_box(Outcome::OK), measured);
             recorder.operation_ended(now, start, (1, 1), black_box(Verdict::Succeeded), measured);
             recorder.operation_released(measured, Some(Verdict::Succeeded), black_box(1));
         });

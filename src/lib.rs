@@ -15,7 +15,9 @@ pub mod experiment;
 pub mod fault;
 pub mod gate;
 pub mod hedge;
+pub mod key;
 pub mod metrics;
+pub mod mix;
 pub mod protocol;
 #[cfg(feature = "report")]
 pub mod report;

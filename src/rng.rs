@@ -1,6 +1,6 @@
 //! Random streams that are keyed, not sequential.
 //!
-//! What the world draws depends on (seed, purpose, operation, attempt) only, never on the order of events. So every
+//! What the world draws depends on (seed, purpose, call, attempt) only, never on the order of events. So every
 //! policy meets the same demand, the same fates and the same service times (common random numbers), and adding a
 //! client or a policy changes nobody else's draws. Any key costs a few ns: a first draw is two rounds of a 64-bit mixer.
 //!
@@ -10,6 +10,9 @@
 use std::convert::Infallible;
 
 use rand::TryRng;
+
+use crate::key::CallKey;
+use crate::mix::{GOLDEN, mix};
 
 /// What a draw is for. Each purpose is an own stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,15 +59,6 @@ pub enum Purpose {
 /// Purposes are numbered from 1 and below this.
 const PURPOSES: usize = Purpose::Hint as usize + 1;
 
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// Mixes 64 bits so that every input bit reaches every output bit.
-pub fn mix(mut x: u64) -> u64 {
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
-}
-
 /// A small generator at the start of one keyed stream.
 #[derive(Clone, Debug)]
 pub struct KeyedRng {
@@ -72,7 +66,7 @@ pub struct KeyedRng {
 }
 
 impl KeyedRng {
-    /// The stream for `purpose` of attempt `attempt` of operation `operation` in a run seeded with `seed`.
+    /// The stream for `purpose` of attempt `attempt` of operation `operation` in a run seeded with `seed`; of what is no attempt, any two numbers.
     pub fn new(seed: u64, purpose: Purpose, operation: u64, attempt: u64) -> KeyedRng {
         KeyedRng::below_root(root(seed, purpose as u64), operation, attempt)
     }
@@ -131,9 +125,9 @@ impl Streams {
         Streams { roots: std::array::from_fn(|purpose| root(seed, purpose as u64)) }
     }
 
-    /// The stream for `purpose` of attempt `attempt` of operation `operation`.
-    pub fn at(&self, purpose: Purpose, operation: u64, attempt: u64) -> KeyedRng {
-        KeyedRng::below_root(self.roots[purpose as usize], operation, attempt)
+    /// The stream for `purpose` of attempt `attempt` of the call with this key.
+    pub fn at(&self, purpose: Purpose, call: CallKey, attempt: u64) -> KeyedRng {
+        KeyedRng::below_root(self.roots[purpose as usize], call.value(), attempt)
     }
 }
 
@@ -223,7 +217,11 @@ mod tests {
             for purpose in [Purpose::Replication, Purpose::Service, Purpose::Gate] {
                 for (operation, attempt) in [(0, 0), (1 << 32 | 5, 3), (u64::MAX, 7 << 32 | 1)] {
                     let plain = KeyedRng::new(seed, purpose, operation, attempt).bits();
-                    assert_eq!(streams.at(purpose, operation, attempt).bits(), plain, "{seed}, {purpose:?}");
+                    assert_eq!(
+                        streams.at(purpose, CallKey::operation(operation), attempt).bits(),
+                        plain,
+                        "{seed}, {purpose:?}"
+                    );
                 }
             }
         }

@@ -1,7 +1,8 @@
 //! A hash of what happened: two runs with one digest did the same, attempt by attempt.
 
+use crate::key::CallKey;
+use crate::mix::{GOLDEN, mix};
 use crate::protocol::Outcome;
-use crate::rng::mix;
 use crate::scenario::metric::OutcomeKey;
 use crate::units::SimTime;
 
@@ -36,18 +37,18 @@ pub fn of_code(code: u16) -> OutcomeKey {
 pub struct Digest(u64);
 
 impl Digest {
-    /// An attempt of an operation's only step ended, with the outcome of this [`code`].
+    /// An attempt of a call ended, with the outcome of this [`code`].
     #[inline]
-    pub fn attempt_ended(&mut self, at: SimTime, operation: u64, attempt: u32, code: u16) {
+    pub fn attempt_ended(&mut self, at: SimTime, call: CallKey, attempt: u32, code: u16) {
         self.fold(at.0);
-        self.fold(operation);
+        self.fold(call.value());
         self.fold(u64::from(attempt) << 16 | u64::from(code));
     }
 
     /// Adds a number.
     #[inline]
     pub fn fold(&mut self, value: u64) {
-        self.0 = mix(self.0.rotate_left(23) ^ value).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.0 = mix(self.0.rotate_left(23) ^ value).wrapping_add(GOLDEN);
     }
 
     /// The hash so far.

@@ -17,6 +17,7 @@ use super::timeline::{Bins, Timeline, Totals, bin_width};
 use super::windows::{Dispersion, PeakCounter, Windows};
 use crate::call::Verdict;
 use crate::gate::Refusal;
+use crate::key::CallKey;
 use crate::protocol::Outcome;
 use crate::scenario::metric::{Measure, Metric, Of, OutcomeKey};
 use crate::scenario::{Arrivals, Scenario};
@@ -381,9 +382,9 @@ impl Recorder {
 
     /// An attempt ended.
     #[inline]
-    pub fn attempt_ended(&mut self, now: SimTime, operation: u64, attempt: u32, outcome: Outcome, measured: bool) {
+    pub fn attempt_ended(&mut self, now: SimTime, call: CallKey, attempt: u32, outcome: Outcome, measured: bool) {
         let code = code(outcome);
-        self.digest.attempt_ended(now, operation, attempt, code);
+        self.digest.attempt_ended(now, call, attempt, code);
         if measured {
             self.outcomes[usize::from(code)] += 1;
         }
@@ -599,7 +600,7 @@ mod tests {
                 1 => recorder.taken_up(SimTime(life.start), now),
                 _ => {
                     recorder.reply_received(Span(life.works));
-                    recorder.attempt_ended(now, index as u64, 1, outcome, measured[index]);
+                    recorder.attempt_ended(now, CallKey::operation(index as u64), 1, outcome, measured[index]);
                     recorder.operation_ended(now, SimTime(life.start), (1, 1), verdict, measured[index]);
                     recorder.operation_released(measured[index], Some(verdict), life.executions);
                 }
@@ -630,7 +631,7 @@ mod tests {
             recorder.operation_started();
             for attempt in 1..=attempts {
                 recorder.attempt_sent(measured, attempt);
-                recorder.attempt_ended(start, start.0, attempt, Outcome::Timeout, measured);
+                recorder.attempt_ended(start, CallKey::operation(start.0), attempt, Outcome::Timeout, measured);
             }
             for (index, by) in refusals.iter().enumerate() {
                 recorder.refused(*by, measured, index + 1 == refusals.len());

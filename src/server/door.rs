@@ -2,6 +2,7 @@
 
 use super::Server;
 use crate::fault::Fate;
+use crate::key::CallKey;
 use crate::protocol::{Failure, HintFormat, Outcome};
 use crate::rng::Purpose;
 use crate::scenario::AbandonedWork;
@@ -11,7 +12,7 @@ use crate::units::{SimTime, Span};
 #[derive(Clone, Copy, Debug)]
 pub struct Request {
     /// With `attempt`, the key of the world's draws.
-    pub operation: u64,
+    pub key: CallKey,
     /// Its number within the call, from 1.
     pub attempt: u32,
     /// Which client sent it.
@@ -60,13 +61,13 @@ impl Server<'_> {
             return self.limit(wait, request);
         }
         if let Fate::Error(status) = fate {
-            return Door::Answer(Outcome::Status(status), self.retry_after(status, request.operation, request.attempt));
+            return Door::Answer(Outcome::Status(status), self.retry_after(status, request.key, request.attempt));
         }
         let has_place = self.has_free_worker() || self.config.queue.is_none_or(|places| self.waiting.len() < places);
         if has_place {
             return Door::Open(fate);
         }
-        Door::Answer(self.config.when_full, self.hint_when_full(request.operation, request.attempt))
+        Door::Answer(self.config.when_full, self.hint_when_full(request.key, request.attempt))
     }
 
     /// What becomes of an attempt. Where nothing can go wrong, nothing is drawn.
@@ -74,10 +75,10 @@ impl Server<'_> {
         let mut fate = Fate::Success;
         if self.in_force.has_fates() {
             let attempt = u64::from(request.attempt);
-            fate = self.in_force.fate(self.streams.at(Purpose::Fate, request.operation, attempt).unit());
+            fate = self.in_force.fate(self.streams.at(Purpose::Fate, request.key, attempt).unit());
         }
         if self.in_force.has_permanent_errors() {
-            let unit = self.streams.at(Purpose::PermanentError, request.operation, 0).unit();
+            let unit = self.streams.at(Purpose::PermanentError, request.key, 0).unit();
             if let Some(status) = self.in_force.permanent_error(unit) {
                 fate = fate.failing(status);
             }
@@ -98,7 +99,7 @@ impl Server<'_> {
         let hint = limit.retry_after.then_some(wait);
         Door::Answer(
             Outcome::Status(limit.status),
-            hint.or_else(|| self.retry_after(limit.status, request.operation, request.attempt)),
+            hint.or_else(|| self.retry_after(limit.status, request.key, request.attempt)),
         )
     }
 

@@ -4,6 +4,7 @@
 //! answered has neither.
 
 use crate::fault::Fate;
+use crate::key::CallKey;
 use crate::protocol::Outcome;
 use crate::slab::Slab;
 use crate::units::{SimTime, Span};
@@ -34,8 +35,8 @@ pub enum Awaited {
 #[derive(Clone, Debug)]
 #[repr(align(64))]
 pub struct Job {
-    /// The operation: the key of the world's draws.
-    pub operation: u64,
+    /// With `attempt`, the key of the world's draws.
+    pub key: CallKey,
     /// When its work began, once it did; before, when it arrived.
     pub since: SimTime,
     /// With a worker, when its work will end, as long as workers do not stand still. In the queue, how long it may wait at most.
@@ -58,7 +59,7 @@ pub struct Job {
     /// The reply.
     pub reply: Outcome,
     has_hint: bool,
-    /// It carries the operation's idempotency key, and the server knows keys.
+    /// It carries the operation's idempotency key (which is not `key`), and the server knows such keys.
     pub keyed: bool,
     /// Whether somebody waits for its reply.
     pub awaited: Awaited,
@@ -70,9 +71,9 @@ const _: () = assert!(Slab::<Job>::PLACE_BYTES == 64, "an attempt fills one cach
 
 impl Job {
     /// An attempt on its way.
-    pub fn new(operation: u64, attempt: u32, row: u32, client: u32, keyed: bool) -> Job {
+    pub fn new(key: CallKey, attempt: u32, row: u32, client: u32, keyed: bool) -> Job {
         Job {
-            operation,
+            key,
             since: SimTime::ZERO,
             ends: SimTime::ZERO,
             hint: Span::ZERO,

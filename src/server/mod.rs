@@ -15,6 +15,7 @@ mod waiting;
 
 use crate::distribution::Distribution;
 use crate::fault::{Fate, InForce};
+use crate::key::CallKey;
 use crate::protocol::Outcome;
 use crate::rng::{KeyedRng, Purpose, Streams};
 use crate::scenario::{AbandonedWork, Discipline, Idempotency, ServerConfig};
@@ -197,9 +198,9 @@ impl<'a> Server<'a> {
     pub fn receive(&mut self, now: SimTime, id: u32, floor: &mut Floor) -> bool {
         let job = &mut floor.jobs[id];
         job.since = now;
-        let Job { operation, attempt, client, awaited, .. } = *job;
+        let Job { key, attempt, client, awaited, .. } = *job;
         let cancelled = awaited == Awaited::Cancelled;
-        match self.knock(now, Request { operation, attempt, client, cancelled }) {
+        match self.knock(now, Request { key, attempt, client, cancelled }) {
             Door::Open(fate) => self.enter(now, id, fate, floor),
             Door::Answer(reply, retry_after) => {
                 job.answer(reply, retry_after);
@@ -250,8 +251,8 @@ impl<'a> Server<'a> {
 
     /// There is no place for this attempt, or none any more.
     fn turn_away(&self, id: u32, floor: &mut Floor) {
-        let Job { operation, attempt, .. } = floor.jobs[id];
-        answer(floor, id, self.config.when_full, self.hint_when_full(operation, attempt));
+        let Job { key, attempt, .. } = floor.jobs[id];
+        answer(floor, id, self.config.when_full, self.hint_when_full(key, attempt));
     }
 
     /// An attempt has waited as long as it may. Does nothing if it has been taken up or has left since.
@@ -298,7 +299,7 @@ impl<'a> Server<'a> {
             record(&mut self.records, job.row).end(now, id, reply, &self.config.idempotency);
         }
         if answered {
-            let hint = self.retry_after(status, job.operation, job.attempt);
+            let hint = self.retry_after(status, job.key, job.attempt);
             job.answer(Outcome::Status(status), hint);
             floor.out.push(Output::Answer { job: id, executed });
         } else {
@@ -481,7 +482,7 @@ impl<'a> Server<'a> {
         if lost {
             floor.out.push(Output::Gone { job: id, executed: false });
         } else {
-            let hint = self.retry_after(status, job.operation, job.attempt);
+            let hint = self.retry_after(status, job.key, job.attempt);
             answer(floor, id, Outcome::Status(status), hint);
         }
     }
@@ -494,22 +495,22 @@ impl<'a> Server<'a> {
     }
 
     /// The hint of a reply with this status to an attempt.
-    fn retry_after(&self, status: u16, operation: u64, attempt: u32) -> Option<Span> {
-        retry_after(self.config, status).map(|hint| self.draw_hint(hint, operation, attempt))
+    fn retry_after(&self, status: u16, key: CallKey, attempt: u32) -> Option<Span> {
+        retry_after(self.config, status).map(|hint| self.draw_hint(hint, key, attempt))
     }
 
     /// The hint of a reply that turns an attempt away.
-    fn hint_when_full(&self, operation: u64, attempt: u32) -> Option<Span> {
-        self.retry_after_full.map(|hint| self.draw_hint(hint, operation, attempt))
+    fn hint_when_full(&self, key: CallKey, attempt: u32) -> Option<Span> {
+        self.retry_after_full.map(|hint| self.draw_hint(hint, key, attempt))
     }
 
     #[inline(never)]
-    fn draw_hint(&self, hint: &Distribution, operation: u64, attempt: u32) -> Span {
-        hint.sample(&mut self.streams.at(Purpose::Hint, operation, u64::from(attempt)))
+    fn draw_hint(&self, hint: &Distribution, key: CallKey, attempt: u32) -> Span {
+        hint.sample(&mut self.streams.at(Purpose::Hint, key, u64::from(attempt)))
     }
 
     fn draws(&self, job: &Job, purpose: Purpose) -> KeyedRng {
-        self.streams.at(purpose, job.operation, u64::from(job.attempt))
+        self.streams.at(purpose, job.key, u64::from(job.attempt))
     }
 
     /// True if requests carrying a key are treated differently here.

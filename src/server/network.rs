@@ -3,6 +3,7 @@
 use super::Server;
 use crate::distribution::Distribution;
 use crate::fault::InForce;
+use crate::key::CallKey;
 use crate::rng::Purpose;
 use crate::scenario::ServerConfig;
 use crate::units::Span;
@@ -32,16 +33,16 @@ impl Leg {
 impl Server<'_> {
     /// How long an attempt's way over the network takes if it begins now.
     #[inline(always)]
-    pub fn leg(&self, operation: u64, attempt: u32, leg: Leg) -> Span {
-        self.constant_leg.unwrap_or_else(|| self.random_leg(operation, attempt, leg))
+    pub fn leg(&self, key: CallKey, attempt: u32, leg: Leg) -> Span {
+        self.constant_leg.unwrap_or_else(|| self.random_leg(key, attempt, leg))
     }
 
     /// Kept apart, so that a leg that is the same for all stays a look at one field.
     #[inline(never)]
-    fn random_leg(&self, operation: u64, attempt: u32, leg: Leg) -> Span {
+    fn random_leg(&self, key: CallKey, attempt: u32, leg: Leg) -> Span {
         let (own, added) = leg.purposes();
         let draw = |distribution: &Distribution, purpose, fault: u64| {
-            distribution.sample(&mut self.streams.at(purpose, operation, fault.wrapping_add(u64::from(attempt))))
+            distribution.sample(&mut self.streams.at(purpose, key, fault.wrapping_add(u64::from(attempt))))
         };
         let mut delay = draw(&self.config.network, own, 0);
         for (fault, latency) in &self.in_force.added_latency {
@@ -82,7 +83,7 @@ mod tests {
         let in_force = InForce::new(&config, faults.iter(), SimTime::ZERO);
         let mut floor = Floor { jobs: &mut Slab::default(), out: &mut Vec::new() };
         server.set_in_force(SimTime::ZERO, in_force, &mut floor);
-        server.leg(5, 2, leg)
+        server.leg(CallKey::operation(5), 2, leg)
     }
 
     #[test]

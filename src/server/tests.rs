@@ -58,7 +58,7 @@ impl<'a> World<'a> {
     }
 
     fn receive(&mut self, now: SimTime, operation: u64) -> Vec<u32> {
-        let id = self.jobs.insert(Job::new(operation, 1, operation as u32, 0, true));
+        let id = self.jobs.insert(Job::new(CallKey::operation(operation), 1, operation as u32, 0, true));
         self.tell(|server, floor| {
             server.receive(now, id, floor);
         })

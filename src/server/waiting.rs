@@ -86,7 +86,7 @@ mod tests {
             for (step, which) in steps {
                 match step {
                     0 => {
-                        let id = jobs.insert(Job::new(0, 1, 0, 0, false));
+                        let id = jobs.insert(Job::new(CallKey::operation(0), 1, 0, 0, false));
                         waiting.push(id, &mut jobs);
                         model.push_back(id);
                     }

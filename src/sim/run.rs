@@ -18,6 +18,7 @@ use crate::client::arrivals::{OpenLoop, Start};
 use crate::fault::clock::{Edge, FaultClock};
 use crate::gate::GateChain;
 use crate::hedge::Hedger;
+use crate::key::CallKey;
 use crate::metrics::recorder::{Levels, ServerTotals};
 use crate::metrics::{Recorder, RunResult};
 use crate::protocol::{Failure, Outcome};
@@ -39,7 +40,8 @@ const LOOK_EVERY: u64 = 1 << 14;
 #[derive(Debug)]
 #[repr(align(64))]
 struct Row {
-    operation: u64,
+    /// Whose draws its call uses.
+    key: CallKey,
     start: SimTime,
     call: Call,
     client: u32,
@@ -375,11 +377,11 @@ impl<'a> Run<'a> {
             let measured = self.recorder.measured(row.start);
             if row.open_job == HEDGED {
                 for open in self.hedging.iter().flat_map(|hedging| hedging.open(row_id)) {
-                    self.recorder.attempt_ended(self.now, row.operation, open.attempt, Outcome::Open, measured);
+                    self.recorder.attempt_ended(self.now, row.key, open.attempt, Outcome::Open, measured);
                 }
             } else if row.open_job != NONE {
                 let attempt = row.call.attempts();
-                self.recorder.attempt_ended(self.now, row.operation, attempt, Outcome::Open, measured);
+                self.recorder.attempt_ended(self.now, row.key, attempt, Outcome::Open, measured);
             }
             if row.call.verdict().is_none() {
                 let hedged = self.hedging.as_ref().map(|hedging| hedging.sent(row_id));

@@ -86,7 +86,7 @@ impl Run<'_> {
         self.recorder.reply_received(self.server.time_worked_on(&job));
         let row = &self.rows[row_id];
         let measured = self.recorder.measured(row.start);
-        self.recorder.attempt_ended(self.now, row.operation, attempt, reply.outcome, measured);
+        self.recorder.attempt_ended(self.now, row.key, attempt, reply.outcome, measured);
         self.act_hedged(row_id, deed);
     }
 
@@ -139,12 +139,12 @@ impl Run<'_> {
             }
             Deed::TimedOut(open, verdict) => {
                 let row = &self.rows[row_id];
-                let (operation, measured) = (row.operation, self.recorder.measured(row.start));
-                self.recorder.attempt_ended(self.now, operation, open.attempt, Outcome::Timeout, measured);
+                let (key, measured) = (row.key, self.recorder.measured(row.start));
+                self.recorder.attempt_ended(self.now, key, open.attempt, Outcome::Timeout, measured);
                 if let Some(verdict) = verdict {
                     self.over(row_id, verdict);
                 }
-                self.give_up(operation, row_id, open);
+                self.give_up(key, row_id, open);
                 verdict.is_none()
             }
             Deed::Over(verdict) => {
@@ -157,7 +157,7 @@ impl Run<'_> {
     /// The call is over for its client; what is still open has lost.
     fn over(&mut self, row_id: u32, verdict: Verdict) {
         let row = &self.rows[row_id];
-        let (operation, measured) = (row.operation, self.recorder.measured(row.start));
+        let (key, measured) = (row.key, self.recorder.measured(row.start));
         self.timers.clear(row_id);
         let hedging = hedging(&mut self.hedging);
         hedging.timers[row_id as usize] = SimTime::NEVER;
@@ -165,18 +165,18 @@ impl Run<'_> {
         let hedged = &mut hedging.calls[row_id as usize];
         let (attempts, losers) = ((hedged.tries(), hedged.sent()), hedged.take_open());
         for open in &losers {
-            self.recorder.attempt_ended(self.now, operation, open.attempt, Outcome::Cancelled, measured);
+            self.recorder.attempt_ended(self.now, key, open.attempt, Outcome::Cancelled, measured);
         }
         self.end_after(row_id, attempts, verdict);
         for open in losers.iter().filter(|_| cancels) {
-            self.give_up(operation, row_id, *open);
+            self.give_up(key, row_id, *open);
         }
         self::hedging(&mut self.hedging).calls[row_id as usize].put_back(losers);
     }
 
     /// Nobody waits for an attempt any more, and its client says so. One that was lost or hangs has left nothing behind.
-    fn give_up(&mut self, operation: u64, row_id: u32, open: Open) {
-        let is_its = |job: &Job| (job.operation, job.row, job.attempt) == (operation, row_id, open.attempt);
+    fn give_up(&mut self, key: CallKey, row_id: u32, open: Open) {
+        let is_its = |job: &Job| (job.key, job.row, job.attempt) == (key, row_id, open.attempt);
         if self.jobs.get(open.tag).is_some_and(is_its) {
             self.stop_waiting(open.tag);
         }
@@ -186,20 +186,20 @@ impl Run<'_> {
     fn send_hedged(&mut self, row_id: u32, attempt: u32, hedge: bool) {
         self.at_once.attempt(self.now, row_id);
         let row = &self.rows[row_id];
-        let (operation, client) = (row.operation, row.client);
+        let (key, client) = (row.key, row.client);
         let measured = self.recorder.measured(row.start);
         if hedge {
             self.recorder.hedge_sent(measured);
         } else {
             self.recorder.attempt_sent(measured, attempt);
         }
-        let delay = self.server.leg(operation, attempt, Leg::Out);
+        let delay = self.server.leg(key, attempt, Leg::Out);
         if delay > Span::ZERO {
             let job = self.take_off_hedged(row_id, attempt);
             self.queue.push(self.now + delay, Event::Request { job });
             return;
         }
-        let request = Request { operation, attempt, client, cancelled: false };
+        let request = Request { key, attempt, client, cancelled: false };
         let door = self.server.knock(self.now, request);
         self.count_arrival(row_id, door != Door::Gone { arrived: false });
         match door {
@@ -208,7 +208,7 @@ impl Run<'_> {
                 self.tell(|server, now, floor| server.enter(now, job, fate, floor));
             }
             Door::Answer(outcome, retry_after) => {
-                let delay = self.server.leg(operation, attempt, Leg::Back);
+                let delay = self.server.leg(key, attempt, Leg::Back);
                 let job = self.take_off_hedged(row_id, attempt);
                 self.jobs[job].answer(outcome, retry_after);
                 self.queue.push(self.now + delay, Event::Reply { job });
@@ -251,7 +251,7 @@ impl Run<'_> {
         let measured = self.recorder.measured(row.start);
         let (opened, refused) = (self.gates.counts().breaker_opened, hedging.hedger.refused());
         let had = hedged.heap_bytes();
-        let mut draws = StepDraws::of_hedge(&self.streams, row.operation, row.call.used(), hedged.asked());
+        let mut draws = StepDraws::of_hedge(&self.streams, row.key, row.call.used(), hedged.asked());
         let mut rules = Rules {
             policy: self.policy,
             gates: &mut self.gates,

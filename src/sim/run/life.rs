@@ -12,8 +12,8 @@ impl Run<'_> {
     #[inline(always)]
     pub(super) fn think(&mut self, client: u32, turn: u32) {
         let Arrivals::Closed { think } = &self.scenario.arrivals else { return };
-        let operation = turn_of(client, turn);
-        let until = self.now + think.sample(&mut self.streams.at(Purpose::Think, operation, 0));
+        let key = CallKey::operation(turn_of(client, turn));
+        let until = self.now + think.sample(&mut self.streams.at(Purpose::Think, key, 0));
         if until < SimTime::ZERO + self.scenario.duration {
             self.queue.push(until, Event::ThinkingOver { client, turn });
             self.to_start += 1;
@@ -24,16 +24,10 @@ impl Run<'_> {
     #[inline(always)]
     pub(super) fn start(&mut self, operation: u64, client: u32) {
         self.recorder.operation_started();
+        let key = CallKey::operation(operation);
         let call = Call::new(self.now, self.policy);
-        let row_id = self.rows.insert(Row {
-            operation,
-            start: self.now,
-            call,
-            client,
-            open_job: NONE,
-            in_flight: 0,
-            executions: 0,
-        });
+        let row_id =
+            self.rows.insert(Row { key, start: self.now, call, client, open_job: NONE, in_flight: 0, executions: 0 });
         self.at_once.operation(self.now, row_id);
         if self.hedging.is_some() {
             return self.start_hedged(row_id);
@@ -44,7 +38,7 @@ impl Run<'_> {
         let held = if self.gates.is_empty() { &mut self.desk } else { &mut self.held[row_id as usize] };
         let opened = self.gates.counts().breaker_opened;
         let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held, client, call: row_id };
-        let mut draws = StepDraws::new(&self.streams, operation, 0);
+        let mut draws = StepDraws::new(&self.streams, key, 0);
         let action = self.rows[row_id].call.begin(self.now, &mut rules, &mut draws);
         if !self.gates.is_empty() {
             let measured = self.recorder.measures();
@@ -99,8 +93,8 @@ impl Run<'_> {
         self.at_once.attempt(self.now, row_id);
         let row = &mut self.rows[row_id];
         self.recorder.attempt_sent(self.recorder.measured(row.start), attempt);
-        let operation = row.operation;
-        let delay = self.server.leg(operation, attempt, Leg::Out);
+        let key = row.key;
+        let delay = self.server.leg(key, attempt, Leg::Out);
         if delay > Span::ZERO {
             let job = self.take_off(row_id, attempt);
             self.queue.push(self.now + delay, Event::Request { job });
@@ -117,7 +111,7 @@ impl Run<'_> {
     pub(super) fn take_off(&mut self, row_id: u32, attempt: u32) -> u32 {
         let row = &mut self.rows[row_id];
         let keyed = self.server.knows_keys() && self.policy.key() == KeyMode::PerOperation;
-        let job = self.jobs.insert(Job::new(row.operation, attempt, row_id, row.client, keyed));
+        let job = self.jobs.insert(Job::new(row.key, attempt, row_id, row.client, keyed));
         row.open_job = job;
         row.in_flight += 1;
         job
@@ -142,7 +136,7 @@ impl Run<'_> {
     #[inline(always)]
     fn arrive_as<const TOLD: bool>(&mut self, row_id: u32, attempt: u32) -> bool {
         let row = &mut self.rows[row_id];
-        let request = Request { operation: row.operation, attempt, client: row.client, cancelled: false };
+        let request = Request { key: row.key, attempt, client: row.client, cancelled: false };
         let door = self.server.knock(self.now, request);
         let arrived = u64::from(door != Door::Gone { arrived: false });
         self.recorder.attempts_arrived(arrived);
@@ -156,7 +150,7 @@ impl Run<'_> {
                 self.rows.get(row_id).is_some_and(|row| row.open_job == job)
             }
             Door::Answer(outcome, retry_after) => {
-                let delay = self.server.leg(request.operation, attempt, Leg::Back);
+                let delay = self.server.leg(request.key, attempt, Leg::Back);
                 if delay == Span::ZERO {
                     self.answered(row_id, attempt, self.server.read(self.now, outcome, retry_after));
                     return false;
@@ -215,8 +209,8 @@ impl Run<'_> {
         for index in 0..said {
             match self.outputs[index] {
                 Output::Answer { job, executed } => {
-                    let Job { operation, attempt, .. } = self.jobs[job];
-                    let delay = self.server.leg(operation, attempt, Leg::Back);
+                    let Job { key, attempt, .. } = self.jobs[job];
+                    let delay = self.server.leg(key, attempt, Leg::Back);
                     if delay == Span::ZERO {
                         self.reply::<false>(job, executed);
                     } else {
@@ -268,7 +262,7 @@ impl Run<'_> {
         let row = &mut self.rows[row_id];
         row.open_job = NONE;
         let measured = self.recorder.measured(row.start);
-        self.recorder.attempt_ended(self.now, row.operation, attempt, reply.outcome, measured);
+        self.recorder.attempt_ended(self.now, row.key, attempt, reply.outcome, measured);
         let action = self.decide(row_id, Some(reply));
         // What was open until now has ended; a wait sets the timer anew.
         self.timers.clear(row_id);
@@ -292,7 +286,7 @@ impl Run<'_> {
             }
             row.open_job = NONE;
             let (attempt, measured) = (row.call.attempts(), self.recorder.measured(row.start));
-            self.recorder.attempt_ended(self.now, row.operation, attempt, Outcome::Timeout, measured);
+            self.recorder.attempt_ended(self.now, row.key, attempt, Outcome::Timeout, measured);
         }
         let action = self.decide(row_id, None);
         self.act(row_id, action);
@@ -314,12 +308,12 @@ impl Run<'_> {
 
     #[inline(never)]
     fn send_cancellation(&mut self, id: u32) {
-        let Job { operation, attempt, reply, .. } = self.jobs[id];
+        let Job { key, attempt, reply, .. } = self.jobs[id];
         if reply != Outcome::Open {
             // Its answer is on the way: there is nothing to cancel any more.
             return;
         }
-        let delay = self.server.leg(operation, attempt, Leg::Cancel);
+        let delay = self.server.leg(key, attempt, Leg::Cancel);
         if delay == Span::ZERO {
             return self.tell(|server, now, floor| server.cancel(now, id, floor));
         }
@@ -340,7 +334,7 @@ impl Run<'_> {
     #[inline(always)]
     fn decide(&mut self, row_id: u32, reply: Option<Failure>) -> Action {
         let row = &mut self.rows[row_id];
-        let mut draws = StepDraws::new(&self.streams, row.operation, row.call.used());
+        let mut draws = StepDraws::new(&self.streams, row.key, row.call.used());
         let held = if self.gates.is_empty() { &mut self.desk } else { &mut self.held[row_id as usize] };
         let opened = self.gates.counts().breaker_opened;
         let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held, client: row.client, call: row_id };
@@ -381,13 +375,14 @@ impl Run<'_> {
     #[inline(always)]
     pub(super) fn end_after(&mut self, row_id: u32, attempts: (u32, u32), verdict: Verdict) {
         let row = &self.rows[row_id];
-        let (client, operation, start) = (row.client, row.operation, row.start);
+        let (client, key, start) = (row.client, row.key, row.start);
         let measured = self.recorder.measured(start);
         self.recorder.operation_ended(self.now, start, attempts, verdict, measured);
         if row.in_flight == 0 {
             self.release(row_id);
         }
-        self.think(client, (operation as u32 + 1) % TURNS);
+        // The key of an operation's call is its number.
+        self.think(client, (key.value() as u32 + 1) % TURNS);
     }
 
     /// Takes the operation off the books once it has ended and nothing of it is in flight.
