@@ -121,7 +121,7 @@ fn server(criterion: &mut Criterion) {
 
 /// All that is counted in the life of one operation that succeeds at its first attempt.
 fn recorder(criterion: &mut Criterion) {
-    let mut recorder = Recorder::new(&closed_loop(100, u64::MAX));
+    let mut recorder = Recorder::new(closed_loop(100, u64::MAX).common());
     let (mut now, mut operation) = (SimTime::ZERO, 0);
     criterion.bench_function("recorder/operation", |bencher| {
         bencher.iter(|| {
@@ -159,11 +159,9 @@ fn closed_loop(clients: u32, seconds: u64) -> Scenario {
         ..RetryPolicy::default()
     };
     let think = Distribution::Exponential { mean: Span::secs(1) };
-    Scenario { clients, ..Scenario::new(Span::secs(seconds), Arrivals::Closed { think }, server) }.with_policy(
-        "full-jitter",
-        policy,
-        &[],
-    )
+    Scenario::new(Span::secs(seconds), Arrivals::Closed { think }, server)
+        .in_world(|world| world.clients = clients)
+        .with_policy("full-jitter", policy, &[])
 }
 
 fn whole_run(criterion: &mut Criterion) {

@@ -11,7 +11,7 @@ use simlab::protocol::{Failure, Outcome};
 use simlab::retry::{AttemptPlan, Backoff, Decision, GiveUp, History, Policy, RetryPolicy};
 use simlab::rng::unit;
 use simlab::scenario::metric::Metric;
-use simlab::scenario::{Arrivals, Fates, Fault, Scenario, ServerConfig};
+use simlab::scenario::{Arrivals, Fates, Fault, Frame, Scenario, ServerConfig, World};
 use simlab::units::{SimTime, Span};
 
 /// Waits along the Fibonacci numbers, and gives time-outs only one more chance.
@@ -64,12 +64,10 @@ fn main() {
         backoff: Backoff::full_jitter(Span::millis(500), 2.0, Some(Span::secs(8))),
         ..RetryPolicy::default()
     };
-    let scenario = Scenario {
-        faults: vec![outage],
-        replications: 10,
-        clients: 50,
-        ..Scenario::new(Span::secs(600), Arrivals::Poisson { rate: 100.0 }, server)
-    }
+    let scenario = Scenario::from_parts(
+        Frame { replications: 10, ..Frame::lasting(Span::secs(600)) },
+        World { clients: 50, faults: vec![outage], ..World::new(Arrivals::Poisson { rate: 100.0 }, server) },
+    )
     .with_policy("no-retry", RetryPolicy { timeout: Some(Span::secs(2)), ..RetryPolicy::default() }, &[])
     .with_policy("full-jitter", full_jitter, &[])
     .with_policy("fibonacci", Fibonacci { unit: Span::millis(300), attempts: 6 }, &[]);

@@ -177,7 +177,7 @@ fn ten_million_clients() {
     fs::write(place.join("short.toml"), text.replace(duration, "duration = \"1us\"")).expect("written");
     fs::write(place.join("ten.toml"), &text).expect("written");
     let scenario = load(&place.join("ten.toml")).scenario;
-    assert_eq!((scenario.clients, scenario.servers[0].workers), (10_000_000, Some(100_000)));
+    assert_eq!((scenario.world.clients, scenario.world.servers[0].workers), (10_000_000, Some(100_000)));
     let need = experiment::memory_needed(&scenario, &[0], 1);
     assert!(need.at_once == 1 && need.bytes > 100_000_000 && need.bytes < 4_000_000_000, "{need:?}");
     for command in ["run", "bench"] {

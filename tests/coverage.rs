@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicBool;
 use simlab::distribution::Distribution;
 use simlab::experiment::{Comparison, Estimate, Options, run};
 use simlab::retry::{Backoff, RetryPolicy};
-use simlab::scenario::{Arrivals, Fates, Fault, Flapping, Scenario, ServerConfig};
+use simlab::scenario::{Arrivals, Fates, Fault, Flapping, Frame, Scenario, ServerConfig, World};
 use simlab::units::{SimTime, Span};
 
 /// For each line of the table.
@@ -57,7 +57,10 @@ impl Coverage {
         let mut coverage = Coverage::default();
         for experiment in 0..EXPERIMENTS {
             let seed = 20_261_129_000_000 + experiment;
-            let scenario = Scenario { seed, replications, ..scenario.clone() };
+            let scenario = scenario.clone().framed(|frame| {
+                frame.seed = seed;
+                frame.replications = replications;
+            });
             let options =
                 Options { threads: 1, memory: 1 << 30, interrupted: &AtomicBool::new(false), progress: &|_| {} };
             let all: Vec<usize> = (0..scenario.policies.len()).collect();
@@ -127,10 +130,8 @@ fn operations_that_fail_together() {
     for replications in [5, 10, 20] {
         for failing in [0.2, 0.8] {
             let arrivals = Arrivals::Poisson { rate: 10.0 };
-            let scenario = Scenario {
-                faults: vec![fault(failing)],
-                ..Scenario::new(Span::secs(seconds), arrivals, ServerConfig::named("s"))
-            };
+            let scenario = Scenario::new(Span::secs(seconds), arrivals, ServerConfig::named("s"))
+                .in_world(|world| world.faults = vec![fault(failing)]);
             let events = 0.2 * failing * 10.0 * seconds as f64 * f64::from(replications);
             check("in spells", &once(scenario), replications, "success_rate", 1.0 - 0.2 * failing, events);
         }
@@ -147,18 +148,17 @@ fn other_shares() {
         ..ServerConfig::named("s")
     };
     let arrivals = || Arrivals::Poisson { rate: 100.0 };
-    let slow = Scenario {
-        slo: Some(Span(230_258_509)),
-        drain: Span::secs(10),
-        ..Scenario::new(Span::secs(2), arrivals(), exponential(Fates::default()))
-    };
+    let slow = Scenario::from_parts(
+        Frame { slo: Some(Span(230_258_509)), drain: Span::secs(10), ..Frame::lasting(Span::secs(2)) },
+        World::new(arrivals(), exponential(Fates::default())),
+    );
     check("in time", &once(slow), 10, "in_time_rate", 0.9, 200.0);
     let hanging = Fates { hangs: 0.2, ..Fates::default() };
     let service_time = Distribution::Constant(Span::millis(10));
     let server = ServerConfig { fates: hanging, service_time, ..ServerConfig::named("s") };
     let arrivals = Arrivals::Constant { rate: 100.0 };
     let impatient = RetryPolicy { timeout: Some(Span::millis(500)), ..RetryPolicy::default() };
-    let hanging = Scenario { drain: Span::secs(1), ..Scenario::new(Span::secs(1), arrivals, server) };
+    let hanging = Scenario::new(Span::secs(1), arrivals, server).framed(|frame| frame.drain = Span::secs(1));
     check("wasted work", &hanging.with_policy("once", impatient, &[]), 10, "wasted_work", 0.2, 200.0);
     let twice = RetryPolicy { attempts: Some(2), backoff: Backoff::none(), ..RetryPolicy::default() };
     let flaky = second(100, failing(0.2)).with_policy("twice", twice, &[]);
@@ -189,7 +189,7 @@ fn paired_differences() {
 /// No failure among 1,500 operations: failures are rare, not impossible.
 #[test]
 fn nothing_seen_is_not_nothing() {
-    let scenario = Scenario { replications: 10, ..once(second(150, failing(1e-9))) };
+    let scenario = once(second(150, failing(1e-9))).framed(|frame| frame.replications = 10);
     let options = Options { threads: 1, memory: 1 << 30, interrupted: &AtomicBool::new(false), progress: &|_| {} };
     let comparison = run(&scenario, &[0], &options).expect("the run comes to its end");
     let estimate = comparison.policies[0].named("success_rate").expect("it is measured").estimate;

@@ -15,7 +15,7 @@ use simlab::protocol::{Failure, Outcome};
 use simlab::retry::{AttemptPlan, Backoff, Decision, History, KeyMode, Policy, RetryAfter, RetryPolicy};
 use simlab::scenario::metric::Metric;
 use simlab::scenario::{
-    Arrivals, Fates, Fault, Flapping, Idempotency, PolicyConfig, RateLimit, Scenario, ServerConfig, World,
+    Arrivals, Fates, Fault, Flapping, Frame, Idempotency, PolicyConfig, RateLimit, Scenario, ServerConfig, World,
 };
 use simlab::units::{SimTime, Span};
 
@@ -98,14 +98,10 @@ fn retry(backoff: Backoff, key: KeyMode) -> RetryPolicy {
 /// Four policies that differ in everything a policy can.
 fn world(arrivals: Arrivals) -> Scenario {
     let (base, cap) = (Span::millis(100), Some(Span::secs(2)));
-    let mut scenario = Scenario {
-        seed: 11,
-        replications: 3,
-        clients: 8,
-        warmup: Span::secs(2),
-        faults: faults(),
-        ..Scenario::new(Span::secs(40), arrivals, server())
-    }
+    let mut scenario = Scenario::from_parts(
+        Frame { seed: 11, replications: 3, warmup: Span::secs(2), ..Frame::lasting(Span::secs(40)) },
+        World { clients: 8, faults: faults(), ..World::new(arrivals, server()) },
+    )
     .with_policy("once", RetryPolicy { timeout: Some(Span::millis(500)), ..RetryPolicy::default() }, &[])
     .with_policy(
         "full-jitter",
@@ -129,7 +125,7 @@ fn world(arrivals: Arrivals) -> Scenario {
         },
         &[budget(DepositOn::FirstAttempt, Scope::Fleet)],
     );
-    scenario.baseline = 0;
+    scenario.frame.baseline = 0;
     scenario
 }
 
@@ -162,7 +158,7 @@ fn open_loop() -> Scenario {
 
 fn closed_loop() -> Scenario {
     let think = Distribution::Exponential { mean: Span::millis(50) };
-    Scenario { clients: 16, ..world(Arrivals::Closed { think }) }
+    world(Arrivals::Closed { think }).in_world(|world| world.clients = 16)
 }
 
 /// The world above is worth being compared: everything in it happens.
@@ -202,7 +198,7 @@ fn threads_and_repetition_change_nothing() {
         for threads in [1, 2, 5] {
             assert_eq!(run(&scenario, &all, threads), one, "{threads} threads");
         }
-        let other = run_all(&Scenario { seed: 12, ..scenario });
+        let other = run_all(&scenario.framed(|frame| frame.seed = 12));
         for (policy, again) in one.policies.iter().zip(&other.policies) {
             assert_ne!(policy.digest, again.digest, "{}: another seed is another run", policy.name);
         }
@@ -279,7 +275,7 @@ fn order_and_additions_change_nothing() {
 fn more_replications_keep_the_first() {
     for scenario in [open_loop(), closed_loop()] {
         let few = run_all(&scenario);
-        let many = run_all(&Scenario { replications: 5, ..scenario });
+        let many = run_all(&scenario.framed(|frame| frame.replications = 5));
         for (few, many) in few.policies.iter().zip(&many.policies) {
             assert_eq!(few.peak_at[..], many.peak_at[..3], "{}", few.name);
             for metric in &few.metrics {
@@ -336,8 +332,10 @@ fn failures(scenario: &Scenario, inner: RetryPolicy, gates: &[GateConfig]) -> Ve
 fn the_world_treats_all_policies_alike() {
     let faults: Vec<Fault> = faults().into_iter().filter(|fault| fault.name == "flapping").collect();
     let unlimited = ServerConfig { workers: None, queue: None, rate_limit: None, ..server() };
-    let scenario =
-        Scenario { clients: 8, faults, ..Scenario::new(Span::secs(40), Arrivals::Poisson { rate: 50.0 }, unlimited) };
+    let scenario = Scenario::from_parts(
+        Frame::lasting(Span::secs(40)),
+        World { clients: 8, faults, ..World::new(Arrivals::Poisson { rate: 50.0 }, unlimited) },
+    );
     let first = |failures: &[(u32, u64, Outcome)]| -> Vec<(u32, u64, Outcome)> {
         failures.iter().copied().filter(|(attempt, ..)| *attempt == 1).collect()
     };
@@ -353,7 +351,7 @@ fn the_world_treats_all_policies_alike() {
         assert_eq!(first(&all), expected, "{backoff:?}");
     }
     // Without faults that come and go, later attempts too: two policies that make the same attempts at other times see the same failures.
-    let calm = Scenario { faults: Vec::new(), ..scenario };
+    let calm = scenario.in_world(|world| world.faults = Vec::new());
     let at_once = failures(&calm, retry(Backoff::none(), KeyMode::None), &[]);
     let later = failures(&calm, retry(Backoff::fixed(Span::secs(3)), KeyMode::None), &[]);
     assert!(at_once.iter().any(|(attempt, ..)| *attempt == 3), "some operations fail three times");
@@ -393,7 +391,8 @@ fn golden_digests() {
     ];
     let service_time = Distribution::Mixture(parts.into_iter().map(|part| (1.0, part)).collect());
     let server = ServerConfig { workers: Some(1), service_time, ..ServerConfig::named("s") };
-    let mixture = Scenario { seed: 1, ..Scenario::new(Span::secs(60), Arrivals::Constant { rate: 20.0 }, server) }
+    let mixture = Scenario::new(Span::secs(60), Arrivals::Constant { rate: 20.0 }, server)
+        .framed(|frame| frame.seed = 1)
         .with_policy("memoryless", retry(Backoff::memoryless(Span::millis(70)), KeyMode::None), &[]);
     let mut differing = Vec::new();
     for (name, scenario, expected) in [
@@ -426,12 +425,13 @@ fn a_row_in_a_changed_world_is_a_run_of_the_changed_scenario() {
         let server = ServerConfig { queue: Some(0), ..server() };
         let mut faults = faults();
         faults[1].fates = Fates { refused: 0.5, ..Fates::default() };
-        let by_hand =
-            Scenario { clients: 3, servers: vec![server.clone()], faults: faults.clone(), ..scenario.clone() };
-        let (clients, arrivals) = (by_hand.clients, by_hand.arrivals.clone());
+        let by_hand = scenario.clone().in_world(|world| {
+            world.clients = 3;
+            world.servers = vec![server];
+            world.faults = faults;
+        });
         let mut mixed = scenario.clone();
-        mixed.policies[1].world =
-            Some(Arc::new(World { clients, arrivals, recover_from: None, servers: vec![server], faults }));
+        mixed.policies[1].world = Some(Arc::clone(&by_hand.world));
         let (plain, changed, mixed) = (run_all(&scenario), run_all(&by_hand), run_all(&mixed));
         for (index, policy) in mixed.policies.iter().enumerate() {
             let expected = if index == 1 { &changed.policies[1] } else { &plain.policies[index] };
@@ -442,7 +442,7 @@ fn a_row_in_a_changed_world_is_a_run_of_the_changed_scenario() {
             |comparison: &Comparison, policy: usize| comparison.policies[policy].metric(Metric::SuccessRate).cloned();
         let (own, base) = (rate(&mixed, 1).expect("it is measured"), rate(&plain, 0).expect("it is measured"));
         assert_eq!(own.versus_baseline, Estimate::of_difference(&own.values, &base.values, 0.95));
-        if matches!(scenario.arrivals, Arrivals::Poisson { .. }) {
+        if matches!(scenario.world.arrivals, Arrivals::Poisson { .. }) {
             assert_eq!(mixed.policies[1].timeline.operations, mixed.policies[0].timeline.operations);
         }
     }

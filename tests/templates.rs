@@ -55,7 +55,11 @@ fn all_are_commented_and_sound() {
         let loaded = file::load(&path, &Overrides::default()).expect("a template is valid");
         let said: Vec<String> = loaded.warnings.iter().map(|warning| warning.render(&loaded.source, false)).collect();
         assert!(said.is_empty(), "{}: {said:?}", path.display());
-        assert!(loaded.scenario.replications >= 10, "{} has too few replications to tell differences", path.display());
+        assert!(
+            loaded.scenario.frame.replications >= 10,
+            "{} has too few replications to tell differences",
+            path.display()
+        );
         seen += 1;
     }
     assert_eq!(seen, 5);

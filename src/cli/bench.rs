@@ -205,7 +205,7 @@ fn measure<'a>(
     Ok(Measured {
         scenario: &subject.name,
         policy: &scenario.policies[policy].name,
-        clients: scenario.in_world_of(policy).clients,
+        clients: scenario.of(policy).world.clients,
         result: last.expect("there is at least one run"),
         seconds: nearest_rank(&times, 0.5).unwrap_or(0.0),
     })

@@ -39,7 +39,7 @@ pub fn main(args: &Args) -> Exit {
                 let scenario = &loaded.scenario;
                 let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
                 let policies = count(scenario.policies.len(), "policy").replace("policys", "policies");
-                let runs = count(scenario.replications as usize, "replication");
+                let runs = count(scenario.frame.replications as usize, "replication");
                 text.push_str(&format!("{}: valid ({policies}, {runs})\n", shown(path)));
             }
             Err(error) => exit = exit.min(error),

@@ -241,7 +241,9 @@ fn chosen(args: &Args, loaded: &Loaded) -> Result<Vec<usize>, Exit> {
         }
     }
     let wanted = |index: &usize| {
-        args.policy.is_empty() || *index == loaded.scenario.baseline || args.policy.contains(&policies[*index].name)
+        args.policy.is_empty()
+            || *index == loaded.scenario.frame.baseline
+            || args.policy.contains(&policies[*index].name)
     };
     let chosen: Vec<usize> = (0..policies.len()).filter(wanted).collect();
     if let Some(why) = &args.why

@@ -2,7 +2,7 @@
 
 use crate::distribution::unit_exponential;
 use crate::rng::{KeyedRng, Purpose};
-use crate::scenario::{Arrivals, ProfilePoint, Scenario, profile_rate};
+use crate::scenario::{Arrivals, ProfilePoint, Scene, profile_rate};
 use crate::units::{NANOS_PER_SECOND, SimTime, Span};
 
 /// An operation of an open-loop demand.
@@ -19,7 +19,7 @@ pub struct Start {
 /// The operations of an open-loop demand, one after the other.
 #[derive(Clone, Debug)]
 pub struct OpenLoop<'a> {
-    scenario: &'a Scenario,
+    scene: Scene<'a>,
     seed: u64,
     rng: KeyedRng,
     number: u64,
@@ -29,14 +29,14 @@ pub struct OpenLoop<'a> {
 }
 
 impl<'a> OpenLoop<'a> {
-    /// The demand of `scenario` in a run seeded with `seed`; nothing in a closed loop.
-    pub fn new(scenario: &'a Scenario, seed: u64) -> OpenLoop<'a> {
+    /// The demand of `scene` in a run seeded with `seed`; nothing in a closed loop.
+    pub fn new(scene: Scene<'a>, seed: u64) -> OpenLoop<'a> {
         let rng = KeyedRng::new(seed, Purpose::Arrivals, 0, 0);
-        OpenLoop { scenario, seed, rng, number: 0, at: SimTime::ZERO, segment: 0 }
+        OpenLoop { scene, seed, rng, number: 0, at: SimTime::ZERO, segment: 0 }
     }
 
     fn start_time(&mut self) -> Option<SimTime> {
-        match &self.scenario.arrivals {
+        match &self.scene.world.arrivals {
             Arrivals::Closed { .. } => None,
             Arrivals::Poisson { rate } => {
                 let gap = unit_exponential(&mut self.rng) / rate * NANOS_PER_SECOND as f64;
@@ -67,14 +67,14 @@ impl Iterator for OpenLoop<'_> {
 
     fn next(&mut self) -> Option<Start> {
         let at = self.start_time()?;
-        if at >= SimTime::ZERO + self.scenario.duration {
+        if at >= self.scene.frame.demand_end() {
             return None;
         }
         self.at = at;
         let number = self.number;
         self.number += 1;
-        let clients = u64::from(self.scenario.clients);
-        let client = match self.scenario.arrivals {
+        let clients = u64::from(self.scene.world.clients);
+        let client = match self.scene.world.arrivals {
             Arrivals::Constant { .. } | Arrivals::Burst { .. } => number % clients,
             _ => KeyedRng::new(self.seed, Purpose::Client, number, 0).below(clients),
         };
@@ -118,14 +118,14 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::scenario::{Cut, ServerConfig, Trace};
+    use crate::scenario::{Cut, Scenario, ServerConfig, Trace};
 
     fn scenario(arrivals: Arrivals, seconds: u64, clients: u32) -> Scenario {
-        Scenario { clients, ..Scenario::new(Span::secs(seconds), arrivals, ServerConfig::named("s")) }
+        Scenario::new(Span::secs(seconds), arrivals, ServerConfig::named("s")).in_world(|world| world.clients = clients)
     }
 
     fn starts(scenario: &Scenario) -> Vec<Start> {
-        OpenLoop::new(scenario, 5).collect()
+        OpenLoop::new(scenario.common(), 5).collect()
     }
 
     #[test]

@@ -349,7 +349,7 @@ fn asked_of<'a>(
 fn asked(scenario: &Scenario, case: &Case, left: &Left) -> Vec<Asked> {
     let asked = case.criteria.iter().zip(&left.leaders).map(|(criterion, leaders)| Asked {
         criterion: *criterion,
-        name: criterion.name(|fault| &scenario.faults[fault as usize].name),
+        name: criterion.name(|fault| &scenario.world.faults[fault as usize].name),
         leaders: leaders.iter().map(|at| case.policies[*at]).collect(),
     });
     asked.collect()
@@ -398,7 +398,7 @@ fn columns(scenario: &Scenario, comparison: &Comparison) -> Vec<Criterion> {
         |metric: Metric| comparison.policies.iter().any(|policy| policy.mean(metric).is_some_and(|mean| mean > 0.0));
     let effects = any(Metric::Effects);
     let mut columns = vec![Metric::InTimeRate];
-    if effects || scenario.slo.is_some() {
+    if effects || scenario.frame.slo.is_some() {
         columns.push(Metric::SuccessRate);
     }
     if is_closed(scenario, comparison) {
@@ -413,7 +413,7 @@ fn columns(scenario: &Scenario, comparison: &Comparison) -> Vec<Criterion> {
 
 /// True if some row's clients wait for the end of an operation before the next.
 fn is_closed(scenario: &Scenario, comparison: &Comparison) -> bool {
-    let closed = |slot: usize| matches!(scenario.in_world_of(slot).arrivals, Arrivals::Closed { .. });
+    let closed = |slot: usize| matches!(scenario.of(slot).world.arrivals, Arrivals::Closed { .. });
     comparison.policies.iter().any(|policy| closed(policy.slot))
 }
 

@@ -195,15 +195,7 @@ fn rows_in_other_worlds() {
     let worlds = |change: fn(&mut crate::scenario::World)| {
         move |scenario: &mut Scenario| {
             for slot in 2..4 {
-                let mut world = crate::scenario::World {
-                    clients: scenario.clients,
-                    arrivals: scenario.arrivals.clone(),
-                    recover_from: None,
-                    servers: scenario.servers.clone(),
-                    faults: scenario.faults.clone(),
-                };
-                change(&mut world);
-                scenario.policies[slot].world = Some(std::sync::Arc::new(world));
+                change(scenario.own_world_mut(slot));
             }
         }
     };
@@ -372,7 +364,7 @@ fn closed_loops_ask_for_goodput_first() {
     let rows = || vec![row("slow", 8.0, 0.99), row("fast", 20.0, 0.9)];
     assert_eq!(choice_of(rows(), |_| {}), "one: slow");
     let closed = |scenario: &mut Scenario| {
-        scenario.arrivals = Arrivals::Closed { think: crate::distribution::Distribution::ZERO };
+        scenario.world_mut().arrivals = Arrivals::Closed { think: crate::distribution::Distribution::ZERO };
     };
     assert_eq!(choice_of(rows(), closed), "one: fast");
 }
@@ -381,8 +373,8 @@ fn closed_loops_ask_for_goodput_first() {
 #[test]
 fn a_scenario_without_any_draw_is_decided_from_one_run() {
     let certain = |scenario: &mut Scenario| {
-        scenario.arrivals = Arrivals::Constant { rate: 100.0 };
-        scenario.faults[0].fates.errors = vec![(503, 1.0)];
+        scenario.world_mut().arrivals = Arrivals::Constant { rate: 100.0 };
+        scenario.world_mut().faults[0].fates.errors = vec![(503, 1.0)];
     };
     let rows = |runs: usize| vec![row("a", &vec![0.9; runs]), row("b", &vec![0.8; runs])];
     assert_eq!(choice_of(rows(1), certain), "one: a");

@@ -1,9 +1,7 @@
 //! Which rows meet the same world, and so are choices between which one can choose; and whose runs fall into two groups.
 
-use std::borrow::Cow;
-
 use crate::metrics::statistics::{nine_digits, summarise};
-use crate::scenario::{Scenario, ServerConfig};
+use crate::scenario::{Scenario, ServerConfig, World};
 
 /// Rows of the comparison (by their slots) that are decided among themselves, each group in the file's order and by its first row.
 pub(super) fn groups(scenario: &Scenario, slots: &[usize]) -> Vec<Vec<usize>> {
@@ -20,10 +18,10 @@ pub(super) fn groups(scenario: &Scenario, slots: &[usize]) -> Vec<Vec<usize>> {
         groups.sort_by_key(|rows| rows[0]);
         return groups;
     }
-    let mut worlds: Vec<Cow<Scenario>> = Vec::new();
+    let mut worlds: Vec<&World> = Vec::new();
     for (row, slot) in slots.iter().enumerate() {
-        let world = scenario.in_world_of(*slot);
-        match worlds.iter().position(|other| is_same_world(other, &world)) {
+        let world = scenario.of(*slot).world;
+        match worlds.iter().position(|other| is_same_world(other, world)) {
             Some(group) => groups[group].push(row),
             None => {
                 worlds.push(world);
@@ -36,12 +34,12 @@ pub(super) fn groups(scenario: &Scenario, slots: &[usize]) -> Vec<Vec<usize>> {
 
 /// True if both ask the same of servers that can do the same and fail in the same way. How a server treats what it is asked (its store, its queue) is
 /// something that one can choose.
-fn is_same_world(a: &Scenario, b: &Scenario) -> bool {
+fn is_same_world(a: &World, b: &World) -> bool {
     let servers = a.servers.iter().zip(&b.servers).all(|(a, b)| {
         let of = |server: &ServerConfig| (server.workers, server.rate_limit.clone(), server.fates.clone());
         of(a) == of(b) && a.service_time == b.service_time && a.network == b.network
     });
-    servers && a.clients == b.clients && a.arrivals == b.arrivals && a.faults == b.faults
+    servers && a.clients == b.clients && a.arrivals == b.arrivals && a.operation == b.operation && a.faults == b.faults
 }
 
 /// Two groups of runs around one gap: the mean describes neither.

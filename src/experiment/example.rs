@@ -4,7 +4,7 @@ use super::comparison::Example;
 use crate::metrics::recorder::RunResult;
 use crate::scenario::Scenario;
 use crate::scenario::metric::Metric;
-use crate::units::{SimTime, Span};
+use crate::units::Span;
 
 /// Time of demand after a fault without which nobody can tell whether a run recovered: the view of `time_to_recover`.
 const VIEW: Span = Span::secs(30);
@@ -33,10 +33,9 @@ pub(super) fn example(scenario: &Scenario, runs: &[RunResult]) -> Example {
 
 /// True if the run succeeded before its faults and never again as often after the last one that ended, although there was time to see it.
 fn stayed_down(scenario: &Scenario, run: &RunResult) -> bool {
-    let (Some(start), Some(end)) = (scenario.first_fault_start(), scenario.last_fault_end()) else { return false };
+    let scene = scenario.common();
+    let (Some(start), Some(end)) = (scene.world.first_fault_start(), scene.last_fault_end()) else { return false };
     let bins_before = (start.0 / run.timeline.bin.0.max(1)) as usize;
     let normal_before = run.timeline.goodput.iter().take(bins_before).any(|goodput| *goodput > 0.0);
-    end + VIEW <= SimTime::ZERO + scenario.duration
-        && normal_before
-        && run.value(Metric::Recovery).is_some_and(f64::is_infinite)
+    end + VIEW <= scene.frame.demand_end() && normal_before && run.value(Metric::Recovery).is_some_and(f64::is_infinite)
 }

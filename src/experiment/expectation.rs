@@ -42,12 +42,12 @@ pub(super) fn judge(scenario: &Scenario, policies: &[PolicyResult]) -> Vec<Judge
                 Some(metric) => metric.estimate,
                 // An outcome that occurred nowhere.
                 None if matches!(measure.of, Of::Outcome(_)) => {
-                    Estimate::of(&vec![Some(0.0); scenario.replications as usize], 0.95)
+                    Estimate::of(&vec![Some(0.0); scenario.frame.replications as usize], 0.95)
                 }
                 None => Estimate::default(),
             };
             let met = observed.mean.is_some_and(|mean| expectation.limit.margin(nine_digits(mean)) >= 0.0);
-            let name = measure.name(|fault| &scenario.faults[fault as usize].name);
+            let name = measure.name(|fault| &scenario.world.faults[fault as usize].name);
             judgements.push(Judgement { policy, measure, name, limit: expectation.limit, observed, met });
         }
     }
@@ -74,9 +74,8 @@ mod tests {
         let arrivals = Arrivals::Burst { operations: 10, at: Span::ZERO, every: None };
         let measure = Measure::parse(metric, std::iter::empty()).expect("a metric");
         let scenario = Scenario {
-            replications: 3,
             expectations: vec![Expectation { policy, measure, limit }],
-            ..Scenario::new(Span::secs(1), arrivals, server)
+            ..Scenario::new(Span::secs(1), arrivals, server).framed(|frame| frame.replications = 3)
         };
         let once = RetryPolicy::default();
         let scenario = scenario.with_policy("a", once.clone(), &[]).with_policy("b", once, &[]);

@@ -5,7 +5,7 @@ use crate::metrics::Timeline;
 use crate::metrics::ending::{ByEnding, Ending};
 use crate::metrics::histogram::grid;
 use crate::scenario::metric::Measure;
-use crate::scenario::{Arrivals, Fates, Fault, Scenario, ServerConfig};
+use crate::scenario::{Arrivals, Fates, Fault, Frame, Scenario, ServerConfig, World};
 use crate::units::{SimTime, Span};
 
 /// What one policy did, with a value per replication.
@@ -95,13 +95,10 @@ pub(crate) fn scenario(replications: u32) -> Scenario {
         fates: Fates { errors: vec![(503, 0.8)], ..Fates::default() },
         ..Fault::named("outage", 0, minute(2), minute(4))
     };
-    Scenario {
-        title: "Outage at checkout".to_owned(),
-        seed: 7,
-        replications,
-        faults: vec![outage],
-        ..Scenario::new(Span::secs(600), Arrivals::Poisson { rate: 100.0 }, server)
-    }
+    Scenario::from_parts(
+        Frame { title: "Outage at checkout".to_owned(), seed: 7, replications, ..Frame::lasting(Span::secs(600)) },
+        World { faults: vec![outage], ..World::new(Arrivals::Poisson { rate: 100.0 }, server) },
+    )
 }
 
 /// The comparison of these rows with the first one as baseline.

@@ -67,9 +67,9 @@ pub struct Need {
 /// The memory that an experiment is known to need: the state of as many runs as go on at once, and the results of all.
 pub fn memory_needed(scenario: &Scenario, policies: &[usize], threads: usize) -> Need {
     let largest = policies.iter().map(|policy| sim::run::initial_bytes(scenario, *policy)).max().unwrap_or(0);
-    let runs = policies.len() as u64 * u64::from(scenario.replications);
+    let runs = policies.len() as u64 * u64::from(scenario.frame.replications);
     let at_once = (workers(threads) as u64).min(runs).max(1);
-    let results = runs.saturating_mul(RunResult::bytes(scenario));
+    let results = runs.saturating_mul(RunResult::bytes(scenario.common()));
     let common = results.saturating_add(scenario.recorded_bytes());
     Need { bytes: largest.saturating_mul(at_once).saturating_add(common), at_once }
 }
@@ -86,7 +86,7 @@ fn workers(threads: usize) -> usize {
 /// # Panics
 /// If the baseline is not among the policies.
 pub fn run(scenario: &Scenario, policies: &[usize], options: &Options) -> Result<Comparison, Failed> {
-    let replications = scenario.replications;
+    let replications = scenario.frame.replications;
     let jobs: Vec<(usize, u32)> = policies.iter().flat_map(|p| (0..replications).map(move |r| (*p, r))).collect();
     let threads = workers(options.threads).min(jobs.len()).max(1);
     let limits = Limits {
@@ -137,8 +137,8 @@ const CONFIDENCE: f64 = 0.95;
 
 /// Puts results together: `runs` holds the replications of each policy in turn.
 fn compare(scenario: &Scenario, policies: &[usize], runs: Vec<RunResult>) -> Comparison {
-    let replications = scenario.replications as usize;
-    let baseline = policies.iter().position(|p| *p == scenario.baseline).expect("the baseline is always run");
+    let replications = scenario.frame.replications as usize;
+    let baseline = policies.iter().position(|p| *p == scenario.frame.baseline).expect("the baseline is always run");
     let measures = measures(&runs);
     let bins = runs.iter().map(|run| run.timeline.attempts.len()).max().unwrap_or(0);
     let by_policy: Vec<&[RunResult]> = runs.chunks(replications).collect();
@@ -153,7 +153,7 @@ fn compare(scenario: &Scenario, policies: &[usize], runs: Vec<RunResult>) -> Com
             } else {
                 (Estimate::of(&values, CONFIDENCE), Estimate::of_difference(&values, &of_base, CONFIDENCE))
             };
-            let name = measure.name(|fault| &scenario.faults[fault as usize].name);
+            let name = measure.name(|fault| &scenario.world.faults[fault as usize].name);
             Measured { measure: *measure, name, estimate, values, versus_baseline }
         });
         let timeline = mean_timeline(own, bins);
@@ -182,7 +182,7 @@ fn compare(scenario: &Scenario, policies: &[usize], runs: Vec<RunResult>) -> Com
     let results: Vec<PolicyResult> = results.collect();
     Comparison {
         baseline,
-        replications: scenario.replications,
+        replications: scenario.frame.replications,
         expectations: judge(scenario, &results),
         policies: results,
         warnings: Vec::new(),

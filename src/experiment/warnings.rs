@@ -63,7 +63,7 @@ fn wide_intervals(comparison: &Comparison) -> Option<Warning> {
 
 /// Workers are counted, and all of them together were never needed.
 fn never_saturates(scenario: &Scenario, comparison: &Comparison) -> Option<Warning> {
-    let server = &scenario.servers[scenario.operation.server];
+    let server = scenario.world.called();
     // Without a queue a full server turns requests away, and no metric of waiting tells.
     if server.workers.is_none() || server.queue == Some(0) {
         return None;

@@ -3,13 +3,13 @@
 
 use super::InForce;
 use super::flapping::Spells;
-use crate::scenario::{Fault, Scenario};
+use crate::scenario::{Fault, Scene};
 use crate::units::SimTime;
 
 /// The faults of a run. They stand in the order of their names, so that nothing depends on their places in the scenario.
 #[derive(Debug)]
 pub struct FaultClock<'a> {
-    scenario: &'a Scenario,
+    scene: Scene<'a>,
     states: Vec<State<'a>>,
 }
 
@@ -31,14 +31,14 @@ pub struct Edge {
 
 impl<'a> FaultClock<'a> {
     /// No fault has begun.
-    pub fn new(scenario: &'a Scenario, seed: u64) -> FaultClock<'a> {
-        let mut faults: Vec<&Fault> = scenario.faults.iter().collect();
+    pub fn new(scene: Scene<'a>, seed: u64) -> FaultClock<'a> {
+        let mut faults: Vec<&Fault> = scene.world.faults.iter().collect();
         faults.sort_by(|one, other| one.name.cmp(&other.name));
         let states = faults.into_iter().map(|fault| {
             let spells = fault.flapping.map(|flapping| Spells::new(seed, &fault.name, flapping));
             State { fault, active: false, spells }
         });
-        FaultClock { states: states.collect(), scenario }
+        FaultClock { states: states.collect(), scene }
     }
 
     /// The first edge of each fault, with its number. Edges of one instant happen in the order in which they were told.
@@ -67,35 +67,38 @@ impl<'a> FaultClock<'a> {
                 (now + spells.sojourn()).min(fault.until)
             }
         };
-        Edge { server: fault.server, next: Some(next).filter(|next| *next < self.scenario.end()) }
+        Edge { server: fault.server, next: Some(next).filter(|next| *next < self.scene.frame.end()) }
     }
 
     /// What is in force at a server from `now` on.
     pub fn in_force(&self, now: SimTime, server: usize) -> InForce {
         let active = self.states.iter().filter(|state| state.active && state.fault.server == server);
-        InForce::new(&self.scenario.servers[server], active.map(|state| state.fault), now)
+        InForce::new(&self.scene.world.servers[server], active.map(|state| state.fault), now)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{Arrivals, Flapping, ServerConfig};
+    use crate::retry::RetryPolicy;
+    use crate::scenario::{Arrivals, Flapping, Scenario, ServerConfig};
     use crate::units::Span;
 
     /// Whoever keeps the edges in any order of time sees each fault in its window and nowhere else.
     #[test]
     fn edges_lead_from_one_to_the_next() {
         let at = |seconds| SimTime::ZERO + Span::secs(seconds);
-        let mut scenario = Scenario::new(Span::secs(100), Arrivals::Constant { rate: 1.0 }, ServerConfig::named("s"));
+        let scenario = Scenario::new(Span::secs(100), Arrivals::Constant { rate: 1.0 }, ServerConfig::named("s"))
+            .with_policy("p", RetryPolicy::default(), &[]);
         let fault = |name: &str, from, until| Fault::named(name, 0, from, until);
         let spells = Flapping { mean_on: Span::secs(3), mean_off: Span::secs(2) };
-        scenario.faults = vec![
+        let faults = vec![
             Fault { slowdown: 2.0, ..fault("slow", at(10), at(40)) },
             Fault { freeze: true, flapping: Some(spells), ..fault("flapping", at(20), at(60)) },
             Fault { crash: true, ..fault("endless", at(90), SimTime::NEVER) },
         ];
-        let mut clock = FaultClock::new(&scenario, 7);
+        let scenario = scenario.in_world(|world| world.faults = faults);
+        let mut clock = FaultClock::new(scenario.of(0), 7);
         let mut edges: Vec<(SimTime, u32)> = clock.first_edges().collect();
         assert_eq!(edges, [(at(90), 0), (at(20), 1), (at(10), 2)], "in the order of names");
         let (mut frozen, mut passed) = (Vec::new(), 0);
@@ -104,7 +107,7 @@ mod tests {
             let (now, number) = edges.remove(0);
             let edge = clock.edge(now, number);
             assert_eq!(edge.server, 0);
-            assert!(edge.next.is_none_or(|next| next > now && next < scenario.end()), "{now:?}: {edge:?}");
+            assert!(edge.next.is_none_or(|next| next > now && next < scenario.frame.end()), "{now:?}: {edge:?}");
             edges.extend(edge.next.map(|next| (next, number)));
             let in_force = clock.in_force(now, 0);
             assert_eq!(in_force.slowdown == 2.0, at(10) <= now && now < at(40), "{now:?}");

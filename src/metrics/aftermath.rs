@@ -2,7 +2,7 @@
 
 use super::recovery::{Back, Recovery, Tally};
 use super::wave::Waves;
-use crate::scenario::Scenario;
+use crate::scenario::Scene;
 use crate::scenario::metric::{Measure, Metric, Of};
 use crate::units::SimTime;
 
@@ -26,16 +26,16 @@ struct After {
 
 impl Aftermath {
     /// Of all that ends in the run.
-    pub fn new(scenario: &Scenario) -> Aftermath {
-        let first = scenario.undisturbed_until();
-        let demand_end = SimTime::ZERO + scenario.duration;
+    pub fn new(scene: Scene) -> Aftermath {
+        let first = scene.undisturbed_until();
+        let demand_end = scene.frame.demand_end();
         let after = |(what, end): (Of, SimTime)| {
-            let recovery = (!scenario.asks_too_much_after(end))
-                .then(|| Recovery::new(Back::SuccessAndLoad, first, end, demand_end));
+            let recovery =
+                (!scene.asks_too_much_after(end)).then(|| Recovery::new(Back::SuccessAndLoad, first, end, demand_end));
             After { what, end, recovery }
         };
-        let each: Vec<After> = scenario.what_ends().into_iter().map(after).collect();
-        let waves = Waves::new(each.iter().map(|after| after.end).collect(), scenario.peak_window);
+        let each: Vec<After> = scene.what_ends().into_iter().map(after).collect();
+        let waves = Waves::new(each.iter().map(|after| after.end).collect(), scene.frame.peak_window);
         Aftermath { each, waves, since: SimTime::ZERO }
     }
 

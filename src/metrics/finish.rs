@@ -1,6 +1,6 @@
 //! When all of a trace had succeeded. Of a burst latencies tell: all of it starts at one instant.
 
-use crate::scenario::{Arrivals, Scenario};
+use crate::scenario::{Arrivals, Scene};
 use crate::units::{SimTime, Span};
 
 /// Counts successes of a demand whose size is known beforehand.
@@ -17,10 +17,10 @@ pub struct Finish {
 
 impl Finish {
     /// Of recorded instants; `None` of any other demand, and if no operation is measured.
-    pub fn new(scenario: &Scenario) -> Option<Finish> {
-        let Arrivals::Trace(trace) = &scenario.arrivals else { return None };
+    pub fn new(scene: Scene) -> Option<Finish> {
+        let Arrivals::Trace(trace) = &scene.world.arrivals else { return None };
         let before = |time: Span| trace.at.partition_point(|at| *at < SimTime::ZERO + time);
-        let (first, end) = (before(scenario.warmup), before(scenario.duration));
+        let (first, end) = (before(scene.frame.warmup), before(scene.frame.duration));
         let operations = end.saturating_sub(first) as u64;
         // Whole numbers: 99% of 200 are 198.
         let most = operations - operations / 100;
@@ -58,7 +58,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::scenario::{Cut, ServerConfig, Trace};
+    use crate::scenario::{Cut, Scenario, ServerConfig, Trace};
 
     /// So many instants at 10 s.
     fn trace(operations: usize) -> Scenario {
@@ -69,7 +69,7 @@ mod tests {
 
     /// When 99% and all of them are done, of which so many succeed, one each second.
     fn check(operations: usize, succeed: u64, expected: (f64, f64)) {
-        let mut finish = Finish::new(&trace(operations)).expect("a trace finishes");
+        let mut finish = Finish::new(trace(operations).common()).expect("a trace finishes");
         (1..=succeed).for_each(|second| finish.succeeded(SimTime::ZERO + Span::secs(10 + second)));
         assert_eq!((finish.of_most(), finish.of_all()), expected, "{succeed} of {operations}");
     }
@@ -88,8 +88,8 @@ mod tests {
     #[test]
     fn only_what_is_measured_counts() {
         let measured = |warmup: u64| {
-            let scenario = Scenario { warmup: Span::secs(warmup), ..trace(5) };
-            Finish::new(&scenario).map(|finish| finish.operations)
+            let scenario = trace(5).framed(|frame| frame.warmup = Span::secs(warmup));
+            Finish::new(scenario.common()).map(|finish| finish.operations)
         };
         assert_eq!([measured(0), measured(10), measured(11)], [Some(5), Some(5), None]);
     }

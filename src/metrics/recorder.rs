@@ -20,7 +20,7 @@ use crate::gate::Refusal;
 use crate::key::CallKey;
 use crate::protocol::Outcome;
 use crate::scenario::metric::{Measure, Metric, Of, OutcomeKey};
-use crate::scenario::{Arrivals, Scenario};
+use crate::scenario::{Arrivals, Scene};
 use crate::units::{SimTime, Span};
 use crate::window::Window;
 use values::Sums;
@@ -61,12 +61,12 @@ impl RunResult {
     }
 
     /// Bytes that one result takes, at most: its timeline, a value of each metric, two for all that ends and for each outcome.
-    pub fn bytes(scenario: &Scenario) -> u64 {
-        let bin = bin_width(scenario.peak_window, scenario.end());
+    pub fn bytes(scene: Scene) -> u64 {
+        let bin = bin_width(scene.frame.peak_window, scene.frame.end());
         // A column that grows doubles.
-        let timeline = 2 * 8 * size_of::<f64>() as u64 * (scenario.end().0 / bin.0 + 1);
+        let timeline = 2 * 8 * size_of::<f64>() as u64 * (scene.frame.end().0 / bin.0 + 1);
         let successes = (grid().count() * size_of::<u64>()) as u64;
-        let values = Metric::ALL.len() + 2 * (scenario.what_ends().len() + MOST_OUTCOMES);
+        let values = Metric::ALL.len() + 2 * (scene.what_ends().len() + MOST_OUTCOMES);
         timeline + successes + (values * size_of::<(Measure, Option<f64>)>()) as u64
     }
 }
@@ -195,15 +195,16 @@ fn fate(verdict: Option<Verdict>) -> usize {
 
 impl Recorder {
     /// Nothing has happened yet.
-    pub fn new(scenario: &Scenario) -> Recorder {
-        let window = Window { from: SimTime::ZERO + scenario.warmup, until: SimTime::ZERO + scenario.duration };
+    pub fn new(scene: Scene) -> Recorder {
+        let window = Window { from: SimTime::ZERO + scene.frame.warmup, until: scene.frame.demand_end() };
         let from_there = Window { from: window.from, until: SimTime::NEVER };
-        let peak = || PeakCounter::new(SimTime::ZERO, scenario.peak_window, from_there);
-        let last_end = scenario.last_fault_end();
-        let recovery_peak = last_end
-            .map(|end| PeakCounter::new(end, scenario.peak_window, Window { from: end, until: end + Span::secs(60) }));
+        let peak = || PeakCounter::new(SimTime::ZERO, scene.frame.peak_window, from_there);
+        let last_end = scene.last_fault_end();
+        let recovery_peak = last_end.map(|end| {
+            PeakCounter::new(end, scene.frame.peak_window, Window { from: end, until: end + Span::secs(60) })
+        });
         let (first_fault, last_end) =
-            scenario.first_fault_start().zip(last_end).unwrap_or((SimTime::NEVER, SimTime::NEVER));
+            scene.world.first_fault_start().zip(last_end).unwrap_or((SimTime::NEVER, SimTime::NEVER));
         let mut recorder = Recorder {
             next: SimTime::ZERO,
             next_but_dispersion: SimTime::ZERO,
@@ -217,10 +218,10 @@ impl Recorder {
             hedges_refused: 0,
             succeeded_after: [0; 6],
             failed_after: [0; 3],
-            has_slo: scenario.slo.is_some(),
-            slo: scenario.slo.unwrap_or(Span::ZERO),
+            has_slo: scene.frame.slo.is_some(),
+            slo: scene.frame.slo.unwrap_or(Span::ZERO),
             in_time: 0,
-            most_effects: scenario.operation.method.effects(u32::MAX),
+            most_effects: scene.world.operation.method.effects(u32::MAX),
             released: [[0; FEW]; 3],
             books: [Books::default(); 3],
             useful_work: 0,
@@ -239,13 +240,13 @@ impl Recorder {
             recovery_peak,
             dispersion: Dispersion::new(window),
             recovery: Recovery::new(Back::Success, first_fault, last_end, window.until),
-            aftermath: Aftermath::new(scenario),
+            aftermath: Aftermath::new(scene),
             told_before: SimTime::ZERO,
-            finish: Finish::new(scenario),
-            is_burst: matches!(scenario.arrivals, Arrivals::Burst { every: None, .. }),
-            capacity: scenario.capacity(),
+            finish: Finish::new(scene),
+            is_burst: matches!(scene.world.arrivals, Arrivals::Burst { every: None, .. }),
+            capacity: scene.world.capacity(),
             left_open: Vec::new(),
-            bins: Bins::new(bin_width(scenario.peak_window, scenario.end())),
+            bins: Bins::new(bin_width(scene.frame.peak_window, scene.frame.end())),
         };
         recorder.tick(SimTime::ZERO, Levels::default());
         recorder
@@ -554,7 +555,7 @@ mod tests {
     use super::*;
     use crate::protocol::Method;
     use crate::retry::GiveUp;
-    use crate::scenario::{Arrivals, Operation, ServerConfig};
+    use crate::scenario::{Arrivals, Operation, Scenario, ServerConfig};
 
     /// An operation of one attempt, which waits, works, and so ends; with its executions in the end.
     #[derive(Clone, Copy, Debug)]
@@ -577,7 +578,7 @@ mod tests {
     }
 
     fn record(scenario: &Scenario, lives: &[Life]) -> RunResult {
-        let mut recorder = Recorder::new(scenario);
+        let mut recorder = Recorder::new(scenario.common());
         let of = |index: usize| [(lives[index].start, 0), (lives[index].up(), 1), (lives[index].end(), 2)];
         let mut events: Vec<(u64, i32, usize)> =
             (0..lives.len()).flat_map(|index| of(index).map(|(at, what)| (at, what, index))).collect();
@@ -613,8 +614,8 @@ mod tests {
     #[test]
     fn refusals_and_what_they_cost() {
         let mut scenario = Scenario::new(Span(100), Arrivals::Constant { rate: 1.0 }, ServerConfig::named("s"));
-        scenario.warmup = Span(10);
-        let mut recorder = Recorder::new(&scenario);
+        scenario.frame.warmup = Span(10);
+        let mut recorder = Recorder::new(scenario.common());
         // Start, attempts, and refusals: the last of them was the end.
         let operations: [(u64, u32, &[Refusal]); 5] = [
             (0, 0, &[Refusal::Breaker]),
@@ -679,9 +680,9 @@ mod tests {
         ) {
             let method = if post { Method::Post } else { Method::Put };
             let mut scenario = Scenario::new(Span(duration + 1), Arrivals::Constant { rate: 1.0 }, ServerConfig::named("s"));
-            scenario.operation = Operation { method, ..scenario.operation };
-            (scenario.warmup, scenario.peak_window) = (Span(warmup), Span(width));
-            scenario.slo = Some(Span(width));
+            scenario.world_mut().operation = Operation { method, ..scenario.world.operation };
+            (scenario.frame.warmup, scenario.frame.peak_window) = (Span(warmup), Span(width));
+            scenario.frame.slo = Some(Span(width));
             let result = record(&scenario, &lives);
 
             let count = |of: &dyn Fn(&Life) -> bool| lives.iter().filter(|life| of(life)).count() as f64;

@@ -202,7 +202,7 @@ impl Column {
         let comparison = input.comparison;
         let wave = recovered.is_none() && comparison.policies.iter().any(|p| p.mean(Metric::Wave).is_some());
         let (effects, waiting) = (has_effects(comparison), Waiting::of(comparison));
-        let closed = |policy: usize| matches!(input.scenario_of(policy).arrivals, Arrivals::Closed { .. });
+        let closed = |policy: usize| matches!(input.scene_of(policy).world.arrivals, Arrivals::Closed { .. });
         let shown = |column: &Column| match column.spec().shown {
             Shown::Always => true,
             Shown::InClosedLoops => (0..comparison.policies.len()).any(closed),

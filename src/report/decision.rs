@@ -41,7 +41,7 @@ fn wrong(wrong: &Wrong) -> Value {
 
 fn group(input: &ReportInput, group: &Group, name: &dyn Fn(usize) -> Value) -> Value {
     let names = |policies: &[usize]| policies.iter().map(|policy| name(*policy)).collect::<Vec<Value>>();
-    let fault = |index: u32| input.scenario.faults[index as usize].name.as_str();
+    let fault = |index: u32| input.scenario.world.faults[index as usize].name.as_str();
     let asked = |at: usize| Value::from(group.criteria[at].name.as_str());
     let choice = &group.choice;
     json!({

@@ -20,7 +20,7 @@ pub(super) fn with_comparison<T>(comparison: Comparison, use_it: impl FnOnce(&Re
         scenario = scenario.with_policy(&policy.name, RetryPolicy::default(), &[]);
     }
     let decision = Decision::new(&scenario, &comparison);
-    let resolved_json: Value = serde_json::json!({ "title": scenario.title, "policy": {} });
+    let resolved_json: Value = serde_json::json!({ "title": scenario.frame.title, "policy": {} });
     use_it(&ReportInput {
         comparison: &comparison,
         decision: &decision,

@@ -25,7 +25,7 @@ pub fn json(input: &ReportInput) -> String {
         "schema_version": SCHEMA_VERSION,
         "simlab_version": env!("CARGO_PKG_VERSION"),
         "scenario": scenario,
-        "seed": input.scenario.seed,
+        "seed": input.scenario.frame.seed,
         "replications": comparison.replications,
         "baseline": comparison.policies[comparison.baseline].name,
         "policies": comparison.policies.iter().map(policy).collect::<Vec<Value>>(),

@@ -29,11 +29,9 @@ pub use markdown::markdown;
 pub use table::{TableStyle, table};
 pub use timeline::timeline;
 
-use std::borrow::Cow;
-
 use crate::decision::Decision;
 use crate::experiment::Comparison;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Scene};
 
 /// What a report is made from.
 #[derive(Clone, Copy)]
@@ -61,13 +59,13 @@ pub struct ReportInput<'a> {
 impl ReportInput<'_> {
     /// The scenario's title, or the name of its file; harmless.
     pub fn title(&self) -> String {
-        let title = name::harmless(&self.scenario.title);
+        let title = name::harmless(&self.scenario.frame.title);
         if title.is_empty() { name::harmless(self.name) } else { title }
     }
 
-    /// The scenario as the policy in this row met it: in its own world, if it has one.
-    pub fn scenario_of(&self, policy: usize) -> Cow<'_, Scenario> {
-        self.scenario.in_world_of(self.comparison.policies[policy].slot)
+    /// What the policy in this row met: its own world, if it has one.
+    pub fn scene_of(&self, policy: usize) -> Scene<'_> {
+        self.scenario.of(self.comparison.policies[policy].slot)
     }
 
     /// Names of the scenario's policies that were not run; harmless.
@@ -79,7 +77,7 @@ impl ReportInput<'_> {
 
     /// Rows that ran in a world of their own.
     pub fn in_own_worlds(&self) -> Vec<usize> {
-        let own = |policy: &usize| self.scenario.policies[self.comparison.policies[*policy].slot].world.is_some();
+        let own = |policy: &usize| self.scenario.has_own_world(self.comparison.policies[*policy].slot);
         (0..self.comparison.policies.len()).filter(own).collect()
     }
 
@@ -89,7 +87,7 @@ impl ReportInput<'_> {
         let (own, all) = (self.comparison.policies.len(), self.scenario.policies.len());
         let policies = if own < all { format!("{own} of {all} policies") } else { count(own, "policy", "policies") };
         let replications = count(self.comparison.replications as usize, "replication", "replications");
-        format!("{policies}, {replications}, seed {}", self.scenario.seed)
+        format!("{policies}, {replications}, seed {}", self.scenario.frame.seed)
     }
 }
 

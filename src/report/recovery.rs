@@ -44,7 +44,7 @@ pub fn recovered(input: &ReportInput) -> Option<Vec<Recovered>> {
 fn ends(input: &ReportInput) -> Vec<Of> {
     let policies = 0..input.comparison.policies.len();
     let mut ends: Vec<Of> =
-        policies.flat_map(|policy| input.scenario_of(policy).what_ends()).map(|(what, _)| what).collect();
+        policies.flat_map(|policy| input.scene_of(policy).what_ends()).map(|(what, _)| what).collect();
     ends.sort_unstable();
     ends.dedup();
     ends
@@ -52,7 +52,7 @@ fn ends(input: &ReportInput) -> Vec<Of> {
 
 /// These by name: one of them, or `each` of several.
 fn in_words(input: &ReportInput, ends: &[Of], each: &str) -> Option<String> {
-    let fault = |index: u32| harmless(&input.scenario.faults[index as usize].name);
+    let fault = |index: u32| harmless(&input.scenario.world.faults[index as usize].name);
     match ends {
         [] => None,
         [Of::Fault(one)] => Some(fault(*one)),
@@ -105,7 +105,7 @@ pub fn heads<'a>(input: &ReportInput, findings: &'a Findings, unit: LatencyUnit)
             _ => "own baseline",
         },
         wrong: wrong(input),
-        slo: input.scenario.slo.map_or_else(String::new, |slo| Notation::PAGE.length(slo.seconds())),
+        slo: input.scenario.frame.slo.map_or_else(String::new, |slo| Notation::PAGE.length(slo.seconds())),
         after: after(input).unwrap_or_else(|| "the fault".to_owned()),
         any_end: any_end(input).unwrap_or_else(|| "the fault".to_owned()),
         unit,
@@ -140,8 +140,8 @@ mod tests {
         let check = |until: u64, surge: Option<u64>, expected: Option<&str>| {
             with_input(vec![row("a", &[0.7; 3])], |input| {
                 let mut scenario = input.scenario.clone();
-                scenario.faults[0].until = SimTime::ZERO + Span::secs(until);
-                scenario.recover_from = surge.map(Span::secs);
+                scenario.world_mut().faults[0].until = SimTime::ZERO + Span::secs(until);
+                scenario.world_mut().recover_from = surge.map(Span::secs);
                 assert_eq!(after(&ReportInput { scenario: &scenario, ..*input }).as_deref(), expected);
             });
         };

@@ -7,7 +7,7 @@ use crate::gate::GateRule;
 impl Scenario {
     /// True unless everything that this row does and meets is the same in every run.
     pub fn is_left_to_chance(&self, policy: usize) -> bool {
-        let world = self.in_world_of(policy);
+        let world = self.of(policy).world;
         let row = &self.policies[policy];
         // A trace draws which client an operation is at.
         let demand = match &world.arrivals {

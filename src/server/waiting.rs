@@ -75,6 +75,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::key::CallKey;
 
     proptest! {
         /// Behaves as a deque from whose middle one can leave.

@@ -1,7 +1,7 @@
 //! What is known of a run before anything happens: how much will be open at once, at the least.
 
 use crate::distribution::Distribution;
-use crate::scenario::{Arrivals, Scenario};
+use crate::scenario::{Arrivals, World};
 
 /// What will be open at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,16 +13,16 @@ pub struct Open {
 }
 
 /// An estimate from means, which keeps to what is sure to come: retries, faults and a queue that grows come on top.
-pub fn open_at_once(scenario: &Scenario) -> Open {
-    let server = &scenario.servers[scenario.operation.server];
+pub fn open_at_once(world: &World) -> Open {
+    let server = world.called();
     let served_in = server.service_time.mean_seconds() + 2.0 * server.network.mean_seconds();
-    let clients = f64::from(scenario.clients);
-    let operations = match &scenario.arrivals {
+    let clients = f64::from(world.clients);
+    let operations = match &world.arrivals {
         // An operation that takes no time ends before the next one starts.
         _ if served_in <= 0.0 => 0,
         Arrivals::Burst { operations, .. } => *operations,
         // All think equally long, and start together.
-        Arrivals::Closed { think: Distribution::Constant(_) } => u64::from(scenario.clients),
+        Arrivals::Closed { think: Distribution::Constant(_) } => u64::from(world.clients),
         Arrivals::Closed { think } => {
             let think = think.mean_seconds();
             // Who does not think has an operation open. Nobody's takes less time than its work.
@@ -49,7 +49,7 @@ mod tests {
 
     use super::*;
     use crate::retry::RetryPolicy;
-    use crate::scenario::ServerConfig;
+    use crate::scenario::{Scenario, ServerConfig};
     use crate::sim::{self, Limits};
     use crate::units::Span;
 
@@ -63,11 +63,11 @@ mod tests {
             service_time: Distribution::Exponential { mean: Span::millis(12) },
             ..ServerConfig::named("s")
         };
-        Scenario { clients: 1_000, ..Scenario::new(Span::secs(200), arrivals, server) }
+        Scenario::new(Span::secs(200), arrivals, server).in_world(|world| world.clients = 1_000)
     }
 
     fn check(scenario: &Scenario, operations: u64, attempts: u64) {
-        assert_eq!(open_at_once(scenario), Open { operations, attempts }, "{:?}", scenario.arrivals);
+        assert_eq!(open_at_once(&scenario.world), Open { operations, attempts }, "{:?}", scenario.world.arrivals);
     }
 
     #[test]
@@ -86,14 +86,14 @@ mod tests {
         check(&scenario(Arrivals::Poisson { rate: 1e9 }, None), 0, 0);
         // No time: nothing is open when the next one comes.
         let mut at_once = scenario(closed(SECOND), None);
-        at_once.servers[0].service_time = Distribution::ZERO;
+        at_once.world_mut().servers[0].service_time = Distribution::ZERO;
         check(&at_once, 0, 0);
         // Means that do not exist, on either side and on both.
         let endless = Distribution::Pareto { min: Span::secs(1), shape: 0.5 };
         let mut stuck = scenario(closed(SECOND), None);
-        stuck.servers[0].service_time = endless.clone();
+        stuck.world_mut().servers[0].service_time = endless.clone();
         check(&stuck, 1_000, 1_000);
-        stuck.arrivals = closed(endless.clone());
+        stuck.world_mut().arrivals = closed(endless.clone());
         check(&stuck, 0, 0);
         check(&scenario(closed(endless), None), 0, 0);
     }
@@ -106,7 +106,7 @@ mod tests {
         let limits = Limits { memory: 1 << 30, interrupted: &AtomicBool::new(false) };
         let result = sim::run(&scenario, 0, 0, limits).expect("the run comes to its end");
         let open = result.value(crate::scenario::metric::Metric::InFlightMean);
-        let expected = open_at_once(&scenario).operations as f64;
+        let expected = open_at_once(&scenario.world).operations as f64;
         assert!(open.is_some_and(|open| (open / expected - 1.0).abs() < 0.05), "{open:?}, {expected} expected");
     }
 }

@@ -24,7 +24,7 @@ use crate::metrics::{Recorder, RunResult};
 use crate::protocol::{Failure, Outcome};
 use crate::retry::{KeyMode, Policy};
 use crate::rng::{Purpose, Streams, replication_seed};
-use crate::scenario::{Arrivals, Scenario};
+use crate::scenario::{Arrivals, PolicyConfig, Scenario, Scene};
 use crate::server::job::{Awaited, Job};
 use crate::server::{Door, Floor, Leg, Output, Request, Server};
 use crate::slab::Slab;
@@ -75,7 +75,7 @@ struct Ahead {
 
 /// Everything a run consists of.
 struct Run<'a> {
-    scenario: &'a Scenario,
+    scene: Scene<'a>,
     policy: &'a dyn Policy,
     streams: Streams,
     now: SimTime,
@@ -108,19 +108,18 @@ struct Run<'a> {
 
 /// Bytes that a run is known to need before anything happens: state for each client, and what will be open at once.
 pub fn initial_bytes(scenario: &Scenario, policy: usize) -> u64 {
-    let world = scenario.in_world_of(policy);
-    let scenario = &*world;
-    let clients = scenario.clients;
-    let closed = match scenario.arrivals {
+    let Scene { world, .. } = scenario.of(policy);
+    let clients = world.clients;
+    let closed = match world.arrivals {
         Arrivals::Closed { .. } => u64::from(clients) * Queue::ENTRY_BYTES as u64 * 2,
         _ => 0,
     };
-    let limiters = scenario.servers.iter().filter_map(|server| server.rate_limit.as_ref());
+    let limiters = world.servers.iter().filter_map(|server| server.rate_limit.as_ref());
     let limiters: u64 = limiters.map(|limit| crate::server::limiter::Limiter::bytes_for(limit, clients)).sum();
     let policy = &scenario.policies[policy];
     let gates = GateChain::most_bytes(&policy.gates, clients);
     let hedging = policy.hedge.as_ref().map_or(0, |hedge| Hedger::initial_bytes(hedge, clients));
-    let open = open_at_once(scenario);
+    let open = open_at_once(world);
     let open = [Slab::<Row>::bytes_for(open.operations), Slab::<Job>::bytes_for(open.attempts)];
     [closed, limiters, gates, hedging].into_iter().chain(open).fold(0, u64::saturating_add)
 }
@@ -144,14 +143,13 @@ pub fn run_from(
     limits: Limits,
     ready: impl FnOnce(),
 ) -> Result<RunResult, Stop> {
-    let world = scenario.in_world_of(policy);
-    let scenario = &*world;
     let need = initial_bytes(scenario, policy);
     if need > limits.memory as u64 {
         return Err(Stop::OutOfMemory { at: SimTime::ZERO, limit: limits.memory });
     }
-    let mut run = Run::new(scenario, policy, replication_seed(scenario.seed, replication));
-    let end = scenario.end();
+    let scene = scenario.of(policy);
+    let mut run = Run::new(scene, &scenario.policies[policy], replication_seed(scene.frame.seed, replication));
+    let end = scene.frame.end();
     ready();
     while let Some((time, event)) = run.queue.pop() {
         if time >= end {
@@ -182,16 +180,16 @@ pub fn run_from(
 }
 
 impl<'a> Run<'a> {
-    fn new(scenario: &'a Scenario, policy: usize, seed: u64) -> Run<'a> {
-        let config = &scenario.policies[policy];
-        let window = Window { from: SimTime::ZERO + scenario.warmup, until: SimTime::ZERO + scenario.duration };
+    fn new(scene: Scene<'a>, config: &'a PolicyConfig, seed: u64) -> Run<'a> {
+        let Scene { frame, world } = scene;
+        let window = Window { from: SimTime::ZERO + frame.warmup, until: frame.demand_end() };
         let mut servers: Vec<_> =
-            scenario.servers.iter().map(|server| Server::new(server, scenario.clients, seed, window)).collect();
+            world.servers.iter().map(|server| Server::new(server, world.clients, seed, window)).collect();
         let mut queue = Queue::default();
-        let faults = FaultClock::new(scenario, seed);
+        let faults = FaultClock::new(scene, seed);
         faults.first_edges().for_each(|(at, fault)| queue.push(at, Event::FaultEdge { fault }));
         let mut run = Run {
-            scenario,
+            scene,
             policy: &*config.policy,
             streams: Streams::new(seed),
             now: SimTime::ZERO,
@@ -199,24 +197,24 @@ impl<'a> Run<'a> {
             timers: Timers::default(),
             rows: Slab::default(),
             jobs: Slab::default(),
-            server: servers.remove(scenario.operation.server),
+            server: servers.remove(world.called_index()),
             others: servers,
             outputs: Vec::new(),
             faults,
-            gates: GateChain::new(&config.gates, scenario.clients),
+            gates: GateChain::new(&config.gates, world.clients),
             held: Vec::new(),
             desk: Held::default(),
-            hedging: config.hedge.as_ref().map(|hedge| hedged::Hedging::new(hedge, scenario.clients)),
-            demand: OpenLoop::new(scenario, seed),
+            hedging: config.hedge.as_ref().map(|hedge| hedged::Hedging::new(hedge, world.clients)),
+            demand: OpenLoop::new(scene, seed),
             next_start: None,
             to_start: 0,
             at_once: AtOnce::default(),
             ahead: Ahead::default(),
-            recorder: Recorder::new(scenario),
+            recorder: Recorder::new(scene),
             events: 0,
         };
-        if let Arrivals::Closed { .. } = scenario.arrivals {
-            (0..scenario.clients).for_each(|client| run.think(client, 0));
+        if let Arrivals::Closed { .. } = world.arrivals {
+            (0..world.clients).for_each(|client| run.think(client, 0));
         } else {
             run.schedule_next_start();
         }
@@ -270,7 +268,7 @@ impl<'a> Run<'a> {
             self.queue.push(at, Event::FaultEdge { fault });
         }
         let in_force = self.faults.in_force(self.now, server);
-        let called = self.scenario.operation.server;
+        let called = self.scene.world.called_index();
         if server == called {
             self.tell(|server, now, floor| server.set_in_force(now, in_force, floor));
         } else {
@@ -336,7 +334,7 @@ impl<'a> Run<'a> {
         if limits.interrupted.load(Ordering::Relaxed) {
             return Err(Stop::Interrupted);
         }
-        self.at_once.check(self.scenario, self.rows.len() as u64)?;
+        self.at_once.check(self.scene.world, self.rows.len() as u64)?;
         if self.events > MOST_EVENTS {
             return Err(Stop::TooMuch { at: self.now });
         }
@@ -369,7 +367,7 @@ impl<'a> Run<'a> {
     fn finish(mut self) -> RunResult {
         if !self.rows.is_empty() {
             // It lasted to its end, even if nothing has happened for a while.
-            self.now = self.scenario.end();
+            self.now = self.scene.frame.end();
             let levels = self.levels();
             self.recorder.tick(SimTime(self.now.0.saturating_sub(1)), levels);
         }
@@ -389,8 +387,9 @@ impl<'a> Run<'a> {
             }
             self.recorder.operation_released(measured, row.call.verdict(), row.executions);
         }
-        let window = self.scenario.duration - self.scenario.warmup;
-        let end = SimTime::ZERO + self.scenario.duration.max(self.scenario.warmup);
+        let frame = self.scene.frame;
+        let window = frame.duration - frame.warmup;
+        let end = SimTime::ZERO + frame.duration.max(frame.warmup);
         let at = self.now.max(end);
         let integrals: Vec<_> = self.servers().map(|server| server.integrals(at, &self.jobs)).collect();
         let utilisation = self.servers().zip(&integrals).filter_map(|(server, integrals)| {

@@ -4,7 +4,7 @@
 //! in turn, clients that neither think nor wait, demand without time between its operations.
 
 use super::stop::{MOST_ATTEMPTS_AT_ONCE, Stop};
-use crate::scenario::{Arrivals, Scenario};
+use crate::scenario::{Arrivals, World};
 use crate::units::SimTime;
 
 /// What a crowd may do at one instant.
@@ -118,12 +118,12 @@ impl AtOnce {
     ///
     /// # Errors
     /// Says what makes it stand still.
-    pub fn check(&self, scenario: &Scenario, open: u64) -> Result<(), Stop> {
-        let operations = match scenario.arrivals {
+    pub fn check(&self, world: &World, open: u64) -> Result<(), Stop> {
+        let operations = match world.arrivals {
             // As many as were asked for; more come only from rounds without time between them.
             Arrivals::Burst { operations, .. } => operations,
             Arrivals::Trace(ref trace) => trace.at.len() as u64,
-            Arrivals::Closed { .. } => OPERATIONS.most(u64::from(scenario.clients)),
+            Arrivals::Closed { .. } => OPERATIONS.most(u64::from(world.clients)),
             Arrivals::Poisson { .. } | Arrivals::Constant { .. } | Arrivals::Profile(_) => OPERATIONS.most(1),
         };
         if self.operations > operations {

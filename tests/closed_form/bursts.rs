@@ -5,7 +5,7 @@
 //! probability π·D·∏ exp(Q·d)·D·1 over the waits d.
 
 use simlab::retry::{Backoff, RetryPolicy};
-use simlab::scenario::{Arrivals, Fates, Fault, Flapping, Scenario, ServerConfig};
+use simlab::scenario::{Arrivals, Fates, Fault, Flapping, Frame, Scenario, ServerConfig, World};
 use simlab::units::{SimTime, Span};
 
 use super::{check, check_values, run, values};
@@ -27,13 +27,10 @@ fn scenario(good: u64, bad: u64, fails_good: f64, fails_bad: f64, waits_ms: &[u6
         ..RetryPolicy::default()
     };
     let seconds = days * 86_400;
-    Scenario {
-        seed: 20_261_126,
-        replications: 20,
-        drain: Span::secs(60),
-        faults: vec![bursts],
-        ..Scenario::new(Span::secs(seconds), Arrivals::Constant { rate: 0.2 }, server)
-    }
+    Scenario::from_parts(
+        Frame { seed: 20_261_126, replications: 20, drain: Span::secs(60), ..Frame::lasting(Span::secs(seconds)) },
+        World { faults: vec![bursts], ..World::new(Arrivals::Constant { rate: 0.2 }, server) },
+    )
     .with_policy("retry", policy, &[])
 }
 

@@ -18,7 +18,10 @@ fn exponential(seconds: f64) -> Distribution {
 /// `clients` that think `think` seconds on average, for `seconds`.
 fn closed_loop(clients: u32, think: f64, seconds: u64, server: ServerConfig) -> Scenario {
     let open = open_loop(1.0, seconds, server);
-    Scenario { clients, arrivals: Arrivals::Closed { think: exponential(think) }, ..open }
+    open.in_world(|world| {
+        world.clients = clients;
+        world.arrivals = Arrivals::Closed { think: exponential(think) };
+    })
 }
 
 fn workers(count: u32, service: f64) -> ServerConfig {

@@ -13,7 +13,7 @@ fn ten_seconds_of_work(faults: Vec<Fault>, policy: RetryPolicy) -> PolicyResult 
     let service_time = Distribution::Constant(Span::secs(10));
     let server = ServerConfig { workers: Some(1), service_time, ..ServerConfig::named("s") };
     let arrivals = Arrivals::Burst { operations: 1, at: Span::ZERO, every: None };
-    let scenario = Scenario { faults, ..Scenario::new(Span::secs(20), arrivals, server) };
+    let scenario = Scenario::new(Span::secs(20), arrivals, server).in_world(|world| world.faults = faults);
     run(&scenario.with_policy("client", policy, &[]))
 }
 

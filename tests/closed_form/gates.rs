@@ -8,7 +8,7 @@ use simlab::gate::pool::PoolConfig;
 use simlab::gate::throttle::AdaptiveThrottleConfig;
 use simlab::gate::{GateConfig, GateRule, Scope};
 use simlab::retry::RetryPolicy;
-use simlab::scenario::{Arrivals, Fates, RateLimit, Scenario, ServerConfig};
+use simlab::scenario::{Arrivals, Fates, Frame, RateLimit, Scenario, ServerConfig, World};
 use simlab::units::Span;
 
 use super::{PolicyResult, check, check_values, compare, run, values};
@@ -20,7 +20,10 @@ fn failing(share: f64) -> ServerConfig {
 }
 
 fn world(arrivals: Arrivals, seconds: u64, server: ServerConfig) -> Scenario {
-    Scenario { seed: 20_261_126, replications: 10, ..Scenario::new(Span::secs(seconds), arrivals, server) }
+    Scenario::from_parts(
+        Frame { seed: 20_261_126, replications: 10, ..Frame::lasting(Span::secs(seconds)) },
+        World::new(arrivals, server),
+    )
 }
 
 fn throttle(k: f64, window: u64) -> GateConfig {
@@ -37,7 +40,8 @@ fn a_pool_is_a_queue() {
         service_time: Distribution::Exponential { mean: Span::millis(100) },
         ..ServerConfig::named("s")
     };
-    let scenario = Scenario { warmup: Span::secs(200), ..world(Arrivals::Poisson { rate: 20.0 }, 2_200, server) };
+    let scenario =
+        world(Arrivals::Poisson { rate: 20.0 }, 2_200, server).framed(|frame| frame.warmup = Span::secs(200));
     let pool = |config| [GateConfig::new(GateRule::Pool(config), Scope::Fleet)];
     let result = run(&scenario.clone().with_policy("wait", RetryPolicy::default(), &pool(PoolConfig::attempts(3))));
     check("waits", &result, "latency_mean", 0.1 + 4.0 / 9.0 / 10.0, 0.005);
@@ -55,7 +59,8 @@ fn throttling_against_a_limited_backend() {
     let limit = RateLimit { rate: 100.0, burst: 100.0, per_client: false, status: 429, retry_after: false };
     let server = ServerConfig { rate_limit: Some(limit), ..ServerConfig::named("s") };
     for (rate, sent, dropped) in [(300.0, 200.0, 100.0), (150.0, 150.0, 0.0)] {
-        let scenario = Scenario { warmup: Span::secs(600), ..world(Arrivals::Poisson { rate }, 1_800, server.clone()) };
+        let scenario =
+            world(Arrivals::Poisson { rate }, 1_800, server.clone()).framed(|frame| frame.warmup = Span::secs(600));
         let result = run(&scenario.with_policy("throttle", RetryPolicy::default(), &[throttle(2.0, 120)]));
         let case = format!("R {rate}");
         let per_second = |metric| values(&result, metric).iter().map(|count| count / 1_200.0).collect::<Vec<_>>();
@@ -77,10 +82,8 @@ fn throttling_against_a_limited_backend() {
 #[test]
 fn throttling_against_random_errors() {
     let world = |accepted: f64, windows: u64| {
-        let scenario = Scenario {
-            warmup: Span::secs(200),
-            ..world(Arrivals::Constant { rate: 100.0 }, 200 + 10 * windows, failing(1.0 - accepted))
-        };
+        let scenario = world(Arrivals::Constant { rate: 100.0 }, 200 + 10 * windows, failing(1.0 - accepted))
+            .framed(|frame| frame.warmup = Span::secs(200));
         let result = run(&scenario.with_policy("throttle", RetryPolicy::default(), &[throttle(2.0, 10)]));
         let sent = values(&result, "attempts").iter().map(|count| count / windows as f64).collect::<Vec<_>>();
         (result, sent)
@@ -149,7 +152,8 @@ fn token_buckets_of_a_published_simulation() {
     );
     for (p, three, adaptive) in rows {
         let server = ServerConfig { network: Distribution::Exponential { mean: Span::millis(10) }, ..failing(p) };
-        let scenario = Scenario { clients: 100, ..world(Arrivals::Poisson { rate: 1_000.0 }, 100, server) }
+        let scenario = world(Arrivals::Poisson { rate: 1_000.0 }, 100, server)
+            .in_world(|world| world.clients = 100)
             .with_policy("none", RetryPolicy::default(), &[])
             .with_policy("three", RetryPolicy { attempts: Some(4), ..RetryPolicy::default() }, &[])
             .with_policy(
@@ -168,7 +172,8 @@ fn token_buckets_of_a_published_simulation() {
 
 /// One client's calls at a server that fails so many at random, without any wait between attempts; with this budget of its own.
 fn budgeted(p: f64, attempts: u32, budget: TokenBudgetConfig) -> PolicyResult {
-    let scenario = Scenario { warmup: Span::secs(400), ..world(Arrivals::Poisson { rate: 100.0 }, 4_400, failing(p)) };
+    let scenario =
+        world(Arrivals::Poisson { rate: 100.0 }, 4_400, failing(p)).framed(|frame| frame.warmup = Span::secs(400));
     let policy = RetryPolicy { attempts: Some(attempts), ..RetryPolicy::default() };
     run(&scenario.with_policy("budget", policy, &[GateConfig::new(GateRule::TokenBudget(budget), Scope::Client)]))
 }

@@ -24,7 +24,8 @@ fn the_minimum_of_two() {
     ];
     for (case, service_time, delay, extra, plain, hedged) in cases {
         let server = ServerConfig { service_time, ..ServerConfig::named("s") };
-        let scenario = Scenario { warmup: Span::ZERO, ..open_loop(2_000.0, 250, server) }
+        let scenario = open_loop(2_000.0, 250, server)
+            .framed(|frame| frame.warmup = Span::ZERO)
             .with_policy("plain", RetryPolicy::default(), &[])
             .with_policy("hedged", RetryPolicy::default(), &[])
             .hedged(HedgeConfig::after(Span::from_seconds(delay * 1e-3)));

@@ -46,7 +46,7 @@ fn fault_edges_before_all() {
     let server = ServerConfig { service_time: Distribution::Constant(Span::secs(2)), ..ServerConfig::named("s") };
     let arrivals = Arrivals::Burst { operations: 1, at: Span::ZERO, every: None };
     let policy = RetryPolicy { attempts: None, backoff: Backoff::fixed(Span::secs(1)), ..RetryPolicy::default() };
-    let scenario = Scenario { faults: vec![outage, stall], ..Scenario::new(Span::secs(20), arrivals, server) };
+    let scenario = Scenario::new(Span::secs(20), arrivals, server).in_world(|world| world.faults = vec![outage, stall]);
     let result = run(&scenario.with_policy("retry", policy, &[]));
     // At 0, 1, … 5 s; the sixth attempt would end at 7 s, when the stall begins.
     check_exact(&result, "attempts", 6.0, 0.0);

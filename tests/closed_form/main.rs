@@ -22,7 +22,7 @@ use std::sync::atomic::AtomicBool;
 
 use simlab::experiment::{self, Comparison, Options, PolicyResult};
 use simlab::retry::RetryPolicy;
-use simlab::scenario::{Arrivals, Scenario, ServerConfig};
+use simlab::scenario::{Arrivals, Frame, Scenario, ServerConfig, World};
 use simlab::units::Span;
 
 /// Runs all policies of a scenario.
@@ -39,13 +39,16 @@ fn run(scenario: &Scenario) -> PolicyResult {
 
 /// Open-loop Poisson demand on one server, one attempt per call, ten replications, a tenth of the time to warm up.
 fn open_loop(rate: f64, seconds: u64, server: ServerConfig) -> Scenario {
-    Scenario {
-        seed: 20_261_124,
-        warmup: Span::secs(seconds / 10),
-        drain: Span::secs(seconds),
-        replications: 10,
-        ..Scenario::new(Span::secs(seconds), Arrivals::Poisson { rate }, server)
-    }
+    Scenario::from_parts(
+        Frame {
+            seed: 20_261_124,
+            warmup: Span::secs(seconds / 10),
+            drain: Span::secs(seconds),
+            replications: 10,
+            ..Frame::lasting(Span::secs(seconds))
+        },
+        World::new(Arrivals::Poisson { rate }, server),
+    )
 }
 
 /// The plain client: one attempt, no time-out.

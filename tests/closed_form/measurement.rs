@@ -16,7 +16,7 @@ const SERVICE: Span = Span::millis(1);
 fn stalled(arrivals: Arrivals, from: Span, until: Span) -> PolicyResult {
     let server = ServerConfig { service_time: Distribution::Constant(SERVICE), ..ServerConfig::named("s") };
     let stall = Fault { freeze: true, ..Fault::named("stall", 0, SimTime::ZERO + from, SimTime::ZERO + until) };
-    run(&one_attempt(Scenario { faults: vec![stall], ..Scenario::new(until, arrivals, server) }))
+    run(&one_attempt(Scenario::new(until, arrivals, server).in_world(|world| world.faults = vec![stall])))
 }
 
 /// 100/s for 200 s, stalled in [100 s, 200 s): the i-th operation of the second half takes 100.001 s − i·10 ms.

@@ -11,7 +11,7 @@ use simlab::gate::budget::{DepositOn, TokenBudgetConfig, Tokens};
 use simlab::gate::{GateConfig, GateRule, Scope};
 use simlab::retry::{Backoff, RetryPolicy};
 use simlab::scenario::metric::Metric;
-use simlab::scenario::{Arrivals, Discipline, Fault, Scenario, ServerConfig};
+use simlab::scenario::{Arrivals, Discipline, Fault, Frame, Scenario, ServerConfig, World};
 use simlab::units::{SimTime, Span};
 
 use super::{check_values, run, values};
@@ -80,15 +80,19 @@ impl Case {
             };
             GateConfig::new(GateRule::TokenBudget(config), Scope::Fleet)
         });
-        let scenario = Scenario {
-            seed: 20_261_124,
-            replications: self.replications,
-            warmup: self.end - Span::secs(60),
-            // What is open at the end does not matter.
-            drain: Span::ZERO,
-            faults: if self.stall == Span::ZERO { Vec::new() } else { vec![stall] },
-            ..Scenario::new(self.end, Arrivals::Poisson { rate: self.rate }, server)
-        };
+        let scenario = Scenario::from_parts(
+            Frame {
+                seed: 20_261_124,
+                replications: self.replications,
+                warmup: self.end - Span::secs(60), // What is open at the end does not matter.
+                drain: Span::ZERO,
+                ..Frame::lasting(self.end)
+            },
+            World {
+                faults: if self.stall == Span::ZERO { Vec::new() } else { vec![stall] },
+                ..World::new(Arrivals::Poisson { rate: self.rate }, server)
+            },
+        );
         run(&scenario.with_policy("client", policy, budget.as_slice()))
     }
 

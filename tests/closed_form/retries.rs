@@ -2,7 +2,7 @@
 
 use simlab::experiment::PolicyResult;
 use simlab::retry::{Backoff, KeyMode, RetryPolicy};
-use simlab::scenario::{Arrivals, Fates, Idempotency, Scenario, ServerConfig};
+use simlab::scenario::{Arrivals, Fates, Frame, Idempotency, Scenario, ServerConfig, World};
 use simlab::units::Span;
 
 use super::{check, check_values, compare, run, values};
@@ -11,11 +11,10 @@ use super::{check, check_values, compare, run, values};
 fn scenario(failing: f64, lost: f64, idempotency: Idempotency, operations: u64) -> Scenario {
     let fates = Fates { errors: vec![(500, failing)], lost_replies: lost, ..Fates::default() };
     let server = ServerConfig { fates, idempotency, ..ServerConfig::named("s") };
-    Scenario {
-        seed: 20_261_124,
-        replications: 10,
-        ..Scenario::new(Span::secs(operations / 1_000), Arrivals::Constant { rate: 1_000.0 }, server)
-    }
+    Scenario::from_parts(
+        Frame { seed: 20_261_124, replications: 10, ..Frame::lasting(Span::secs(operations / 1_000)) },
+        World::new(Arrivals::Constant { rate: 1_000.0 }, server),
+    )
 }
 
 /// Retries at once; notices a lost reply after a second.

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use simlab::metrics::RunResult;
 use simlab::retry::{Backoff, RetryPolicy};
-use simlab::scenario::{Arrivals, Fates, Fault, Scenario, ServerConfig};
+use simlab::scenario::{Arrivals, Fates, Fault, Frame, Scenario, ServerConfig, World};
 use simlab::sim::{self, Limits};
 use simlab::units::{SimTime, Span};
 
@@ -22,15 +22,20 @@ fn outage(rate: f64, length: Span, window: Span, backoff: Backoff) -> Scenario {
     let from = SimTime::ZERO + START;
     let errors = Fates { errors: vec![(503, 1.0)], ..Fates::default() };
     let policy = RetryPolicy { attempts: None, backoff, ..RetryPolicy::default() };
-    Scenario {
-        seed: 20_261_126,
-        replications: 400,
-        clients: 100,
-        peak_window: window,
-        drain: Span::secs(60),
-        faults: vec![Fault { fates: errors, ..Fault::named("outage", 0, from, from + length) }],
-        ..Scenario::new(START + length + Span::secs(2), Arrivals::Poisson { rate }, ServerConfig::named("s"))
-    }
+    Scenario::from_parts(
+        Frame {
+            seed: 20_261_126,
+            replications: 400,
+            peak_window: window,
+            drain: Span::secs(60),
+            ..Frame::lasting(START + length + Span::secs(2))
+        },
+        World {
+            clients: 100,
+            faults: vec![Fault { fates: errors, ..Fault::named("outage", 0, from, from + length) }],
+            ..World::new(Arrivals::Poisson { rate }, ServerConfig::named("s"))
+        },
+    )
     .with_policy("retry", policy, &[])
 }
 
@@ -84,11 +89,11 @@ fn backoffs_shape_the_wave() {
 fn runs(scenario: &Scenario) -> Vec<RunResult> {
     let limits = Limits { memory: 1 << 30, interrupted: &AtomicBool::new(false) };
     let run = |replication| sim::run(scenario, 0, replication, limits).expect("the run comes to its end");
-    (0..scenario.replications).map(run).collect()
+    (0..scenario.frame.replications).map(run).collect()
 }
 
 /// Arrivals per second at the server in the window that begins at `at`, replication by replication.
 fn arrivals(scenario: &Scenario, runs: &[RunResult], at: Span) -> Vec<f64> {
-    let window = scenario.peak_window;
+    let window = scenario.frame.peak_window;
     runs.iter().map(|run| run.timeline.attempts[(at.0 / window.0) as usize] / window.seconds()).collect()
 }

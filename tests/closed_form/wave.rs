@@ -6,7 +6,7 @@
 
 use simlab::experiment::PolicyResult;
 use simlab::retry::{Backoff, RetryPolicy};
-use simlab::scenario::{Arrivals, Fates, Fault, Scenario, ServerConfig};
+use simlab::scenario::{Arrivals, Fates, Fault, Frame, Scenario, ServerConfig, World};
 use simlab::units::{SimTime, Span};
 
 use super::{check_values, compare, values};
@@ -19,14 +19,14 @@ fn wave(clients: u32, outage: Span) -> Scenario {
     let until = SimTime::ZERO + outage;
     let errors = Fates { errors: vec![(503, 1.0)], ..Fates::default() };
     let arrivals = Arrivals::Burst { operations: u64::from(clients), at: Span::ZERO, every: None };
-    Scenario {
-        seed: 20_261_124,
-        replications: 300,
-        clients,
-        peak_window: WINDOW,
-        faults: vec![Fault { fates: errors, ..Fault::named("outage", 0, SimTime::ZERO, until) }],
-        ..Scenario::new(Span::secs(60), arrivals, ServerConfig::named("s"))
-    }
+    Scenario::from_parts(
+        Frame { seed: 20_261_124, replications: 300, peak_window: WINDOW, ..Frame::lasting(Span::secs(60)) },
+        World {
+            clients,
+            faults: vec![Fault { fates: errors, ..Fault::named("outage", 0, SimTime::ZERO, until) }],
+            ..World::new(arrivals, ServerConfig::named("s"))
+        },
+    )
 }
 
 fn unlimited(backoff: Backoff) -> RetryPolicy {
@@ -88,7 +88,8 @@ fn short_outage() {
     ];
     result.policies.iter().zip(&expected).for_each(|(policy, expected)| check_wave(policy, outage, expected));
 
-    let herd = Scenario { replications: 1, ..wave(1_000, outage) }
+    let herd = wave(1_000, outage)
+        .framed(|frame| frame.replications = 1)
         .with_policy("fixed", unlimited(Backoff::fixed(base)), &[])
         .with_policy("exponential", unlimited(Backoff::exponential(base, 2.0, cap)), &[]);
     let result = compare(&herd);
@@ -113,7 +114,8 @@ fn long_outage() {
     ];
     result.policies.iter().zip(&expected).for_each(|(policy, expected)| check_wave(policy, outage, expected));
 
-    let herd = Scenario { replications: 1, ..wave(1_000, outage) }
+    let herd = wave(1_000, outage)
+        .framed(|frame| frame.replications = 1)
         .with_policy("fixed", unlimited(Backoff::fixed(base)), &[])
         .with_policy("exponential", unlimited(Backoff::exponential(base, 2.0, cap)), &[]);
     let result = compare(&herd);
@@ -139,7 +141,8 @@ fn brief_outage() {
     ];
     result.policies.iter().zip(&expected).for_each(|(policy, expected)| check_wave(policy, outage, expected));
 
-    let herd = Scenario { replications: 1, ..wave(500, outage) }
+    let herd = wave(500, outage)
+        .framed(|frame| frame.replications = 1)
         .with_policy("fixed", unlimited(Backoff::fixed(base)), &[])
         .with_policy("exponential", unlimited(Backoff::exponential(base, 2.0, cap)), &[]);
     let result = compare(&herd);

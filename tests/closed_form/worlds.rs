@@ -2,11 +2,9 @@
 //! Sources: Schroeder, Wierman and Harchol-Balter, "Open versus closed: a cautionary tale", NSDI 2006, principle (i); the machine repairman
 //! model and M/M/1 in Kleinrock, "Queueing Systems", vol. 1 (1975).
 
-use std::sync::Arc;
-
 use simlab::distribution::Distribution;
 use simlab::retry::RetryPolicy;
-use simlab::scenario::{Arrivals, Scenario, ServerConfig, World};
+use simlab::scenario::{Arrivals, Frame, Scenario, ServerConfig, World};
 use simlab::units::Span;
 
 use super::{check, check_values, compare, values};
@@ -21,18 +19,13 @@ fn a_closed_loop_hides_the_queue() {
         ..ServerConfig::named("s")
     };
     let closed = Arrivals::Closed { think: Distribution::Exponential { mean: Span::secs(1) } };
-    let mut scenario = Scenario {
-        seed: 20_261_126,
-        clients: 20,
-        warmup: Span::secs(1_000),
-        replications: 10,
-        ..Scenario::new(Span::secs(100_000), closed, server.clone())
-    }
+    let mut scenario = Scenario::from_parts(
+        Frame { seed: 20_261_126, warmup: Span::secs(1_000), replications: 10, ..Frame::lasting(Span::secs(100_000)) },
+        World { clients: 20, ..World::new(closed, server) },
+    )
     .with_policy("closed", RetryPolicy::default(), &[])
     .with_policy("open", RetryPolicy::default(), &[]);
-    let arrivals = Arrivals::Poisson { rate: LOAD };
-    scenario.policies[1].world =
-        Some(Arc::new(World { clients: 20, arrivals, recover_from: None, servers: vec![server], faults: Vec::new() }));
+    scenario.own_world_mut(1).arrivals = Arrivals::Poisson { rate: LOAD };
     let comparison = compare(&scenario);
     let [closed, open] = &comparison.policies[..] else { panic!("two rows") };
     check("closed", closed, "goodput", LOAD, 0.005 * LOAD);

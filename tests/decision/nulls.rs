@@ -3,7 +3,7 @@
 use simlab::decision::Decision;
 use simlab::distribution::Distribution;
 use simlab::retry::RetryPolicy;
-use simlab::scenario::{Arrivals, Fates, Fault, Flapping, Scenario, ServerConfig};
+use simlab::scenario::{Arrivals, Fates, Fault, Flapping, Frame, Scenario, ServerConfig, World};
 use simlab::units::{SimTime, Span};
 
 use crate::pages::{
@@ -21,7 +21,7 @@ fn hold(case: &str, pages: &[Vec<String>]) {
 
 /// 2,500 operations: so many that a 99th percentile is compared.
 fn world(rate: f64, server: ServerConfig) -> Scenario {
-    Scenario { drain: Span::secs(20), ..Scenario::new(Span::secs(25), Arrivals::Poisson { rate }, server) }
+    Scenario::new(Span::secs(25), Arrivals::Poisson { rate }, server).framed(|frame| frame.drain = Span::secs(20))
 }
 
 fn server() -> ServerConfig {
@@ -33,13 +33,15 @@ fn server() -> ServerConfig {
 fn five_full_jitters() {
     let server = ServerConfig { workers: Some(10), ..server() };
     let pages = each(long_or(200, 20), |page| {
-        let scenario = Scenario {
-            seed: 20_261_130 + page as u64,
-            replications: RUNS as u32,
-            drain: Span::secs(20),
-            faults: vec![fault(1.0, 10, 20)],
-            ..Scenario::new(Span::secs(60), Arrivals::Poisson { rate: 50.0 }, server.clone())
-        };
+        let scenario = Scenario::from_parts(
+            Frame {
+                seed: 20_261_130 + page as u64,
+                replications: RUNS as u32,
+                drain: Span::secs(20),
+                ..Frame::lasting(Span::secs(60))
+            },
+            World { faults: vec![fault(1.0, 10, 20)], ..World::new(Arrivals::Poisson { rate: 50.0 }, server.clone()) },
+        );
         let bases = 98..98 + POLICIES as u64;
         let scenario = bases
             .fold(scenario, |scenario, base| scenario.with_policy(&format!("base-{base}"), full_jitter(5, base), &[]));
@@ -51,9 +53,12 @@ fn five_full_jitters() {
 
 /// One policy's runs, dealt at random to five rows: nothing is better, not even slightly.
 fn deal(case: &str, scenario: &Scenario, policy: &RetryPolicy) {
-    let pool = Scenario { seed: 20_261_130, replications: 1_000, ..scenario.clone() };
+    let pool = scenario.clone().framed(|frame| {
+        frame.seed = 20_261_130;
+        frame.replications = 1_000;
+    });
     let pool = run(&pool.with_policy("pool", policy.clone(), &[]), &[0], 0);
-    let scenario = five_times(&Scenario { replications: RUNS as u32, ..scenario.clone() }, policy);
+    let scenario = five_times(&scenario.clone().framed(|frame| frame.replications = RUNS as u32), policy);
     let pages = each(200, |page| {
         let comparison = dealt(&pool.policies[0], &mut rng(1, page));
         claims(&Decision::new(&scenario, &comparison), true)
@@ -82,7 +87,7 @@ fn an_overload_dealt() {
 fn a_flapping_fault_dealt() {
     let flapping = Some(Flapping { mean_on: Span::secs(1), mean_off: Span::secs(4) });
     let flaps = Fault { flapping, until: SimTime::NEVER, ..fault(0.8, 0, 1) };
-    let scenario = Scenario { faults: vec![flaps], ..world(100.0, server()) };
+    let scenario = world(100.0, server()).in_world(|world| world.faults = vec![flaps]);
     deal("dealt: a flapping fault", &scenario, &full_jitter(3, 100));
 }
 
@@ -91,11 +96,10 @@ fn a_flapping_fault_dealt() {
 fn an_outage_dealt() {
     let server = ServerConfig { workers: Some(6), ..server() };
     let arrivals = Arrivals::Poisson { rate: 100.0 };
-    let scenario = Scenario {
-        faults: vec![fault(1.0, 10, 15)],
-        drain: Span::secs(20),
-        ..Scenario::new(Span::secs(60), arrivals, server)
-    };
+    let scenario = Scenario::from_parts(
+        Frame { drain: Span::secs(20), ..Frame::lasting(Span::secs(60)) },
+        World { faults: vec![fault(1.0, 10, 15)], ..World::new(arrivals, server) },
+    );
     deal("dealt: an outage", &scenario, &full_jitter(4, 100));
 }
 

@@ -12,7 +12,7 @@ use simlab::retry::{Backoff, RetryPolicy};
 use simlab::rng::{KeyedRng, Purpose};
 use simlab::scenario::decide::Criterion;
 use simlab::scenario::metric::Measure;
-use simlab::scenario::{Arrivals, Fates, Fault, Scenario, ServerConfig};
+use simlab::scenario::{Arrivals, Fates, Fault, Frame, Scenario, ServerConfig, World};
 use simlab::units::{SimTime, Span};
 
 /// Rows of a page.
@@ -78,7 +78,10 @@ pub fn stalled() -> Scenario {
     let from = SimTime::ZERO + Span::secs(10);
     let stall = Fault { freeze: true, ..Fault::named("fault", 0, from, from + Span::millis(900)) };
     let arrivals = Arrivals::Poisson { rate: 50.0 };
-    Scenario { faults: vec![stall], drain: Span::secs(5), ..Scenario::new(Span::secs(60), arrivals, server) }
+    Scenario::from_parts(
+        Frame { drain: Span::secs(5), ..Frame::lasting(Span::secs(60)) },
+        World { faults: vec![stall], ..World::new(arrivals, server) },
+    )
 }
 
 /// Full jitter from this base, in milliseconds.

@@ -63,7 +63,7 @@ fn page(rng: &mut KeyedRng, measures: Measures, runs: usize, worse_by: f64) -> C
 fn decisions(test: u64, measures: Measures, runs: usize, worse_by: f64) -> Vec<Decision> {
     let server = ServerConfig { fates: failing(WRONG), ..ServerConfig::named("s") };
     let scenario = Scenario::new(Span::secs(100), Arrivals::Poisson { rate: 100.0 }, server);
-    let scenario = five_times(&Scenario { replications: runs as u32, ..scenario }, &full_jitter(2, 100));
+    let scenario = five_times(&scenario.framed(|frame| frame.replications = runs as u32), &full_jitter(2, 100));
     let decide = |number| Decision::new(&scenario, &page(&mut rng(test, number), measures, runs, worse_by));
     let decisions = each(PAGES, decide);
     let intervals = if let Measures::One = measures { 10 } else { 50 };

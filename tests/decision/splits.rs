@@ -11,7 +11,10 @@ use crate::pages::{RUNS, check, failing, fault, long_or, picked, row, run, side_
 
 /// A page for every ten runs of one policy: what went wrong in each of them, and whether they are said to be two groups.
 fn pages(scenario: Scenario, policy: RetryPolicy, pages: usize) -> Vec<(Vec<f64>, bool)> {
-    let scenario = Scenario { seed: 20_261_130, replications: (pages * RUNS) as u32, ..scenario };
+    let scenario = scenario.framed(|frame| {
+        frame.seed = 20_261_130;
+        frame.replications = (pages * RUNS) as u32;
+    });
     let scenario = scenario.with_policy("policy", RetryPolicy { timeout: Some(Span::secs(1)), ..policy }, &[]);
     let pool = run(&scenario, &[0], 0);
     let runs: Vec<usize> = (0..pages * RUNS).collect();
@@ -32,7 +35,7 @@ fn hold(case: &str, scenario: Scenario) {
 }
 
 fn poisson(rate: f64, server: ServerConfig) -> Scenario {
-    Scenario { drain: Span::secs(5), ..Scenario::new(Span::secs(20), Arrivals::Poisson { rate }, server) }
+    Scenario::new(Span::secs(20), Arrivals::Poisson { rate }, server).framed(|frame| frame.drain = Span::secs(5))
 }
 
 #[test]
@@ -47,8 +50,8 @@ fn independent_failures_are_one_group() {
 fn a_flapping_fault_is_one_group() {
     let flapping = Some(Flapping { mean_on: Span::secs(1), mean_off: Span::secs(4) });
     let flaps = Fault { flapping, until: SimTime::NEVER, ..fault(0.8, 0, 1) };
-    let scenario = Scenario { faults: vec![flaps], ..poisson(20.0, ServerConfig::named("s")) };
-    hold("a flapping fault", Scenario { duration: Span::secs(60), ..scenario });
+    let scenario = poisson(20.0, ServerConfig::named("s")).in_world(|world| world.faults = vec![flaps]);
+    hold("a flapping fault", scenario.framed(|frame| frame.duration = Span::secs(60)));
 }
 
 #[test]
@@ -58,7 +61,7 @@ fn a_queue_near_its_capacity_is_one_group() {
         service_time: Distribution::Exponential { mean: Span::millis(100) },
         ..ServerConfig::named("s")
     };
-    hold("a queue at 0.9 load", Scenario { duration: Span::secs(200), ..poisson(9.0, server) });
+    hold("a queue at 0.9 load", poisson(9.0, server).framed(|frame| frame.duration = Span::secs(200)));
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn decisions(scenario: &Scenario) -> Vec<Decision> {
     let rows: Vec<usize> = (0..scenario.policies.len()).collect();
     let own = run(scenario, &rows, 0);
     let seeds = long_or(50, if own.events < SOON { 5 } else { 1 });
-    let more = (1..seeds).map(|seed| Scenario { seed: 1_000 + seed, ..scenario.clone() });
+    let more = (1..seeds).map(|seed| scenario.clone().framed(|frame| frame.seed = 1_000 + seed));
     let more = more.map(|scenario| Decision::new(&scenario, &run(&scenario, &rows, 0)));
     std::iter::once(Decision::new(scenario, &own)).chain(more).collect()
 }

@@ -114,13 +114,13 @@ proptest! {
         prop_assert_eq!(&result.timeline, &again.timeline);
 
         let mut beside = scenario.clone().with_policy("other", RetryPolicy::default(), &[]);
-        beside.servers.push(ServerConfig::named("other"));
+        beside.world_mut().servers.push(ServerConfig::named("other"));
         let flapping = Some(Flapping { mean_on: Span::millis(70), mean_off: Span::millis(70) });
         let from = SimTime(from * 1_000_000);
-        beside.faults.push(Fault { flapping, ..Fault::named("nothing", 0, from, SimTime::NEVER) });
-        beside.faults.push(Fault { crash: true, ..Fault::named("elsewhere", 1, from, SimTime::NEVER) });
+        beside.world_mut().faults.push(Fault { flapping, ..Fault::named("nothing", 0, from, SimTime::NEVER) });
+        beside.world_mut().faults.push(Fault { crash: true, ..Fault::named("elsewhere", 1, from, SimTime::NEVER) });
         prop_assert_eq!(run(&beside).digest, result.digest);
-        beside.faults.reverse();
+        beside.world_mut().faults.reverse();
         prop_assert_eq!(run(&beside).digest, result.digest, "the order of faults does not matter");
     }
 
@@ -176,7 +176,7 @@ proptest! {
         // A hedge that wins is paid back too, although nothing was retried.
         let not_repaid = if case.hedge.is_some() { 0.0 } else { at_once };
         let refunds = if budget.refund { (of("succeeded") - not_repaid) * most } else { 0.0 };
-        let seconds = case.scenario().end().seconds();
+        let seconds = case.scenario().frame.end().seconds();
         let refilled = budget.refill.map_or(0.0, |refill| refill.tokens.amount() * seconds / refill.per.seconds());
         let tokens = buckets * (budget.initial.amount() + refilled) + deposits * budget.deposit.amount() + refunds;
         prop_assert!(beyond * least <= tokens + 1e-6, "{} retries for {} tokens", beyond, tokens);
@@ -287,7 +287,7 @@ proptest! {
         }
         let result = run(&case.scenario());
         let of = |name| value(&result, name);
-        let seconds = case.scenario().duration.seconds();
+        let seconds = case.scenario().frame.duration.seconds();
         // Only where everybody has left when the measured part ends.
         if of("operations") > 0.0 && (of("goodput") * seconds).round() == of("operations") {
             let (integral, times) = (of("in_flight_mean") * seconds, of("latency_mean") * of("operations"));
@@ -371,9 +371,9 @@ fn check_timeline(scenario: &Scenario, result: &RunResult) -> Result<(), TestCas
     for column in [&line.attempts, &line.goodput, &line.failed, &line.in_flight, &line.queue, &line.refused] {
         prop_assert_eq!(column.len(), bins);
     }
-    let end = scenario.end().seconds();
+    let end = scenario.frame.end().seconds();
     prop_assert!(bins as f64 <= (end / line.bin.seconds()).ceil(), "no bin begins at the end or after it");
-    if scenario.warmup == Span::ZERO {
+    if scenario.frame.warmup == Span::ZERO {
         prop_assert_eq!(sum(&line.operations), value(result, "operations"));
         prop_assert_eq!(sum(&line.goodput), value(result, "succeeded"));
         prop_assert_eq!(sum(&line.failed), value(result, "failed"));

@@ -23,8 +23,8 @@ use simlab::retry::{
     RetryPolicy,
 };
 use simlab::scenario::{
-    AbandonedWork, Arrivals, Discipline, Fates, Fault, Flapping, Idempotency, Operation, ProfilePoint, RateLimit,
-    Scenario, ServerConfig,
+    AbandonedWork, Arrivals, Discipline, Fates, Fault, Flapping, Frame, Idempotency, Operation, ProfilePoint,
+    RateLimit, Scenario, ServerConfig, World,
 };
 use simlab::units::{SimTime, Span};
 
@@ -63,15 +63,15 @@ impl Case {
     }
 
     pub fn scenario(&self) -> Scenario {
-        let mut scenario = Scenario {
-            seed: self.seed,
-            clients: self.clients,
-            warmup: self.warmup,
-            drain: self.drain,
-            operation: Operation { server: 0, method: self.method },
-            faults: self.faults.clone(),
-            ..Scenario::new(Span::secs(SECONDS), self.arrivals.clone(), self.server.clone())
-        }
+        let mut scenario = Scenario::from_parts(
+            Frame { seed: self.seed, warmup: self.warmup, drain: self.drain, ..Frame::lasting(Span::secs(SECONDS)) },
+            World {
+                clients: self.clients,
+                operation: Operation { server: 0, method: self.method },
+                faults: self.faults.clone(),
+                ..World::new(self.arrivals.clone(), self.server.clone())
+            },
+        )
         .with_policy("p", self.policy.clone(), &self.gates);
         scenario.policies[0].hedge = self.hedge.clone();
         scenario

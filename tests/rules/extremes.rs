@@ -42,7 +42,7 @@ fn attempts_at_one_instant_do_not_pile_up_on_the_stack() {
     // As many operations in one queue, all dropped or reset at once.
     let crowd = || {
         let mut scenario = burst(100_000, ServerConfig { drop_expired: true, ..one_worker() });
-        scenario.faults = vec![Fault { crash: true, ..fault(150, 200) }];
+        scenario.world_mut().faults = vec![Fault { crash: true, ..fault(150, 200) }];
         let policy = RetryPolicy { timeout: Some(MS(50)), ..RetryPolicy::default() };
         (run(&scenario, policy), run(&scenario, tries(1)))
     };
@@ -60,7 +60,7 @@ fn endless_retries_at_one_instant() {
         assert_eq!(stop, Stop::RetryStorm { at: SimTime::ZERO });
         // A crash lets all of them fail at one instant, and then again and again.
         let mut scenario = burst(operations, one_worker());
-        scenario.faults = vec![Fault { crash: true, ..fault(50, 200) }];
+        scenario.world_mut().faults = vec![Fault { crash: true, ..fault(50, 200) }];
         match try_run(&scenario, endless(), &[]).unwrap_err() {
             Stop::RetryStorm { at: instant } if operations == 1 => assert_eq!(instant, at(50)),
             Stop::RetryStorms { at: instant, attempts } if operations > 1 => {
@@ -96,7 +96,7 @@ fn endless_retries_without_rest() {
 fn time_stands_still() {
     let closed = |clients, server| {
         let think = Distribution::ZERO;
-        Scenario { clients, ..Scenario::new(MS(10), Arrivals::Closed { think }, server) }
+        Scenario::new(MS(10), Arrivals::Closed { think }, server).in_world(|world| world.clients = clients)
     };
     let still = |result: Result<RunResult, Stop>| match result {
         Err(Stop::Standstill { .. }) => {}
@@ -111,7 +111,7 @@ fn time_stands_still() {
         &[breaker(Scope::Client)],
     ));
     // More than one operation per nanosecond, and rounds without time between them.
-    let open = |arrivals| Scenario { arrivals, ..burst(1, ServerConfig::named("s")) };
+    let open = |arrivals| burst(1, ServerConfig::named("s")).in_world(|world| world.arrivals = arrivals);
     still(try_run(&open(Arrivals::Poisson { rate: 1e15 }), tries(1), &[]));
     still(try_run(&open(Arrivals::Constant { rate: 1e300 }), tries(1), &[]));
     still(try_run(&open(Arrivals::Profile(vec![ProfilePoint { at: MS(1), rate: 1e15 }])), tries(1), &[]));
@@ -119,7 +119,8 @@ fn time_stands_still() {
     // A crowd at one instant is fine.
     check("a crowd", &run(&burst(1_200_000, ServerConfig::named("s")), tries(1)), &[("succeeded", 1_200_000.0)]);
     let once = Distribution::Constant(MS(6));
-    let many = Scenario { arrivals: Arrivals::Closed { think: once }, ..closed(1_000_000, ServerConfig::named("s")) };
+    let many =
+        closed(1_000_000, ServerConfig::named("s")).in_world(|world| world.arrivals = Arrivals::Closed { think: once });
     check("clients in step", &run(&many, tries(1)), &[("succeeded", 1_000_000.0)]);
 }
 
@@ -152,10 +153,15 @@ fn memory_is_bounded() {
     };
     let limit = 64 << 20;
     assert_eq!(stop(&burst(1_000_000_000_000, one_worker()), &[], limit), SimTime::ZERO);
-    let steady = Scenario { arrivals: Arrivals::Constant { rate: 1e6 }, ..burst(1, one_worker()) };
+    let steady = burst(1, one_worker()).in_world(|world| world.arrivals = Arrivals::Constant { rate: 1e6 });
     assert!(stop(&steady, &[], limit) > SimTime::ZERO);
     // A thousand million clients.
-    let crowd = |arrivals| Scenario { clients: 1_000_000_000, arrivals, ..burst(1, ServerConfig::named("s")) };
+    let crowd = |arrivals| {
+        burst(1, ServerConfig::named("s")).in_world(|world| {
+            world.clients = 1_000_000_000;
+            world.arrivals = arrivals;
+        })
+    };
     let closed = crowd(Arrivals::Closed { think: Distribution::Constant(Span::secs(1)) });
     assert_eq!(stop(&closed, &[], limit), SimTime::ZERO);
     let open = crowd(Arrivals::Poisson { rate: 100.0 });
@@ -171,7 +177,9 @@ fn memory_is_bounded() {
 /// The results of all replications count, not only the state of the runs that go on at once.
 #[test]
 fn results_need_memory_too() {
-    let scenario = |replications| Scenario { replications, ..burst(1, one_worker()) }.with_policy("p", tries(1), &[]);
+    let scenario = |replications| {
+        burst(1, one_worker()).framed(|frame| frame.replications = replications).with_policy("p", tries(1), &[])
+    };
     let few = memory_needed(&scenario(10), &[0], 1).bytes;
     let many = memory_needed(&scenario(u32::MAX), &[0], 1).bytes;
     assert!(few < 10 << 20, "{few}");
@@ -181,12 +189,12 @@ fn results_need_memory_too() {
 /// The end of time, and one before it.
 #[test]
 fn six_centuries() {
-    let scenario = Scenario {
-        duration: Span::MAX,
-        drain: Span::MAX,
-        arrivals: Arrivals::Poisson { rate: 1e-7 },
-        ..burst(1, ServerConfig { network: Distribution::Exponential { mean: Span::MAX }, ..one_worker() })
-    };
+    let scenario = burst(1, ServerConfig { network: Distribution::Exponential { mean: Span::MAX }, ..one_worker() })
+        .framed(|frame| {
+            frame.duration = Span::MAX;
+            frame.drain = Span::MAX;
+        })
+        .in_world(|world| world.arrivals = Arrivals::Poisson { rate: 1e-7 });
     let result = run(&scenario, RetryPolicy { timeout: Some(Span::MAX), ..tries(3) });
     assert!(result.attempts > 1_000 && result.timeline.attempts.len() <= 6_000, "{}", result.attempts);
     for backoff in [
@@ -195,11 +203,17 @@ fn six_centuries() {
         Backoff::decorrelated_jitter(Span::MAX, None),
         Backoff::memoryless(Span::MAX),
     ] {
-        let scenario = Scenario { duration: Span::MAX, drain: Span::MAX, ..burst(1, refuses()) };
+        let scenario = burst(1, refuses()).framed(|frame| {
+            frame.duration = Span::MAX;
+            frame.drain = Span::MAX;
+        });
         run(&scenario, RetryPolicy { backoff, deadline: Some(Span::MAX), ..tries(50) });
     }
-    let mut scenario = Scenario { duration: Span::MAX, drain: Span::MAX, ..burst(2, one_worker()) };
-    scenario.faults = vec![
+    let mut scenario = burst(2, one_worker()).framed(|frame| {
+        frame.duration = Span::MAX;
+        frame.drain = Span::MAX;
+    });
+    scenario.world_mut().faults = vec![
         Fault { freeze: true, slowdown: 1e300, ..Fault::named("f", 0, SimTime::ZERO, SimTime(u64::MAX - 1)) },
         Fault { added_latency: Distribution::Constant(Span::MAX), ..fault(5, 6) },
     ];
@@ -209,10 +223,14 @@ fn six_centuries() {
 /// A fault that flaps every nanosecond flaps on.
 #[test]
 fn flapping_without_rest() {
-    let mut scenario = Scenario { duration: Span(20_000), drain: Span(20_000), ..burst(2, one_worker()) };
+    let mut scenario = burst(2, one_worker()).framed(|frame| {
+        frame.duration = Span(20_000);
+        frame.drain = Span(20_000);
+    });
     for mean_on in [Span::ZERO, Span(1), Span::MAX] {
         let flapping = Flapping { mean_on, mean_off: Span(1) };
-        scenario.faults = vec![Fault { flapping: Some(flapping), capacity: 0.0, until: SimTime::NEVER, ..fault(0, 1) }];
+        scenario.world_mut().faults =
+            vec![Fault { flapping: Some(flapping), capacity: 0.0, until: SimTime::NEVER, ..fault(0, 1) }];
         run(&scenario, tries(1));
     }
 }

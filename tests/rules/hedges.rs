@@ -79,7 +79,7 @@ fn two_failures_of_one_instant() {
     // The last of them fails 100 ms after the one before it.
     for (extra, hedges, failed) in [(1, 1.0, 0.55), (2, 2.0, 0.65), (3, 3.0, 0.65), (4, 4.0, 0.75), (9, 9.0, 0.95)] {
         let mut scenario = burst(1, server.clone());
-        scenario.faults = vec![Fault { crash: true, ..fault(500, 10_000) }];
+        scenario.world_mut().faults = vec![Fault { crash: true, ..fault(500, 10_000) }];
         let scenario = scenario.with_policy("p", policy.clone(), &[]);
         let result = run_first(&scenario.hedged(HedgeConfig { extra, ..HedgeConfig::after(MS(300)) }));
         check(
@@ -124,7 +124,9 @@ fn only_what_is_measured_counts() {
     let every = Arrivals::Burst { operations: 10, at: MS(0), every: Some(MS(4_000)) };
     let none = RatioBudgetConfig::new(Tokens::new(0.0), 0.0, Span::secs(10));
     for (case, budget, counted) in [("free", None, "hedges"), ("no budget", Some(none), "hedges_refused")] {
-        let scenario = Scenario { warmup: MS(2_000), arrivals: every.clone(), ..burst(1, server.clone()) };
+        let scenario = burst(1, server.clone())
+            .framed(|frame| frame.warmup = MS(2_000))
+            .in_world(|world| world.arrivals = every.clone());
         let scenario = scenario.with_policy("p", RetryPolicy::default(), &[]);
         let result = run_first(&scenario.hedged(HedgeConfig { budget, ..HedgeConfig::after(MS(200)) }));
         check(
@@ -135,7 +137,7 @@ fn only_what_is_measured_counts() {
     }
     let fates = Fates { errors: vec![(503, 1.0)], ..Fates::default() };
     let refuses = ServerConfig { fates, ..ServerConfig::named("s") };
-    let scenario = Scenario { warmup: MS(2_000), arrivals: every, ..burst(1, refuses) };
+    let scenario = burst(1, refuses).framed(|frame| frame.warmup = MS(2_000)).in_world(|world| world.arrivals = every);
     let scenario = scenario.with_policy("p", RetryPolicy::default(), &[breaker(10)]);
     check("breaker", &run_first(&scenario.hedged(HedgeConfig::after(MS(200)))), &[("breaker_opened", 2.0)]);
 }
@@ -149,7 +151,7 @@ fn operations_hold_their_own() {
     let place = ConcurrencyConfig { hold: Hold::Retry, ..ConcurrencyConfig::retries(1) };
     let place = GateConfig::new(GateRule::Concurrency(place), Scope::Fleet);
     let policy = RetryPolicy { backoff: Backoff::fixed(MS(1_500)), ..tries(2) };
-    let scenario = Scenario { arrivals, ..burst(1, server) }.with_policy("p", policy, &[place]);
+    let scenario = burst(1, server).in_world(|world| world.arrivals = arrivals).with_policy("p", policy, &[place]);
     let hedge = HedgeConfig { on_failure: OnFailure::End, ..HedgeConfig::after(MS(200)) };
     // Every other one finds the place taken.
     let expected = [("operations", 10.0), ("retries", 5.0), ("concurrency_refused", 5.0)];
@@ -178,7 +180,7 @@ fn timers_are_their_own() {
     };
     // Each ends 850 ms after its start with its timer set for its time-out at 1 s, the instant at which the next one's hedge is due.
     let arrivals = Arrivals::Burst { operations: 1, at: MS(0), every: Some(MS(900)) };
-    let scenario = Scenario { arrivals, ..burst(1, server) }.with_policy("p", tries(1), &[]);
+    let scenario = burst(1, server).in_world(|world| world.arrivals = arrivals).with_policy("p", tries(1), &[]);
     let result = run_first(&scenario.hedged(HedgeConfig::after(MS(100))));
     check("timers", &result, &[("operations", 12.0), ("hedges", 12.0)]);
 }
@@ -241,7 +243,8 @@ fn each_draws_for_itself() {
     let server = ServerConfig { workers: None, service_time: constant(300), fates, ..one_worker() };
     let throttle = GateRule::AdaptiveThrottle(AdaptiveThrottleConfig { k: 1.0, window: Span::secs(60) });
     let throttle = GateConfig::new(throttle, Scope::Client);
-    let scenario = Scenario { clients: 10_000, ..burst(10_000, server) }.with_policy("p", tries(2), &[throttle]);
+    let scenario =
+        burst(10_000, server).in_world(|world| world.clients = 10_000).with_policy("p", tries(2), &[throttle]);
     let result = run_first(&scenario.hedged(HedgeConfig::after(MS(200))));
     // One request and no success: half of the hedges are refused. Two of them: two thirds of the retries are, and then three quarters of the
     // hedges of those that are left. Nothing but the first attempt comes of half of two thirds.
@@ -262,7 +265,7 @@ fn memory_is_counted() {
     let bytes = |clients, hedge: HedgeConfig| {
         let fates = Fates { lost_requests: 1.0, ..Fates::default() };
         let server = ServerConfig { fates, ..ServerConfig::named("s") };
-        let scenario = Scenario { clients, ..burst(1_000, server) }.with_policy("p", tries(1), &[]);
+        let scenario = burst(1_000, server).in_world(|world| world.clients = clients).with_policy("p", tries(1), &[]);
         run_first(&scenario.hedged(hedge)).state_bytes as f64
     };
     let at_once = |extra| HedgeConfig { extra, ..HedgeConfig::after(Span::ZERO) };

@@ -13,7 +13,7 @@ use super::{MS, check, constant, fault, run, tries, value};
 fn failing(server: ServerConfig) -> Scenario {
     let down = Fault { fates: Fates { errors: vec![(503, 1.0)], ..Fates::default() }, ..fault(0, 1_000) };
     let arrivals = Arrivals::Burst { operations: 1, at: MS(300), every: None };
-    Scenario { faults: vec![down], ..Scenario::new(MS(60_000), arrivals, server) }
+    Scenario::new(MS(60_000), arrivals, server).in_world(|world| world.faults = vec![down])
 }
 
 fn waits_1_250(format: HintFormat) -> ServerConfig {
@@ -67,7 +67,7 @@ fn hints_are_drawn_and_spread() {
         ("limit", limited, Fates::default()),
     ] {
         let arrivals = Arrivals::Burst { operations: 4_000, at: MS(500), every: None };
-        let scenario = Scenario { faults: vec![down(fates)], ..Scenario::new(MS(60_000), arrivals, server) };
+        let scenario = Scenario::new(MS(60_000), arrivals, server).in_world(|world| world.faults = vec![down(fates)]);
         let result = run(&scenario, honours(Jitter::None));
         let of = |metric| value(&result, metric).unwrap();
         // Uniform from 1 to 30 s; the mean's standard error is 0.13 s.
@@ -79,7 +79,7 @@ fn hints_are_drawn_and_spread() {
     // All are told 5 s, and come back within 3 s of it.
     let told = ServerConfig { retry_after: vec![(503, constant(5_000))], ..ServerConfig::named("s") };
     let arrivals = Arrivals::Burst { operations: 3_000, at: MS(500), every: None };
-    let scenario = Scenario { faults: vec![down(errors(1.0))], ..Scenario::new(MS(60_000), arrivals, told) };
+    let scenario = Scenario::new(MS(60_000), arrivals, told).in_world(|world| world.faults = vec![down(errors(1.0))]);
     let above = Jitter::Additive(Additive { above: MS(3_000), ..Additive::default() });
     for (jitter, mean, max, peak) in [(Jitter::None, 5.0, 5.0, 3_000.0), (above, 6.5, 8.0, 1_000.0)] {
         let result = run(&scenario, honours(jitter));
@@ -145,7 +145,7 @@ fn a_curve_begins_anew() {
     let mut scenario =
         Scenario::new(MS(60_000), Arrivals::Burst { operations: 1, at: Span::ZERO, every: None }, server);
     // 503 at 0, 1 and 3 s; 429 at 7 s, which says 100 ms; 503 from then on.
-    scenario.faults = vec![fates(503, 0, 6_500), fates(429, 6_500, 7_050), fates(503, 7_050, 60_000)];
+    scenario.world_mut().faults = vec![fates(503, 0, 6_500), fates(429, 6_500, 7_050), fates(503, 7_050, 60_000)];
     let backoff = Backoff::exponential(MS(1_000), 2.0, None);
     for (begins_anew, attempts) in [(true, 7.0), (false, 5.0)] {
         let hints = Hints { begins_anew, ..Hints::default() };

@@ -64,7 +64,7 @@ fn locks_outlive_a_crash() {
         let (server, policy) = keyed(lock(ttl, 10_000), Fates::default(), 3);
         let policy = RetryPolicy { timeout: Some(MS(1_000)), backoff: Backoff::fixed(MS(60)), ..policy };
         let mut scenario = burst(1, server);
-        scenario.faults = vec![Fault { crash: true, ..fault(10, 20) }];
+        scenario.world_mut().faults = vec![Fault { crash: true, ..fault(10, 20) }];
         // Reset at 10; tries again at 70 and, if refused, at 130.
         let result = run(&scenario, policy);
         check(&format!("{ttl:?}"), &result, &[("executions", executions), ("outcome_409", conflicts)]);
@@ -94,7 +94,7 @@ fn methods() {
         [(Method::Get, 0.0, 0.0), (Method::Put, 1.0, 0.0), (Method::Delete, 1.0, 0.0), (Method::Patch, 3.0, 2.0)]
     {
         let mut scenario = burst(1, ServerConfig { workers: None, ..one_worker() });
-        scenario.operation.method = method;
+        scenario.world_mut().operation.method = method;
         let policy = RetryPolicy { timeout: Some(MS(50)), ..tries(3) };
         let result = run(&scenario, policy);
         let phantom = f64::from(u8::from(effects > 0.0));

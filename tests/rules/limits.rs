@@ -29,7 +29,7 @@ fn each_cause_has_its_own() {
     let policy = limited(RetryPolicy { backoff: Backoff::fixed(MS(100)), ..tries(20) }, causes, None);
     let failing = ServerConfig { fates: Fates { errors: vec![(503, 1.0)], ..Fates::default() }, ..one_worker() };
     let mut scenario = burst(1, failing);
-    scenario.faults = vec![Fault { fates: Fates { refused: 1.0, ..Fates::default() }, ..fault(0, 250) }];
+    scenario.world_mut().faults = vec![Fault { fates: Fates { refused: 1.0, ..Fates::default() }, ..fault(0, 250) }];
     let result = run(&scenario, policy.clone());
     check("both", &result, &[("outcome_connection", 3.0), ("outcome_503", 3.0), ("failure_latency_p50", 0.5)]);
     // Only the first is used up.

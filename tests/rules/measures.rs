@@ -27,7 +27,7 @@ fn doubling() -> RetryPolicy {
 fn a_wave_is_found_however_late_it_is() {
     let arrivals = Arrivals::Burst { operations: 100, at: Span::ZERO, every: None };
     let mut scenario = Scenario::new(Span::secs(600), arrivals, ServerConfig::named("s"));
-    scenario.faults = vec![outage(0, 240_000)];
+    scenario.world_mut().faults = vec![outage(0, 240_000)];
     let result = run(&scenario, doubling());
     check("in step", &result, &[("wave", 100.0), ("wave.fault.f", 100.0), ("recovery_peak", 0.0)]);
     let backoff = Backoff::full_jitter(Span::secs(1), 2.0, Some(Span::secs(100)));
@@ -41,13 +41,13 @@ fn a_wave_is_found_however_late_it_is() {
 fn a_wave_is_of_those_who_were_there() {
     let arrivals = Arrivals::Constant { rate: 10.0 };
     let mut scenario = Scenario::new(Span::secs(60), arrivals, ServerConfig::named("s"));
-    scenario.faults = vec![outage(10_000, 20_000)];
+    scenario.world_mut().faults = vec![outage(10_000, 20_000)];
     // Who starts within the last 5 s of the outage comes back once, 5 s later, and with it, for the second time, who started 5 s before.
     let policy = RetryPolicy { backoff: Backoff::fixed(Span::secs(5)), ..tries(9) };
     check("5 s later", &run(&scenario, policy.clone()), &[("wave", 20.0), ("peak_load", 30.0)]);
     // Over a network, what is on its way when the fault ends is in the wave too.
     let server = ServerConfig { network: constant(500), ..ServerConfig::named("s") };
-    scenario.servers = vec![server];
+    scenario.world_mut().servers = vec![server];
     check("on its way", &run(&scenario, tries(1)), &[("wave", 5.0)]);
     assert_eq!(value(&run(&scenario, tries(1)), "peak_of_demand"), Some(1.0));
 }
@@ -56,7 +56,7 @@ fn a_wave_is_of_those_who_were_there() {
 fn after_an_outage() -> Scenario {
     let arrivals = Arrivals::Constant { rate: 10.0 };
     let mut scenario = Scenario::new(Span::secs(240), arrivals, ServerConfig::named("s"));
-    scenario.faults = vec![outage(60_000, 70_000)];
+    scenario.world_mut().faults = vec![outage(60_000, 70_000)];
     scenario
 }
 
@@ -66,18 +66,18 @@ fn recovery_of_each_fault() {
     check("at once", &run(&scenario, tries(1)), &[("recovery", 0.0), ("recovery.fault.f", 0.0)]);
     // Half of what comes within 42 s after it fails. Views that begin 40 s after its end have 2 bad seconds of 30, half of which fail: 3.3%.
     let half = Fates { errors: vec![(503, 1.0)], ..Fates::default() };
-    scenario.faults.push(Fault { fates: half, ..Fault::named("g", 0, at(70_000), at(1_000_000)) });
-    scenario.faults[1].until = at(112_000);
+    scenario.world_mut().faults.push(Fault { fates: half, ..Fault::named("g", 0, at(70_000), at(1_000_000)) });
+    scenario.world_mut().faults[1].until = at(112_000);
     let result = run(&scenario, tries(1));
     check("until the other ends", &result, &[("recovery.fault.f", 45.0), ("recovery", 45.0)]);
     // Too little demand is left to tell.
-    scenario.faults.truncate(1);
-    scenario.faults[0].until = at(211_000);
+    scenario.world_mut().faults.truncate(1);
+    scenario.world_mut().faults[0].until = at(211_000);
     assert_eq!(value(&run(&scenario, tries(1)), "recovery"), None);
-    scenario.faults[0].until = at(210_000);
+    scenario.world_mut().faults[0].until = at(210_000);
     assert_eq!(value(&run(&scenario, tries(1)), "recovery"), Some(0.0));
     // A second fault that ends with the run is part of the world until then.
-    scenario.faults[0].until = SimTime::NEVER;
+    scenario.world_mut().faults[0].until = SimTime::NEVER;
     assert_eq!(value(&run(&scenario, tries(1)), "recovery"), None);
 }
 
@@ -87,13 +87,13 @@ fn recovery_is_of_success_and_load() {
     let mut scenario = after_an_outage();
     // Every attempt that fails is made up for by another; a fifth of them fails, without end, once the outage is over.
     let fates = Fates { errors: vec![(500, 0.2)], ..Fates::default() };
-    scenario.faults.push(Fault { fates, ..Fault::named("g", 0, at(70_000), at(10_000_000)) });
+    scenario.world_mut().faults.push(Fault { fates, ..Fault::named("g", 0, at(70_000), at(10_000_000)) });
     check("heavier", &run(&scenario, tries(9)), &[("recovery", NEVER), ("time_to_recover", 0.0)]);
     check("worse", &run(&scenario, tries(1)), &[("recovery", NEVER)]);
-    scenario.faults[1].fates.errors[0].1 = 0.02;
+    scenario.world_mut().faults[1].fates.errors[0].1 = 0.02;
     check("as before", &run(&scenario, tries(9)), &[("recovery", 0.0)]);
     // It was no better before.
-    scenario.servers[0].fates.errors = vec![(500, 0.1)];
+    scenario.world_mut().servers[0].fates.errors = vec![(500, 0.1)];
     assert_eq!(value(&run(&scenario, tries(1)), "recovery"), None);
 }
 
@@ -102,12 +102,12 @@ fn recovery_is_of_success_and_load() {
 fn nothing_recovers_from_too_much() {
     let mut scenario = after_an_outage();
     let limit = |rate| RateLimit { rate, burst: 1000.0, per_client: false, status: 429, retry_after: false };
-    scenario.servers[0].rate_limit = Some(limit(9.0));
+    scenario.world_mut().servers[0].rate_limit = Some(limit(9.0));
     assert_eq!(value(&run(&scenario, tries(1)), "recovery"), None);
-    scenario.servers[0].rate_limit = Some(limit(10.0));
+    scenario.world_mut().servers[0].rate_limit = Some(limit(10.0));
     assert_eq!(value(&run(&scenario, tries(1)), "recovery"), Some(0.0));
     let server = ServerConfig { workers: Some(1), service_time: constant(101), ..ServerConfig::named("s") };
-    scenario.servers = vec![server];
+    scenario.world_mut().servers = vec![server];
     assert_eq!(value(&run(&scenario, tries(1)), "recovery"), None);
 }
 
@@ -132,13 +132,16 @@ fn recovery_of_a_surge() {
         value(&result, "recovery.demand")
     );
     assert!(value(&result, "wave.demand").expect("a surge ends") > 20.0);
-    scenario.recover_from = Some(Span::secs(120));
+    scenario.world_mut().recover_from = Some(Span::secs(120));
     assert!(value(&run(&scenario, tries(1)), "wave.demand").expect("a surge ends") < 5.0);
-    scenario.arrivals = Arrivals::Constant { rate: 10.0 };
+    scenario.world_mut().arrivals = Arrivals::Constant { rate: 10.0 };
     check("said", &run(&scenario, tries(1)), &[("recovery.demand", 0.0), ("wave.demand", 0.0)]);
     // Without a step up before it there is no surge, and of what is not there no value.
     for arrivals in [points(&[(60, 40.0), (60, 10.0)]), points(&[(60, 10.0), (60, 40.0)])] {
-        let scenario = Scenario { arrivals, recover_from: None, ..scenario.clone() };
+        let scenario = scenario.clone().in_world(|world| {
+            world.arrivals = arrivals;
+            world.recover_from = None;
+        });
         let result = run(&scenario, tries(1));
         assert!(result.metrics.iter().all(|(measure, _)| measure.of != Of::Demand));
         assert_eq!(value(&result, "recovery"), None);
@@ -151,7 +154,7 @@ fn a_burst_finishes_with_its_last() {
     let result = run(&burst(50, one_worker()), RetryPolicy { timeout: None, ..tries(1) });
     check("all", &result, &[("finish", 5.0), ("finish_p99", 5.0)]);
     let mut late = burst(5, one_worker());
-    late.arrivals = Arrivals::Burst { operations: 5, at: Span::secs(3), every: None };
+    late.world_mut().arrivals = Arrivals::Burst { operations: 5, at: Span::secs(3), every: None };
     check("from the first start on", &run(&late, tries(1)), &[("finish", 0.5)]);
     let two = ServerConfig { queue: Some(1), ..one_worker() };
     check("never", &run(&burst(5, two), tries(1)), &[("finish", NEVER), ("finish_p99", NEVER)]);
@@ -192,10 +195,10 @@ fn what_went_wrong() {
     check("lost replies", &result, &parts);
     check("lost replies", &result, &[("gone_wrong", 9.0), ("gone_wrong_rate", 3.0)]);
     // GET has no effect to repeat.
-    let get = Scenario { operation: Operation { server: 0, method: Method::Get }, ..burst(3, server) };
+    let get = burst(3, server).in_world(|world| world.operation = Operation { server: 0, method: Method::Get });
     check("without effects", &run(&get, tries(2)), &[("gone_wrong", 3.0)]);
     // Late is wrong where somebody said what is in time: served at 100, 200 and 300 ms.
-    let late = Scenario { slo: Some(MS(200)), ..burst(3, one_worker()) };
+    let late = burst(3, one_worker()).framed(|frame| frame.slo = Some(MS(200)));
     check("late", &run(&late, tries(1)), &[("unsuccessful", 1.0), ("gone_wrong", 1.0), ("succeeded", 3.0)]);
 }
 
@@ -204,7 +207,7 @@ fn what_went_wrong() {
 fn peaks_of_demand_and_of_capacity() {
     for duration in [30, 60] {
         let mut scenario = burst(50, ServerConfig { workers: Some(5), queue: Some(0), ..one_worker() });
-        scenario.duration = Span::secs(duration);
+        scenario.frame.duration = Span::secs(duration);
         let result = run(&scenario, tries(1));
         // 5 workers finish 50/s.
         check("once", &result, &[("peak_of_demand", 1.0), ("peak_of_capacity", 1.0)]);
@@ -217,10 +220,10 @@ fn peaks_of_demand_and_of_capacity() {
     let mut scenario = burst(20, server);
     check("limit", &run(&scenario, tries(1)), &[("peak_of_capacity", 2.0)]);
     // Of each client: four of them may send 40/s.
-    scenario.clients = 4;
+    scenario.world_mut().clients = 4;
     check("limits", &run(&scenario, tries(1)), &[("peak_of_capacity", 0.5)]);
-    scenario.clients = 9;
+    scenario.world_mut().clients = 9;
     check("workers", &run(&scenario, tries(1)), &[("peak_of_capacity", 0.4)]);
-    scenario.servers = vec![ServerConfig::named("s")];
+    scenario.world_mut().servers = vec![ServerConfig::named("s")];
     assert_eq!(value(&run(&scenario, tries(1)), "peak_of_capacity"), None);
 }

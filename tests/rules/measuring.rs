@@ -18,7 +18,12 @@ fn refuses() -> ServerConfig {
 /// One operation at every so many ms from 0 on.
 fn every(ms: u64, seconds: u64, server: ServerConfig) -> Scenario {
     let arrivals = Arrivals::Burst { operations: 1, at: Span::ZERO, every: Some(MS(ms)) };
-    Scenario { arrivals, duration: Span::secs(seconds), drain: Span::secs(seconds), ..burst(1, server) }
+    burst(1, server)
+        .framed(|frame| {
+            frame.duration = Span::secs(seconds);
+            frame.drain = Span::secs(seconds);
+        })
+        .in_world(|world| world.arrivals = arrivals)
 }
 
 fn breaker(failures: u32, open: Span) -> GateConfig {
@@ -30,14 +35,14 @@ fn breaker(failures: u32, open: Span) -> GateConfig {
 #[test]
 fn what_is_open_lasts_to_the_end() {
     let mut scenario = burst(3, one_worker());
-    scenario.faults = vec![Fault { freeze: true, until: SimTime::NEVER, ..fault(50, 60) }];
+    scenario.world_mut().faults = vec![Fault { freeze: true, until: SimTime::NEVER, ..fault(50, 60) }];
     let result = run(&scenario, RetryPolicy::default());
     check("frozen", &result, &[("unresolved", 3.0), ("outcome_open", 3.0), ("utilisation", 1.0), ("queue_max", 2.0)]);
     check("frozen", &result, &[("in_flight_mean", 3.0), ("wasted_work", 1.0)]);
     let (holding, waiting) = (&result.timeline.in_flight, &result.timeline.queue);
     assert_eq!((holding.len(), waiting.len()), (20, 20), "a bin per second of duration and drain");
     assert!(holding[1..].iter().all(|n| *n == 3.0) && waiting[1..].iter().all(|n| *n == 2.0), "{holding:?}");
-    let shorter = Scenario { drain: MS(5_000), ..scenario };
+    let shorter = scenario.framed(|frame| frame.drain = MS(5_000));
     assert_ne!(run(&shorter, RetryPolicy::default()).digest, result.digest, "attempts end where the run does");
 }
 
@@ -45,14 +50,14 @@ fn what_is_open_lasts_to_the_end() {
 #[test]
 fn what_is_remembered_of_clients_is_state() {
     let clients = 1_000;
-    let bare = Scenario { clients, ..burst(1, one_worker()) };
+    let bare = burst(1, one_worker()).in_world(|world| world.clients = clients);
     let bytes = |scenario: &Scenario, gates: &[GateConfig]| {
         try_run(scenario, tries(1), gates).expect("the run comes to its end").state_bytes
     };
     let alone = bytes(&bare, &[]);
     let mut limited = bare.clone();
     let limit = RateLimit { rate: 1.0, burst: 1.0, per_client: true, status: 429, retry_after: false };
-    limited.servers[0].rate_limit = Some(limit);
+    limited.world_mut().servers[0].rate_limit = Some(limit);
     assert_eq!(bytes(&limited, &[]), alone + 8 * u64::from(clients));
     let budget = TokenBudgetConfig::new(Tokens::new(1.0), Tokens::new(1.0), Tokens::new(1.0));
     let budget = |scope| GateConfig::new(GateRule::TokenBudget(budget.clone()), scope);
@@ -66,7 +71,7 @@ fn what_is_remembered_of_clients_is_state() {
 fn a_run_ends_when_nothing_is_open() {
     let mut scenario = burst(1, one_worker());
     let flapping = Flapping { mean_on: MS(1), mean_off: MS(1) };
-    scenario.faults = vec![Fault { flapping: Some(flapping), until: SimTime::NEVER, ..fault(0, 1) }];
+    scenario.world_mut().faults = vec![Fault { flapping: Some(flapping), until: SimTime::NEVER, ..fault(0, 1) }];
     let result = run(&scenario, tries(1));
     assert_eq!(result.timeline.attempts.len(), 1);
     assert!(result.events < 1_000, "{}", result.events);
@@ -75,16 +80,25 @@ fn a_run_ends_when_nothing_is_open() {
     let slow = ServerConfig { service_time: constant(3_000), ..one_worker() };
     check("slow", &run(&burst(1, slow), policy), &[("executions", 1.0), ("utilisation", 0.3)]);
     // Without a drain, what is open at the end of the demand stays unresolved; at the last instant nothing happens any more.
-    let scenario = Scenario { drain: Span::ZERO, duration: MS(200), ..burst(3, one_worker()) };
+    let scenario = burst(3, one_worker()).framed(|frame| {
+        frame.drain = Span::ZERO;
+        frame.duration = MS(200);
+    });
     check("no drain", &run(&scenario, tries(1)), &[("succeeded", 1.0), ("unresolved", 2.0), ("outcome_open", 2.0)]);
 }
 
 /// A duration of 1 ns is a duration.
 #[test]
 fn one_nanosecond() {
-    let scenario = Scenario { duration: Span(1), drain: Span::ZERO, ..burst(2, ServerConfig::named("s")) };
+    let scenario = burst(2, ServerConfig::named("s")).framed(|frame| {
+        frame.duration = Span(1);
+        frame.drain = Span::ZERO;
+    });
     check("1 ns", &run(&scenario, tries(1)), &[("operations", 2.0), ("succeeded", 2.0)]);
-    let scenario = Scenario { duration: Span(1), drain: Span::ZERO, ..burst(2, one_worker()) };
+    let scenario = burst(2, one_worker()).framed(|frame| {
+        frame.duration = Span(1);
+        frame.drain = Span::ZERO;
+    });
     check("1 ns", &run(&scenario, tries(1)), &[("unresolved", 2.0)]);
 }
 
@@ -92,7 +106,7 @@ fn one_nanosecond() {
 #[test]
 fn nothing_measured() {
     for warmup in [MS(10_000), MS(20_000), Span::MAX] {
-        let result = run(&Scenario { warmup, ..burst(3, one_worker()) }, tries(2));
+        let result = run(&burst(3, one_worker()).framed(|frame| frame.warmup = warmup), tries(2));
         for (measure, value) in &result.metrics {
             assert!(value.is_none_or(|value| value.is_finite()), "{measure:?} is {value:?}");
         }
@@ -106,7 +120,7 @@ fn nothing_measured() {
 /// Operations that start in the warm-up are not measured; their work is, where it falls into the window.
 #[test]
 fn the_warm_up_cuts_operations_off_and_clips_work() {
-    let scenario = Scenario { warmup: MS(150), ..burst(5, one_worker()) };
+    let scenario = burst(5, one_worker()).framed(|frame| frame.warmup = MS(150));
     let result = run(&scenario, tries(1));
     check("warm-up", &result, &[("operations", 0.0), ("executions", 0.0), ("load_mean", 0.0), ("goodput", 4.0 / 9.85)]);
     check("warm-up", &result, &[("utilisation", 0.35 / 9.85), ("wasted_work", 0.0), ("peak_goodput", 4.0)]);
@@ -114,14 +128,17 @@ fn the_warm_up_cuts_operations_off_and_clips_work() {
     check("warm-up", &result, &[("queue_max", 3.0)]);
     assert_eq!(value(&result, "wait_mean"), None);
     // At 100 ms one is taken up before the measured part begins at that instant.
-    let result = run(&Scenario { warmup: MS(100), ..scenario }, tries(1));
+    let result = run(&scenario.framed(|frame| frame.warmup = MS(100)), tries(1));
     check("warm-up at an edge", &result, &[("queue_max", 3.0)]);
 }
 
 /// The end of the demand clips as well, on both sides of each ratio.
 #[test]
 fn the_end_of_the_demand_clips_work() {
-    let scenario = Scenario { duration: MS(150), drain: MS(10_000), ..burst(3, one_worker()) };
+    let scenario = burst(3, one_worker()).framed(|frame| {
+        frame.duration = MS(150);
+        frame.drain = MS(10_000);
+    });
     let policy = RetryPolicy { timeout: Some(MS(250)), ..RetryPolicy::default() };
     let result = run(&scenario, policy);
     // Busy from 0 to 300, of which [0, 150) counts; the third one's work is in vain, but not in the window.
@@ -143,7 +160,7 @@ fn a_refusal_is_no_attempt() {
     let result = try_run(&scenario, tries(1), &[breaker(2, MS(250))]).unwrap();
     check("half-open", &result, &[("attempts", 4.0), ("breaker_opened", 3.0), ("breaker_refused", 6.0)]);
     // What happened in the warm-up is not measured: the openings at 100 and 400 ms.
-    let warm = Scenario { warmup: MS(500), ..scenario };
+    let warm = scenario.framed(|frame| frame.warmup = MS(500));
     let result = try_run(&warm, tries(1), &[breaker(2, MS(250))]).unwrap();
     check("warm-up", &result, &[("operations", 5.0), ("breaker_opened", 1.0), ("breaker_refused", 4.0)]);
 }
@@ -161,7 +178,7 @@ fn what_a_refusal_costs() {
         &result,
         &[("failed_by_breaker", 9.0), ("failed_without_attempt", 9.0), ("failed_by_budget", 0.0)],
     );
-    let warm = Scenario { warmup: MS(500), ..scenario.clone() };
+    let warm = scenario.clone().framed(|frame| frame.warmup = MS(500));
     let result = try_run(&warm, tries(1), &[shut()]).unwrap();
     check("warm-up", &result, &[("failed_by_breaker", 5.0), ("failed_without_attempt", 5.0)]);
     // All ten have three attempts. The first sends one of them, and is refused the others; the last refusal is the end of each.
@@ -179,7 +196,7 @@ fn what_a_refusal_costs() {
     // Half-open again after 30 ms: the refusals before that, at 10 and 20 ms, cost nobody anything.
     let policy = RetryPolicy { backoff: Backoff::fixed(MS(10)), ..tries(4) };
     let down = Fault { fates: Fates { refused: 1.0, ..Fates::default() }, ..fault(0, 5) };
-    let for_long = Scenario { faults: vec![down], ..every(100, 1, ServerConfig::named("s")) };
+    let for_long = every(100, 1, ServerConfig::named("s")).in_world(|world| world.faults = vec![down]);
     let result = try_run(&for_long, policy, &[retrying(breaker(1, MS(30)))]).unwrap();
     check("in between", &result, &[("succeeded", 10.0), ("breaker_refused", 2.0), ("failed_by_breaker", 0.0)]);
 
@@ -232,22 +249,22 @@ fn peaks() {
     let result = run(&scenario, tries(1));
     check("peak", &result, &[("peak_load", 4.0), ("load_mean", 3.4), ("peak_ratio", 4.0 / 3.4)]);
     assert_eq!(result.peak_at, SimTime::ZERO);
-    scenario.warmup = MS(900);
+    scenario.frame.warmup = MS(900);
     let result = run(&scenario, tries(1));
     assert_eq!((value(&result, "peak_load"), result.peak_at), (Some(4.0), at(3_000)));
-    scenario.peak_window = MS(250);
+    scenario.frame.peak_window = MS(250);
     check("short window", &run(&scenario, tries(1)), &[("peak_load", 4.0)]);
     // 600 900 1200 1500 | 1800 … counted from 600.
-    scenario.peak_window = MS(1_000);
-    scenario.duration = MS(1_000);
+    scenario.frame.peak_window = MS(1_000);
+    scenario.frame.duration = MS(1_000);
     assert_eq!(value(&run(&scenario, tries(1)), "recovery_peak"), None);
-    scenario.duration = MS(3_000);
-    scenario.faults = vec![Fault { slowdown: 2.0, ..fault(100, 600) }];
+    scenario.frame.duration = MS(3_000);
+    scenario.world_mut().faults = vec![Fault { slowdown: 2.0, ..fault(100, 600) }];
     check("recovery", &run(&scenario, tries(1)), &[("recovery_peak", 4.0)]);
     // A fault that does not end within the run has no recovery.
-    scenario.faults.push(Fault { slowdown: 2.0, ..fault(0, 1_000_000) });
+    scenario.world_mut().faults.push(Fault { slowdown: 2.0, ..fault(0, 1_000_000) });
     check("another without end", &run(&scenario, tries(1)), &[("recovery_peak", 4.0)]);
-    scenario.faults.remove(0);
+    scenario.world_mut().faults.remove(0);
     let result = run(&scenario, tries(1));
     assert_eq!((value(&result, "recovery_peak"), value(&result, "time_to_recover")), (None, None));
 }
@@ -260,7 +277,10 @@ fn late_effects_count() {
     let result = run(&burst(2, server.clone()), policy.clone());
     check("late", &result, &[("failed", 2.0), ("phantom_successes", 2.0), ("executions", 2.0)]);
     // Cut off by the end of the run: only what was done by then exists.
-    let scenario = Scenario { duration: MS(100), drain: MS(100), ..burst(2, server) };
+    let scenario = burst(2, server).framed(|frame| {
+        frame.duration = MS(100);
+        frame.drain = MS(100);
+    });
     check("cut off", &run(&scenario, policy), &[("failed", 2.0), ("phantom_successes", 1.0), ("unresolved", 0.0)]);
 }
 
@@ -285,7 +305,7 @@ fn in_time_counts_successes_within_the_slo() {
     for (slo, share) in
         [(None, f64::NAN), (Some(MS(200)), 0.5), (Some(Span(MS(200).0 - 1)), 0.25), (Some(MS(900)), 0.75)]
     {
-        let result = run(&Scenario { slo, ..burst(4, server.clone()) }, tries(1));
+        let result = run(&burst(4, server.clone()).framed(|frame| frame.slo = slo), tries(1));
         let got = value(&result, "in_time_rate");
         assert_eq!(got, Some(share).filter(|share| share.is_finite()), "slo {slo:?}");
     }

@@ -3,7 +3,7 @@
 use simlab::distribution::Distribution;
 use simlab::protocol::Outcome;
 use simlab::retry::{Backoff, RetryAfter, RetryPolicy};
-use simlab::scenario::{AbandonedWork, Arrivals, Discipline, Fault, Scenario, ServerConfig};
+use simlab::scenario::{AbandonedWork, Arrivals, Discipline, Fault, ServerConfig};
 
 use super::{MS, burst, check, constant, fault, one_worker, run, tries};
 
@@ -58,12 +58,12 @@ fn its_place_is_free_at_once() {
     for network in [0, 10] {
         let server = ServerConfig { queue: Some(1), network: constant(network), ..impatient(50) };
         let server = ServerConfig { service_time: constant(100_000), ..server };
-        let scenario = Scenario {
-            arrivals: Arrivals::Burst { operations: 1, at: MS(0), every: Some(MS(50)) },
-            // An even number of those that wait: were every second one refused at once, the median would tell.
-            duration: MS(550),
-            ..burst(1, server)
-        };
+        let scenario = burst(1, server)
+            .framed(|frame| {
+                // An even number of those that wait: were every second one refused at once, the median would tell.
+                frame.duration = MS(550);
+            })
+            .in_world(|world| world.arrivals = Arrivals::Burst { operations: 1, at: MS(0), every: Some(MS(50)) });
         let wait = 0.05 + 0.02 * network as f64 / 10.0;
         let result = run(&scenario, RetryPolicy::default());
         let case = format!("network {network} ms");
@@ -75,13 +75,13 @@ fn its_place_is_free_at_once() {
 #[test]
 fn freezes_and_crashes() {
     let mut scenario = burst(2, impatient(150));
-    scenario.faults = vec![Fault { freeze: true, ..fault(10, 500) }];
+    scenario.world_mut().faults = vec![Fault { freeze: true, ..fault(10, 500) }];
     let result = run(&scenario, tries(1));
     check("freeze", &result, &[("succeeded", 1.0), ("outcome_503", 1.0), ("failure_latency_p50", 0.15)]);
-    scenario.faults = vec![Fault { crash: true, ..fault(50, 60) }];
+    scenario.world_mut().faults = vec![Fault { crash: true, ..fault(50, 60) }];
     check("crash", &run(&scenario, tries(1)), &[("outcome_connection", 2.0), ("outcome_503", 0.0)]);
     // A fault's edge comes first: the worker that goes on at 150 ms finishes at 240, too late for the one that leaves at 150.
-    scenario.faults = vec![Fault { freeze: true, ..fault(10, 150) }];
+    scenario.world_mut().faults = vec![Fault { freeze: true, ..fault(10, 150) }];
     check("thaw", &run(&scenario, tries(1)), &[("succeeded", 1.0), ("outcome_503", 1.0), ("latency_max", 0.24)]);
 }
 
@@ -115,7 +115,9 @@ fn the_last_may_overtake_those_that_leave() {
 fn the_extremes() {
     let again = RetryPolicy { backoff: Backoff::fixed(MS(70)), ..tries(4) };
     let digest = |server: ServerConfig| {
-        let poisson = Scenario { arrivals: Arrivals::Poisson { rate: 9.0 }, duration: MS(60_000), ..burst(1, server) };
+        let poisson = burst(1, server)
+            .framed(|frame| frame.duration = MS(60_000))
+            .in_world(|world| world.arrivals = Arrivals::Poisson { rate: 9.0 });
         run(&poisson, again.clone()).digest
     };
     let drawn = Distribution::Exponential { mean: MS(150) };

@@ -37,7 +37,7 @@ fn places_go_round() {
         check(&case, &result, &[("latency_mean", mean), ("latency_max", max), ("attempts", 7.0)]);
         check(&case, &result, &[("concurrency_refused", 0.0), ("wait_mean", 0.0), ("success_rate", 1.0)]);
     }
-    let scenario = Scenario { clients: 7, ..burst(7, server()) };
+    let scenario = burst(7, server()).in_world(|world| world.clients = 7);
     let own = GateConfig { scope: Scope::Client, ..pool(PoolConfig::attempts(1)) };
     check("own", &run(&scenario, RetryPolicy::default(), &[own]), &[("latency_max", 0.1)]);
 }
@@ -98,7 +98,7 @@ fn places_are_held_to_the_end_of_the_attempt() {
 fn retries_join_the_line() {
     let server = ServerConfig { service_time: constant(0), network: constant(50), ..server() };
     let down = Fault { fates: Fates { errors: vec![(503, 1.0)], ..Fates::default() }, ..fault(0, 250) };
-    let scenario = Scenario { faults: vec![down], ..burst(2, server) };
+    let scenario = burst(2, server).in_world(|world| world.faults = vec![down]);
     // One from 0 to 100, the other from 100 to 200, and both again from there, in this order.
     let result = run(&scenario, tries(2), &[pool(PoolConfig::attempts(1))]);
     check("again", &result, &[("outcome_503", 2.0), ("succeeded", 2.0), ("latency_max", 0.4), ("latency_mean", 0.35)]);
@@ -127,8 +127,8 @@ fn patience_that_is_tried_again() {
 #[test]
 fn a_breaker_may_open_meanwhile() {
     let down = ServerConfig { fates: Fates { failures: vec![(503, 1.0)], ..Fates::default() }, ..server() };
-    let scenario =
-        Scenario { arrivals: Arrivals::Burst { operations: 3, at: MS(0), every: Some(MS(5_000)) }, ..burst(1, down) };
+    let scenario = burst(1, down)
+        .in_world(|world| world.arrivals = Arrivals::Burst { operations: 3, at: MS(0), every: Some(MS(5_000)) });
     let breaker = GateRule::ConsecutiveBreaker(ConsecutiveBreakerConfig::new(1, MS(1_000), 1));
     let gates = [GateConfig::new(breaker, Scope::Fleet), pool(PoolConfig::attempts(1))];
     // Two are refused when their turn comes, and two at once beside the probe.
@@ -156,7 +156,7 @@ fn tokens_are_taken_in_advance() {
     let scarce = GateRule::RateLimiter(RateLimiterConfig { rate: 0.1, burst: 2.0, on_limit: OnLimit::Refuse });
     let hurried = pool(PoolConfig { max_wait: Some(MS(100)), ..PoolConfig::attempts(1) });
     let arrivals = Arrivals::Burst { operations: 2, at: MS(0), every: Some(MS(5_000)) };
-    let scenario = Scenario { arrivals, ..burst(1, slow) };
+    let scenario = burst(1, slow).in_world(|world| world.arrivals = arrivals);
     let result = run(&scenario, RetryPolicy::default(), &[GateConfig::new(scarce, Scope::Fleet), hurried]);
     check("back", &result, &[("succeeded", 2.0), ("concurrency_refused", 1.0), ("limiter_refused", 1.0)]);
 }

@@ -10,7 +10,7 @@ use super::{MS, at, check, fault, run, tries};
 /// A request each 100 ms, from 0 to 10 s, at a server that is always quick.
 fn world(faults: Vec<Fault>) -> Scenario {
     let server = ServerConfig { ..ServerConfig::named("s") };
-    Scenario { faults, ..Scenario::new(MS(10_000), Arrivals::Constant { rate: 10.0 }, server) }
+    Scenario::new(MS(10_000), Arrivals::Constant { rate: 10.0 }, server).in_world(|world| world.faults = faults)
 }
 
 fn series(steps: &[(u64, &[(u16, f64)])]) -> Option<Arc<Series>> {
@@ -49,6 +49,6 @@ fn errors_add_up() {
     check("of two", &run(&world(vec![replayed.clone(), other]), tries(1)), &[("succeeded", 0.0)]);
     let full: [(u64, &[(u16, f64)]); 1] = [(0, &[(503, 1.0)])];
     let mut server = world(vec![Fault { series: series(&full), ..fault(0, 10_000) }]);
-    server.servers[0].fates = own;
+    server.world_mut().servers[0].fates = own;
     check("the server yields", &run(&server, tries(1)), &[("outcome_503", 100.0), ("outcome_500", 0.0)]);
 }

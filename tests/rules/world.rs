@@ -34,11 +34,9 @@ fn a_reply_at_the_timeout_counts() {
 fn completions_come_before_retries_and_new_operations() {
     let server = ServerConfig { queue: Some(0), ..one_worker() };
     // Operations at 0 and 100 ms; the first one's work ends at 100 ms.
-    let scenario = simlab::scenario::Scenario {
-        arrivals: Arrivals::Burst { operations: 1, at: Span::ZERO, every: Some(MS(100)) },
-        duration: MS(200),
-        ..burst(1, server.clone())
-    };
+    let scenario = burst(1, server.clone())
+        .framed(|frame| frame.duration = MS(200))
+        .in_world(|world| world.arrivals = Arrivals::Burst { operations: 1, at: Span::ZERO, every: Some(MS(100)) });
     check("new operation", &run(&scenario, tries(1)), &[("succeeded", 2.0), ("outcome_503", 0.0)]);
     // Two operations at 0: the second is refused and tries again at 100 ms.
     let again = RetryPolicy { backoff: Backoff::fixed(MS(100)), ..tries(2) };
@@ -51,8 +49,8 @@ fn completions_come_before_requests_from_the_network() {
     for network in [0, 1, 50, 100, 150, 1_000] {
         let server = ServerConfig { queue: Some(0), network: constant(network), ..one_worker() };
         let mut scenario = burst(1, server);
-        scenario.arrivals = Arrivals::Burst { operations: 1, at: Span::ZERO, every: Some(MS(100)) };
-        scenario.duration = MS(1_000);
+        scenario.world_mut().arrivals = Arrivals::Burst { operations: 1, at: Span::ZERO, every: Some(MS(100)) };
+        scenario.frame.duration = MS(1_000);
         let policy = RetryPolicy::default();
         check(&format!("network {network} ms"), &run(&scenario, policy), &[("succeeded", 10.0), ("outcome_503", 0.0)]);
     }
@@ -64,14 +62,14 @@ fn faults_come_first() {
     let down = |from, until| Fault { fates: Fates { refused: 1.0, ..Fates::default() }, ..fault(from, until) };
     for (from, until, refused) in [(0, 1, 1.0), (5, 6, 0.0), (0, 100, 1.0)] {
         let mut scenario = burst(1, one_worker());
-        scenario.faults = vec![down(from, until)];
+        scenario.world_mut().faults = vec![down(from, until)];
         check("at 0", &run(&scenario, tries(1)), &[("outcome_connection", refused)]);
-        scenario.arrivals = Arrivals::Burst { operations: 1, at: MS(until), every: None };
+        scenario.world_mut().arrivals = Arrivals::Burst { operations: 1, at: MS(until), every: None };
         check("at the end of the fault", &run(&scenario, tries(1)), &[("outcome_connection", 0.0)]);
     }
     // A crash at the very instant at which the work would end: it has no effect.
     let mut scenario = burst(1, one_worker());
-    scenario.faults = vec![Fault { crash: true, ..fault(100, 200) }];
+    scenario.world_mut().faults = vec![Fault { crash: true, ..fault(100, 200) }];
     check("crash", &run(&scenario, tries(1)), &[("outcome_connection", 1.0), ("executions", 0.0)]);
 }
 
@@ -89,7 +87,7 @@ fn waits_end_in_the_order_in_which_they_began() {
 #[test]
 fn a_crash_resets_everything() {
     let mut scenario = burst(3, ServerConfig { network: constant(10), ..one_worker() });
-    scenario.faults = vec![Fault { crash: true, ..fault(150, 300) }];
+    scenario.world_mut().faults = vec![Fault { crash: true, ..fault(150, 300) }];
     // The first is done at 110; the second is in service, the third waits. Both learn of it at 160.
     let result = run(&scenario, tries(1));
     check("once", &result, &[("succeeded", 1.0), ("outcome_connection", 2.0), ("executions", 1.0)]);
@@ -106,14 +104,14 @@ fn a_crash_resets_everything() {
 #[test]
 fn a_freeze_stops_the_clock_of_the_workers() {
     let mut scenario = burst(3, ServerConfig { queue: Some(1), ..one_worker() });
-    scenario.faults = vec![Fault { freeze: true, ..fault(40, 540) }];
+    scenario.world_mut().faults = vec![Fault { freeze: true, ..fault(40, 540) }];
     let result = run(&scenario, tries(1));
     check("freeze", &result, &[("succeeded", 2.0), ("outcome_503", 1.0), ("latency_max", 0.7)]);
     check("freeze", &result, &[("utilisation", 0.07)]);
     // Two overlapping freezes are one long one; a crash within ends the work for good.
-    scenario.faults.push(Fault { freeze: true, ..fault(500, 640) });
+    scenario.world_mut().faults.push(Fault { freeze: true, ..fault(500, 640) });
     check("two freezes", &run(&scenario, tries(1)), &[("latency_max", 0.8)]);
-    scenario.faults.push(Fault { crash: true, ..fault(600, 610) });
+    scenario.world_mut().faults.push(Fault { crash: true, ..fault(600, 610) });
     let result = run(&scenario, tries(1));
     check("freeze and crash", &result, &[("succeeded", 0.0), ("outcome_connection", 2.0), ("executions", 0.0)]);
 }
@@ -122,7 +120,7 @@ fn a_freeze_stops_the_clock_of_the_workers() {
 #[test]
 fn a_slowdown_is_for_work_that_starts_in_it() {
     let mut scenario = burst(3, one_worker());
-    scenario.faults = vec![Fault { slowdown: 3.0, ..fault(50, 150) }];
+    scenario.world_mut().faults = vec![Fault { slowdown: 3.0, ..fault(50, 150) }];
     // The first ends at 100, the second takes three times as long, the third the usual time.
     check("slowdown", &run(&scenario, tries(1)), &[("latency_max", 0.5), ("latency_mean", (0.1 + 0.4 + 0.5) / 3.0)]);
 }
@@ -131,16 +129,17 @@ fn a_slowdown_is_for_work_that_starts_in_it() {
 #[test]
 fn capacity_shrinks_and_grows() {
     let mut scenario = burst(8, ServerConfig { workers: Some(4), ..one_worker() });
-    scenario.faults = vec![Fault { capacity: 0.5, ..fault(50, 250) }];
+    scenario.world_mut().faults = vec![Fault { capacity: 0.5, ..fault(50, 250) }];
     // 4 end at 100, 2 at 200; at 200 two start, at 250 no one waits any more: 300.
     check("half", &run(&scenario, tries(1)), &[("latency_max", 0.3)]);
-    scenario.faults = vec![Fault { capacity: 0.0, ..fault(50, 250) }];
+    scenario.world_mut().faults = vec![Fault { capacity: 0.0, ..fault(50, 250) }];
     check("none", &run(&scenario, tries(1)), &[("latency_max", 0.35)]);
-    scenario.faults = vec![Fault { capacity: 2.0, ..fault(50, 250) }];
+    scenario.world_mut().faults = vec![Fault { capacity: 2.0, ..fault(50, 250) }];
     check("double", &run(&scenario, tries(1)), &[("latency_max", 0.15)]);
-    scenario.faults = vec![Fault { capacity: 0.5, ..fault(0, 9_000) }, Fault { capacity: 0.5, ..fault(0, 9_000) }];
+    scenario.world_mut().faults =
+        vec![Fault { capacity: 0.5, ..fault(0, 9_000) }, Fault { capacity: 0.5, ..fault(0, 9_000) }];
     let mut unlimited = burst(3, ServerConfig { workers: None, ..one_worker() });
-    unlimited.faults = vec![Fault { capacity: 0.0, ..fault(0, 250) }];
+    unlimited.world_mut().faults = vec![Fault { capacity: 0.0, ..fault(0, 250) }];
     check("nothing of an unlimited number", &run(&unlimited, tries(1)), &[("latency_max", 0.35), ("waited", 1.0)]);
     check("a quarter", &run(&scenario, tries(1)), &[("latency_max", 0.8)]);
 }
@@ -194,19 +193,19 @@ fn cancelling_takes_a_leg() {
     );
     // What a fault adds to the leg counts.
     let mut slow = burst(1, server(1_005, 10));
-    slow.faults = vec![Fault { added_latency: constant(10), ..fault(500, 2_000) }];
+    slow.world_mut().faults = vec![Fault { added_latency: constant(10), ..fault(500, 2_000) }];
     check("added latency", &run(&slow, policy.clone()), &[("effects", 1.0)]);
     // A cancellation that overtakes its request is known when that arrives.
     let mut late = burst(1, server(100, 0));
-    late.faults = vec![Fault { added_latency: constant(1_500), ..fault(0, 500) }];
+    late.world_mut().faults = vec![Fault { added_latency: constant(1_500), ..fault(0, 500) }];
     let result = run(&late, policy.clone());
     check("overtaken", &result, &[("effects", 0.0), ("utilisation", 0.0), ("load_mean", 0.1)]);
     // The first is gone at 1,005 ms with a reply that is lost; what is sent at 1,006 ms takes its place here, and has nothing to do with the
     // cancellation that arrives at 1,010 ms.
     let arrivals = Arrivals::Burst { operations: 1, at: Span::ZERO, every: Some(MS(1_006)) };
-    let mut next = Scenario { arrivals, ..burst(1, server(500, 10)) };
+    let mut next = burst(1, server(500, 10)).in_world(|world| world.arrivals = arrivals);
     let lost = Fates { lost_replies: 1.0, ..Fates::default() };
-    next.faults = vec![Fault { fates: lost, slowdown: 1.99, ..fault(0, 500) }];
+    next.world_mut().faults = vec![Fault { fates: lost, slowdown: 1.99, ..fault(0, 500) }];
     check("next", &run(&next, policy), &[("operations", 10.0), ("succeeded", 9.0), ("effects", 10.0)]);
 }
 
@@ -245,8 +244,8 @@ fn lifo() {
     let server = ServerConfig { discipline: Discipline::Lifo, ..one_worker() };
     let policy = RetryPolicy { timeout: Some(MS(250)), ..RetryPolicy::default() };
     let mut scenario = burst(1, server);
-    scenario.arrivals = Arrivals::Burst { operations: 1, at: Span::ZERO, every: Some(MS(60)) };
-    scenario.duration = MS(240);
+    scenario.world_mut().arrivals = Arrivals::Burst { operations: 1, at: Span::ZERO, every: Some(MS(60)) };
+    scenario.frame.duration = MS(240);
     // Arrivals at 0, 60, 120, 180. Served: 0 to 100; then 60 to 200; then 180 to 300; then 120 to 400, too late.
     let result = run(&scenario, policy);
     check("lifo", &result, &[("succeeded", 3.0), ("outcome_timeout", 1.0), ("latency_max", 0.14)]);
@@ -287,7 +286,7 @@ fn rate_limit() {
     check("bounded", &result, &[("succeeded", 1.0), ("failure_latency_p99", 0.8)]);
     // Each client has its own bucket: four operations at two clients.
     let mut scenario = burst(4, limited(RateLimit { per_client: true, ..limit }));
-    scenario.clients = 2;
+    scenario.world_mut().clients = 2;
     check("per client", &run(&scenario, tries(1)), &[("succeeded", 2.0), ("outcome_429", 2.0)]);
 }
 
@@ -341,16 +340,16 @@ fn added_latencies_are_independent() {
         Fault { added_latency, ..Fault::named(name, 0, SimTime::ZERO, at(1_000_000)) }
     };
     let mut scenario = burst(2_000, ServerConfig::named("s"));
-    scenario.faults = vec![spread("a"), spread("b")];
+    scenario.world_mut().faults = vec![spread("a"), spread("b")];
     let both = run(&scenario, RetryPolicy::default());
     // The sum of four uniform draws stays below 330 ms in 99 of 100 cases (Irwin and Hall); that of two draws, each twice, below 372 ms.
     let p99 = super::value(&both, "latency_p99").unwrap();
     assert!((0.320..0.340).contains(&p99), "{p99}");
     // What the second fault draws does not depend on whether the first one is there.
     let quiet = |from| Fault { added_latency: Distribution::ZERO, from, ..spread("a") };
-    scenario.faults[0] = quiet(SimTime::ZERO);
+    scenario.world_mut().faults[0] = quiet(SimTime::ZERO);
     let beside = run(&scenario, RetryPolicy::default());
-    scenario.faults[0] = quiet(at(999_999));
+    scenario.world_mut().faults[0] = quiet(at(999_999));
     assert_eq!(run(&scenario, RetryPolicy::default()).digest, beside.digest);
 }
 
@@ -380,12 +379,12 @@ fn a_wait_without_end() {
 fn capacity_on_paper() {
     let server = ServerConfig { workers: Some(100), ..one_worker() };
     let mut scenario = burst(1, server);
-    assert_eq!(scenario.capacity_at(at(0)), Some(1_000.0));
-    scenario.faults = vec![Fault { capacity: 0.29, slowdown: 2.0, ..fault(5, 10) }];
-    assert_eq!(scenario.capacity_at(at(5)), Some(145.0));
-    assert_eq!(scenario.capacity_at(at(10)), Some(1_000.0));
-    scenario.faults[0].slowdown = 0.0;
-    assert_eq!(scenario.capacity_at(at(5)), None);
+    assert_eq!(scenario.world.capacity_at(at(0)), Some(1_000.0));
+    scenario.world_mut().faults = vec![Fault { capacity: 0.29, slowdown: 2.0, ..fault(5, 10) }];
+    assert_eq!(scenario.world.capacity_at(at(5)), Some(145.0));
+    assert_eq!(scenario.world.capacity_at(at(10)), Some(1_000.0));
+    scenario.world_mut().faults[0].slowdown = 0.0;
+    assert_eq!(scenario.world.capacity_at(at(5)), None);
 }
 
 /// A breaker inside of the retries opens at the first attempt, and one around the call at the end of the first call.
@@ -410,7 +409,7 @@ fn gates_around_the_call() {
 fn a_budget_refills() {
     let down = ServerConfig { fates: Fates { errors: vec![(503, 1.0)], ..Fates::default() }, ..one_worker() };
     let scenario =
-        Scenario { duration: MS(9_999), ..Scenario::new(MS(10_000), Arrivals::Constant { rate: 2.0 }, down) };
+        Scenario::new(MS(10_000), Arrivals::Constant { rate: 2.0 }, down).framed(|frame| frame.duration = MS(9_999));
     let refill = Some(Refill { tokens: Tokens::new(1.0), per: Span::secs(1) });
     let none = Tokens::new(0.0);
     for (refill, initial, retries) in [(None, 0.0, 0.0), (None, 3.0, 3.0), (refill, 0.0, 9.0), (refill, 3.0, 12.0)] {
@@ -433,7 +432,7 @@ fn half_open_has_an_end() {
     let arrivals = Arrivals::Constant { rate: 1.0 };
     let mut scenario = Scenario::new(MS(20_000), arrivals, ServerConfig::named("s"));
     // An error at 0 s, a probe at 2 s whose request is lost, and all is well from 3 s on.
-    scenario.faults = vec![
+    scenario.world_mut().faults = vec![
         fates(0, 500, Fates { errors: vec![(503, 1.0)], ..Fates::default() }),
         Fault { name: "g".into(), ..fates(1_500, 2_500, Fates { lost_requests: 1.0, ..Fates::default() }) },
     ];
@@ -465,16 +464,16 @@ fn faults_stand_in_any_order() {
     let later = Fault { name: "b".into(), added_latency: spread, freeze: true, ..fault(6_000, 6_500) };
     let arrivals = Arrivals::Poisson { rate: 50.0 };
     let mut scenario = Scenario::new(MS(10_000), arrivals, ServerConfig { queue: Some(9), ..one_worker() });
-    scenario.faults = vec![flapping("x", 400), flapping("c", 400), refused, late, later];
+    scenario.world_mut().faults = vec![flapping("x", 400), flapping("c", 400), refused, late, later];
     let expected = run(&scenario, tries(3)).digest;
     for turn in 1..5 {
-        scenario.faults.rotate_left(1);
+        scenario.world_mut().faults.rotate_left(1);
         assert_eq!(run(&scenario, tries(3)).digest, expected, "turned {turn} times");
         let mut reversed = scenario.clone();
-        reversed.faults.reverse();
+        reversed.world_mut().faults.reverse();
         assert_eq!(run(&reversed, tries(3)).digest, expected, "turned {turn} times and reversed");
     }
     // Another name draws anew.
-    scenario.faults[0].name = "z".into();
+    scenario.world_mut().faults[0].name = "z".into();
     assert_ne!(run(&scenario, tries(3)).digest, expected);
 }

@@ -105,8 +105,8 @@ fn each_opens_with_its_question() {
         assert!(opening.contains(&"# Where the numbers come from"), "{name} does not say where its numbers come from");
         assert!(opening.iter().all(|line| line.chars().count() <= 120), "{name} has lines that are too long");
         let loaded = file::load(&path, &Overrides::default()).unwrap_or_else(|error| panic!("{}", error.render(false)));
-        assert!(!loaded.scenario.title.is_empty() && !loaded.scenario.description.is_empty(), "{name}");
-        assert!(loaded.scenario.replications >= 10, "{name} has too few replications to tell differences");
+        assert!(!loaded.scenario.frame.title.is_empty() && !loaded.scenario.frame.description.is_empty(), "{name}");
+        assert!(loaded.scenario.frame.replications >= 10, "{name} has too few replications to tell differences");
     }
 }
 

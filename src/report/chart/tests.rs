@@ -20,7 +20,7 @@ use crate::report::number::{LatencyUnit, Notation};
 use crate::retry::{Backoff, RetryPolicy};
 use crate::scenario::file::{self, Overrides};
 use crate::scenario::metric::Metric;
-use crate::scenario::{Arrivals, Fates, Fault, ProfilePoint, Scenario, ServerConfig};
+use crate::scenario::{Arrivals, Fates, Fault, Frame, ProfilePoint, Scenario, ServerConfig, World};
 use crate::units::{SimTime, Span};
 
 fn second(s: u64) -> SimTime {
@@ -40,12 +40,10 @@ fn world(policies: usize, replications: u32) -> Scenario {
         slowdown: 1.5,
         ..Fault::named("outage", 0, second(30), second(60))
     };
-    let mut scenario = Scenario {
-        title: "Outage at checkout".to_owned(),
-        replications,
-        faults: vec![outage],
-        ..Scenario::new(Span::secs(120), Arrivals::Poisson { rate: 20.0 }, server)
-    };
+    let mut scenario = Scenario::from_parts(
+        Frame { title: "Outage at checkout".to_owned(), replications, ..Frame::lasting(Span::secs(120)) },
+        World { faults: vec![outage], ..World::new(Arrivals::Poisson { rate: 20.0 }, server) },
+    );
     for index in 0..policies {
         let policy = RetryPolicy {
             attempts: Some(1 + index as u32 % 5),
@@ -247,68 +245,91 @@ fn scenarios_to_learn_from() {
 
 #[test]
 fn no_fault_many_faults_and_faults_without_end() {
-    check("no fault", &Scenario { faults: Vec::new(), ..world(2, 2) });
+    check("no fault", &world(2, 2).in_world(|world| world.faults = Vec::new()));
     let names = ["a", "slow-database", "a-fault-with-a-very-long-name-that-fits-nowhere", "b"];
     let many = (0..20u64).map(|i| Fault {
         slowdown: 1.2,
         ..Fault::named(names[i as usize % 4], 0, second(5 * i), second(5 * i + 1 + 3 * (i % 4)))
     });
-    check("many faults", &Scenario { faults: many.collect(), ..world(2, 2) });
+    check("many faults", &world(2, 2).in_world(|world| world.faults = many.collect()));
     let endless = [
         Fault { freeze: true, ..Fault::named("freeze", 0, second(20), second(25)) },
         Fault { capacity: 0.5, ..Fault::named("half", 0, SimTime::ZERO, SimTime::NEVER) },
         Fault { crash: true, ..Fault::named("late", 0, second(119), SimTime::NEVER) },
     ];
-    check("without end", &Scenario { faults: endless.to_vec(), ..world(3, 2) });
+    check("without end", &world(3, 2).in_world(|world| world.faults = endless.to_vec()));
 }
 
 #[test]
 fn every_kind_of_demand() {
     let closed = Arrivals::Closed { think: Distribution::Exponential { mean: Span::secs(1) } };
-    check("closed", &Scenario { arrivals: closed, clients: 20, ..world(3, 2) });
+    check(
+        "closed",
+        &world(3, 2).in_world(|world| {
+            world.arrivals = closed;
+            world.clients = 20;
+        }),
+    );
     let burst = Arrivals::Burst { operations: 500, at: Span::ZERO, every: None };
-    check("burst", &Scenario { arrivals: burst, duration: Span::secs(10), faults: Vec::new(), ..world(4, 2) });
+    check(
+        "burst",
+        &world(4, 2).framed(|frame| frame.duration = Span::secs(10)).in_world(|world| {
+            world.arrivals = burst;
+            world.faults = Vec::new();
+        }),
+    );
     let point = |s, rate| ProfilePoint { at: Span::secs(s), rate };
     let profile = Arrivals::Profile(vec![point(0, 1.0), point(60, 40.0), point(60, 5.0), point(90, 0.0)]);
-    check("profile", &Scenario { arrivals: profile, ..world(3, 2) });
+    check("profile", &world(3, 2).in_world(|world| world.arrivals = profile));
     let hours = Arrivals::Constant { rate: 0.05 };
     check(
         "hours",
-        &Scenario { arrivals: hours, duration: Span::secs(30_000), peak_window: Span::secs(10), ..world(3, 2) },
+        &world(3, 2)
+            .framed(|frame| {
+                frame.duration = Span::secs(30_000);
+                frame.peak_window = Span::secs(10);
+            })
+            .in_world(|world| world.arrivals = hours),
     );
 }
 
 #[test]
 fn nothing_happens_and_no_limits() {
     let late = Arrivals::Burst { operations: 1, at: Span::secs(119), every: None };
-    let nothing = Scenario { arrivals: late, duration: Span::secs(60), ..world(2, 2) };
+    let nothing = world(2, 2).framed(|frame| frame.duration = Span::secs(60)).in_world(|world| world.arrivals = late);
     check("no attempt", &nothing);
     let mut unlimited = world(2, 2);
-    unlimited.servers[0].workers = None;
-    unlimited.servers[0].queue = None;
+    unlimited.world_mut().servers[0].workers = None;
+    unlimited.world_mut().servers[0].queue = None;
     check("no capacity", &unlimited);
     let mut roomy = world(2, 2);
-    roomy.servers[0].workers = Some(10_000);
+    roomy.world_mut().servers[0].workers = Some(10_000);
     check("capacity above the axis", &roomy);
 }
 
 #[test]
 fn every_result_there_can_be() {
     let mut read = world(3, 3);
-    read.operation.method = Method::Get;
+    read.world_mut().operation.method = Method::Get;
     check("nothing has an effect", &read);
     let at_once = ServerConfig { workers: None, queue: None, ..ServerConfig::named("api") };
-    let all = Scenario { faults: Vec::new(), servers: vec![at_once.clone()], ..world(3, 2) };
+    let all = world(3, 2).in_world(|world| {
+        world.faults = Vec::new();
+        world.servers = vec![at_once.clone()];
+    });
     check("all succeed at 0 s", &all);
     let fates = Fates { errors: vec![(503, 1.0)], ..Fates::default() };
-    check("none succeeds", &Scenario { servers: vec![ServerConfig { fates, ..at_once }], ..all.clone() });
+    check("none succeeds", &all.clone().in_world(|world| world.servers = vec![ServerConfig { fates, ..at_once }]));
     let slow = ServerConfig {
         service_time: Distribution::Constant(Span::secs(4_000)),
         workers: None,
         ..ServerConfig::named("api")
     };
     let patient = RetryPolicy { attempts: Some(1), ..RetryPolicy::default() };
-    let slow = Scenario { servers: vec![slow], policies: Vec::new(), drain: Span::secs(9_000), ..all };
+    let slow = Scenario {
+        policies: Vec::new(),
+        ..all.framed(|frame| frame.drain = Span::secs(9_000)).in_world(|world| world.servers = vec![slow])
+    };
     check("an hour each", &slow.with_policy("patient", patient, &[]));
 }
 
@@ -379,9 +400,12 @@ fn own_line(picture: &Picture) -> &[(f64, f64)] {
 #[test]
 fn after_a_burst_the_axis_ends_with_the_last_that_happens() {
     let burst = Arrivals::Burst { operations: 500, at: Span::ZERO, every: None };
-    let mut scenario = Scenario { arrivals: burst, duration: Span::secs(1800), faults: Vec::new(), ..world(4, 2) };
+    let mut scenario = world(4, 2).framed(|frame| frame.duration = Span::secs(1800)).in_world(|world| {
+        world.arrivals = burst;
+        world.faults = Vec::new();
+    });
     // All wait in one queue for as long as it takes: the last answer comes twelve seconds after the last attempt.
-    scenario.servers[0].queue = None;
+    scenario.world_mut().servers[0].queue = None;
     let patient = RetryPolicy { attempts: Some(1), ..RetryPolicy::default() };
     let scenario = Scenario { policies: Vec::new(), ..scenario }.with_policy("patient", patient, &[]);
     with_results(&scenario, |input| {
@@ -407,13 +431,10 @@ fn the_wave_after_an_outage_is_not_hidden_by_the_burst_before_it() {
     let server = ServerConfig { workers: None, queue: None, ..ServerConfig::named("api") };
     let retry = |backoff: Backoff| RetryPolicy { attempts: None, backoff, ..RetryPolicy::default() };
     let base = Span::millis(100);
-    let scenario = Scenario {
-        faults: vec![outage],
-        replications: 2,
-        clients: 1000,
-        peak_window: base,
-        ..Scenario::new(Span::secs(6), burst, server)
-    }
+    let scenario = Scenario::from_parts(
+        Frame { replications: 2, peak_window: base, ..Frame::lasting(Span::secs(6)) },
+        World { faults: vec![outage], clients: 1000, ..World::new(burst, server) },
+    )
     .with_policy("together", retry(Backoff::exponential(base, 2.0, None)), &[])
     .with_policy("apart", retry(Backoff::full_jitter(base, 2.0, None)), &[])
     .with_policy("wide", retry(Backoff::full_jitter(Span::secs(1), 2.0, None)), &[]);
@@ -457,7 +478,10 @@ fn the_chosen_and_the_worst_stand_side_by_side_where_there_are_many() {
 /// A ring and nothing else tells nothing.
 #[test]
 fn a_phase_picture_of_what_stays_in_one_place_is_left_out() {
-    let steady = Scenario { arrivals: Arrivals::Constant { rate: 20.0 }, faults: Vec::new(), ..world(3, 2) };
+    let steady = world(3, 2).in_world(|world| {
+        world.arrivals = Arrivals::Constant { rate: 20.0 };
+        world.faults = Vec::new();
+    });
     with_results(&steady, |input| assert!(super::phase::chart(input).is_none()));
     with_results(&world(3, 2), |input| assert_eq!(chart(input, "phase").panels.len(), 3));
 }
@@ -474,9 +498,12 @@ fn a_metastable_collapse_stays_down() {
     let never = RetryPolicy { attempts: Some(1), timeout: Some(Span::secs(1)), ..RetryPolicy::default() };
     let once = RetryPolicy { attempts: Some(2), backoff: Backoff::none(), ..never.clone() };
     let load = Arrivals::Poisson { rate: 280.0 };
-    let scenario = Scenario { faults: vec![stall], replications: 3, ..Scenario::new(Span::secs(600), load, server) }
-        .with_policy("never", never, &[])
-        .with_policy("retry-once", once, &[]);
+    let scenario = Scenario::from_parts(
+        Frame { replications: 3, ..Frame::lasting(Span::secs(600)) },
+        World { faults: vec![stall], ..World::new(load, server) },
+    )
+    .with_policy("never", never, &[])
+    .with_policy("retry-once", once, &[]);
     // The end of the stall and the end of the demand are in one place, and each has a time to be written beside it.
     check("collapse", &scenario);
     with_results(&scenario, |input| {
@@ -507,7 +534,7 @@ fn a_metastable_collapse_stays_down() {
 #[test]
 fn files_are_the_same_every_time_and_well_formed() {
     let mut scenario = world(4, 2);
-    scenario.title = "<script>alert('1')</script>\u{1b}[31m \u{202e}\"quoted\" & more".to_owned();
+    scenario.frame.title = "<script>alert('1')</script>\u{1b}[31m \u{202e}\"quoted\" & more".to_owned();
     with_results(&scenario, |input| {
         let first = files(input);
         assert_eq!(first, files(input));
@@ -600,12 +627,13 @@ fn names_are_cut_only_where_there_is_no_room() {
 #[test]
 fn zeros_get_a_sentence() {
     let never = RetryPolicy { attempts: Some(1), ..RetryPolicy::default() };
-    let mut quiet = Scenario { faults: Vec::new(), policies: Vec::new(), ..world(0, 2) }.with_policy("one", never, &[]);
+    let mut quiet = Scenario { policies: Vec::new(), ..world(0, 2).in_world(|world| world.faults = Vec::new()) }
+        .with_policy("one", never, &[]);
     for (method, words) in [
         (Method::Post, "No policy made a duplicate or a phantom success."),
         (Method::Get, "No operation has an effect, so none can be duplicated."),
     ] {
-        quiet.operation.method = method;
+        quiet.world_mut().operation.method = method;
         with_results(&quiet, |input| {
             let chart = chart(input, "duplicates");
             assert_eq!((chart.note.as_str(), chart.panels.len()), (words, 0));
@@ -648,11 +676,17 @@ fn curves_have_labels_beside_them() {
 #[test]
 fn curves_that_leave_below_have_a_legend() {
     let quick = ServerConfig { workers: None, queue: None, ..ServerConfig::named("api") };
-    with_results(&Scenario { faults: Vec::new(), servers: vec![quick], ..world(3, 2) }, |input| {
-        let picture = chart(input, "latency").panels.remove(0).picture;
-        assert!(picture.marks.iter().all(|mark| mark.ink.role != Role::Tie), "no tie to a curve's end");
-        assert_eq!(texts(&picture).iter().filter(|text| **text == "0").count(), 3);
-    });
+    with_results(
+        &world(3, 2).in_world(|world| {
+            world.faults = Vec::new();
+            world.servers = vec![quick];
+        }),
+        |input| {
+            let picture = chart(input, "latency").panels.remove(0).picture;
+            assert!(picture.marks.iter().all(|mark| mark.ink.role != Role::Tie), "no tie to a curve's end");
+            assert_eq!(texts(&picture).iter().filter(|text| **text == "0").count(), 3);
+        },
+    );
 }
 
 /// Endings count tries: beside hedges that is said, and nothing is called an attempt.

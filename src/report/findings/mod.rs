@@ -246,7 +246,7 @@ impl<'a> Facts<'a> {
             });
             (self.value(criterion, policy), mark)
         };
-        let fault = |fault: u32| self.input.scenario.faults[fault as usize].name.as_str();
+        let fault = |fault: u32| self.input.scenario.world.faults[fault as usize].name.as_str();
         let cells = (0..self.comparison.policies.len()).map(cell).collect();
         Some(Asked { head: harmless(&criterion.name(fault)), cells })
     }

@@ -17,7 +17,7 @@ impl Facts<'_> {
 
     /// Fault by fault: who came back when, and who did not.
     pub(super) fn recovery(&self) -> Option<String> {
-        let faults = (0..self.input.scenario.faults.len() as u32).map(Of::Fault);
+        let faults = (0..self.input.scenario.world.faults.len() as u32).map(Of::Fault);
         let ends: Vec<Of> = faults.chain([Of::Demand]).collect();
         let told: Vec<String> = ends.into_iter().filter_map(|of| self.recovery_from(of)).collect();
         let sentence =
@@ -170,7 +170,7 @@ impl Facts<'_> {
     /// What a rate limit refused.
     pub(super) fn refused(&self) -> Option<String> {
         let scenario = self.input.scenario;
-        let limit = scenario.servers[scenario.operation.server].rate_limit.as_ref()?;
+        let limit = scenario.world.called().rate_limit.as_ref()?;
         let measure = Measure { metric: Metric::OutcomeStatus, of: Of::Outcome(OutcomeKey::Status(limit.status)) };
         let mut refused: Vec<(usize, f64)> = self
             .all()

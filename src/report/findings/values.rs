@@ -12,14 +12,14 @@ impl Facts<'_> {
     /// What was over when a wave or a recovery began: a fault, or else a surge.
     pub(super) fn end(&self, of: Of) -> String {
         match of {
-            Of::Fault(index) => harmless(&self.input.scenario.faults[index as usize].name),
+            Of::Fault(index) => harmless(&self.input.scenario.world.faults[index as usize].name),
             _ => "the surge of demand".to_owned(),
         }
     }
 
     /// What a criterion is, as the subject of a sentence.
     pub(super) fn noun(&self, criterion: Criterion) -> String {
-        let fallback = || criterion.name(|fault| &self.input.scenario.faults[fault as usize].name);
+        let fallback = || criterion.name(|fault| &self.input.scenario.world.faults[fault as usize].name);
         let Criterion::Of(Measure { metric, of }) = criterion else { return "what goes wrong".to_owned() };
         match (metric, of) {
             (Metric::Wave, Of::Run) => {
@@ -121,12 +121,12 @@ impl Facts<'_> {
         let weighed = |weight: f64| {
             if weight == 1.0 { String::new() } else { format!(" that weigh {} each", self.notation.rate(weight)) }
         };
-        let without = match self.input.scenario.slo {
+        let without = match self.input.scenario.frame.slo {
             Some(slo) => format!("without success within {}", self.notation.length(slo.seconds())),
             None => "without success".to_owned(),
         };
         if !has_effects(self.comparison) {
-            return if self.input.scenario.slo.is_some() && wrong.all > 0.0 {
+            return if self.input.scenario.frame.slo.is_some() && wrong.all > 0.0 {
                 format!(" ({without})")
             } else {
                 String::new()

@@ -35,7 +35,7 @@ impl Page<'_> {
 
     /// What the scenario says of itself. Of a long text only the first sentence stands open.
     fn description(&self) -> String {
-        let text = harmless(&self.input.scenario.description);
+        let text = harmless(&self.input.scenario.frame.description);
         if text.chars().count() <= MOST_DESCRIPTION {
             return if text.is_empty() { text } else { format!("<p class=\"about\">{}</p>\n", with_code(&text)) };
         }
@@ -51,18 +51,18 @@ impl Page<'_> {
     /// "9 policies · 10 replications, seed 7 · 20 min at 40 operations/s · outage 5:00–12:00 · baseline no-retry".
     fn facts(&self) -> String {
         let (comparison, scenario) = (self.input.comparison, self.input.scenario);
-        let demand = demand(&scenario.arrivals);
+        let demand = demand(&scenario.world.arrivals);
         let mut facts = vec![
             self.input.facts().replacen(", ", " · ", 1),
-            format!("{} {demand}", N.length(scenario.duration.seconds())),
+            format!("{} {demand}", N.length(scenario.frame.duration.seconds())),
         ];
-        let at = |time: SimTime| instant(time.seconds(), scenario.duration.seconds());
-        let named = scenario.faults.iter().take(MOST_FAULTS).map(|fault| {
+        let at = |time: SimTime| instant(time.seconds(), scenario.frame.duration.seconds());
+        let named = scenario.world.faults.iter().take(MOST_FAULTS).map(|fault| {
             let (name, from) = (harmless(&fault.name), at(fault.from));
             let endless = fault.until == SimTime::NEVER;
             if endless { format!("{name} from {from}") } else { format!("{name} {from}–{}", at(fault.until)) }
         });
-        match scenario.faults.len() {
+        match scenario.world.faults.len() {
             0 => facts.push("no fault".to_owned()),
             few if few <= MOST_FAULTS => facts.extend(named),
             many => facts.push(format!("{many} faults")),

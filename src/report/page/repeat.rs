@@ -13,7 +13,7 @@ impl Page<'_> {
              <details><summary>Resolved scenario</summary><pre tabindex=\"0\">{}</pre></details>\n{}{}</section>",
             escape(input.command),
             env!("CARGO_PKG_VERSION"),
-            input.scenario.seed,
+            input.scenario.frame.seed,
             escape(input.resolved_toml),
             self.files(),
             self.digests()

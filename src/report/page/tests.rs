@@ -79,9 +79,9 @@ fn a_missing_value_is_a_dash_with_its_reason() {
 fn with_title(title: &str, look: impl FnOnce(&str)) {
     with_input(rows(), |input| {
         let mut scenario = input.scenario.clone();
-        scenario.title = title.to_owned();
-        scenario.description = title.to_owned();
-        scenario.faults[0].name = title.to_owned();
+        scenario.frame.title = title.to_owned();
+        scenario.frame.description = title.to_owned();
+        scenario.world_mut().faults[0].name = title.to_owned();
         let mut comparison = input.comparison.clone();
         comparison.warnings = vec![title.to_owned()];
         comparison.allowed = vec![title.to_owned()];

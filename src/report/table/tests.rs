@@ -132,7 +132,7 @@ fn colour_only_repeats_the_marks() {
 fn titles_and_names_are_harmless() {
     let text = with_input(vec![row("a\u{1b}[31m\u{202e}", &[0.7]), row("b\r\n", &[0.8])], |input| {
         let mut scenario = input.scenario.clone();
-        scenario.title = "\u{1b}]0;owned\u{7}\u{9b}2J\u{200f}title".to_owned();
+        scenario.frame.title = "\u{1b}]0;owned\u{7}\u{9b}2J\u{200f}title".to_owned();
         table(&ReportInput { scenario: &scenario, ..*input }, style(80))
     });
     assert!(text.chars().all(|c| c == '\n' || !(c.is_control() || ('\u{200b}'..='\u{202e}').contains(&c))), "{text:?}");

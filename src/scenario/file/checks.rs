@@ -387,9 +387,9 @@ pub fn demand(root: &DeTable<'_>) -> Place {
 
 /// Shares of all attempts must not exceed 1 at any time of a series, of its own fault and of all that are active.
 fn replayed_shares(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
-    scenario.faults.iter().find_map(|fault| {
+    scenario.world.faults.iter().find_map(|fault| {
         let steps = fault.series.iter().flat_map(|series| &series.steps).map(|(from, _)| (*from).max(fault.from));
-        let beside = || scenario.faults.iter().filter(|other| other.server == fault.server);
+        let beside = || scenario.world.faults.iter().filter(|other| other.server == fault.server);
         // A sum can only grow where a step or another fault begins.
         let begins = beside().filter(|_| fault.series.is_some()).map(|other| other.from);
         let at = steps.chain(begins).filter(|at| fault.covers(*at));
@@ -420,8 +420,8 @@ pub fn of_scenario(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic
 }
 
 fn too_many_operations(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
-    let seconds = scenario.duration.seconds();
-    let operations = match &scenario.arrivals {
+    let seconds = scenario.frame.duration.seconds();
+    let operations = match &scenario.world.arrivals {
         Arrivals::Poisson { rate } | Arrivals::Constant { rate } => rate * seconds,
         Arrivals::Burst { operations, every, .. } => {
             *operations as f64 * every.map_or(1.0, |every| (seconds / every.seconds()).ceil())
@@ -434,7 +434,7 @@ fn too_many_operations(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagno
     (operations > MOST_OPERATIONS)
         .then(|| {
             let title = format!("a run would have {operations:.1e} operations and take hours");
-            let label = format!("this demand over {} is too much", scenario.duration);
+            let label = format!("this demand over {} is too much", scenario.frame.duration);
             Diagnostic::error("too-many-operations", title, demand(root), label)
                 .help(format!("a lower rate or a shorter duration: at most {MOST_OPERATIONS:.0e} operations a run"))
         })
@@ -449,7 +449,7 @@ fn rounds_per_second(scenario: &Scenario, think: f64) -> f64 {
     if scenario.policies.iter().all(|policy| waits(&policy.gates)) {
         return 0.0;
     }
-    let server = &scenario.servers[scenario.operation.server];
+    let server = scenario.world.called();
     let service = server.service_time.mean_seconds();
     let cycle = think + service + 2.0 * server.network.mean_seconds();
     if cycle == 0.0 {
@@ -458,18 +458,19 @@ fn rounds_per_second(scenario: &Scenario, think: f64) -> f64 {
     }
     let workers =
         server.workers.filter(|_| service > 0.0).map_or(f64::INFINITY, |workers| f64::from(workers) / service);
-    (f64::from(scenario.clients) / cycle).min(workers)
+    (f64::from(scenario.world.clients) / cycle).min(workers)
 }
 
 /// Spells of flapping faults are events of every run, whatever else happens in it.
 fn too_many_spells(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
     let spells = |fault: &Fault| {
         let flapping = fault.flapping?;
-        let window = fault.until.min(scenario.end()).since(fault.from).seconds();
+        let window = fault.until.min(scenario.frame.end()).since(fault.from).seconds();
         Some(2.0 * window / (flapping.mean_on.seconds() + flapping.mean_off.seconds()))
     };
-    let all: f64 = scenario.faults.iter().filter_map(spells).sum();
-    let most = scenario.faults.iter().max_by(|a, b| spells(a).unwrap_or(0.0).total_cmp(&spells(b).unwrap_or(0.0)))?;
+    let all: f64 = scenario.world.faults.iter().filter_map(spells).sum();
+    let most =
+        scenario.world.faults.iter().max_by(|a, b| spells(a).unwrap_or(0.0).total_cmp(&spells(b).unwrap_or(0.0)))?;
     (all > MOST_SPELLS).then(|| {
         let title = format!("faults would begin and end {all:.1e} times in a run");
         let place = tree::value_place(root, &["fault", &most.name, "flapping"]);

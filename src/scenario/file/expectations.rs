@@ -6,10 +6,10 @@ use super::diagnostic::Diagnostic;
 use super::shape::expect::{EVERY_POLICY, ExpectTable};
 use super::source::Place;
 use super::tree;
-use crate::scenario::Scenario;
 use crate::scenario::expectation::Expectation;
 use crate::scenario::metric::{Measure, Metric, Of, Scope, Unit};
 use crate::scenario::nearest::nearest;
+use crate::scenario::{Scenario, Scene};
 use crate::text::{cut, there_are};
 
 /// All errors of all expectations about the policies, and about the faults and the surge of demand, that `root` has.
@@ -71,8 +71,8 @@ fn unknown_metric(name: &str, faults: &[&str], place: Place) -> Diagnostic {
 
 /// Expectations of faults that do not end, or of a surge that is none: nothing is measured of those, in no row.
 pub fn of_scenario(expectations: &[ExpectTable], scenario: &Scenario, root: &DeTable<'_>) -> Vec<Diagnostic> {
-    let worlds = (0..scenario.policies.len()).map(|policy| scenario.in_world_of(policy));
-    let ends: Vec<Of> = worlds.flat_map(|world| world.what_ends()).map(|(what, _)| what).collect();
+    let scenes = (0..scenario.policies.len()).map(|policy| scenario.of(policy));
+    let ends: Vec<Of> = scenes.flat_map(Scene::what_ends).map(|(what, _)| what).collect();
     let list = root.get("expect").and_then(|node| node.get_ref().as_array());
     let absent = scenario.expectations.iter().zip(expectations).enumerate().filter(|(_, (expected, _))| match expected
         .measure

@@ -16,8 +16,8 @@ struct Nothing {
 
 /// An error if it is known beforehand that no operation starts in [warmup, duration).
 pub fn nothing(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
-    let (from, to) = (scenario.warmup, scenario.duration);
-    let Nothing { label, help } = match &scenario.arrivals {
+    let (from, to) = (scenario.frame.warmup, scenario.frame.duration);
+    let Nothing { label, help } = match &scenario.world.arrivals {
         Arrivals::Poisson { .. } => None,
         Arrivals::Constant { rate } => constant(*rate, from, to),
         Arrivals::Burst { operations, at, every } => burst(*operations, *at, *every, from, to),

@@ -33,10 +33,10 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::Scenario;
 use super::decide::Decide;
 use super::expectation::Expectation;
 use super::metric::Measure;
+use super::{Frame, Operation, Scenario, World};
 pub use diagnostic::{Diagnostic, Severity, render_all};
 use leaf::PositiveDuration;
 pub use overrides::{BadPath, Overrides};
@@ -241,7 +241,7 @@ fn parse_within(
     tables.resolve(stem);
     let mut scenario = tables.build();
     for (policy, read) in worlds {
-        scenario.policies[policy].world = Some(Arc::new(read.world));
+        scenario.policies[policy] = read.row;
         tables.policies[policy].table.with = Some(With { resolved: read.resolved });
     }
     let mut errors: Vec<Diagnostic> = checks::of_scenario(&scenario, &root).into_iter().collect();
@@ -257,11 +257,11 @@ fn parse_within(
     Ok(Loaded { scenario, warnings, allowed, unused, source, resolved, resolved_json, files })
 }
 
-/// The worlds of the policies that have their own, with the policies' places.
+/// The rows that have worlds of their own, with their places.
 fn worlds(reader: &world::Reader, shelf: &mut Shelf) -> Result<Vec<(usize, world::Read)>, Vec<Diagnostic>> {
     let (mut worlds, mut errors) = (Vec::new(), Vec::new());
     for (index, policy) in reader.tables.policies.iter().enumerate() {
-        match reader.read(policy, shelf) {
+        match reader.read(index, policy, shelf) {
             Ok(read) => worlds.extend(read.map(|read| (index, read))),
             Err(of_policy) => errors.extend(of_policy),
         }
@@ -356,7 +356,7 @@ impl Tables {
         };
         let baseline = self.top.baseline.as_deref().unwrap_or_default();
         let (top, method) = (&self.top, self.operation.method.method());
-        Scenario {
+        let frame = Frame {
             title: top.title.clone().unwrap_or_default(),
             description: top.description.clone(),
             seed: top.seed.0,
@@ -367,12 +367,18 @@ impl Tables {
             baseline: self.policies.iter().position(|p| p.name == baseline).expect("names have been checked"),
             slo: top.slo.0.map(PositiveDuration::span),
             peak_window: top.peak_window.span(),
+        };
+        let world = World {
             clients: self.load.clients.get(),
             arrivals: self.load.arrivals.build(),
             recover_from: self.load.recover_from.0.map(PositiveDuration::span),
-            operation: super::Operation { server: server(&self.operation.server), method },
+            operation: Operation { server: server(&self.operation.server), method },
             servers: self.servers.iter().map(|server| server.table.build(&server.name)).collect(),
             faults: self.faults.iter().map(|f| f.table.build(&f.name, server(&f.table.server))).collect(),
+        };
+        Scenario {
+            frame,
+            world: Arc::new(world),
             policies: self.policies.iter().map(|policy| policy.table.build(&policy.name, method)).collect(),
             decide: self.decide.as_ref().map(|table| self.decide(table)).unwrap_or_default(),
             allow: top.allow.clone(),

@@ -10,8 +10,8 @@ use super::shape::policy::PolicyTable;
 use super::source::Source;
 use super::tree::{self, Node};
 use super::{Named, Parts, Tables, checks, resolved};
+use crate::scenario::PolicyConfig;
 use crate::scenario::nearest::nearest;
-use crate::scenario::{Scenario, World};
 use crate::text::{cut, there_are};
 
 /// A path below `with` and what is set there.
@@ -47,20 +47,25 @@ pub struct Reader<'a> {
     pub stem: &'a str,
 }
 
-/// A world that was read.
+/// A row whose world was read.
 pub struct Read {
-    /// As the engine knows it.
-    pub world: World,
+    /// As the engine knows it, in its world.
+    pub row: PolicyConfig,
     /// Every key that `with` touches, as it stands in this world.
     pub resolved: Value,
 }
 
 impl Reader<'_> {
-    /// The world of a policy that has one.
+    /// Policy number `index` in its world, if it has one of its own.
     ///
     /// # Errors
     /// Says what is wrong, with places in its `with`.
-    pub fn read(&self, policy: &Named<PolicyTable>, shelf: &mut Shelf) -> Result<Option<Read>, Vec<Diagnostic>> {
+    pub fn read(
+        &self,
+        index: usize,
+        policy: &Named<PolicyTable>,
+        shelf: &mut Shelf,
+    ) -> Result<Option<Read>, Vec<Diagnostic>> {
         let with = tree::find(self.root, &["policy", &policy.name, "with"]).and_then(|node| node.get_ref().as_table());
         let Some(with) = with.filter(|_| policy.table.with.is_some()) else { return Ok(None) };
         let note = |error: Diagnostic| error.note(format!("in the world of policy `{}`", policy.name));
@@ -77,14 +82,13 @@ impl Reader<'_> {
         let Some(mut tables) = parts.whole().filter(|_| errors.is_empty()) else { return Err(fail(errors)) };
         tables.top = self.tables.top.clone();
         tables.resolve(self.stem);
-        let scenario = tables.build();
+        let mut scenario = tables.build();
         if let Some(error) = checks::of_scenario(&scenario, &root) {
             return Err(fail(vec![error]));
         }
         let resolved = touched(&changes, &resolved::json(&tables));
-        let Scenario { clients, arrivals, recover_from, servers, faults, .. } = scenario;
-        let world = World { clients, arrivals, recover_from, servers, faults };
-        Ok(Some(Read { world, resolved }))
+        let row = PolicyConfig { world: Some(scenario.world), ..scenario.policies.swap_remove(index) };
+        Ok(Some(Read { row, resolved }))
     }
 
     fn changes<'s>(&self, with: &DeTable<'s>) -> Result<Vec<Change<'s>>, Vec<Diagnostic>> {

@@ -11,10 +11,10 @@ impl Run<'_> {
     /// A client of a closed loop thinks before its operation number `turn`.
     #[inline(always)]
     pub(super) fn think(&mut self, client: u32, turn: u32) {
-        let Arrivals::Closed { think } = &self.scenario.arrivals else { return };
+        let Arrivals::Closed { think } = &self.scene.world.arrivals else { return };
         let key = CallKey::operation(turn_of(client, turn));
         let until = self.now + think.sample(&mut self.streams.at(Purpose::Think, key, 0));
-        if until < SimTime::ZERO + self.scenario.duration {
+        if until < self.scene.frame.demand_end() {
             self.queue.push(until, Event::ThinkingOver { client, turn });
             self.to_start += 1;
         }

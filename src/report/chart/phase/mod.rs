@@ -77,11 +77,11 @@ const STILL: f64 = 20.0;
 impl<'a> Phase<'a> {
     /// For these results; `None` if nothing moves anywhere, and for bursts: they have no rate that a system could come back to.
     fn new(input: &'a ReportInput<'a>) -> Option<Phase<'a>> {
-        if matches!(input.scenario.arrivals, Arrivals::Burst { .. }) {
+        if matches!(input.scenario.world.arrivals, Arrivals::Burst { .. }) {
             return None;
         }
         let policies = &input.comparison.policies;
-        let ways: Vec<Way> = policies.iter().map(|policy| Way::new(input.scenario, policy)).collect();
+        let ways: Vec<Way> = policies.iter().map(|policy| Way::new(input.scenario.common(), policy)).collect();
         let points = || ways.iter().flat_map(|way| &way.points);
         let loads = || points().map(|point| point.load).filter(|load| *load > 0.0);
         let (least, most) = (loads().fold(f64::INFINITY, f64::min), loads().fold(0.0, f64::max));
@@ -156,7 +156,7 @@ impl<'a> Phase<'a> {
         let mut text =
             format!("{one} time order: attempts per second against goodput, in bins of {}.", n.length(seconds));
         let some = |holds: fn(&Way) -> bool| self.ways.iter().any(holds);
-        let fault = match &self.input.scenario.faults[..] {
+        let fault = match &self.input.scenario.world.faults[..] {
             [] => None,
             [one] => Some((harmless(&one.name), "during it", "after it")),
             _ => Some(("the first fault".to_owned(), "up to the end of the last one", "after that")),
@@ -195,7 +195,7 @@ impl<'a> Phase<'a> {
     }
 
     fn instant(&self, seconds: f64) -> String {
-        instant(seconds, self.input.scenario.duration.seconds())
+        instant(seconds, self.input.scenario.frame.duration.seconds())
     }
 }
 
@@ -228,12 +228,12 @@ fn shown(input: &ReportInput, moving: &[usize]) -> Vec<(usize, Why)> {
 
 /// The demand, if it is the same all the time.
 fn demand(input: &ReportInput) -> Option<f64> {
-    match input.scenario.arrivals {
+    match input.scenario.world.arrivals {
         Arrivals::Poisson { rate } | Arrivals::Constant { rate } => Some(rate).filter(|rate| *rate > 0.0),
         _ => None,
     }
 }
 
 fn capacity(input: &ReportInput) -> Option<f64> {
-    input.scenario.capacity().filter(|capacity| *capacity > 0.0)
+    input.scenario.world.capacity().filter(|capacity| *capacity > 0.0)
 }

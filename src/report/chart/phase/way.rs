@@ -3,7 +3,7 @@
 use crate::experiment::PolicyResult;
 use crate::report::chart::axis::{LogScale, Scale};
 use crate::report::chart::series::Grouping;
-use crate::scenario::Scenario;
+use crate::scenario::Scene;
 use crate::units::SimTime;
 
 /// Width of a bin that readers can follow, in seconds.
@@ -41,8 +41,8 @@ pub struct Way {
 
 impl Way {
     /// The way of a policy's example.
-    pub fn new(scenario: &Scenario, policy: &PolicyResult) -> Way {
-        let duration = scenario.duration.seconds();
+    pub fn new(scene: Scene, policy: &PolicyResult) -> Way {
+        let duration = scene.frame.duration.seconds();
         let bins = (duration / BIN).clamp(*BINS.start(), *BINS.end());
         let grouping = Grouping::new(policy.timeline.bin, duration, bins.ceil() as usize);
         let seconds = grouping.seconds();
@@ -54,9 +54,9 @@ impl Way {
         };
         let values = loads.into_iter().zip(goodputs).map(|((_, load), (_, goodput))| (load, goodput));
         let points: Vec<Point> = values.enumerate().map(point).collect();
-        let end = SimTime::ZERO + scenario.duration;
-        let first = scenario.first_fault_start().filter(|start| *start < end);
-        let last = first.and_then(|_| scenario.faults.iter().map(|fault| fault.until).max());
+        let end = scene.frame.demand_end();
+        let first = scene.world.first_fault_start().filter(|start| *start < end);
+        let last = first.and_then(|_| scene.world.faults.iter().map(|fault| fault.until).max());
         let edges = (first.map(SimTime::seconds), last.filter(|last| *last < end).map(SimTime::seconds));
         // A bin that a fault shares belongs to it.
         let before = edges.0.map_or(0, |start| points.iter().take_while(|point| point.until <= start).count());

@@ -1,7 +1,5 @@
 //! The axes that all panels of the storm share.
 
-use std::borrow::Cow;
-
 use super::peak;
 use crate::experiment::PolicyResult;
 use crate::metrics::statistics::nearest_rank;
@@ -10,7 +8,7 @@ use crate::report::chart::axis::{Scale, Tick, count_ticks, time_ticks};
 use crate::report::chart::picture::Point;
 use crate::report::chart::series::Grouping;
 use crate::scenario::metric::Metric;
-use crate::scenario::{Arrivals, Scenario};
+use crate::scenario::{Arrivals, Scene};
 use crate::units::{SimTime, Span};
 
 /// Width of a panel.
@@ -72,17 +70,16 @@ impl Axes {
     /// For these results, in lines of at most `points` points.
     pub fn new(input: &ReportInput, points: usize) -> Axes {
         let policies = &input.comparison.policies;
-        let duration = input.scenario.duration.seconds();
-        let scenarios: Vec<_> = (0..policies.len()).map(|policy| input.scenario_of(policy)).collect();
-        let demands: Vec<Vec<(f64, f64)>> = scenarios.iter().map(|scenario| demand(scenario)).collect();
+        let duration = input.scenario.frame.duration.seconds();
+        let scenes: Vec<Scene> = (0..policies.len()).map(|policy| input.scene_of(policy)).collect();
+        let demands: Vec<Vec<(f64, f64)>> = scenes.iter().map(|scene| demand(*scene)).collect();
         let most_demanded = demands.iter().flatten().map(|(_, rate)| *rate).fold(0.0, f64::max);
         let highest = policies.iter().map(highest_attempts).fold(most_demanded, f64::max);
         let cut = wave_axis(input).filter(|(_, high)| *high < highest);
         let highest = cut.map_or(highest, |(_, high)| high);
         let end = time_end(input, highest);
-        let world =
-            |(demand, scenario): (Vec<(f64, f64)>, &Cow<Scenario>)| World { demand, capacity: capacity(scenario, end) };
-        let worlds: Vec<World> = demands.into_iter().zip(&scenarios).map(world).collect();
+        let world = |(demand, scene): (Vec<(f64, f64)>, &Scene)| World { demand, capacity: capacity(scene.world, end) };
+        let worlds: Vec<World> = demands.into_iter().zip(&scenes).map(world).collect();
         // A capacity just above everything else is worth seeing; one far above would hide the rest.
         let near = |rate: &f64| *rate > highest && *rate < highest * 1.25;
         let capacities = worlds.iter().flat_map(|world| &world.capacity);
@@ -165,10 +162,10 @@ fn highest_attempts(policy: &PolicyResult) -> f64 {
 /// Of a burst that something hit: the instant in seconds at which the first fault ends, and an axis for what comes after it. The burst itself and its
 /// first retries, which no policy decides, would hide that; so would two or three policies that let everybody come back at once.
 fn wave_axis(input: &ReportInput) -> Option<(f64, f64)> {
-    if !matches!(input.scenario.arrivals, Arrivals::Burst { .. }) {
+    if !matches!(input.scenario.world.arrivals, Arrivals::Burst { .. }) {
         return None;
     }
-    let end = input.scenario.what_ends().into_iter().map(|(_, end)| end.seconds()).reduce(f64::min)?;
+    let end = input.scenario.common().what_ends().into_iter().map(|(_, end)| end.seconds()).reduce(f64::min)?;
     let highest = |policy: &PolicyResult| {
         let first = (end / policy.timeline.bin.seconds()).ceil() as usize;
         let bins = policy.attempts_high.iter().skip(first).chain(policy.timeline.attempts.iter().skip(first));
@@ -185,7 +182,7 @@ fn wave_axis(input: &ReportInput) -> Option<(f64, f64)> {
 /// time at which load or goodput can be seen, and a little more.
 fn time_end(input: &ReportInput, highest: f64) -> f64 {
     let policies = &input.comparison.policies;
-    let duration = input.scenario.duration.seconds();
+    let duration = input.scenario.frame.duration.seconds();
     let last = |line: fn(&PolicyResult) -> &[f64], highest: f64| {
         let seen = |policy: &PolicyResult| {
             let bin = line(policy).iter().rposition(|value| *value > highest / 100.0);
@@ -195,7 +192,7 @@ fn time_end(input: &ReportInput, highest: f64) -> f64 {
     };
     let more = |end: f64| end + (end * 0.05).min(60.0);
     let load = last(|policy| &policy.timeline.attempts, highest);
-    if !matches!(input.scenario.arrivals, Arrivals::Burst { .. }) || load <= 0.0 {
+    if !matches!(input.scenario.world.arrivals, Arrivals::Burst { .. }) || load <= 0.0 {
         return positive(more(duration).max(load));
     }
     let goodput = policies.iter().flat_map(|policy| &policy.timeline.goodput).copied().fold(0.0, f64::max);
@@ -203,23 +200,23 @@ fn time_end(input: &ReportInput, highest: f64) -> f64 {
 }
 
 /// The corners of the demand, which is linear in between.
-fn demand(scenario: &Scenario) -> Vec<(f64, f64)> {
-    let last = SimTime(scenario.duration.0.saturating_sub(1));
-    let (Some(first), Some(end)) = (scenario.demand_at(SimTime::ZERO), scenario.demand_at(last)) else {
+fn demand(scene: Scene) -> Vec<(f64, f64)> {
+    let last = SimTime(scene.frame.duration.0.saturating_sub(1));
+    let (Some(first), Some(end)) = (scene.demand_at(SimTime::ZERO), scene.demand_at(last)) else {
         return Vec::new();
     };
     let mut corners = vec![(0.0, first)];
-    if let Arrivals::Profile(points) = &scenario.arrivals {
-        let inside = points.iter().filter(|point| point.at > Span::ZERO && point.at < scenario.duration);
+    if let Arrivals::Profile(points) = &scene.world.arrivals {
+        let inside = points.iter().filter(|point| point.at > Span::ZERO && point.at < scene.frame.duration);
         corners.extend(inside.map(|point| (point.at.seconds(), point.rate)));
     }
-    corners.push((scenario.duration.seconds(), end));
+    corners.push((scene.frame.duration.seconds(), end));
     corners
 }
 
 /// The capacity between all edges of faults.
-fn capacity(scenario: &Scenario, end: f64) -> Vec<Step> {
-    let faults = scenario.faults.iter().filter(|fault| fault.flapping.is_none());
+fn capacity(world: &crate::scenario::World, end: f64) -> Vec<Step> {
+    let faults = world.faults.iter().filter(|fault| fault.flapping.is_none());
     let mut edges: Vec<SimTime> = faults.flat_map(|fault| [fault.from, fault.until]).collect();
     edges.push(SimTime::ZERO);
     edges.sort();
@@ -228,7 +225,7 @@ fn capacity(scenario: &Scenario, end: f64) -> Vec<Step> {
     let ends = edges.iter().skip(1).map(|edge| edge.seconds()).chain([end]);
     let mut steps: Vec<Step> = Vec::new();
     for (from, until) in edges.iter().zip(ends) {
-        let Some(rate) = scenario.capacity_at(*from) else { continue };
+        let Some(rate) = world.capacity_at(*from) else { continue };
         match steps.last_mut() {
             Some(last) if last.2 == rate => last.1 = until,
             _ => steps.push((from.seconds(), until, rate)),

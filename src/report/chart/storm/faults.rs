@@ -5,7 +5,7 @@ use crate::report::chart::font;
 use crate::report::chart::ink::{Role, TEXT};
 use crate::report::chart::picture::{Anchor, Picture, Shape};
 use crate::report::name::harmless;
-use crate::scenario::Scenario;
+use crate::scenario::World;
 
 /// Baseline of the words above the plot.
 pub const NAMES: f64 = 13.0;
@@ -13,9 +13,9 @@ pub const NAMES: f64 = 13.0;
 const HATCH: f64 = 4.0;
 
 /// Fault windows as parts of the axis in seconds, in order of their beginnings, with the names of all faults that share the window.
-pub fn windows(scenario: &Scenario, axes: &Axes) -> Vec<(f64, f64, String)> {
+pub fn windows(world: &World, axes: &Axes) -> Vec<(f64, f64, String)> {
     let mut windows: Vec<(f64, f64, String)> = Vec::new();
-    for fault in &scenario.faults {
+    for fault in &world.faults {
         let (from, until) = (fault.from.seconds(), fault.until.seconds().min(axes.time.high));
         if from >= axes.time.high {
             continue;
@@ -44,15 +44,15 @@ fn covered(windows: &[(f64, f64, String)], axes: &Axes) -> Vec<(f64, f64)> {
 }
 
 /// Tints the faults between two heights.
-pub fn tint(picture: &mut Picture, scenario: &Scenario, axes: &Axes, (top, bottom): (f64, f64)) {
-    for (left, right) in covered(&windows(scenario, axes), axes) {
+pub fn tint(picture: &mut Picture, world: &World, axes: &Axes, (top, bottom): (f64, f64)) {
+    for (left, right) in covered(&windows(world, axes), axes) {
         picture.add(Role::Fault, Shape::Rect((left, top), (right, bottom)));
     }
 }
 
 /// Draws tints, hatches and names.
-pub fn draw(picture: &mut Picture, scenario: &Scenario, axes: &Axes) {
-    let windows = windows(scenario, axes);
+pub fn draw(picture: &mut Picture, world: &World, axes: &Axes) {
+    let windows = windows(world, axes);
     for (left, right) in covered(&windows, axes) {
         picture.add(Role::Fault, Shape::Rect((left, TOP), (right, BOTTOM)));
         picture.add(Role::Fault, Shape::Rect((left, STRIP_TOP), (right, STRIP_BOTTOM)));

@@ -42,7 +42,7 @@ pub fn legend(storm: &Storm) -> Vec<Key> {
         (true, Some(_)) => format!(", cut off at {}/s", n.count(axes.goodput.high)),
     };
     add(Role::GoodputKey, true, format!("goodput{cut}"));
-    let faults = windows(&storm.input.scenario_of(baseline), axes);
+    let faults = windows(storm.input.scene_of(baseline).world, axes);
     if !faults.is_empty() {
         let at = |time: f64| instant(time, axes.time.high);
         let window = |(from, until, names): &(f64, f64, String)| {
@@ -68,9 +68,9 @@ pub fn legend(storm: &Storm) -> Vec<Key> {
 fn capacity_in_words(storm: &Storm) -> Option<String> {
     let axes = &storm.axes;
     let baseline = storm.input.comparison.baseline;
-    let (scenario, world) = (storm.input.scenario_of(baseline), &axes.worlds[baseline]);
+    let (own, world) = (storm.input.scene_of(baseline).world, &axes.worlds[baseline]);
     let n = Notation::PAGE;
-    let usual = scenario.capacity()?;
+    let usual = own.capacity()?;
     if world.capacity.is_empty() {
         return None;
     }
@@ -79,7 +79,7 @@ fn capacity_in_words(storm: &Storm) -> Option<String> {
         [] => String::new(),
         [(from, _, rate)] => {
             let at = SimTime::ZERO + crate::units::Span::from_seconds(*from);
-            let mut names = scenario.faults.iter().filter(|fault| fault.covers(at)).map(|fault| &fault.name);
+            let mut names = own.faults.iter().filter(|fault| fault.covers(at)).map(|fault| &fault.name);
             match (names.next(), names.next()) {
                 (Some(name), None) => format!(" ({}/s in {})", n.rate(*rate), crate::report::name::harmless(name)),
                 _ => format!(" ({}/s under faults)", n.rate(*rate)),

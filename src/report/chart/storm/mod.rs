@@ -140,7 +140,7 @@ impl<'a> Storm<'a> {
     fn peaks_in_words(&self) -> String {
         let n = Notation::PAGE;
         let input = self.input;
-        let window = n.length(input.scenario.peak_window.seconds());
+        let window = n.length(input.scenario.frame.peak_window.seconds());
         let high = n.count(self.axes.attempts.high);
         if self.axes.cut_before.is_some() {
             let what = any_end(input).unwrap_or_default();

@@ -24,7 +24,7 @@ pub fn panel(storm: &Storm, policy: usize) -> Picture {
     let mut picture = Picture::new(WIDTH, HEIGHT + bottom - STRIP_BOTTOM);
     picture.words = words::description(input, policy);
 
-    faults::draw(&mut picture, &input.scenario_of(policy), axes);
+    faults::draw(&mut picture, input.scene_of(policy).world, axes);
     grid(&mut picture, axes);
     for (other, line) in storm.context.iter().enumerate() {
         if other != policy {

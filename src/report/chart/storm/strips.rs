@@ -85,7 +85,7 @@ impl Strips {
             });
             highest.map(|(_, value)| value).fold(0.0, f64::max) * 1.05
         });
-        let duration = input.scenario.duration.seconds();
+        let duration = input.scenario.frame.duration.seconds();
         let shown = policies.iter().map(|policy| {
             let levels = Level::ALL.into_iter().zip(highs);
             let moves = |(level, high): &(Level, f64)| !is_flat(&grouping.means(level.means(policy), duration), *high);
@@ -116,7 +116,7 @@ impl Strips {
             let bottom = STRIP_BOTTOM + PITCH * (index + 1) as f64;
             let top = bottom - (STRIP_BOTTOM - STRIP_TOP);
             let scale = Scale { low: 0.0, high: self.highs[*level as usize], start: bottom, end: top };
-            faults::tint(picture, &input.scenario_of(policy), axes, (top, bottom));
+            faults::tint(picture, input.scene_of(policy).world, axes, (top, bottom));
             picture.line(Role::Axis, (LEFT, bottom), (RIGHT, bottom));
             let line = |values: &[f64]| axes.curve(scale, self.grouping, values);
             if input.comparison.replications > 1 {

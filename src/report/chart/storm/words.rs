@@ -45,13 +45,13 @@ pub fn peak_in_words(input: &ReportInput, policy: usize) -> String {
     let n = Notation::PAGE;
     let result = &input.comparison.policies[policy];
     let Some(peak) = peak(result) else { return "No attempts.".to_owned() };
-    let is_rate = input.scenario_of(policy).demand_at(crate::units::SimTime::ZERO).is_some();
+    let is_rate = input.scene_of(policy).demand_at(crate::units::SimTime::ZERO).is_some();
     let height = if is_rate {
         format!("{} the highest demand", n.times(peak.ratio))
     } else {
         format!("{}/s", n.rate(peak.load))
     };
-    let at = |time: f64| instant(time, input.scenario.duration.seconds());
+    let at = |time: f64| instant(time, input.scenario.frame.duration.seconds());
     match peak.when {
         // Many runs that peak at one time do so for a reason.
         When::At(time) if peak.ratio >= EVENT || !is_rate || result.peak_at.len() > 1 => {
@@ -65,7 +65,7 @@ pub fn peak_in_words(input: &ReportInput, policy: usize) -> String {
 
 /// After a burst that something hit: what came back when that was over.
 fn wave_in_words(input: &ReportInput, result: &PolicyResult) -> Option<String> {
-    let wave = result.mean(Metric::Wave).filter(|_| matches!(input.scenario.arrivals, Arrivals::Burst { .. }))?;
+    let wave = result.mean(Metric::Wave).filter(|_| matches!(input.scenario.world.arrivals, Arrivals::Burst { .. }))?;
     Some(format!("After {} up to {}/s.", any_end(input)?, Notation::PAGE.count(wave)))
 }
 

@@ -47,7 +47,7 @@ fn trace(keys: &str, more: &str) -> String {
 }
 
 fn seconds(loaded: &Loaded) -> Vec<f64> {
-    let Arrivals::Trace(trace) = &loaded.scenario.arrivals else { panic!("no trace") };
+    let Arrivals::Trace(trace) = &loaded.scenario.world.arrivals else { panic!("no trace") };
     trace.at.iter().map(|at| at.seconds()).collect()
 }
 
@@ -59,7 +59,7 @@ fn values_are_what_is_drawn_from() {
         let line = format!("service_time.empirical = {{ file = \"times.csv\", column = {column} }}");
         let loaded = folder
             .read(&format!("{world}{line}\nnetwork.empirical = {{ file = \"times.csv\", column = 2 }}\n[policy.p]\n"));
-        assert_eq!(loaded.scenario.servers[0].service_time.mean_seconds(), 0.5);
+        assert_eq!(loaded.scenario.world.servers[0].service_time.mean_seconds(), 0.5);
         assert_eq!(loaded.files.len(), 1);
         assert_eq!(loaded.files[0].0, "times.csv");
         assert!(loaded.resolved.contains(&line), "{}", loaded.resolved);
@@ -180,7 +180,7 @@ fn a_series_fits_the_trace() {
     let steps = |text: &str| {
         let loaded = folder.read(text);
         assert_eq!(folder.read(&loaded.resolved).resolved, loaded.resolved);
-        let series = loaded.scenario.faults[0].series.clone().expect("a series");
+        let series = loaded.scenario.world.faults[0].series.clone().expect("a series");
         series.steps.iter().map(|(at, shares)| (at.seconds(), shares.clone())).collect::<Vec<_>>()
     };
     assert_eq!(steps(&text("", "")), [(0.0, vec![]), (20.0, vec![(503, 0.5)]), (40.0, vec![])]);
@@ -191,7 +191,7 @@ fn a_series_fits_the_trace() {
     assert_eq!(own, [(0.0, vec![]), (20.0, vec![(503, 0.5)]), (40.0, vec![])]);
     // A row's trace has its own.
     let row = text("", "") + "with.load.arrivals.trace.origin = 2026-01-01T00:00:20Z\n";
-    let world = folder.read(&row).scenario.in_world_of(0).faults[0].series.clone().expect("a series");
+    let world = folder.read(&row).scenario.of(0).world.faults[0].series.clone().expect("a series");
     assert_eq!(world.steps[0], (SimTime::ZERO, vec![(503, 0.5)]));
     for (keys, part) in [
         (", of = [\"timeout\"]", "no line has the status `timeout`"),

@@ -8,21 +8,21 @@ use super::row_place;
 use super::words::number;
 use crate::scenario::file::checks::demand;
 use crate::scenario::file::diagnostic::Diagnostic;
-use crate::scenario::{Arrivals, Scenario, Trace, profile_rate};
+use crate::scenario::{Arrivals, Scenario, Scene, Trace, profile_rate};
 use crate::units::{SimTime, Span};
 
 /// What is to be said of every trace that rows replay.
 pub fn traces(scenario: &Scenario, root: &DeTable<'_>) -> Vec<Diagnostic> {
     let mut seen: Vec<&Arc<Trace>> = Vec::new();
     let mut warnings = Vec::new();
-    for (index, policy) in scenario.policies.iter().enumerate() {
-        let arrivals = policy.world.as_ref().map_or(&scenario.arrivals, |world| &world.arrivals);
+    for index in 0..scenario.policies.len() {
+        let arrivals = &scenario.of(index).world.arrivals;
         let Arrivals::Trace(trace) = arrivals else { continue };
         if seen.iter().any(|other| Arc::ptr_eq(other, trace)) {
             continue;
         }
         seen.push(trace);
-        let common = std::ptr::eq(arrivals, &scenario.arrivals) || *arrivals == scenario.arrivals;
+        let common = std::ptr::eq(arrivals, &scenario.world.arrivals) || *arrivals == scenario.world.arrivals;
         let place = || if common { demand(root) } else { row_place(scenario, index, root) };
         warnings.extend(cut(trace, scenario, place()));
         warnings.extend(retries(trace, place()));
@@ -31,7 +31,7 @@ pub fn traces(scenario: &Scenario, root: &DeTable<'_>) -> Vec<Diagnostic> {
 }
 
 fn cut(trace: &Trace, scenario: &Scenario, place: std::ops::Range<usize>) -> Option<Diagnostic> {
-    let (cut, end) = (trace.cut, scenario.duration);
+    let (cut, end) = (trace.cut, scenario.frame.duration);
     let left_out = cut.before + cut.after;
     if left_out == 0 {
         return None;
@@ -68,13 +68,11 @@ fn retries(trace: &Trace, place: std::ops::Range<usize>) -> Option<Diagnostic> {
 
 /// Rows that are compared although they have other numbers of operations.
 pub fn different(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
-    let of = |index: usize| operations(&scenario.in_world_of(index));
-    let usual = of(scenario.baseline)?;
+    let of = |index: usize| operations(scenario.of(index));
+    let usual = of(scenario.frame.baseline)?;
     let differs = |count: f64| (count - usual).abs() > 1e-6 * usual.max(count);
     let others: Vec<(usize, f64)> = (0..scenario.policies.len())
-        .filter(|index| {
-            scenario.policies[*index].world.is_some() || scenario.policies[scenario.baseline].world.is_some()
-        })
+        .filter(|index| scenario.has_own_world(*index) || scenario.has_own_world(scenario.frame.baseline))
         .filter_map(|index| of(index).map(|count| (index, count)))
         .filter(|(_, count)| differs(*count))
         .collect();
@@ -83,7 +81,7 @@ pub fn different(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> 
     let list: Vec<String> =
         others.iter().map(|(index, count)| format!("{} {}", name(*index), number(*count))).collect();
     let title = "rows have different numbers of operations".to_owned();
-    let label = format!("{} has {}, {}", name(scenario.baseline), number(usual), list.join(", "));
+    let label = format!("{} has {}, {}", name(scenario.frame.baseline), number(usual), list.join(", "));
     Some(
         Diagnostic::warning("different-demand", title, row_place(scenario, first, root), label)
             .note("they do not meet the same operations, so that differences of counts and of rates are those of the demand too")
@@ -92,9 +90,9 @@ pub fn different(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> 
 }
 
 /// Operations that are measured, where that is known or has a mean.
-fn operations(world: &Scenario) -> Option<f64> {
-    let (from, to) = (world.warmup, world.duration);
-    Some(match &world.arrivals {
+fn operations(scene: Scene) -> Option<f64> {
+    let (from, to) = (scene.frame.warmup, scene.frame.duration);
+    Some(match &scene.world.arrivals {
         Arrivals::Closed { .. } => return None,
         Arrivals::Poisson { rate } | Arrivals::Constant { rate } => rate * (to - from).seconds(),
         Arrivals::Burst { operations, at, every } => {

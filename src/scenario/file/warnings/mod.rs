@@ -18,7 +18,7 @@ use super::{Tables, tree};
 use crate::distribution::Distribution;
 use crate::protocol::Outcome;
 use crate::retry::{History, KeyMode};
-use crate::scenario::{Arrivals, Fates, Idempotency, PolicyConfig, Scenario, ServerConfig};
+use crate::scenario::{Arrivals, Fates, Idempotency, PolicyConfig, Scenario, World};
 use crate::units::{SimTime, Span};
 
 /// Fewer replications than this are warned of.
@@ -44,35 +44,32 @@ pub fn all(tables: &Tables, scenario: &Scenario, root: &DeTable<'_>) -> Vec<Diag
     warnings.extend(load::traces(scenario, root));
     warnings.extend(load::different(scenario, root));
     for (index, (policy, named)) in scenario.policies.iter().zip(&tables.policies).enumerate() {
-        let world = scenario.in_world_of(index);
-        warnings.extend(no_timeout(policy, &world, root));
-        warnings.extend(timeout_below_p99(policy, &world, root));
+        let scene = scenario.of(index);
+        let world = scene.world;
+        warnings.extend(no_timeout(policy, world, root));
+        warnings.extend(timeout_below_p99(policy, world, root));
         let retries = named.table.attempts != Some(OrUnlimited(Some(1)));
-        warnings.extend(lock_conflict(policy, &world, root).filter(|_| retries));
-        let rules = named.table.retry_policy(scenario.operation.method);
-        warnings.extend(store::Row { policy: &rules, config: policy, world: &world, root }.warnings());
+        warnings.extend(lock_conflict(policy, world, root).filter(|_| retries));
+        let rules = named.table.retry_policy(world.operation.method);
+        warnings.extend(store::Row { policy: &rules, config: policy, scene, root }.warnings());
     }
     warnings
 }
 
-fn called(scenario: &Scenario) -> &ServerConfig {
-    &scenario.servers[scenario.operation.server]
-}
-
 /// Where a row's own world is changed; where its demand is chosen, if it has none.
 fn row_place(scenario: &Scenario, row: usize, root: &DeTable<'_>) -> Place {
-    let policy = &scenario.policies[row];
-    if policy.world.is_some() { tree::key_place(root, &["policy", &policy.name, "with"]) } else { demand(root) }
+    let name = &scenario.policies[row].name;
+    if scenario.has_own_world(row) { tree::key_place(root, &["policy", name, "with"]) } else { demand(root) }
 }
 
 fn few_replications(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
-    let title = match scenario.replications {
+    let title = match scenario.frame.replications {
         1 => "1 replication has no interval".to_owned(),
         few if few < ENOUGH_REPLICATIONS => format!("{few} replications have wide intervals"),
         _ => return None,
     };
     let place = tree::value_place(root, &["replications"]);
-    let label = format!("{} of each policy", scenario.replications);
+    let label = format!("{} of each policy", scenario.frame.replications);
     Some(
         Diagnostic::warning("few-replications", title, place, label)
             .note("a difference is as good as its interval: at 95% it reaches 12.7 standard errors to each side with 2 replications, 2.8 with 5, 2.3 with 10")
@@ -84,21 +81,21 @@ fn few_replications(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnosti
 /// (Morse, "Stochastic Properties of Waiting Lines", 1955, for one worker; with cμ in the place of μ for more).
 /// `None` if it is short, or if there is no steady state to reach.
 fn start_up(scenario: &Scenario) -> Option<(f64, Span)> {
-    let (Arrivals::Poisson { rate } | Arrivals::Constant { rate }) = scenario.arrivals else { return None };
-    let capacity = scenario.work_capacity_at(SimTime::ZERO)?;
+    let (Arrivals::Poisson { rate } | Arrivals::Constant { rate }) = scenario.world.arrivals else { return None };
+    let capacity = scenario.world.work_capacity_at(SimTime::ZERO)?;
     let utilisation = rate / capacity;
     if utilisation <= BUSY || utilisation >= 1.0 {
         return None;
     }
     let root = 1.0 - utilisation.sqrt();
     let seconds = RELAXATION_TIMES / (capacity * root * root);
-    let long = seconds > SHORT_START_UP * scenario.duration.seconds();
+    let long = seconds > SHORT_START_UP * scenario.frame.duration.seconds();
     long.then(|| (utilisation, Span::secs(seconds.ceil() as u64)))
 }
 
 fn no_warm_up(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
     // Where something goes wrong, the way there and back is the question, not a steady state.
-    if scenario.warmup > Span::ZERO || scenario.faults.iter().any(|fault| fault.server == scenario.operation.server) {
+    if scenario.frame.warmup > Span::ZERO || scenario.world.called_faults().next().is_some() {
         return None;
     }
     let (utilisation, length) = start_up(scenario)?;
@@ -112,24 +109,22 @@ fn no_warm_up(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
 }
 
 fn closed_loop(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
-    let Arrivals::Closed { think } = &scenario.arrivals else { return None };
-    let server = called(scenario);
+    let Arrivals::Closed { think } = &scenario.world.arrivals else { return None };
+    let server = scenario.world.called();
     let workers = server.workers?;
-    if scenario.clients <= workers {
+    if scenario.world.clients <= workers {
         return None;
     }
     let at_work = server.service_time.mean_seconds() + 2.0 * server.network.mean_seconds();
-    let capacity = scenario.work_capacity_at(SimTime::ZERO)?;
-    let asked = f64::from(scenario.clients) / (think.mean_seconds() + at_work);
-    let slowed = scenario.faults.iter().any(|fault| {
-        let slower = fault.slowdown > 1.0 || fault.capacity < 1.0 || fault.freeze;
-        fault.server == scenario.operation.server && slower
-    });
+    let capacity = scenario.world.work_capacity_at(SimTime::ZERO)?;
+    let asked = f64::from(scenario.world.clients) / (think.mean_seconds() + at_work);
+    let mut faults = scenario.world.called_faults();
+    let slowed = faults.any(|fault| fault.slowdown > 1.0 || fault.capacity < 1.0 || fault.freeze);
     if asked <= NEAR_CAPACITY * capacity && !slowed {
         return None;
     }
     let title = "a closed loop hides how long others would have waited".to_owned();
-    let label = format!("{} clients, {workers} workers", scenario.clients);
+    let label = format!("{} clients, {workers} workers", scenario.world.clients);
     Some(
         Diagnostic::warning("closed-loop", title, demand(root), label)
             .note("a client that waits asks for nothing, so that the slower the server is, the less is asked of it and the less is measured (coordinated omission)")
@@ -137,11 +132,10 @@ fn closed_loop(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
     )
 }
 
-fn no_timeout(policy: &PolicyConfig, scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
-    let server = scenario.operation.server;
+fn no_timeout(policy: &PolicyConfig, world: &World, root: &DeTable<'_>) -> Option<Diagnostic> {
     let never_answers = |fates: &Fates| fates.hangs + fates.lost_requests + fates.lost_replies > 0.0;
-    let mut faults = scenario.faults.iter().filter(|fault| fault.server == server && fault.from < SimTime::NEVER);
-    let silent = never_answers(&called(scenario).fates) || faults.any(|fault| never_answers(&fault.fates));
+    let mut faults = world.called_faults().filter(|fault| fault.from < SimTime::NEVER);
+    let silent = never_answers(&world.called().fates) || faults.any(|fault| never_answers(&fault.fates));
     if !silent || !policy.policy.may_wait_for_ever() {
         return None;
     }
@@ -158,9 +152,9 @@ fn no_timeout(policy: &PolicyConfig, scenario: &Scenario, root: &DeTable<'_>) ->
     )
 }
 
-fn timeout_below_p99(policy: &PolicyConfig, scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
+fn timeout_below_p99(policy: &PolicyConfig, world: &World, root: &DeTable<'_>) -> Option<Diagnostic> {
     let timeout = Some(policy.policy.attempt(&History::default()).timeout).filter(|timeout| *timeout < Span::MAX)?;
-    let server = called(scenario);
+    let server = world.called();
     let share = cut_off(&server.service_time, &server.network, timeout);
     if share <= MOST_CUT_OFF {
         return None;
@@ -181,8 +175,8 @@ fn cut_off(service: &Distribution, network: &Distribution, timeout: Span) -> f64
     if on_the_way >= timeout { 1.0 } else { service.share_above(timeout - on_the_way) }
 }
 
-fn lock_conflict(policy: &PolicyConfig, scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
-    let Idempotency::Lock { conflict_status, .. } = called(scenario).idempotency else { return None };
+fn lock_conflict(policy: &PolicyConfig, world: &World, root: &DeTable<'_>) -> Option<Diagnostic> {
+    let Idempotency::Lock { conflict_status, .. } = world.called().idempotency else { return None };
     let retried = policy.policy.is_failure(Outcome::Status(conflict_status));
     if policy.policy.key() != KeyMode::PerOperation || retried {
         return None;

@@ -2,11 +2,11 @@
 
 use toml::de::DeTable;
 
+use super::row_place;
 use super::words::{rate, share};
-use super::{called, row_place};
 use crate::scenario::file::checks::demand;
 use crate::scenario::file::diagnostic::Diagnostic;
-use crate::scenario::{Arrivals, Fault, RateLimit, Scenario, profile_rate};
+use crate::scenario::{Arrivals, Fault, RateLimit, Scenario, Scene, World, profile_rate};
 use crate::units::{SimTime, Span};
 
 /// A share that is lost to a small burst is worth a word from here on.
@@ -36,7 +36,7 @@ struct Excess {
 /// Says of which rows the demand exceeds the capacity, once for each excess.
 pub fn all(scenario: &Scenario, root: &DeTable<'_>) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
-    for (title, rows) in rows(scenario, |world| excess(world).map(|excess| in_words(&excess, world))) {
+    for (title, rows) in rows(scenario, |scene| excess(scene).map(|excess| in_words(&excess, scene.world))) {
         let (place, suffix) = whose(scenario, root, &rows);
         let help = "meant so: `allow = [\"overload\"]` at the top of the file; else less demand, or more workers or a higher limit";
         warnings.push(
@@ -45,7 +45,7 @@ pub fn all(scenario: &Scenario, root: &DeTable<'_>) -> Vec<Diagnostic> {
                 .help(help),
         );
     }
-    for (title, rows) in rows(scenario, small_burst) {
+    for (title, rows) in rows(scenario, |scene| small_burst(scene.world)) {
         let (place, suffix) = whose(scenario, root, &rows);
         warnings.push(
             Diagnostic::warning("small-burst", title + &suffix, place, "evenly spaced")
@@ -57,11 +57,11 @@ pub fn all(scenario: &Scenario, root: &DeTable<'_>) -> Vec<Diagnostic> {
 }
 
 /// What `say` says about the worlds of the rows: each text once, with the rows it is about.
-fn rows(scenario: &Scenario, say: impl Fn(&Scenario) -> Option<String>) -> Vec<(String, Vec<usize>)> {
+fn rows(scenario: &Scenario, say: impl Fn(Scene) -> Option<String>) -> Vec<(String, Vec<usize>)> {
     let mut said: Vec<(String, Vec<usize>)> = Vec::new();
-    let common = say(scenario);
-    for (index, policy) in scenario.policies.iter().enumerate() {
-        let own = if policy.world.is_some() { say(&scenario.in_world_of(index)) } else { common.clone() };
+    let common = say(scenario.common());
+    for index in 0..scenario.policies.len() {
+        let own = if scenario.has_own_world(index) { say(scenario.of(index)) } else { common.clone() };
         let Some(text) = own else { continue };
         match said.iter_mut().find(|(other, _)| *other == text) {
             Some((_, rows)) => rows.push(index),
@@ -80,7 +80,7 @@ fn whose(scenario: &Scenario, root: &DeTable<'_>, rows: &[usize]) -> (std::ops::
     (row_place(scenario, rows[0], root), format!(" (in {})", names.join(", ")))
 }
 
-fn in_words(excess: &Excess, world: &Scenario) -> String {
+fn in_words(excess: &Excess, world: &World) -> String {
     let when = excess.window.map_or_else(String::new, |(from, to)| format!("from {from} to {to}, "));
     // Where little can wait or be saved up, chance fails more than the excess.
     let smooth = match excess.bound {
@@ -93,7 +93,7 @@ fn in_words(excess: &Excess, world: &Scenario) -> String {
     let part = if all_of_it { String::new() } else { format!(", of which {} get there,", rate(excess.asked)) };
     let demand = format!("demand {}{part}", rate(excess.demand));
     let how_long = if excess.window.is_some() { "then" } else { "for ever" };
-    let server = called(world);
+    let server = world.called();
     match excess.bound {
         Bound::Limit => format!("{when}{demand} exceeds the limit {most}, so {lost} fails {how_long}"),
         Bound::Workers if server.queue.is_some() || server.max_wait.is_some() => {
@@ -107,16 +107,16 @@ fn in_words(excess: &Excess, world: &Scenario) -> String {
 }
 
 /// The worst excess of all windows.
-fn excess(world: &Scenario) -> Option<Excess> {
-    let server = called(world);
-    let lasting: Vec<&Fault> = world.faults.iter().filter(|fault| lasts(fault, world)).collect();
+fn excess(scene: Scene) -> Option<Excess> {
+    let world = scene.world;
+    let server = world.called();
+    let lasting: Vec<&Fault> = world.called_faults().filter(|fault| lasts(fault, scene)).collect();
     let fates = || std::iter::once(&server.fates).chain(lasting.iter().map(|fault| &fault.fates));
     let before: f64 = fates().map(|fates| fates.refused + fates.lost_requests + fates.resets).sum();
     let answered: f64 = fates().flat_map(|fates| &fates.errors).map(|(_, share)| share).sum();
     let reach = (1.0 - before).max(0.0);
     let answered = if reach > 0.0 { (answered / reach).min(1.0) } else { 1.0 };
-    let only_lasting = Scenario { faults: lasting.iter().map(|fault| (*fault).clone()).collect(), ..world.clone() };
-    let capacity = only_lasting.capacity_at(SimTime::ZERO);
+    let capacity = world.capacity_with(|fault| lasts(fault, scene));
     let limit = server.rate_limit.as_ref().map(|limit| limit_of(limit, world));
     let above = |(demand, window): (f64, Option<(Span, Span)>)| {
         let at_limit = demand * reach;
@@ -127,37 +127,36 @@ fn excess(world: &Scenario) -> Option<Excess> {
         }
         let most = limit.filter(|most| at_limit > *most)?;
         // A bucket that is large enough for what is too much fails nobody.
-        let (from, to) = window.unwrap_or((Span::ZERO, world.duration));
+        let (from, to) = window.unwrap_or((Span::ZERO, scene.frame.duration));
         if (at_limit - most) * (to - from).seconds() <= burst_of(world) {
             return None;
         }
         let lost = 1.0 - evenly(world).map_or(most / at_limit, |burst| passing(most / at_limit, burst));
         Some(Excess { window, bound: Bound::Limit, demand, asked: at_limit, most, lost })
     };
-    demands(world).into_iter().filter_map(above).max_by(|a, b| a.lost.total_cmp(&b.lost))
+    demands(scene).into_iter().filter_map(above).max_by(|a, b| a.lost.total_cmp(&b.lost))
 }
 
 /// From the beginning of the demand to its end, all the time.
-fn lasts(fault: &Fault, world: &Scenario) -> bool {
-    let (begin, end) = (SimTime::ZERO, SimTime::ZERO + world.duration);
-    fault.server == world.operation.server && fault.from == begin && fault.until >= end && fault.flapping.is_none()
+fn lasts(fault: &Fault, scene: Scene) -> bool {
+    fault.from == SimTime::ZERO && fault.until >= scene.frame.demand_end() && fault.flapping.is_none()
 }
 
 /// Tokens that the limit's buckets hold at first, of all clients.
-fn burst_of(world: &Scenario) -> f64 {
+fn burst_of(world: &World) -> f64 {
     let burst = |limit: &RateLimit| if limit.per_client { limit.burst * f64::from(world.clients) } else { limit.burst };
-    called(world).rate_limit.as_ref().map_or(0.0, burst)
+    world.called().rate_limit.as_ref().map_or(0.0, burst)
 }
 
 /// Requests per second that pass a limit, of all clients.
-fn limit_of(limit: &RateLimit, world: &Scenario) -> f64 {
+fn limit_of(limit: &RateLimit, world: &World) -> f64 {
     if limit.per_client { limit.rate * f64::from(world.clients) } else { limit.rate }
 }
 
 /// Mean rates of the demand, each with its window if it is not that of all the time.
-fn demands(world: &Scenario) -> Vec<(f64, Option<(Span, Span)>)> {
-    let end = world.duration;
-    match &world.arrivals {
+fn demands(scene: Scene) -> Vec<(f64, Option<(Span, Span)>)> {
+    let end = scene.frame.duration;
+    match &scene.world.arrivals {
         Arrivals::Poisson { rate } | Arrivals::Constant { rate } => vec![(*rate, None)],
         // A closed loop waits for its server, and one burst is over at some time.
         Arrivals::Closed { .. } | Arrivals::Burst { every: None, .. } => Vec::new(),
@@ -189,8 +188,8 @@ fn rate_before(points: &[crate::scenario::ProfilePoint], t: Span) -> f64 {
 }
 
 /// The burst of a limit that evenly spaced requests meet: of all of them, or of those of each client in turn.
-fn evenly(world: &Scenario) -> Option<f64> {
-    let server = called(world);
+fn evenly(world: &World) -> Option<f64> {
+    let server = world.called();
     let even = matches!(world.arrivals, Arrivals::Constant { .. })
         && matches!(server.network, crate::distribution::Distribution::Constant(_))
         && server.fates.refused + server.fates.lost_requests + server.fates.resets == 0.0;
@@ -223,8 +222,8 @@ pub fn passing(tokens: f64, burst: f64) -> f64 {
 }
 
 /// More is refused than what is above the limit.
-fn small_burst(world: &Scenario) -> Option<String> {
-    let (Arrivals::Constant { rate: demand }, Some(limit)) = (&world.arrivals, &called(world).rate_limit) else {
+fn small_burst(world: &World) -> Option<String> {
+    let (Arrivals::Constant { rate: demand }, Some(limit)) = (&world.arrivals, &world.called().rate_limit) else {
         return None;
     };
     let (burst, tokens) = (evenly(world)?, limit_of(limit, world) / demand);

@@ -2,27 +2,26 @@
 
 use toml::de::DeTable;
 
-use super::called;
 use crate::distribution::Distribution;
 use crate::protocol::{Failure, Outcome};
 use crate::retry::hint::RetryAfter;
 use crate::retry::{History, KeyMode, Policy, RetryPolicy};
 use crate::scenario::file::diagnostic::Diagnostic;
 use crate::scenario::file::tree;
-use crate::scenario::{Fates, Idempotency, PolicyConfig, Scenario, ServerConfig};
+use crate::scenario::{Fates, Idempotency, PolicyConfig, Scene, ServerConfig};
 use crate::units::Span;
 
 /// The 99th percentile.
 const MOST_LONGER: f64 = 0.01;
 
-/// A policy and the world it meets.
+/// A policy and what it meets.
 pub struct Row<'a> {
     /// What the client does.
     pub policy: &'a RetryPolicy,
     /// And its name, its gates and its hedge.
     pub config: &'a PolicyConfig,
-    /// Its world.
-    pub world: &'a Scenario,
+    /// What it meets.
+    pub scene: Scene<'a>,
     /// The file.
     pub root: &'a DeTable<'a>,
 }
@@ -35,7 +34,7 @@ impl Row<'_> {
     }
 
     fn server(&self) -> &ServerConfig {
-        called(self.world)
+        self.scene.world.called()
     }
 
     fn retries(&self) -> bool {
@@ -66,7 +65,7 @@ impl Row<'_> {
         if !retries_while_at_work && self.config.hedge.is_none() {
             return None;
         }
-        let faults = self.world.faults.iter().filter(|fault| fault.server == self.world.operation.server);
+        let faults = self.scene.world.called_faults();
         let slowdown = faults.map(|fault| fault.slowdown).fold(1.0, f64::max);
         let longer = self.server().service_time.share_above(ttl.scaled(1.0 / slowdown));
         let name = &self.config.name;
@@ -94,7 +93,7 @@ impl Row<'_> {
         }
         let longest = self.policy.longest_call(self.longest_hint());
         // Without end is to the end of the run.
-        let longest = if longest == Span::MAX { Span(self.world.end().0) } else { longest };
+        let longest = if longest == Span::MAX { Span(self.scene.frame.end().0) } else { longest };
         if longest <= retention {
             return None;
         }
@@ -125,7 +124,7 @@ impl Row<'_> {
     /// True if the server may answer with this status.
     fn may_answer(&self, status: u16) -> bool {
         let server = self.server();
-        let faults = self.world.faults.iter().filter(|fault| fault.server == self.world.operation.server);
+        let faults = self.scene.world.called_faults();
         let replays = faults.clone().any(|fault| fault.series.is_some());
         let mut fates = std::iter::once(&server.fates).chain(faults.map(|fault| &fault.fates));
         let listed = |fates: &Fates| fates.listed().iter().any(|(_, own, _)| *own == Some(status));
@@ -149,7 +148,7 @@ impl Row<'_> {
     /// A retry gets the error that its first attempt left.
     fn stored_errors(&self) -> Option<Diagnostic> {
         let (kind, retention, true) = self.store()? else { return None };
-        let faults = self.world.faults.iter().filter(|fault| fault.server == self.world.operation.server);
+        let faults = self.scene.world.called_faults();
         let fates: Vec<&Fates> =
             std::iter::once(&self.server().fates).chain(faults.map(|fault| &fault.fates)).collect();
         let stored = fates.iter().flat_map(|fates| fates.failures.iter().chain(&fates.late_errors));

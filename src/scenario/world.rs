@@ -1,0 +1,141 @@
+//! What clients meet: servers, what goes wrong at them, and what is asked of them.
+
+use super::{Arrivals, Fault, ServerConfig};
+use crate::distribution::Distribution;
+use crate::protocol::Method;
+use crate::units::{SimTime, Span};
+
+/// What a policy meets. Worlds are shared: rows of one world hold the same one.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Client processes; at least 1.
+    pub clients: u32,
+    /// The demand.
+    pub arrivals: Arrivals,
+    /// When a surge of demand is over, if somebody said so.
+    pub recover_from: Option<Span>,
+    /// What one operation does.
+    pub operation: Operation,
+    /// At least one.
+    pub servers: Vec<ServerConfig>,
+    /// What goes wrong, and when.
+    pub faults: Vec<Fault>,
+}
+
+/// What one operation does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operation {
+    /// Index of the server it calls.
+    pub server: usize,
+    /// How repeated executions add up.
+    pub method: Method,
+}
+
+impl World {
+    /// A world with the contract's defaults: one client that posts to this server, and nothing goes wrong.
+    pub fn new(arrivals: Arrivals, server: ServerConfig) -> World {
+        World {
+            clients: 1,
+            arrivals,
+            recover_from: None,
+            operation: Operation { server: 0, method: Method::Post },
+            servers: vec![server],
+            faults: Vec::new(),
+        }
+    }
+
+    /// The server that operations call.
+    pub fn called(&self) -> &ServerConfig {
+        &self.servers[self.called_index()]
+    }
+
+    /// Its index.
+    pub fn called_index(&self) -> usize {
+        self.operation.server
+    }
+
+    /// What goes wrong at it.
+    pub fn called_faults(&self) -> impl Iterator<Item = &Fault> + Clone {
+        self.faults.iter().filter(|fault| fault.server == self.called_index())
+    }
+
+    /// The beginning of the first fault.
+    pub fn first_fault_start(&self) -> Option<SimTime> {
+        self.faults.iter().map(|fault| fault.from).min()
+    }
+
+    /// The most requests per second that the called server answers with success at `t`, faults included: what its workers can finish, or its rate
+    /// limit if that is less; `None` if neither limits it.
+    pub fn capacity_at(&self, t: SimTime) -> Option<f64> {
+        self.capacity_with(|fault| fault.covers(t))
+    }
+
+    /// The same without faults.
+    pub fn capacity(&self) -> Option<f64> {
+        self.capacity_with(|_| false)
+    }
+
+    /// The same with the faults that are `in_force`; a flapping one never is.
+    pub(super) fn capacity_with(&self, in_force: impl Fn(&Fault) -> bool) -> Option<f64> {
+        match (self.work_capacity(in_force), self.rate_limit()) {
+            (Some(work), Some(limit)) => Some(work.min(limit)),
+            (work, limit) => work.or(limit),
+        }
+    }
+
+    /// Requests per second that the called server's rate limit lets pass, of all clients together.
+    pub fn rate_limit(&self) -> Option<f64> {
+        let limit = self.called().rate_limit.as_ref()?;
+        Some(if limit.per_client { limit.rate * f64::from(self.clients) } else { limit.rate })
+    }
+
+    /// Requests per second that the called server's workers can finish at `t`, faults included; `None` if unlimited.
+    pub fn work_capacity_at(&self, t: SimTime) -> Option<f64> {
+        self.work_capacity(|fault| fault.covers(t))
+    }
+
+    fn work_capacity(&self, in_force: impl Fn(&Fault) -> bool) -> Option<f64> {
+        let server = self.called();
+        let workers = server.workers?;
+        let service = server.service_time.mean_seconds();
+        // A heavy tail without a mean has no capacity in requests per second.
+        if service <= 0.0 || !service.is_finite() {
+            return None;
+        }
+        let (mut capacity, mut slowdown) = (1.0, 1.0);
+        for fault in self.called_faults().filter(|fault| fault.flapping.is_none() && in_force(fault)) {
+            capacity *= fault.capacity;
+            slowdown *= fault.slowdown;
+            if fault.freeze || fault.crash {
+                return Some(0.0);
+            }
+        }
+        let workers = workers_left(Some(workers), capacity)?;
+        (slowdown > 0.0).then(|| f64::from(workers) / (service * slowdown))
+    }
+
+    /// Every list of recorded values: where it stands, and its bytes.
+    pub(super) fn recorded(&self) -> Vec<(usize, usize)> {
+        let mut drawn: Vec<&Distribution> = self.faults.iter().map(|fault| &fault.added_latency).collect();
+        drawn.extend(self.servers.iter().flat_map(|server| [&server.service_time, &server.network]));
+        drawn.extend(self.servers.iter().filter_map(|server| server.max_wait.as_ref()));
+        let mut lists = Vec::new();
+        match &self.arrivals {
+            Arrivals::Trace(trace) => lists.push((trace.at.as_ptr().addr(), size_of_val(&*trace.at))),
+            Arrivals::Closed { think } => drawn.push(think),
+            _ => {}
+        }
+        let values = drawn.into_iter().flat_map(Distribution::recorded).map(|recorded| &*recorded.values);
+        lists.extend(values.map(|values| (values.as_ptr().addr(), size_of_val(values))));
+        lists
+    }
+}
+
+/// Workers × `capacity`, rounded down; an unlimited number stays unlimited unless nothing is left of it.
+pub(crate) fn workers_left(workers: Option<u32>, capacity: f64) -> Option<u32> {
+    match workers {
+        // The small addition keeps 0.29 × 100 at 29.
+        Some(workers) => Some((f64::from(workers) * capacity + 1e-9).min(f64::from(u32::MAX)) as u32),
+        None => (capacity == 0.0).then_some(0),
+    }
+}
