@@ -16,7 +16,7 @@ struct Ban {
     because: &'static str,
 }
 
-const BANS: [Ban; 38] = [
+const BANS: [Ban; 39] = [
     ban("Instant::now", &["src/cli/"], CLOCK),
     ban("SystemTime", &["src/cli/"], CLOCK),
     ban("thread_rng", &["src/cli/"], RANDOMNESS),
@@ -54,6 +54,11 @@ const BANS: [Ban; 38] = [
     ban("println!", &[], PRINTS),
     ban("print!", &[], PRINTS),
     ban("eprint", &[], PRINTS),
+    ban(
+        "operation.server",
+        &["src/scenario/world.rs", "src/scenario/file/"],
+        "the called server is asked for in one place",
+    ),
     ban("unsafe", &[], "there is no unsafe code"),
 ];
 
