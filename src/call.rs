@@ -1,35 +1,45 @@
 //! One logical call: the state machine that consults policy and gates and says what to do next.
 //!
 //! It does no I/O and reads no clock. A driver (the simulator, a tokio task, a user's own program) tells it what happened and when,
-//! and does what the returned [`Action`] says. Every admitted attempt ends exactly once, by [`Call::on_outcome`], by
-//! a [`Call::on_wake`] at its due time, or by [`Call::abandon`].
+//! and does what the returned [`Action`] says. Every admitted attempt ends exactly once: by [`Call::on_reply`], by a [`Call::on_wake`]
+//! when its time is over, because another one has won, or by [`Call::abandon`].
+//!
+//! Where a policy hedges ([`Rules::hedging`]) several attempts may be open at once; `tries` is about them. A driver that handles any number of
+//! open attempts handles one: after each step it forgets those that are not open any more ([`Call::is_open`]).
 
-pub mod hedged;
-
-use std::convert::Infallible;
-
-use rand::{Rng, TryRng};
+mod draws;
+mod limit;
+pub mod tries;
 
 use crate::gate::{Admission, Ask, Ended, GateChain, GateOutcome, Moment, OnRefusal, Permits};
+use crate::hedge::Hedger;
 use crate::protocol::{Failure, Outcome};
-use crate::retry::{AtLimit, Decision, GiveUp, History, Policy};
+use crate::retry::{Decision, GiveUp, History, Policy};
 use crate::units::{SimTime, Span};
 
-/// What the driver must do next. There is always exactly one thing.
+pub use draws::Draws;
+use draws::ForGates;
+use limit::TimeLimit;
+use tries::{Beside, Tries};
+
+/// What the driver must do next. There is always exactly one thing, and each replaces what was asked for before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Send this attempt (numbered from 1), and call [`Call::on_wake`] at `due` unless its outcome comes first.
+    /// Send this attempt (numbered from 1), and call [`Call::on_wake`] at `due` unless a reply comes first.
     Send {
         /// Its number.
         attempt: u32,
-        /// When the client stops waiting; [`SimTime::NEVER`] without time-out and deadline.
+        /// When the client stops waiting, or there is something else to do; [`SimTime::NEVER`]: never.
         due: SimTime,
+        /// It is a hedge: sent beside an open one.
+        hedge: bool,
     },
-    /// Call [`Call::on_wake`] at this instant.
+    /// Call [`Call::on_wake`] at this instant, unless a reply comes first; [`SimTime::NEVER`]: only a reply goes on. If it has come already, that is a step
+    /// of its own, after whatever else happens now.
     WakeAt(SimTime),
     /// Call [`Call::on_wake`] when it is its turn ([`GateChain::take_turn`]), or at this instant if that comes first.
     WaitInLine(SimTime),
-    /// The call is over.
+    /// The call is over, and nothing of it is open any more: an attempt that was has lost.
     Finish(Verdict),
 }
 
@@ -42,18 +52,37 @@ pub enum Verdict {
     Failed(GiveUp),
 }
 
-/// What a call consults: one policy, its gates, and which client is calling.
+/// What a call consults: one policy, its gates, its hedging, and which client is calling.
 pub struct Rules<'a> {
-    /// The policy.
-    pub policy: &'a dyn Policy,
-    /// Its gates.
-    pub gates: &'a mut GateChain,
-    /// What they hold for this call. The driver keeps it from one step of a call to the next; without gates any will do.
-    pub held: &'a mut Held,
-    /// The client, for gates that each client has its own of.
-    pub client: u32,
-    /// By which the driver knows the call among all that are not over; below [`u32::MAX`]. Only who stands in a line is called by it.
-    pub call: u32,
+    policy: &'a dyn Policy,
+    gates: &'a mut GateChain,
+    held: &'a mut Held,
+    client: u32,
+    call: u32,
+    beside: Option<Beside<'a>>,
+    /// The call is a part of one of which several attempts may be open, and its end not that one's.
+    within: bool,
+}
+
+impl<'a> Rules<'a> {
+    /// A policy and its gates. `held` is what these hold for the call: the driver keeps it from one step of the call to the next; without gates any will
+    /// do. `client` is for gates that each client has its own of. By `call`, below [`u32::MAX`], the driver knows the call among all that are not
+    /// over; only who stands in a line is called by it.
+    #[inline(always)]
+    pub fn new(
+        policy: &'a dyn Policy,
+        gates: &'a mut GateChain,
+        held: &'a mut Held,
+        client: u32,
+        call: u32,
+    ) -> Rules<'a> {
+        Rules { policy, gates, held, client, call, beside: None, within: false }
+    }
+
+    /// The same where the policy hedges. The driver keeps `tries` from one step of the call to the next.
+    pub fn hedging(self, hedger: &'a mut Hedger, tries: &'a mut Tries) -> Rules<'a> {
+        Rules { beside: Some(Beside { hedger, tries }), ..self }
+    }
 }
 
 impl Rules<'_> {
@@ -85,43 +114,6 @@ impl Held {
     /// When the last attempt was sent.
     pub fn sent(&self) -> SimTime {
         self.sent
-    }
-}
-
-/// Where a call's random numbers come from: two streams, so that a gate that draws moves no jitter. Both are at their beginning for each
-/// step, and belong to the number of attempts used up ([`Call::used`]).
-pub trait Draws {
-    /// For the wait after a failure.
-    fn jitter(&mut self) -> &mut dyn Rng;
-    /// For gates that draw, and for the wait after a refusal.
-    fn gates(&mut self) -> &mut dyn Rng;
-}
-
-/// The generator for gates, which nobody makes before a gate draws.
-struct ForGates<'a, D>(&'a mut D);
-
-impl<D: Draws> TryRng for ForGates<'_, D> {
-    type Error = Infallible;
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        Ok(self.0.gates().next_u32())
-    }
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        Ok(self.0.gates().next_u64())
-    }
-    fn try_fill_bytes(&mut self, destination: &mut [u8]) -> Result<(), Infallible> {
-        self.0.gates().fill_bytes(destination);
-        Ok(())
-    }
-}
-
-/// Two generators.
-impl<J: Rng, G: Rng> Draws for (J, G) {
-    fn jitter(&mut self) -> &mut dyn Rng {
-        &mut self.0
-    }
-
-    fn gates(&mut self) -> &mut dyn Rng {
-        &mut self.1
     }
 }
 
@@ -190,12 +182,29 @@ impl Call {
     /// The first step of [`Call::start`].
     #[inline(always)]
     pub fn begin(&mut self, now: SimTime, rules: &mut Rules, draws: &mut impl Draws) -> Action {
+        if rules.beside.is_some() {
+            return self.with_tries(rules, |beside, call, rules| beside.begin(now, call, rules, draws));
+        }
         self.send(now, Waited::No, rules, draws)
     }
 
-    /// The number of the attempt that is open, if one is.
-    pub fn open_attempt(&self) -> Option<u32> {
-        (self.state == State::Open).then_some(self.attempts())
+    /// A step of a call of which several attempts may be open.
+    #[inline(never)]
+    fn with_tries<T>(&mut self, rules: &mut Rules, step: impl FnOnce(&mut Beside, &mut Call, &mut Rules) -> T) -> T {
+        let mut beside = rules.beside.take().expect("only calls that hedge come here");
+        rules.within = true;
+        let result = step(&mut beside, self, rules);
+        rules.within = false;
+        rules.beside = Some(beside);
+        result
+    }
+
+    /// True if this attempt is open: its reply counts.
+    pub fn is_open(&self, attempt: u32, rules: &Rules) -> bool {
+        match &rules.beside {
+            Some(beside) => beside.tries.is_open(attempt),
+            None => self.state == State::Open && self.attempts() == attempt,
+        }
     }
 
     /// How it ended, if it has.
@@ -206,7 +215,7 @@ impl Call {
         }
     }
 
-    /// Attempts sent so far.
+    /// Attempts sent so far; of hedges [`Tries::sent`] knows.
     pub fn attempts(&self) -> u32 {
         self.history.attempts - self.history.refused
     }
@@ -216,12 +225,29 @@ impl Call {
         self.history.attempts
     }
 
-    /// The open attempt ended with `outcome`; `failure.retry_after` is the reply's hint.
+    /// An open attempt was answered; `reply.retry_after` is the hint of the reply. Nothing is sent at once.
     ///
     /// # Panics
-    /// If no attempt is open: a late reply to an ended attempt is the driver's to drop.
+    /// If it is not open ([`Call::is_open`]): a late reply to an attempt that has ended is the driver's to drop.
     #[inline(always)]
-    pub fn on_outcome(&mut self, now: SimTime, reply: Failure, rules: &mut Rules, draws: &mut impl Draws) -> Action {
+    pub fn on_reply(
+        &mut self,
+        now: SimTime,
+        attempt: u32,
+        reply: Failure,
+        rules: &mut Rules,
+        draws: &mut impl Draws,
+    ) -> Action {
+        if rules.beside.is_some() {
+            return self
+                .with_tries(rules, |beside, call, rules| beside.on_reply(now, attempt, reply, call, rules, draws));
+        }
+        self.ended(now, reply, rules, draws)
+    }
+
+    /// The open attempt, which is alone, has ended.
+    #[inline(always)]
+    fn ended(&mut self, now: SimTime, reply: Failure, rules: &mut Rules, draws: &mut impl Draws) -> Action {
         assert!(self.state == State::Open, "an outcome needs an open attempt");
         if !rules.gates.is_empty() {
             self.tell_gates(now, reply.outcome, rules);
@@ -234,14 +260,8 @@ impl Call {
 
     /// The attempt that counted has failed, and gates know: is there another one, and when?
     #[inline(always)]
-    pub(crate) fn failed(
-        &mut self,
-        now: SimTime,
-        reply: &Failure,
-        rules: &mut Rules,
-        draws: &mut impl Draws,
-    ) -> Action {
-        if now >= self.deadline && self.is_over(now, rules.policy) {
+    fn failed(&mut self, now: SimTime, reply: &Failure, rules: &mut Rules, draws: &mut impl Draws) -> Action {
+        if now >= self.deadline && self.limit(rules.policy).is_over(now) {
             return self.finish(now, Verdict::Failed(GiveUp::Deadline), rules);
         }
         let decision = rules.policy.on_failure(reply, &mut self.history, draws.jitter());
@@ -250,13 +270,7 @@ impl Call {
 
     /// The policy has decided; a retry asks gates before its wait.
     #[inline(always)]
-    pub(crate) fn decided(
-        &mut self,
-        now: SimTime,
-        decision: Decision,
-        rules: &mut Rules,
-        draws: &mut impl Draws,
-    ) -> Action {
+    fn decided(&mut self, now: SimTime, decision: Decision, rules: &mut Rules, draws: &mut impl Draws) -> Action {
         let until = match decision {
             Decision::GiveUp(reason) => return self.finish(now, Verdict::Failed(reason), rules),
             Decision::RetryAfter(wait) => now + wait,
@@ -274,15 +288,25 @@ impl Call {
         }
     }
 
-    /// The instant asked for has come: an open attempt has timed out, or a wait is over.
+    /// The instant asked for has come: an open attempt has timed out, a hedge is due, or a wait is over. Of these it is one, and where there is
+    /// more to do now, that is a step of its own.
     ///
     /// # Panics
     /// If the call is over.
     #[inline(always)]
     pub fn on_wake(&mut self, now: SimTime, rules: &mut Rules, draws: &mut impl Draws) -> Action {
+        if rules.beside.is_some() {
+            return self.with_tries(rules, |beside, call, rules| beside.on_wake(now, call, rules, draws));
+        }
+        self.woken(now, rules, draws)
+    }
+
+    /// The instant asked for has come, and at most one attempt is open.
+    #[inline(always)]
+    fn woken(&mut self, now: SimTime, rules: &mut Rules, draws: &mut impl Draws) -> Action {
         match self.state {
             State::Waiting(Next::Send) => self.send(now, Waited::No, rules, draws),
-            State::Open => self.on_outcome(now, Failure::new(Outcome::Timeout), rules, draws),
+            State::Open => self.ended(now, Failure::new(Outcome::Timeout), rules, draws),
             State::Waiting(next) => self.on_other_wake(now, next, rules, draws),
             State::Done(_) | State::Abandoned => unreachable!("a call that is over is not woken"),
         }
@@ -313,13 +337,13 @@ impl Call {
         }
         let patience = rules.gates.join_line(now, rules.client, rules.call, &mut rules.held.permits);
         self.state = State::Waiting(Next::InLine);
-        Action::WaitInLine(patience.min(self.end(rules.policy)))
+        Action::WaitInLine(patience.min(self.limit(rules.policy).end()))
     }
 
     /// It has a place, or has waited for one as long as it may.
     #[inline(never)]
     fn line_ends(&mut self, now: SimTime, rules: &mut Rules, draws: &mut impl Draws) -> Action {
-        if self.is_end(now, rules.policy) {
+        if self.limit(rules.policy).is_end(now) {
             self.not_awaited(Next::InLine, rules);
             return self.finish(now, Verdict::Failed(GiveUp::Deadline), rules);
         }
@@ -331,14 +355,19 @@ impl Call {
         self.refused(now, gate, Next::Send, rules, draws)
     }
 
-    /// The caller is gone: whatever is open ends without an outcome.
+    /// The caller is gone: whatever is open ends without an outcome, and all gates hear of it.
     pub fn abandon(&mut self, rules: &mut Rules) {
+        let sent = match &rules.beside {
+            Some(beside) => beside.tries.sent(),
+            None => self.attempts(),
+        };
         match self.state {
+            State::Done(_) | State::Abandoned => return,
+            _ if rules.beside.is_some() => self.with_tries(rules, |beside, call, rules| beside.abandon(call, rules)),
             State::Open => rules.gates.on_abandon(rules.client, &rules.held.permits, self.numbered()),
             State::Waiting(next) => self.not_awaited(next, rules),
-            State::Done(_) | State::Abandoned => return,
         }
-        if self.attempts() > 0 {
+        if sent > 0 {
             rules.gates.on_call_end(rules.client, &rules.held.permits, None);
         }
         self.state = State::Abandoned;
@@ -386,7 +415,7 @@ impl Call {
         match self.ask(Moment::Send, now, waited, rules, draws) {
             Admission::Admitted => {}
             // This is no wait between attempts: a limit on retries leaves it alone.
-            Admission::NotBefore(until) if self.too_late(until) && self.is_end(until, rules.policy) => {
+            Admission::NotBefore(until) if self.too_late(until) && self.limit(rules.policy).is_end(until) => {
                 self.not_sent(rules);
                 return self.finish(now, Verdict::Failed(GiveUp::Deadline), rules);
             }
@@ -420,7 +449,7 @@ impl Call {
         self.history.attempts = self.history.attempts.saturating_add(1);
         let due = (now + plan.timeout).min(self.deadline + plan.beyond);
         self.state = State::Open;
-        Action::Send { attempt: self.attempts(), due }
+        Action::Send { attempt: self.attempts(), due, hedge: false }
     }
 
     /// A gate refused: the call is over, or tries again after a wait. A budget that refused is asked again then; one that was charged is not.
@@ -434,7 +463,9 @@ impl Call {
             match rules.policy.on_refusal(&mut self.history, draws.gates()) {
                 Decision::GiveUp(reason) => reason,
                 Decision::Again => return self.wait(now, next),
-                Decision::RetryAfter(_) if now >= self.deadline && self.is_over(now, rules.policy) => GiveUp::Deadline,
+                Decision::RetryAfter(_) if now >= self.deadline && self.limit(rules.policy).is_over(now) => {
+                    GiveUp::Deadline
+                }
                 Decision::RetryAfter(wait) => match self.allowed(now + wait, rules.policy) {
                     Some(until) => return self.wait(until, next),
                     None => GiveUp::Deadline,
@@ -471,10 +502,10 @@ impl Call {
 
     /// True if an attempt that ended so is sent once more.
     fn is_sent_again(&self, now: SimTime, outcome: Outcome, policy: &dyn Policy) -> bool {
-        policy.is_free(outcome, &self.history) && !(now >= self.deadline && self.is_over(now, policy))
+        policy.is_free(outcome, &self.history) && !(now >= self.deadline && self.limit(policy).is_over(now))
     }
 
-    /// A wait that would end at the deadline or after it is not begun. Without a deadline, a wait may end beyond the end of time.
+    /// True if a wait that would end then reaches the limit on the call's time. Without one, a wait may end beyond the end of time.
     fn too_late(&self, until: SimTime) -> bool {
         until >= self.deadline && self.deadline != SimTime::NEVER
     }
@@ -482,40 +513,13 @@ impl Call {
     /// When a wait ends that would end at `until`; `None`: it is not begun.
     #[inline(always)]
     fn allowed(&self, until: SimTime, policy: &dyn Policy) -> Option<SimTime> {
-        if self.too_late(until) { self.at_limit(until, policy) } else { Some(until) }
+        if self.too_late(until) { self.limit(policy).allows(until) } else { Some(until) }
     }
 
-    /// The same for one that would reach the deadline.
+    /// The limit on the call's time.
     #[inline(never)]
-    fn at_limit(&self, until: SimTime, policy: &dyn Policy) -> Option<SimTime> {
-        let until = match policy.at_deadline().0 {
-            AtLimit::Deadline => None,
-            AtLimit::Fits => (until <= self.deadline).then_some(until),
-            AtLimit::Elapsed => Some(until),
-            AtLimit::Cut => Some(self.deadline),
-        };
-        until.filter(|until| !self.is_end(*until, policy))
-    }
-
-    /// True if there are no more retries now, when the deadline has come.
-    #[inline(never)]
-    fn is_over(&self, now: SimTime, policy: &dyn Policy) -> bool {
-        let is_over = match policy.at_deadline().0 {
-            AtLimit::Deadline | AtLimit::Elapsed | AtLimit::Cut => true,
-            AtLimit::Fits => now > self.deadline,
-        };
-        is_over || self.is_end(now, policy)
-    }
-
-    /// True if no attempt may be open any more at this instant.
-    fn is_end(&self, at: SimTime, policy: &dyn Policy) -> bool {
-        let end = self.end(policy);
-        at >= end && end != SimTime::NEVER
-    }
-
-    /// When an attempt that is open is ended.
-    fn end(&self, policy: &dyn Policy) -> SimTime {
-        self.deadline + policy.at_deadline().1
+    fn limit(&self, policy: &dyn Policy) -> TimeLimit {
+        TimeLimit::new(self.deadline, policy)
     }
 
     fn wait(&mut self, until: SimTime, next: Next) -> Action {
@@ -526,24 +530,24 @@ impl Call {
     #[inline(always)]
     fn finish(&mut self, now: SimTime, verdict: Verdict, rules: &mut Rules) -> Action {
         self.state = State::Done(verdict);
-        if !rules.gates.is_empty() && rules.gates.hears_calls() {
-            self.tell_of_call(now, rules);
+        if !rules.gates.is_empty() && rules.gates.hears_calls() && !rules.within {
+            tell_of_call(now, self.attempts(), rules);
         }
         Action::Finish(verdict)
     }
+}
 
-    /// The call has ended: gates around it learn how its last attempt did. Without an attempt they have admitted nothing.
-    #[inline(never)]
-    fn tell_of_call(&self, now: SimTime, rules: &mut Rules) {
-        if self.attempts() == 0 {
-            return;
-        }
-        let reply = rules.held.after;
-        let failed = rules.policy.is_failure(reply);
-        let outcome = if failed { GateOutcome::Failure } else { GateOutcome::Success };
-        let ended = Ended { now, outcome, reply, attempt: 1, took: Span::ZERO };
-        rules.gates.on_call_end(rules.client, &rules.held.permits, Some(ended));
+/// A call has ended after so many attempts: gates around it learn how its last attempt did. Without an attempt they have admitted nothing.
+#[inline(never)]
+fn tell_of_call(now: SimTime, attempts: u32, rules: &mut Rules) {
+    if attempts == 0 {
+        return;
     }
+    let reply = rules.held.after;
+    let failed = rules.policy.is_failure(reply);
+    let outcome = if failed { GateOutcome::Failure } else { GateOutcome::Success };
+    let ended = Ended { now, outcome, reply, attempt: 1, took: Span::ZERO };
+    rules.gates.on_call_end(rules.client, &rules.held.permits, Some(ended));
 }
 
 /// An attempt has ended, with this number for gates.
@@ -579,7 +583,7 @@ mod tests {
     fn check(policy: &RetryPolicy, gates: &[GateConfig], outcomes: &[(u64, Option<Outcome>)], expected: &str) {
         let mut gates = GateChain::new(gates, 1);
         let mut held = Held::default();
-        let mut rules = Rules { policy, gates: &mut gates, held: &mut held, client: 0, call: 0 };
+        let mut rules = Rules::new(policy, &mut gates, &mut held, 0, 0);
         let mut draws = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
         let mut now = SimTime::ZERO;
         let (mut call, mut action) = Call::start(now, &mut rules, &mut draws);
@@ -587,12 +591,12 @@ mod tests {
         let mut got = Vec::new();
         loop {
             action = match action {
-                Action::Send { attempt, due } => {
+                Action::Send { attempt, due, .. } => {
                     got.push(format!("{attempt}@{}", now.seconds()));
                     match outcomes.next() {
                         Some((after, Some(outcome))) if now + Span::secs(*after) <= due => {
                             now = now + Span::secs(*after);
-                            call.on_outcome(now, Failure::new(*outcome), &mut rules, &mut draws)
+                            call.on_reply(now, attempt, Failure::new(*outcome), &mut rules, &mut draws)
                         }
                         Some(_) => {
                             now = due;
@@ -747,7 +751,7 @@ mod tests {
         let mut gates = GateChain::new(&[breaker], 1);
         let mut held = Held::default();
         let mut draws = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
-        let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0, call: 0 };
+        let mut rules = Rules::new(&policy, &mut gates, &mut held, 0, 0);
         let now = SimTime::ZERO;
         for (outcomes, expected) in calls {
             let (mut call, mut action) = Call::start(now, &mut rules, &mut draws);
@@ -756,7 +760,7 @@ mod tests {
                 action = match action {
                     Action::Send { .. } => {
                         let outcome = outcomes.next().expect("an outcome");
-                        call.on_outcome(now, Failure::new(*outcome), &mut rules, &mut draws)
+                        call.on_reply(now, attempt, Failure::new(*outcome), &mut rules, &mut draws)
                     }
                     Action::WakeAt(_) | Action::WaitInLine(_) => call.on_wake(now, &mut rules, &mut draws),
                     Action::Finish(verdict) => break format!("{verdict:?}"),
@@ -788,21 +792,21 @@ mod tests {
             let mut gates = GateChain::new(std::slice::from_ref(&breaker), 1);
             let (mut held, mut other) = (Held::default(), Held::default());
             let mut draws = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
-            let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut other, client: 0, call: 0 };
+            let mut rules = Rules::new(&policy, &mut gates, &mut other, 0, 0);
             let (mut first, _) = Call::start(at(0), &mut rules, &mut draws);
-            first.on_outcome(at(0), Failure::new(Outcome::Status(503)), &mut rules, &mut draws);
+            first.on_reply(at(0), 1, Failure::new(Outcome::Status(503)), &mut rules, &mut draws);
             // The only probe of a breaker that has opened.
-            let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0, call: 0 };
+            let mut rules = Rules::new(&policy, &mut gates, &mut held, 0, 0);
             let (mut probe, action) = Call::start(at(2), &mut rules, &mut draws);
             assert!(matches!(action, Action::Send { attempt: 1, .. }));
-            let action = probe.on_outcome(at(2), Failure::new(Outcome::Refused), &mut rules, &mut draws);
+            let action = probe.on_reply(at(2), 1, Failure::new(Outcome::Refused), &mut rules, &mut draws);
             assert_eq!(action, Action::WakeAt(at(2)));
             if !abandoned_early {
                 let action = probe.on_wake(at(2), &mut rules, &mut draws);
                 assert!(matches!(action, Action::Send { attempt: 2, .. }));
                 let (_, second) = {
                     let (mut held, gates) = (Held::default(), &mut *rules.gates);
-                    let mut rules = Rules { policy: &policy, gates, held: &mut held, client: 0, call: 0 };
+                    let mut rules = Rules::new(&policy, gates, &mut held, 0, 0);
                     Call::start(at(2), &mut rules, &mut draws)
                 };
                 assert_eq!(second, Action::Finish(Verdict::Failed(GiveUp::Gate(0))), "the probe is still out");
@@ -883,7 +887,7 @@ mod tests {
         let policy = policy();
         let mut gates = GateChain::new(&[limiter(3, OnLimit::Wait)], 1);
         let mut held = Held::default();
-        let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0, call: 0 };
+        let mut rules = Rules::new(&policy, &mut gates, &mut held, 0, 0);
         let mut draws = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
         let at = |seconds| SimTime::ZERO + Span::secs(seconds);
         Call::start(at(0), &mut rules, &mut draws);
@@ -906,7 +910,7 @@ mod tests {
         let mut held = [Held::default(); 5];
         let mut calls = Vec::new();
         for (number, held) in held.iter_mut().enumerate() {
-            let mut rules = Rules { policy: &policy, gates: &mut gates, held, client: 0, call: number as u32 };
+            let mut rules = Rules::new(&policy, &mut gates, held, 0, number as u32);
             let (call, action) = Call::start(at(number as u64), &mut rules, &mut draws);
             if number > 0 {
                 assert_eq!(action, Action::WaitInLine(at(number as u64 + 9)));
@@ -915,13 +919,13 @@ mod tests {
         }
         let mut step = |number: usize, step: &mut dyn FnMut(&mut Call, &mut Rules) -> Option<Action>| {
             let held = &mut held[number];
-            let mut rules = Rules { policy: &policy, gates: &mut gates, held, client: 0, call: number as u32 };
+            let mut rules = Rules::new(&policy, &mut gates, held, 0, number as u32);
             let action = step(&mut calls[number], &mut rules);
             (action, gates.take_turn())
         };
         let ok = Failure::new(Outcome::OK);
         // The first is done: it is the turn of the second, which goes before it is woken, and so does the third while it waits.
-        assert_eq!(step(0, &mut |call, rules| Some(call.on_outcome(at(5), ok, rules, &mut draws))).1, Some(1));
+        assert_eq!(step(0, &mut |call, rules| Some(call.on_reply(at(5), 1, ok, rules, &mut draws))).1, Some(1));
         assert_eq!(
             step(2, &mut |call, rules| {
                 call.abandon(rules);
@@ -978,11 +982,11 @@ mod tests {
                     (Ask::retry(SimTime::ZERO, Outcome::Timeout), &mut KeyedRng::new(1, Purpose::Gate, 0, 0));
                 gates.clone().admit(Moment::Retry, ask, 0, &mut Permits::default(), rng) == Admission::Admitted
             };
-            let mut rules = Rules { policy, gates: &mut gates, held: &mut held, client: 0, call: 0 };
+            let mut rules = Rules::new(policy, &mut gates, &mut held, 0, 0);
             let (mut call, _) = Call::start(SimTime::ZERO, &mut rules, &mut draws);
             assert!(is_free(rules.gates), "{name}: nothing is held by a first attempt");
             let failure = Failure::new(Outcome::Status(503));
-            let mut action = call.on_outcome(SimTime::ZERO, failure, &mut rules, &mut draws);
+            let mut action = call.on_reply(SimTime::ZERO, 1, failure, &mut rules, &mut draws);
             for then in then {
                 assert!(!is_free(rules.gates), "{name}: held until it ends");
                 match (then, action) {

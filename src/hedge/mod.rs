@@ -46,6 +46,16 @@ impl HedgeConfig {
             scope: Scope::Client,
         }
     }
+
+    /// No hedge, by no means.
+    pub fn never() -> HedgeConfig {
+        HedgeConfig {
+            trigger: Trigger::Fixed(None),
+            extra: 0,
+            on_failure: OnFailure::End,
+            ..HedgeConfig::after(Span::MAX)
+        }
+    }
 }
 
 /// What sets a hedge off.

@@ -72,6 +72,8 @@ pub struct Frame {
     pub slo: Option<Span>,
     /// Window of peaks and timelines.
     pub peak_window: Span,
+    /// Every run goes the whole way, also where the plain one would do. That changes nothing but the time it takes, and tests hold it to that.
+    pub whole_way: bool,
 }
 
 /// A row of the comparison.
@@ -103,6 +105,7 @@ impl Frame {
             baseline: 0,
             slo: None,
             peak_window: Span::secs(1),
+            whole_way: false,
         }
     }
 

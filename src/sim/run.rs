@@ -1,8 +1,8 @@
 //! One run: one policy, one replication, from the first operation until nothing is in flight. Here are its state, the event loop and the books
 //! at its end; what happens to an operation and its attempts stands in `run/life.rs`.
 
-mod hedged;
 mod life;
+mod whole;
 
 use std::sync::atomic::Ordering;
 
@@ -59,7 +59,7 @@ const NONE: u32 = u32::MAX;
 /// The open attempt was lost as it was sent, and nothing of it moves.
 const LOST: u32 = u32::MAX - 1;
 /// Several may be open, and stand in a table of their own.
-const HEDGED: u32 = u32::MAX - 2;
+const MANY: u32 = u32::MAX - 2;
 
 /// The number of an operation of a closed loop.
 fn turn_of(client: u32, turn: u32) -> u64 {
@@ -94,8 +94,8 @@ struct Run<'a> {
     held: Vec<Held>,
     /// What stands in its place then, and where several attempts of a call may be open.
     desk: Held,
-    /// What hedging needs, where the policy hedges.
-    hedging: Option<hedged::Hedging>,
+    /// What a run needs that goes the whole way.
+    whole: Option<whole::Whole>,
     demand: OpenLoop<'a>,
     next_start: Option<Start>,
     /// Operations that are still to start: the next of an open loop, or clients thinking.
@@ -204,7 +204,8 @@ impl<'a> Run<'a> {
             gates: GateChain::new(&config.gates, world.clients),
             held: Vec::new(),
             desk: Held::default(),
-            hedging: config.hedge.as_ref().map(|hedge| hedged::Hedging::new(hedge, world.clients)),
+            whole: (frame.whole_way || config.hedge.is_some())
+                .then(|| whole::Whole::new(config.hedge.as_ref(), world.clients)),
             demand: OpenLoop::new(scene, seed),
             next_start: None,
             to_start: 0,
@@ -232,7 +233,7 @@ impl<'a> Run<'a> {
             Event::PatienceEnds { job } => {
                 self.tell(|server, now, floor| server.lose_patience(now, job, floor));
             }
-            Event::Reply { job } => self.reply::<true>(job, false),
+            Event::Reply { job } => self.reply(job, false),
             Event::Cancellation { job } => self.cancellation(job),
             Event::WakeUp { row } => self.timer(row),
             Event::TimeOut { row, setting } => {
@@ -356,7 +357,7 @@ impl<'a> Run<'a> {
             + self.timers.bytes()
             + self.gates.bytes()
             + self.held.capacity() * size_of::<Held>()
-            + self.hedging.as_ref().map_or(0, hedged::Hedging::bytes)
+            + self.whole.as_ref().map_or(0, whole::Whole::bytes)
             + self.at_once.bytes()
             + self.queue.bytes()
             + self.servers().map(Server::bytes).sum::<usize>()
@@ -373,8 +374,8 @@ impl<'a> Run<'a> {
         }
         for (row_id, row) in self.rows.iter() {
             let measured = self.recorder.measured(row.start);
-            if row.open_job == HEDGED {
-                for open in self.hedging.iter().flat_map(|hedging| hedging.open(row_id)) {
+            if row.open_job == MANY {
+                for open in self.whole.iter().flat_map(|whole| whole.open(row_id)) {
                     self.recorder.attempt_ended(self.now, row.key, open.attempt, Outcome::Open, measured);
                 }
             } else if row.open_job != NONE {
@@ -382,8 +383,8 @@ impl<'a> Run<'a> {
                 self.recorder.attempt_ended(self.now, row.key, attempt, Outcome::Open, measured);
             }
             if row.call.verdict().is_none() {
-                let hedged = self.hedging.as_ref().map(|hedging| hedging.sent(row_id));
-                self.recorder.left_open(row.start, hedged.unwrap_or(row.call.attempts()));
+                let sent = self.whole.as_ref().map(|whole| whole.sent(row_id));
+                self.recorder.left_open(row.start, sent.unwrap_or(row.call.attempts()));
             }
             self.recorder.operation_released(measured, row.call.verdict(), row.executions);
         }

@@ -228,26 +228,19 @@ proptest! {
         prop_assert!(of("hedges") <= ratio * first + 1e-6, "{} hedges of {} calls", of("hedges"), first);
     }
 
-    /// The general model and the plain one are the same: a hedge that never comes changes nothing, to the last attempt. Where nothing else
-    /// happens at the same instant, that is, since a reply takes its turn among what does.
+    /// The whole way and the plain one are the same, to the last attempt, in every world that both can go through.
     #[test]
-    fn a_hedge_that_never_comes_changes_nothing(case in worlds::case(), arrivals in worlds::open_loop()) {
-        let random = |mean| Distribution::Exponential { mean: Span::millis(mean) };
-        let server = ServerConfig {
-            network: random(20),
-            service_time: random(150),
-            max_wait: None,
-            ..case.server.clone()
-        };
-        let faults = case.faults.clone();
-        // Gates are asked of free retries beside hedges.
-        let gates = worlds::inside(&case.gates);
-        let plain = Case { arrivals, server, faults, gates, hedge: None, ..case };
-        let never = HedgeConfig { on_failure: OnFailure::End, ..HedgeConfig::after(Span::MAX) };
-        let hedged = Case { hedge: Some(never), ..plain.clone() };
-        let (plain, hedged) = (run(&plain.scenario()), run(&hedged.scenario()));
-        prop_assert_eq!(&plain.metrics, &hedged.metrics);
-        prop_assert_eq!(plain.digest, hedged.digest);
+    fn the_whole_way_is_the_plain_one(case in worlds::case()) {
+        let plain = Case { hedge: None, ..case }.scenario();
+        let whole = plain.clone().framed(|frame| frame.whole_way = true);
+        let (plain, whole) = (run(&plain), run(&whole));
+        prop_assert_eq!(&plain.metrics, &whole.metrics);
+        prop_assert_eq!(plain.digest, whole.digest);
+        prop_assert_eq!(&plain.timeline, &whole.timeline);
+        prop_assert_eq!(&plain.succeeded_within, &whole.succeeded_within);
+        prop_assert_eq!(&plain.endings, &whole.endings);
+        prop_assert_eq!((plain.taken_up, plain.peak_at), (whole.taken_up, whole.peak_at));
+        prop_assert_eq!((plain.attempts, plain.completions), (whole.attempts, whole.completions));
     }
 
     /// An open breaker admits nothing: once it has seen its failures in a row and stays open, nobody sends.

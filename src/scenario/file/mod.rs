@@ -367,6 +367,7 @@ impl Tables {
             baseline: self.policies.iter().position(|p| p.name == baseline).expect("names have been checked"),
             slo: top.slo.0.map(PositiveDuration::span),
             peak_window: top.peak_window.span(),
+            whole_way: false,
         };
         let world = World {
             clients: self.load.clients.get(),

@@ -29,15 +29,15 @@ impl Run<'_> {
         let row_id =
             self.rows.insert(Row { key, start: self.now, call, client, open_job: NONE, in_flight: 0, executions: 0 });
         self.at_once.operation(self.now, row_id);
-        if self.hedging.is_some() {
-            return self.start_hedged(row_id);
+        if self.whole.is_some() {
+            return self.start_whole(row_id);
         }
         if !self.gates.is_empty() && self.held.len() <= row_id as usize {
             self.held.resize(row_id as usize + 1, Held::default());
         }
         let held = if self.gates.is_empty() { &mut self.desk } else { &mut self.held[row_id as usize] };
         let opened = self.gates.counts().breaker_opened;
-        let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held, client, call: row_id };
+        let mut rules = Rules::new(self.policy, &mut self.gates, held, client, row_id);
         let mut draws = StepDraws::new(&self.streams, key, 0);
         let action = self.rows[row_id].call.begin(self.now, &mut rules, &mut draws);
         if !self.gates.is_empty() {
@@ -55,7 +55,7 @@ impl Run<'_> {
     #[inline(always)]
     fn act(&mut self, row: u32, action: Action) {
         match action {
-            Action::Send { attempt, due } => self.send(row, attempt, due),
+            Action::Send { attempt, due, .. } => self.send(row, attempt, due),
             Action::WakeAt(at) => self.queue.push(at, Event::WakeUp { row }),
             Action::WaitInLine(until) => self.wait_in_line(row, until),
             Action::Finish(verdict) => self.end(row, verdict),
@@ -80,9 +80,6 @@ impl Run<'_> {
 
     #[inline(never)]
     fn wake_in_line(&mut self, row: u32) {
-        if self.hedging.is_some() {
-            return self.turn_hedged(row);
-        }
         self.timers.clear(row);
         self.queue.push(self.now, Event::WakeUp { row });
     }
@@ -212,7 +209,7 @@ impl Run<'_> {
                     let Job { key, attempt, .. } = self.jobs[job];
                     let delay = self.server.leg(key, attempt, Leg::Back);
                     if delay == Span::ZERO {
-                        self.reply::<false>(job, executed);
+                        self.reply(job, executed);
                     } else {
                         self.rows[self.jobs[job].row].executions += u32::from(executed);
                         self.queue.push(self.now + delay, Event::Reply { job });
@@ -238,11 +235,11 @@ impl Run<'_> {
         self.outputs.clear();
     }
 
-    /// A reply reaches its client, who may have stopped waiting. `executed`: at the same instant. `IN_TURN`: as an event of its own.
+    /// A reply reaches its client, who may have stopped waiting. `executed`: at the same instant.
     #[inline(always)]
-    pub(super) fn reply<const IN_TURN: bool>(&mut self, job_id: u32, executed: bool) {
-        if self.hedging.is_some() {
-            return self.reply_hedged(job_id, executed, IN_TURN);
+    pub(super) fn reply(&mut self, job_id: u32, executed: bool) {
+        if self.whole.is_some() {
+            return self.reply_whole(job_id, executed);
         }
         let job = self.jobs.remove(job_id);
         let row = &mut self.rows[job.row];
@@ -281,8 +278,8 @@ impl Run<'_> {
         let row = &mut self.rows[row_id];
         let timed_out = row.open_job;
         if timed_out != NONE {
-            if timed_out == HEDGED {
-                return self.timer_hedged(row_id);
+            if timed_out == MANY {
+                return self.timer_whole(row_id);
             }
             row.open_job = NONE;
             let (attempt, measured) = (row.call.attempts(), self.recorder.measured(row.start));
@@ -302,19 +299,20 @@ impl Run<'_> {
         let job = &mut self.jobs[id];
         job.awaited = Awaited::No;
         if self.server.heeds_cancellation() {
-            self.send_cancellation(id);
+            self.send_cancellation(id, false);
         }
     }
 
+    /// `in_turn`: as an event of its own, also if it takes no time.
     #[inline(never)]
-    fn send_cancellation(&mut self, id: u32) {
+    pub(super) fn send_cancellation(&mut self, id: u32, in_turn: bool) {
         let Job { key, attempt, reply, .. } = self.jobs[id];
         if reply != Outcome::Open {
             // Its answer is on the way: there is nothing to cancel any more.
             return;
         }
         let delay = self.server.leg(key, attempt, Leg::Cancel);
-        if delay == Span::ZERO {
+        if delay == Span::ZERO && !in_turn {
             return self.tell(|server, now, floor| server.cancel(now, id, floor));
         }
         let at = self.now + delay;
@@ -337,9 +335,9 @@ impl Run<'_> {
         let mut draws = StepDraws::new(&self.streams, row.key, row.call.used());
         let held = if self.gates.is_empty() { &mut self.desk } else { &mut self.held[row_id as usize] };
         let opened = self.gates.counts().breaker_opened;
-        let mut rules = Rules { policy: self.policy, gates: &mut self.gates, held, client: row.client, call: row_id };
+        let mut rules = Rules::new(self.policy, &mut self.gates, held, row.client, row_id);
         let action = match reply {
-            Some(reply) => row.call.on_outcome(self.now, reply, &mut rules, &mut draws),
+            Some(reply) => row.call.on_reply(self.now, row.call.attempts(), reply, &mut rules, &mut draws),
             None => row.call.on_wake(self.now, &mut rules, &mut draws),
         };
         if !self.gates.is_empty() {

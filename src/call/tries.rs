@@ -1,34 +1,16 @@
-//! A call of which several attempts may be open: what hedging adds to a [`Call`].
+//! The attempts of a call of which several may be open: what hedging adds to a [`Call`].
 //!
 //! A *try* is a first attempt or a retry with the hedges beside it. Only when a try has failed as a whole is the call asked whether there is
 //! another one. Where a time-out sets hedges off, it ends a try without ending its attempt, which lingers beside the next try.
 //!
 //! The first success wins, and so does the first failure that is not retried: whatever else is open is given up.
 
-use super::{Action, Call, Draws, ForGates, Held, Rules, State, Verdict, tell_gates};
+use super::{Action, Call, Draws, ForGates, Held, Rules, State, Verdict, tell_gates, tell_of_call};
 use crate::gate::{Admission, Ask, Moment};
 use crate::hedge::{Hedger, OnFailure, Trigger};
 use crate::protocol::{Failure, Outcome};
 use crate::retry::{GiveUp, History};
 use crate::units::SimTime;
-
-/// What the driver must do. After each but [`Deed::Over`] it asks for the next, with [`Hedged::on_hedge`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deed {
-    /// Nothing for now.
-    Rest,
-    /// Send this attempt.
-    Send {
-        /// Its number, from 1.
-        attempt: u32,
-        /// It is a hedge: sent beside an open one.
-        hedge: bool,
-    },
-    /// This attempt has timed out; if there is a verdict, the call is over too.
-    TimedOut(Open, Option<Verdict>),
-    /// The call is over, and what is still open ([`Hedged::open`]) was given up.
-    Over(Verdict),
-}
 
 /// An attempt that is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +31,7 @@ pub struct Open {
 
 /// What is remembered of a call beside the [`Call`].
 #[derive(Clone, Debug, Default)]
-pub struct Hedged {
+pub struct Tries {
     /// In the order of their numbers.
     open: Vec<Open>,
     sent: u32,
@@ -67,6 +49,8 @@ pub struct Hedged {
     after_these: Option<SimTime>,
     /// When the wait before the next try is over, if there is one.
     wake: Option<SimTime>,
+    /// That wait is one in line, for a place.
+    in_line: bool,
     /// The first of this try's failures, by the number of its attempt.
     failure: Option<(u32, Failure)>,
     /// There will be no further try.
@@ -77,25 +61,22 @@ pub struct Hedged {
     held: Held,
     /// The gate that has refused a hedge, which fails no call.
     refused: Option<u8>,
+    /// The attempt whose time was over.
+    timed_out: Option<Open>,
 }
 
-/// The call, and those who are asked. Of [`Rules::held`] only one attempt at a time makes use.
-pub struct Parties<'a, 'b> {
-    /// The call.
-    pub call: &'a mut Call,
-    /// Policy and gates.
-    pub rules: &'a mut Rules<'b>,
-    /// The policy's hedging.
-    pub hedger: &'a mut Hedger,
-}
-
-impl Hedged {
+impl Tries {
     /// What is open.
     pub fn open(&self) -> &[Open] {
         &self.open
     }
 
-    /// Takes what is open away, for a call that is over.
+    /// True if this attempt is.
+    pub fn is_open(&self, attempt: u32) -> bool {
+        self.open.iter().any(|open| open.attempt == attempt)
+    }
+
+    /// Takes what is open away, for a call that is over: it has lost.
     pub fn take_open(&mut self) -> Vec<Open> {
         std::mem::take(&mut self.open)
     }
@@ -103,7 +84,18 @@ impl Hedged {
     /// Gives the list back, whose room serves the next call, and forgets the rest of this one.
     pub fn put_back(&mut self, mut open: Vec<Open>) {
         open.clear();
-        *self = Hedged { open, ..Hedged::default() };
+        *self = Tries { open, ..Tries::default() };
+    }
+
+    /// The attempt that has timed out in the last step, if one has.
+    pub fn take_timed_out(&mut self) -> Option<Open> {
+        self.timed_out.take()
+    }
+
+    /// The number of the gate that has refused a hedge since this was asked before. The chain has forgotten it: what it still tells was refused to
+    /// the call.
+    pub fn take_refused(&mut self) -> Option<u8> {
+        self.refused.take()
     }
 
     /// Attempts sent so far.
@@ -133,119 +125,133 @@ impl Hedged {
         }
     }
 
-    /// The number of the gate that has refused a hedge since this was asked before. The chain has forgotten it: what it still tells was refused to
-    /// the call.
-    pub fn take_refused(&mut self) -> Option<u8> {
-        self.refused.take()
-    }
-
-    /// When [`Hedged::on_due`] is to be called, if nothing else happens before.
+    /// When there is something to do, if nothing else happens before.
     pub fn due(&self) -> SimTime {
         let others = self.open.iter().map(|open| open.due);
         others.chain(self.next).chain(self.wake).min().unwrap_or(SimTime::NEVER)
     }
 
-    /// Begins the call, which is new.
-    pub fn begin(&mut self, now: SimTime, parties: &mut Parties, draws: &mut impl Draws) -> Deed {
-        let open = self.take_open();
-        self.put_back(open);
-        *parties.rules.held = Held::default();
-        let action = parties.call.begin(now, parties.rules, draws);
-        self.act(now, action, parties)
+    /// True if an attempt is open on which somebody counts.
+    fn counts(&self) -> bool {
+        self.open.iter().any(|open| !open.lingers)
     }
 
-    /// An attempt was answered; `None` if it is not open any more.
-    pub fn on_reply(
+    fn no_hedge_is_due(&mut self) {
+        (self.next, self.at_once, self.after_these) = (None, 0, None);
+    }
+}
+
+/// What a call has beside policy and gates: its policy's hedging, and its attempts.
+pub(super) struct Beside<'a> {
+    pub(super) hedger: &'a mut Hedger,
+    pub(super) tries: &'a mut Tries,
+}
+
+/// Each step does one thing. Of [`Rules`] what gates hold is that of one attempt at a time.
+impl Beside<'_> {
+    /// Begins the call, which is new.
+    pub(super) fn begin(&mut self, now: SimTime, call: &mut Call, rules: &mut Rules, draws: &mut impl Draws) -> Action {
+        let open = self.tries.take_open();
+        self.tries.put_back(open);
+        *rules.held = Held::default();
+        let action = call.begin(now, rules, draws);
+        self.act(now, action, call, rules)
+    }
+
+    /// An open attempt was answered.
+    pub(super) fn on_reply(
         &mut self,
         now: SimTime,
         attempt: u32,
         reply: Failure,
-        parties: &mut Parties,
+        call: &mut Call,
+        rules: &mut Rules,
         draws: &mut impl Draws,
-    ) -> Option<Deed> {
-        let place = self.open.iter().position(|open| open.attempt == attempt)?;
-        let open = self.open.remove(place);
-        let policy = parties.rules.policy;
-        if self.end(now, &open, reply.outcome, parties) {
-            return Some(self.sent_again(now, reply, parties, draws).map_or(Deed::Rest, Deed::Over));
+    ) -> Action {
+        let place = self.tries.open.iter().position(|open| open.attempt == attempt);
+        let open = self.tries.open.remove(place.expect("an outcome needs an open attempt"));
+        if self.end(now, &open, reply.outcome, call, rules) {
+            return self.sent_again(now, reply, call, rules, draws);
         }
         if reply.outcome.is_success() {
-            return Some(self.over(now, Verdict::Succeeded, parties));
+            return self.over(now, Verdict::Succeeded, call, rules);
         }
-        let retried = policy.is_retried(&reply);
-        if !retried && !policy.is_failure(reply.outcome) {
-            return Some(self.over(now, Verdict::Failed(GiveUp::NotRetryable), parties));
+        let retried = rules.policy.is_retried(&reply);
+        if !retried && !rules.policy.is_failure(reply.outcome) {
+            return self.over(now, Verdict::Failed(GiveUp::NotRetryable), call, rules);
         }
         if open.lingers {
             // A bad answer to an attempt that was given up on is nothing new.
-            return Some(self.nothing_left(now, parties).map_or(Deed::Rest, Deed::Over));
+            return self.nothing_left(now, call, rules);
         }
         if !retried {
             // The server forbids it.
-            self.no_more_hedges(parties);
+            self.no_more_hedges();
         }
-        Some(self.try_failed(now, attempt, reply, parties, draws).map_or(Deed::Rest, Deed::Over))
+        self.try_failed(now, attempt, reply, call, rules, draws)
     }
 
-    /// It is time for something: one time-out or hedge after the other, until there is nothing to do. A wait that was over when the
-    /// instant began ([`Hedged::wakes`]) comes after that, once: what begins to wait at this instant is a later event.
-    pub fn on_due(&mut self, now: SimTime, parties: &mut Parties, draws: &mut impl Draws) -> Deed {
-        match self.open.iter().position(|open| open.due <= now) {
-            Some(place) => self.on_timeout(now, place, parties, draws),
-            None => self.on_hedge(now, parties, draws),
+    /// It is time for something: for the end of an attempt before a hedge, and for that before the end of a wait.
+    pub(super) fn on_wake(
+        &mut self,
+        now: SimTime,
+        call: &mut Call,
+        rules: &mut Rules,
+        draws: &mut impl Draws,
+    ) -> Action {
+        if let Some(place) = self.tries.open.iter().position(|open| open.due <= now) {
+            return self.on_timeout(now, place, call, rules, draws);
         }
-    }
-
-    /// True if a wait is over now.
-    pub fn wakes(&self, now: SimTime) -> bool {
-        self.wake.is_some_and(|wake| wake <= now)
-    }
-
-    /// It is its turn: the wait in line is over now.
-    pub fn turn(&mut self, now: SimTime) {
-        self.wake = Some(now);
-    }
-
-    /// The wait is over.
-    pub fn on_wake(&mut self, now: SimTime, parties: &mut Parties, draws: &mut impl Draws) -> Deed {
-        self.wake = None;
-        *parties.rules.held = self.held;
-        let action = parties.call.on_wake(now, parties.rules, draws);
-        self.act(now, action, parties)
-    }
-
-    /// Sends the next hedge if it is due.
-    pub fn on_hedge(&mut self, now: SimTime, parties: &mut Parties, draws: &mut impl Draws) -> Deed {
-        if self.next.is_none_or(|next| next > now) {
-            return Deed::Rest;
+        if self.tries.next.is_some_and(|next| next <= now) {
+            return self.on_hedge(now, call, rules, draws);
         }
-        self.next = None;
-        let due = if parties.call.too_late(now) { None } else { self.ask(now, parties, draws) };
-        let Some(due) = due else {
-            // Whoever says no to one hedge will say no to the next.
-            self.no_more_hedges(parties);
-            return self.tried_all(now, parties, draws).map_or(Deed::Rest, Deed::Over);
-        };
-        self.beside += 1;
-        self.sends(now, due, true, parties)
+        *rules.held = self.tries.held;
+        let turn = self.tries.in_line && rules.has_place();
+        if !turn && self.tries.wake.is_none_or(|wake| wake > now) {
+            return self.rest(now, rules);
+        }
+        (self.tries.wake, self.tries.in_line) = (None, false);
+        let action = call.woken(now, rules, draws);
+        self.act(now, action, call, rules)
     }
 
     /// The caller is gone: whatever is open ends without an outcome.
-    pub fn abandon(&mut self, parties: &mut Parties) {
-        self.release(parties);
-        *parties.rules.held = self.held;
-        if let State::Waiting(_) = parties.call.state {
-            parties.call.abandon(parties.rules);
+    pub(super) fn abandon(&mut self, call: &mut Call, rules: &mut Rules) {
+        self.release(rules);
+        *rules.held = self.tries.held;
+        if let State::Waiting(next) = call.state {
+            call.not_awaited(next, rules);
         }
-        parties.call.state = State::Abandoned;
+    }
+
+    /// Nothing to do for now.
+    fn rest(&mut self, now: SimTime, rules: &mut Rules) -> Action {
+        if !self.tries.in_line {
+            return Action::WakeAt(self.tries.due());
+        }
+        *rules.held = self.tries.held;
+        if rules.has_place() { Action::WakeAt(now) } else { Action::WaitInLine(self.tries.due()) }
+    }
+
+    /// Sends the next hedge if it may go out.
+    fn on_hedge(&mut self, now: SimTime, call: &mut Call, rules: &mut Rules, draws: &mut impl Draws) -> Action {
+        self.tries.next = None;
+        let due = if call.too_late(now) { None } else { self.ask(now, call, rules, draws) };
+        let Some(due) = due else {
+            // Whoever says no to one hedge will say no to the next.
+            self.no_more_hedges();
+            return self.tried_all(now, call, rules, draws);
+        };
+        self.tries.beside += 1;
+        self.sends(now, due, true, call, rules)
     }
 
     /// May a hedge go out now, and until when is it waited for? Nothing is charged unless all agree. A hedge does not wait at a limiter.
-    fn ask(&mut self, now: SimTime, parties: &mut Parties, draws: &mut impl Draws) -> Option<SimTime> {
-        let Parties { call, rules, hedger } = parties;
-        let after = self.after.unwrap_or(Outcome::Open);
-        let ask = Ask { now, attempt: self.sent + 1, waited: false, has_place: false, after };
-        self.asked += 1;
+    fn ask(&mut self, now: SimTime, call: &Call, rules: &mut Rules, draws: &mut impl Draws) -> Option<SimTime> {
+        let Beside { hedger, tries } = self;
+        let after = tries.after.unwrap_or(Outcome::Open);
+        let ask = Ask { now, attempt: tries.sent + 1, waited: false, has_place: false, after };
+        tries.asked += 1;
         if !hedger.check(ask, rules.client, draws.gates()) {
             return None;
         }
@@ -255,7 +261,7 @@ impl Hedged {
             let admission =
                 rules.gates.admit(Moment::Hedge, ask, rules.client, &mut held.permits, &mut ForGates(draws));
             if admission != Admission::Admitted {
-                self.refused = rules.gates.take_refusal();
+                tries.refused = rules.gates.take_refusal();
                 return None;
             }
             rules.gates.on_retry_sent(rules.client);
@@ -269,66 +275,83 @@ impl Hedged {
     }
 
     /// Does what the call says.
-    fn act(&mut self, now: SimTime, action: Action, parties: &mut Parties) -> Deed {
-        self.held = *parties.rules.held;
+    fn act(&mut self, now: SimTime, action: Action, call: &mut Call, rules: &mut Rules) -> Action {
+        self.tries.held = *rules.held;
         match action {
             Action::Send { due, .. } => {
-                self.beside = 0;
-                if self.sent == 0 {
-                    parties.hedger.on_first_attempt(now, parties.rules.client);
+                self.tries.beside = 0;
+                if self.tries.sent == 0 {
+                    self.hedger.on_first_attempt(now, rules.client);
                 }
                 // A retry beside an attempt that lingers.
-                let hedge = !self.open.is_empty();
-                self.sends(now, due, hedge, parties)
+                let hedge = !self.tries.open.is_empty();
+                self.sends(now, due, hedge, call, rules)
             }
             Action::WakeAt(at) | Action::WaitInLine(at) => {
-                self.wake = Some(at);
-                Deed::Rest
+                self.tries.wake = Some(at);
+                self.tries.in_line = matches!(action, Action::WaitInLine(_));
+                self.rest(now, rules)
             }
-            Action::Finish(verdict) => self.finish(now, verdict, parties).map_or(Deed::Rest, Deed::Over),
+            Action::Finish(verdict) => self.finish(now, verdict, call, rules),
         }
     }
 
     /// An attempt is sent: the next one beside it is due some time later.
-    fn sends(&mut self, now: SimTime, due: SimTime, hedge: bool, parties: &mut Parties) -> Deed {
-        self.sent = self.sent.saturating_add(1);
-        self.hedges += u32::from(hedge);
-        let number = parties.call.numbered() + self.sent - parties.call.attempts();
-        let held = *parties.rules.held;
-        self.open.push(Open { attempt: self.sent, tag: 0, number, sent: now, due, held, lingers: false });
-        let delay = parties.hedger.delay(now, parties.rules.client);
-        let left = self.beside < parties.hedger.config().extra;
-        self.next = delay.filter(|_| left).map(|delay| now + delay);
-        self.at_once = self.at_once.saturating_sub(1);
-        if self.at_once > 0 {
-            self.next = Some(now);
-        } else if let Some(said) = self.after_these.take() {
-            self.next = Some(said).filter(|_| left);
+    fn sends(&mut self, now: SimTime, due: SimTime, hedge: bool, call: &Call, rules: &Rules) -> Action {
+        let Beside { hedger, tries } = self;
+        tries.sent = tries.sent.saturating_add(1);
+        tries.hedges += u32::from(hedge);
+        let number = call.numbered() + tries.sent - call.attempts();
+        tries.open.push(Open {
+            attempt: tries.sent,
+            tag: 0,
+            number,
+            sent: now,
+            due,
+            held: *rules.held,
+            lingers: false,
+        });
+        let delay = hedger.delay(now, rules.client);
+        let left = tries.beside < hedger.config().extra;
+        tries.next = delay.filter(|_| left).map(|delay| now + delay);
+        tries.at_once = tries.at_once.saturating_sub(1);
+        if tries.at_once > 0 {
+            tries.next = Some(now);
+        } else if let Some(said) = tries.after_these.take() {
+            tries.next = Some(said).filter(|_| left);
         }
-        Deed::Send { attempt: self.sent, hedge }
+        Action::Send { attempt: tries.sent, due: tries.due(), hedge }
     }
 
     /// An attempt has timed out, or only lingers from now on.
-    fn on_timeout(&mut self, now: SimTime, place: usize, parties: &mut Parties, draws: &mut impl Draws) -> Deed {
-        let lingers = parties.hedger.config().trigger == Trigger::Timeout && !parties.call.too_late(now);
+    fn on_timeout(
+        &mut self,
+        now: SimTime,
+        place: usize,
+        call: &mut Call,
+        rules: &mut Rules,
+        draws: &mut impl Draws,
+    ) -> Action {
+        let lingers = self.hedger.config().trigger == Trigger::Timeout && !call.too_late(now);
         if lingers {
-            let open = self.open[place];
-            self.end(now, &open, Outcome::Timeout, parties);
-            self.open[place] = Open { due: parties.call.end(parties.rules.policy), lingers: true, ..open };
+            let open = self.tries.open[place];
+            self.end(now, &open, Outcome::Timeout, call, rules);
+            self.tries.open[place] = Open { due: call.limit(rules.policy).end(), lingers: true, ..open };
             // Whatever is retried otherwise: the attempt has not failed.
-            let decision = parties.rules.policy.on_refusal(&mut parties.call.history, draws.jitter());
-            let action = parties.call.decided(now, decision, parties.rules, draws);
-            return self.act(now, action, parties);
+            let decision = rules.policy.on_refusal(&mut call.history, draws.jitter());
+            let action = call.decided(now, decision, rules, draws);
+            return self.act(now, action, call, rules);
         }
-        let open = self.open.remove(place);
-        let verdict = if self.end(now, &open, Outcome::Timeout, parties) {
-            self.sent_again(now, Failure::new(Outcome::Timeout), parties, draws)
+        let open = self.tries.open.remove(place);
+        self.tries.timed_out = Some(open);
+        let timeout = Failure::new(Outcome::Timeout);
+        if self.end(now, &open, Outcome::Timeout, call, rules) {
+            self.sent_again(now, timeout, call, rules, draws)
         } else if open.lingers {
-            self.nothing_left(now, parties)
+            self.nothing_left(now, call, rules)
         } else {
-            self.try_failed(now, open.attempt, Failure::new(Outcome::Timeout), parties, draws)
-        };
-        Deed::TimedOut(open, verdict)
+            self.try_failed(now, open.attempt, timeout, call, rules, draws)
+        }
     }
 
     /// An attempt that counted has failed: is there a hedge to come, or something open, or has the try failed with it?
@@ -337,62 +360,50 @@ impl Hedged {
         now: SimTime,
         attempt: u32,
         reply: Failure,
-        parties: &mut Parties,
+        call: &mut Call,
+        rules: &mut Rules,
         draws: &mut impl Draws,
-    ) -> Option<Verdict> {
-        if self.failure.is_none_or(|(first, _)| attempt < first) {
-            self.failure = Some((attempt, reply));
+    ) -> Action {
+        let config = self.hedger.config();
+        let tries = &mut *self.tries;
+        if tries.failure.is_none_or(|(first, _)| attempt < first) {
+            tries.failure = Some((attempt, reply));
         }
-        let config = parties.hedger.config();
-        if self.beside + self.at_once < config.extra {
+        if tries.beside + tries.at_once < config.extra {
             match config.on_failure {
-                OnFailure::End if self.counts() => {}
-                OnFailure::End => self.next = None,
+                OnFailure::End if tries.counts() => {}
+                OnFailure::End => tries.next = None,
                 // The server says when (gRPC: pushback).
-                other => match parties.rules.policy.hint(&reply) {
-                    Some(hint) if self.at_once > 0 => self.after_these = Some(now + hint),
-                    Some(hint) => self.next = Some(now + hint),
+                other => match rules.policy.hint(&reply) {
+                    Some(hint) if tries.at_once > 0 => tries.after_these = Some(now + hint),
+                    Some(hint) => tries.next = Some(now + hint),
                     // What is due now waits for its turn at this instant. Another failure that comes before it sends one more.
                     None if other == OnFailure::Next => {
-                        (self.next, self.after_these) = (Some(now), None);
-                        self.at_once += 1;
+                        (tries.next, tries.after_these) = (Some(now), None);
+                        tries.at_once += 1;
                     }
                     None => {}
                 },
             }
         }
         // What would be due at the deadline or after it is not waited for.
-        let in_time = |at: &SimTime| !parties.call.too_late(*at);
-        (self.next, self.after_these) = (self.next.filter(in_time), self.after_these.filter(in_time));
-        if self.next.is_none() {
-            self.at_once = 0;
+        let in_time = |at: &SimTime| !call.too_late(*at);
+        (tries.next, tries.after_these) = (tries.next.filter(in_time), tries.after_these.filter(in_time));
+        if tries.next.is_none() {
+            tries.at_once = 0;
         }
-        self.tried_all(now, parties, draws)
+        self.tried_all(now, call, rules, draws)
     }
 
-    /// If nothing of the try is open or to come, it has failed.
-    fn tried_all(&mut self, now: SimTime, parties: &mut Parties, draws: &mut impl Draws) -> Option<Verdict> {
-        if self.counts() || self.next.is_some() {
-            return None;
+    /// If nothing of the try is open or to come, it has failed: is there another one?
+    fn tried_all(&mut self, now: SimTime, call: &mut Call, rules: &mut Rules, draws: &mut impl Draws) -> Action {
+        if self.tries.counts() || self.tries.next.is_some() {
+            return self.rest(now, rules);
         }
-        let (_, failure) = self.failure.take()?;
-        *parties.rules.held = Held { after: failure.outcome, ..self.held };
-        self.ask_call(now, &failure, parties, draws)
-    }
-
-    /// Asks the call whether there is another attempt after this failure. Nobody is sent before a wait, if only of no time.
-    fn ask_call(
-        &mut self,
-        now: SimTime,
-        failure: &Failure,
-        parties: &mut Parties,
-        draws: &mut impl Draws,
-    ) -> Option<Verdict> {
-        let action = parties.call.failed(now, failure, parties.rules, draws);
-        match self.act(now, action, parties) {
-            Deed::Over(verdict) => Some(verdict),
-            _ => None,
-        }
+        let Some((_, failure)) = self.tries.failure.take() else { return self.rest(now, rules) };
+        *rules.held = Held { after: failure.outcome, ..self.tries.held };
+        let action = call.failed(now, &failure, rules, draws);
+        self.act(now, action, call, rules)
     }
 
     /// An attempt that was alone is sent once more, of which gates have not heard.
@@ -400,102 +411,86 @@ impl Hedged {
         &mut self,
         now: SimTime,
         reply: Failure,
-        parties: &mut Parties,
+        call: &mut Call,
+        rules: &mut Rules,
         draws: &mut impl Draws,
-    ) -> Option<Verdict> {
-        self.no_hedge_is_due();
-        self.ask_call(now, &reply, parties, draws)
+    ) -> Action {
+        self.tries.no_hedge_is_due();
+        let action = call.failed(now, &reply, rules, draws);
+        self.act(now, action, call, rules)
     }
 
-    /// True if an attempt is open on which somebody counts.
-    fn counts(&self) -> bool {
-        self.open.iter().any(|open| !open.lingers)
-    }
-
-    fn no_more_hedges(&mut self, parties: &mut Parties) {
-        self.no_hedge_is_due();
-        self.beside = parties.hedger.config().extra;
-    }
-
-    fn no_hedge_is_due(&mut self) {
-        (self.next, self.at_once, self.after_these) = (None, 0, None);
+    fn no_more_hedges(&mut self) {
+        self.tries.no_hedge_is_due();
+        self.tries.beside = self.hedger.config().extra;
     }
 
     /// There will be no further try. What lingers may still win.
-    fn finish(&mut self, now: SimTime, verdict: Verdict, parties: &mut Parties) -> Option<Verdict> {
+    fn finish(&mut self, now: SimTime, verdict: Verdict, call: &mut Call, rules: &mut Rules) -> Action {
         match verdict {
-            Verdict::Failed(reason) if !self.open.is_empty() => {
-                self.gave_up = Some(reason);
-                parties.call.state = State::Open;
-                None
+            Verdict::Failed(reason) if !self.tries.open.is_empty() => {
+                self.tries.gave_up = Some(reason);
+                call.state = State::Open;
+                self.rest(now, rules)
             }
-            verdict => {
-                self.over(now, verdict, parties);
-                Some(verdict)
-            }
+            verdict => self.over(now, verdict, call, rules),
         }
     }
 
     /// If there will be no further try, and nothing lingers, the call has failed.
-    fn nothing_left(&mut self, now: SimTime, parties: &mut Parties) -> Option<Verdict> {
-        let reason = self.gave_up.filter(|_| self.open.is_empty())?;
-        self.over(now, Verdict::Failed(reason), parties);
-        Some(Verdict::Failed(reason))
+    fn nothing_left(&mut self, now: SimTime, call: &mut Call, rules: &mut Rules) -> Action {
+        match self.tries.gave_up.filter(|_| self.tries.open.is_empty()) {
+            Some(reason) => self.over(now, Verdict::Failed(reason), call, rules),
+            None => self.rest(now, rules),
+        }
     }
 
-    /// The call is over.
-    fn over(&mut self, now: SimTime, verdict: Verdict, parties: &mut Parties) -> Deed {
-        for open in &self.open {
-            parties.hedger.saw(now, parties.rules.client, now.since(open.sent));
+    /// The call is over, whatever it was waiting for.
+    fn over(&mut self, now: SimTime, verdict: Verdict, call: &mut Call, rules: &mut Rules) -> Action {
+        for open in &self.tries.open {
+            self.hedger.saw(now, rules.client, now.since(open.sent));
         }
-        self.release(parties);
-        if let State::Waiting(_) = parties.call.state {
-            // What the next try was given, not the attempt that ended.
-            *parties.rules.held = self.held;
+        self.release(rules);
+        // What the next try was given, not the attempt that ended.
+        *rules.held = Held { after: self.tries.after.unwrap_or(Outcome::Open), ..self.tries.held };
+        if let State::Waiting(next) = call.state {
+            call.not_awaited(next, rules);
         }
-        parties.call.over(verdict, parties.rules);
-        Deed::Over(verdict)
+        call.state = State::Done(verdict);
+        if rules.gates.hears_calls() {
+            tell_of_call(now, self.tries.sent, rules);
+        }
+        Action::Finish(verdict)
     }
 
     /// Gates forget what is open.
-    fn release(&self, parties: &mut Parties) {
-        for open in self.open.iter().filter(|open| !open.lingers) {
-            parties.rules.gates.on_abandon(parties.rules.client, &open.held.permits, open.number);
+    fn release(&self, rules: &mut Rules) {
+        for open in self.tries.open.iter().filter(|open| !open.lingers) {
+            rules.gates.on_abandon(rules.client, &open.held.permits, open.number);
         }
     }
 
     /// An attempt has ended, or its time-out has passed: whoever listens is told, once. True if it is sent once more instead, as one that was
     /// alone may be.
-    fn end(&mut self, now: SimTime, open: &Open, outcome: Outcome, parties: &mut Parties) -> bool {
+    fn end(&mut self, now: SimTime, open: &Open, outcome: Outcome, call: &Call, rules: &mut Rules) -> bool {
         if outcome.is_success() || outcome == Outcome::Timeout {
-            parties.hedger.saw(now, parties.rules.client, now.since(open.sent));
+            self.hedger.saw(now, rules.client, now.since(open.sent));
         }
         if open.lingers {
             return false;
         }
-        let rules = &mut *parties.rules;
         *rules.held = open.held;
-        let alone = self.open.is_empty() && self.beside == 0;
-        if alone && parties.call.is_sent_again(now, outcome, rules.policy) {
+        let alone = self.tries.open.is_empty() && self.tries.beside == 0;
+        if alone && !outcome.is_success() && call.is_sent_again(now, outcome, rules.policy) {
             rules.held.after = Outcome::Open;
-            self.held = *rules.held;
+            self.tries.held = *rules.held;
             return true;
         }
-        self.after = Some(outcome);
+        self.tries.after = Some(outcome);
         if !rules.gates.is_empty() {
             tell_gates(now, outcome, open.number, rules);
         }
         false
-    }
-}
-
-impl Call {
-    /// The call is over, whatever it was waiting for.
-    fn over(&mut self, verdict: Verdict, rules: &mut Rules) {
-        if let State::Waiting(next) = self.state {
-            self.not_awaited(next, rules);
-        }
-        self.state = State::Done(verdict);
     }
 }
 
@@ -532,66 +527,57 @@ mod tests {
         gates: &mut GateChain,
         calls: &[&[(f64, Failure)]],
     ) -> String {
-        let (mut hedger, mut held, mut hedged) = (Hedger::new(config, 1), Held::default(), Hedged::default());
+        let (mut hedger, mut held, mut tries) = (Hedger::new(config, 1), Held::default(), Tries::default());
         let mut draws = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
         let (mut now, mut said) = (SimTime::ZERO, Vec::new());
         for replies in calls {
             let start = now;
             // What comes of a quantile is known to a class.
             let at = |now: SimTime| format!("{}", (now.since(start).seconds() * 10.0).round() / 10.0);
-            let mut rules = Rules { policy, gates: &mut *gates, held: &mut held, client: 0, call: 0 };
-            let mut call = Call::new(now, policy);
-            let mut parties = Parties { call: &mut call, rules: &mut rules, hedger: &mut hedger };
+            let rules = |tries, hedger, held, gates| Rules::new(policy, gates, held, 0, 0).hedging(hedger, tries);
             let mut coming: Vec<(SimTime, u32, Failure)> = Vec::new();
-            let mut deed = hedged.begin(now, &mut parties, &mut draws);
-            let verdict = 'call: loop {
-                loop {
-                    match deed {
-                        Deed::Rest => break,
-                        Deed::Send { attempt, hedge } => {
-                            said.push(format!("{attempt}{}@{}", if hedge { "h" } else { "" }, at(now)));
-                            if let Some((after, reply)) = replies.get(attempt as usize - 1) {
-                                coming.push((now + Span::from_seconds(*after), attempt, *reply));
-                            }
-                        }
-                        Deed::TimedOut(open, verdict) => {
-                            said.push(format!("{}-@{}", open.attempt, at(now)));
-                            coming.retain(|(_, attempt, _)| *attempt != open.attempt);
-                            if let Some(verdict) = verdict {
-                                break 'call verdict;
-                            }
-                        }
-                        Deed::Over(verdict) => break 'call verdict,
-                    }
-                    deed = hedged.on_hedge(now, &mut parties, &mut draws);
+            let (mut call, mut action) =
+                Call::start(now, &mut rules(&mut tries, &mut hedger, &mut held, &mut *gates), &mut draws);
+            let verdict = loop {
+                if let Some(open) = tries.take_timed_out() {
+                    said.push(format!("{}-@{}", open.attempt, at(now)));
+                    coming.retain(|(_, attempt, _)| *attempt != open.attempt);
                 }
+                let due = match action {
+                    Action::Send { attempt, due, hedge } => {
+                        said.push(format!("{attempt}{}@{}", if hedge { "h" } else { "" }, at(now)));
+                        if let Some((after, reply)) = replies.get(attempt as usize - 1) {
+                            coming.push((now + Span::from_seconds(*after), attempt, *reply));
+                        }
+                        due
+                    }
+                    Action::WakeAt(due) | Action::WaitInLine(due) => due,
+                    Action::Finish(verdict) => break verdict,
+                };
+                assert_eq!(due, tries.due());
                 coming.sort_by_key(|(at, attempt, _)| (*at, *attempt));
-                let due = hedged.due();
-                match coming.first().copied() {
+                let mut rules = rules(&mut tries, &mut hedger, &mut held, &mut *gates);
+                action = match coming.first().copied() {
+                    // A reply is earlier than a time-out of the same instant.
                     Some((at, attempt, reply)) if at <= due => {
                         now = at;
                         coming.remove(0);
-                        deed = hedged
-                            .on_reply(now, attempt, reply, &mut parties, &mut draws)
-                            .expect("a cancelled attempt is not answered");
+                        assert!(call.is_open(attempt, &rules), "a cancelled attempt is not answered");
+                        call.on_reply(now, attempt, reply, &mut rules, &mut draws)
                     }
                     _ => {
                         assert!(due < SimTime::NEVER, "it waits for ever: {said:?}");
                         now = due;
-                        let woken = hedged.wakes(now);
-                        deed = hedged.on_due(now, &mut parties, &mut draws);
-                        if deed == Deed::Rest && woken {
-                            deed = hedged.on_wake(now, &mut parties, &mut draws);
-                        }
+                        call.on_wake(now, &mut rules, &mut draws)
                     }
-                }
+                };
             };
             let ended = match verdict {
                 Verdict::Succeeded => "ok".to_owned(),
                 Verdict::Failed(reason) => format!("{reason:?}"),
             };
             said.push(format!("{ended}@{}", at(now)));
-            said.extend(hedged.open().iter().map(|open| format!("x{}", open.attempt)));
+            said.extend(tries.open().iter().map(|open| format!("x{}", open.attempt)));
             assert_eq!(call.verdict(), Some(verdict));
             now = now + Span::secs(10);
         }
@@ -895,34 +881,34 @@ mod tests {
         let timeout = HedgeConfig { trigger: Trigger::Timeout, extra: 0, ..hedge(0) };
         let policy = RetryPolicy { timeout: Some(Span::secs(2)), deadline: Some(Span::secs(60)), ..policy(2) };
         for (config, hold, ends, due) in [
-            (hedge(1), Hold::Attempt, End::Abandoned, 2),
-            (hedge(1), Hold::Retry, End::Abandoned, 2),
+            (HedgeConfig::after(Span::secs(1)), Hold::Attempt, End::Abandoned, 2),
+            (HedgeConfig::after(Span::secs(1)), Hold::Retry, End::Abandoned, 2),
             (timeout.clone(), Hold::Retry, End::Abandoned, 12),
             (timeout, Hold::Retry, End::Won, 12),
         ] {
             let place = ConcurrencyConfig { hold, ..ConcurrencyConfig::retries(1) };
             let mut gates = GateChain::new(&[GateConfig::new(GateRule::Concurrency(place), Scope::Client)], 1);
-            let (mut hedger, mut held, mut hedged) = (Hedger::new(&config, 1), Held::default(), Hedged::default());
+            let (mut hedger, mut held, mut tries) = (Hedger::new(&config, 1), Held::default(), Tries::default());
             let mut draws = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
             // The second call finds the place free.
             for start in [0u64, 100] {
                 let at = |seconds| SimTime::ZERO + Span::secs(start + seconds);
-                let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0, call: 0 };
-                let mut call = Call::new(at(0), &policy);
-                let mut parties = Parties { call: &mut call, rules: &mut rules, hedger: &mut hedger };
-                assert_eq!(hedged.begin(at(0), &mut parties, &mut draws), Deed::Send { attempt: 1, hedge: false });
-                let deed = match config.trigger {
-                    Trigger::Timeout => hedged.on_due(at(2), &mut parties, &mut draws),
-                    _ => hedged.on_hedge(at(2), &mut parties, &mut draws),
+                let mut rules = Rules::new(&policy, &mut gates, &mut held, 0, 0).hedging(&mut hedger, &mut tries);
+                let (mut call, action) = Call::start(at(0), &mut rules, &mut draws);
+                let timeout = config.trigger == Trigger::Timeout;
+                let first = if timeout { at(2) } else { at(1) };
+                assert_eq!(action, Action::Send { attempt: 1, due: first, hedge: false });
+                let action = call.on_wake(first, &mut rules, &mut draws);
+                let expected = match timeout {
+                    true => Action::WakeAt(at(due)),
+                    false => Action::Send { attempt: 2, due: at(due), hedge: true },
                 };
-                let waits = config.trigger == Trigger::Timeout;
-                let expected = if waits { Deed::Rest } else { Deed::Send { attempt: 2, hedge: true } };
-                assert_eq!((deed, hedged.due()), (expected, at(due)), "{config:?} {hold:?} {ends:?} {start}");
+                assert_eq!(action, expected, "{config:?} {hold:?} {ends:?} {start}");
                 match ends {
-                    End::Abandoned => hedged.abandon(&mut parties),
+                    End::Abandoned => call.abandon(&mut rules),
                     End::Won => {
-                        let deed = hedged.on_reply(at(3), 1, Failure::new(OK), &mut parties, &mut draws);
-                        assert_eq!(deed, Some(Deed::Over(Verdict::Succeeded)));
+                        let action = call.on_reply(at(3), 1, Failure::new(OK), &mut rules, &mut draws);
+                        assert_eq!(action, Action::Finish(Verdict::Succeeded));
                     }
                 }
             }
@@ -932,16 +918,14 @@ mod tests {
     #[test]
     fn a_late_driver_sends_nothing_after_the_deadline() {
         let policy = RetryPolicy { deadline: Some(Span::secs(5)), ..policy(1) };
-        let (mut gates, mut held, mut hedged) = (GateChain::new(&[], 1), Held::default(), Hedged::default());
+        let (mut gates, mut held, mut tries) = (GateChain::new(&[], 1), Held::default(), Tries::default());
         let mut draws = (KeyedRng::new(1, Purpose::Jitter, 0, 0), KeyedRng::new(1, Purpose::Gate, 0, 0));
         let mut hedger = Hedger::new(&hedge(1), 1);
-        let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0, call: 0 };
-        let mut call = Call::new(SimTime::ZERO, &policy);
-        let mut parties = Parties { call: &mut call, rules: &mut rules, hedger: &mut hedger };
-        hedged.begin(SimTime::ZERO, &mut parties, &mut draws);
+        let mut rules = Rules::new(&policy, &mut gates, &mut held, 0, 0).hedging(&mut hedger, &mut tries);
+        let (mut call, _) = Call::start(SimTime::ZERO, &mut rules, &mut draws);
         let late = SimTime::ZERO + Span::secs(5);
-        assert_eq!(hedged.on_hedge(late, &mut parties, &mut draws), Deed::Rest);
-        assert!(matches!(hedged.on_due(late, &mut parties, &mut draws), Deed::TimedOut(_, Some(Verdict::Failed(_)))));
+        let action = call.on_wake(late, &mut rules, &mut draws);
+        assert!(matches!(action, Action::Finish(Verdict::Failed(_))), "{action:?}");
     }
 
     /// Every attempt that a gate admitted ends for it exactly once, those that lost included.
