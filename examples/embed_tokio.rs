@@ -1,56 +1,90 @@
-//! Retries a real async call on tokio, with the same `Call` machine, policies and gates that the simulator runs.
+//! Retries and hedges a real async call on tokio, with the same `Call` machine, policies, gates and hedging that the simulator runs.
 //!
-//! `cargo run --example embed_tokio` retries a flaky local service; the test below holds the decisions made on tokio's
-//! (paused) clock against those made in virtual time.
+//! `cargo run --example embed_tokio` calls a flaky local service, and then one that is slow now and then; the tests below hold the decisions made on
+//! tokio's (paused) clock against those made in virtual time.
 
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Mutex;
+use std::task::Poll;
 
+use simlab::call::tries::Tries;
 use simlab::call::{Action, Call, Held, Rules, Verdict};
 use simlab::gate::GateChain;
+use simlab::hedge::{HedgeConfig, Hedger};
 use simlab::protocol::{Failure, Outcome};
 use simlab::retry::{Backoff, GiveUp, Policy, RetryPolicy};
 use simlab::rng::{KeyedRng, Purpose};
 use simlab::units::{SimTime, Span};
 use tokio::sync::Notify;
-use tokio::time::{Duration, Instant, sleep_until, timeout_at};
+use tokio::time::{Duration, Instant, timeout_at};
 
-/// One client: a policy and the gates its calls share.
+/// One client: a policy, and what its calls share.
 pub struct Retrier<P> {
     policy: P,
-    gates: Mutex<GateChain>,
+    shared: Mutex<Shared>,
     /// Told when it is the turn of a call that waits in line.
     turns: Notify,
     origin: Instant,
     seed: u64,
 }
 
+struct Shared {
+    gates: GateChain,
+    hedger: Option<Hedger>,
+}
+
+/// One call, with what it keeps between its steps.
+struct Calling {
+    number: u64,
+    call: Call,
+    held: Held,
+    tries: Tries,
+}
+
+/// Attempts that are open, by their numbers.
+type Open<'a, T> = Vec<(u32, Pin<Box<dyn Future<Output = Result<T, Failure>> + 'a>>)>;
+
+/// The first of them that is answered, which is taken out.
+async fn first<T>(open: &mut Open<'_, T>) -> (u32, Result<T, Failure>) {
+    poll_fn(|context| {
+        for place in 0..open.len() {
+            if let Poll::Ready(answer) = open[place].1.as_mut().poll(context) {
+                return Poll::Ready((open.remove(place).0, answer));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
 impl<P: Policy> Retrier<P> {
-    /// A client with gates in their first state.
-    pub fn new(policy: P, gates: GateChain, seed: u64) -> Retrier<P> {
-        Retrier { policy, gates: Mutex::new(gates), turns: Notify::new(), origin: Instant::now(), seed }
+    /// A client with gates in their first state, which hedges if it is told how.
+    pub fn new(policy: P, gates: GateChain, hedge: Option<&HedgeConfig>, seed: u64) -> Retrier<P> {
+        let shared = Mutex::new(Shared { gates, hedger: hedge.map(|hedge| Hedger::new(hedge, 1)) });
+        Retrier { policy, shared, turns: Notify::new(), origin: Instant::now(), seed }
     }
 
     fn now(&self) -> SimTime {
         SimTime(self.origin.elapsed().as_nanos() as u64)
     }
 
-    fn instant(&self, at: SimTime) -> Instant {
-        self.origin + Duration::from_nanos(at.0)
-    }
-
-    /// Lets the call see the gates for one step; the lock is never held while something is awaited. `used` are the attempts that call
-    /// `number` has used up.
+    /// Lets the call see what is shared for one step; the lock is never held while something is awaited.
     fn step<R>(
         &self,
-        number: u64,
-        used: u32,
-        held: &mut Held,
-        step: impl FnOnce(&mut Rules, &mut (KeyedRng, KeyedRng)) -> R,
+        calling: &mut Calling,
+        step: impl FnOnce(&mut Call, SimTime, &mut Rules, &mut (KeyedRng, KeyedRng)) -> R,
     ) -> R {
-        let mut gates = self.gates.lock().expect("no step panics");
-        let stream = |purpose| KeyedRng::new(self.seed, purpose, number, u64::from(used));
-        let mut rules = Rules { policy: &self.policy, gates: &mut gates, held, client: 0, call: number as u32 };
-        let result = step(&mut rules, &mut (stream(Purpose::Jitter), stream(Purpose::Gate)));
+        let Calling { number, call, held, tries } = calling;
+        let Shared { gates, hedger } = &mut *self.shared.lock().expect("no step panics");
+        let used = u64::from(call.used());
+        let stream = |purpose, step| KeyedRng::new(self.seed, purpose, *number, step);
+        let mut draws = (stream(Purpose::Jitter, used), stream(Purpose::Gate, u64::from(tries.asked()) << 32 | used));
+        let mut rules = Rules::new(&self.policy, gates, held, 0, *number as u32);
+        if let Some(hedger) = hedger {
+            rules = rules.hedging(hedger, tries);
+        }
+        let result = step(call, self.now(), &mut rules, &mut draws);
         // Who has a place knows that by itself: all that wait look.
         if std::iter::from_fn(|| gates.take_turn()).count() > 0 {
             self.turns.notify_waiters();
@@ -58,65 +92,66 @@ impl<P: Policy> Retrier<P> {
         result
     }
 
-    /// Waits in line for a place, at most until this instant.
-    async fn wait_in_line(&self, number: u64, held: &mut Held, until: SimTime) {
-        let place = async {
-            loop {
-                let turn = self.turns.notified();
-                if self.step(number, 0, held, |rules, _| rules.has_place()) {
-                    return;
-                }
-                turn.await;
+    /// Waits in line until the call has a place.
+    async fn turn(&self, calling: &mut Calling) {
+        loop {
+            let turn = self.turns.notified();
+            if self.step(calling, |_, _, rules, _| rules.has_place()) {
+                return;
             }
-        };
-        match until {
-            SimTime::NEVER => place.await,
-            // Whether it was in time is seen when the call is woken.
-            until => timeout_at(self.instant(until), place).await.unwrap_or(()),
+            turn.await;
         }
     }
 
     /// Calls `send` until it succeeds or the policy gives up. `number` tells calls apart for their jitter.
-    pub async fn call<T>(
-        &self,
-        number: u64,
-        mut send: impl AsyncFnMut(u32) -> Result<T, Failure>,
-    ) -> Result<T, GiveUp> {
-        let mut reply = None;
-        let mut held = Held::default();
-        let (mut call, mut action) =
-            self.step(number, 0, &mut held, |rules, draws| Call::start(self.now(), rules, draws));
+    pub async fn call<T>(&self, number: u64, send: impl AsyncFn(u32) -> Result<T, Failure>) -> Result<T, GiveUp> {
+        let call = Call::new(self.now(), &self.policy);
+        let mut calling = Calling { number, call, held: Held::default(), tries: Tries::default() };
+        let (mut open, mut value): (Open<T>, _) = (Vec::new(), None);
+        let mut action = self.step(&mut calling, |call, now, rules, draws| call.begin(now, rules, draws));
         loop {
-            let used = call.used();
-            action = match action {
-                Action::Send { attempt, due } => {
-                    let answered = match due {
-                        SimTime::NEVER => Ok(send(attempt).await),
-                        due => timeout_at(self.instant(due), send(attempt)).await,
-                    };
-                    let outcome = match answered {
-                        Ok(Ok(value)) => {
-                            reply = Some(value);
+            let (due, in_line) = match action {
+                Action::Send { attempt, due, .. } => {
+                    let send = &send;
+                    open.push((attempt, Box::pin(async move { send(attempt).await })));
+                    (due, false)
+                }
+                Action::WakeAt(due) => (due, false),
+                Action::WaitInLine(due) => (due, true),
+                Action::Finish(Verdict::Failed(reason)) => return Err(reason),
+                Action::Finish(Verdict::Succeeded) => return Ok(value.expect("a success has a reply")),
+            };
+            let next = async {
+                if in_line {
+                    tokio::select! {
+                        biased;
+                        answer = first(&mut open) => Some(answer),
+                        () = self.turn(&mut calling) => None,
+                    }
+                } else {
+                    Some(first(&mut open).await)
+                }
+            };
+            let answer = match due {
+                SimTime::NEVER => next.await,
+                // Whether a turn was in time is seen when the call is woken.
+                due => timeout_at(self.origin + Duration::from_nanos(due.0), next).await.unwrap_or(None),
+            };
+            action = self.step(&mut calling, |call, now, rules, draws| match answer {
+                Some((attempt, answer)) => {
+                    let reply = match answer {
+                        Ok(answer) => {
+                            value = Some(answer);
                             Failure::new(Outcome::OK)
                         }
-                        Ok(Err(failure)) => failure,
-                        Err(_) => Failure::new(Outcome::Timeout),
+                        Err(failure) => failure,
                     };
-                    self.step(number, used, &mut held, |rules, draws| {
-                        call.on_outcome(self.now(), outcome, rules, draws)
-                    })
+                    call.on_reply(now, attempt, reply, rules, draws)
                 }
-                Action::WakeAt(at) => {
-                    sleep_until(self.instant(at)).await;
-                    self.step(number, used, &mut held, |rules, draws| call.on_wake(self.now(), rules, draws))
-                }
-                Action::WaitInLine(until) => {
-                    self.wait_in_line(number, &mut held, until).await;
-                    self.step(number, used, &mut held, |rules, draws| call.on_wake(self.now(), rules, draws))
-                }
-                Action::Finish(Verdict::Failed(reason)) => return Err(reason),
-                Action::Finish(Verdict::Succeeded) => return Ok(reply.expect("a success has a reply")),
-            };
+                None => call.on_wake(now, rules, draws),
+            });
+            // What is given up is dropped, and so cancelled.
+            self.step(&mut calling, |call, _, rules, _| open.retain(|(attempt, _)| call.is_open(*attempt, rules)));
         }
     }
 }
@@ -132,7 +167,7 @@ fn policy() -> RetryPolicy {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let retrier = Retrier::new(policy(), GateChain::new(&[], 1), 7);
+    let retrier = Retrier::new(policy(), GateChain::new(&[], 1), None, 7);
     let started = Instant::now();
     // A service that fails twice, then answers.
     let result = retrier
@@ -142,10 +177,25 @@ async fn main() {
         })
         .await;
     println!("{:>5} ms  {result:?}", started.elapsed().as_millis());
+
+    // One whose first answer takes long: another attempt is sent beside it, and wins.
+    let hedge = HedgeConfig::after(Span::millis(100));
+    let retrier = Retrier::new(policy(), GateChain::new(&[], 1), Some(&hedge), 7);
+    let started = Instant::now();
+    let result = retrier
+        .call(1, async |attempt| {
+            println!("{:>5} ms  attempt {attempt}", started.elapsed().as_millis());
+            tokio::time::sleep(Duration::from_millis(if attempt == 1 { 1_500 } else { 20 })).await;
+            Ok(attempt)
+        })
+        .await;
+    println!("{:>5} ms  answered by {result:?}", started.elapsed().as_millis());
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::{Cell, RefCell};
+
     use simlab::gate::pool::PoolConfig;
     use simlab::gate::{GateConfig, GateRule, Scope};
 
@@ -160,7 +210,7 @@ mod tests {
     fn in_virtual_time(number: u64, script: &Script) -> (Vec<Span>, Verdict) {
         let (policy, mut gates) = (policy(), GateChain::new(&[], 1));
         let mut held = Held::default();
-        let mut rules = Rules { policy: &policy, gates: &mut gates, held: &mut held, client: 0, call: 0 };
+        let mut rules = Rules::new(&policy, &mut gates, &mut held, 0, 0);
         let mut now = SimTime::ZERO;
         let stream = |purpose, used: u32| KeyedRng::new(7, purpose, number, u64::from(used));
         let mut draws = (stream(Purpose::Jitter, 0), stream(Purpose::Gate, 0));
@@ -169,13 +219,13 @@ mod tests {
         loop {
             let mut draws = (stream(Purpose::Jitter, call.used()), stream(Purpose::Gate, call.used()));
             action = match action {
-                Action::Send { attempt, due } => {
+                Action::Send { attempt, due, .. } => {
                     let (after, outcome) = script[attempt as usize - 1];
                     let at = now + Span::millis(after);
                     match outcome {
                         Some(outcome) if at <= due => {
                             now = at;
-                            call.on_outcome(now, Failure::new(outcome), &mut rules, &mut draws)
+                            call.on_reply(now, attempt, Failure::new(outcome), &mut rules, &mut draws)
                         }
                         _ => {
                             now = due;
@@ -196,28 +246,61 @@ mod tests {
 
     /// The same on tokio's clock, which moves in whole milliseconds.
     async fn on_tokio(number: u64, script: &Script) -> (Vec<Duration>, Result<(), GiveUp>) {
-        let retrier = Retrier::new(policy(), GateChain::new(&[], 1), 7);
-        let mut ended: Option<Instant> = None;
-        let mut waits = Vec::new();
+        let retrier = Retrier::new(policy(), GateChain::new(&[], 1), None, 7);
+        let (ended, waits) = (Cell::new(None), RefCell::new(Vec::new()));
         let result = retrier
             .call(number, async |attempt| {
-                if let Some(ended) = ended {
-                    waits.push(ended.elapsed());
-                }
+                waits.borrow_mut().extend(ended.get().map(|ended: Instant| ended.elapsed()));
                 let (after, outcome) = script[attempt as usize - 1];
                 // A time-out ends the attempt from outside: remember when it would.
-                ended = Some(Instant::now() + Duration::from_secs(2));
+                ended.set(Some(Instant::now() + Duration::from_secs(2)));
                 tokio::time::sleep(Duration::from_millis(after)).await;
                 match outcome {
                     Some(outcome) => {
-                        ended = Some(Instant::now());
+                        ended.set(Some(Instant::now()));
                         if outcome.is_success() { Ok(()) } else { Err(Failure::new(outcome)) }
                     }
                     None => std::future::pending().await,
                 }
             })
             .await;
-        (waits, result)
+        (waits.into_inner(), result)
+    }
+
+    /// Sent beside an attempt that is slow, after one that fails, and beside a retry: when each is sent, and which is dropped.
+    #[tokio::test(start_paused = true)]
+    async fn hedges() {
+        let hedge = HedgeConfig { extra: 2, ..HedgeConfig::after(Span::millis(100)) };
+        let policy = RetryPolicy { attempts: Some(2), backoff: Backoff::fixed(Span::millis(500)), ..policy() };
+        let sent = |answers: &'static [(u64, Option<Outcome>)]| {
+            let (hedge, policy) = (hedge.clone(), policy.clone());
+            async move {
+                let retrier = Retrier::new(policy, GateChain::new(&[], 1), Some(&hedge), 7);
+                let (began, sent, answered) = (Instant::now(), RefCell::new(Vec::new()), RefCell::new(Vec::new()));
+                let result = retrier
+                    .call(0, async |attempt| {
+                        sent.borrow_mut().push(began.elapsed().as_millis() / 10 * 10);
+                        let (after, outcome) = answers[attempt as usize - 1];
+                        tokio::time::sleep(Duration::from_millis(after)).await;
+                        answered.borrow_mut().push(attempt);
+                        match outcome {
+                            Some(outcome) if outcome.is_success() => Ok(attempt),
+                            Some(outcome) => Err(Failure::new(outcome)),
+                            None => std::future::pending().await,
+                        }
+                    })
+                    .await;
+                (sent.into_inner(), answered.into_inner(), result)
+            }
+        };
+        let ok = Some(Outcome::OK);
+        assert_eq!(sent(&[(50, ok)]).await, (vec![0], vec![1], Ok(1)));
+        assert_eq!(sent(&[(900, ok), (50, ok)]).await, (vec![0, 100], vec![2], Ok(2)));
+        assert_eq!(sent(&[(50, ERROR), (900, ok), (30, ok)]).await, (vec![0, 50, 150], vec![1, 3], Ok(3)));
+        let all = [(10, ERROR), (10, ERROR), (10, ERROR), (300, ok), (0, None), (0, None)];
+        let all: &'static [_] = Box::leak(Box::new(all));
+        // The whole try fails at 30 ms, and the next begins half a second later.
+        assert_eq!(sent(all).await, (vec![0, 10, 20, 530, 630, 730], vec![1, 2, 3, 5, 6, 4], Ok(4)));
     }
 
     async fn check(script: &Script) {
@@ -242,7 +325,7 @@ mod tests {
     async fn waits_in_line() {
         let pool = PoolConfig { max_wait: Some(Span::millis(250)), ..PoolConfig::attempts(1) };
         let gates = [GateConfig::new(GateRule::Pool(pool), Scope::Client)];
-        let retrier = Retrier::new(RetryPolicy::default(), GateChain::new(&gates, 1), 7);
+        let retrier = Retrier::new(RetryPolicy::default(), GateChain::new(&gates, 1), None, 7);
         let began = Instant::now();
         let call = async |number| {
             let result = retrier

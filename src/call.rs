@@ -760,7 +760,7 @@ mod tests {
                 action = match action {
                     Action::Send { .. } => {
                         let outcome = outcomes.next().expect("an outcome");
-                        call.on_reply(now, attempt, Failure::new(*outcome), &mut rules, &mut draws)
+                        call.on_reply(now, call.attempts(), Failure::new(*outcome), &mut rules, &mut draws)
                     }
                     Action::WakeAt(_) | Action::WaitInLine(_) => call.on_wake(now, &mut rules, &mut draws),
                     Action::Finish(verdict) => break format!("{verdict:?}"),

@@ -13,6 +13,7 @@ pub mod decision;
 pub mod distribution;
 pub mod experiment;
 pub mod fault;
+pub mod flow;
 pub mod gate;
 pub mod hedge;
 pub mod key;

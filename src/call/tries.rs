@@ -534,10 +534,9 @@ mod tests {
             let start = now;
             // What comes of a quantile is known to a class.
             let at = |now: SimTime| format!("{}", (now.since(start).seconds() * 10.0).round() / 10.0);
-            let rules = |tries, hedger, held, gates| Rules::new(policy, gates, held, 0, 0).hedging(hedger, tries);
             let mut coming: Vec<(SimTime, u32, Failure)> = Vec::new();
-            let (mut call, mut action) =
-                Call::start(now, &mut rules(&mut tries, &mut hedger, &mut held, &mut *gates), &mut draws);
+            let mut rules = Rules::new(policy, &mut *gates, &mut held, 0, 0).hedging(&mut hedger, &mut tries);
+            let (mut call, mut action) = Call::start(now, &mut rules, &mut draws);
             let verdict = loop {
                 if let Some(open) = tries.take_timed_out() {
                     said.push(format!("{}-@{}", open.attempt, at(now)));
@@ -556,7 +555,7 @@ mod tests {
                 };
                 assert_eq!(due, tries.due());
                 coming.sort_by_key(|(at, attempt, _)| (*at, *attempt));
-                let mut rules = rules(&mut tries, &mut hedger, &mut held, &mut *gates);
+                let mut rules = Rules::new(policy, &mut *gates, &mut held, 0, 0).hedging(&mut hedger, &mut tries);
                 action = match coming.first().copied() {
                     // A reply is earlier than a time-out of the same instant.
                     Some((at, attempt, reply)) if at <= due => {

@@ -61,6 +61,9 @@ pub struct Args {
     /// Nothing on stderr but errors
     #[arg(long, short)]
     quiet: bool,
+    /// Goes the whole way, also where the plain one would do: the same results, later
+    #[arg(long, hide = true)]
+    whole_way: bool,
 }
 
 /// What to print on stdout.
@@ -153,7 +156,10 @@ fn prepare(args: &Args, reading: Reading) -> Result<Vec<Job>, Exit> {
     let mut exit = Exit::Done;
     for file in &args.files {
         match check::load(file, &overrides, args.quiet, reading) {
-            Ok(loaded) => jobs.push(job(args, file, loaded)?),
+            Ok(mut loaded) => {
+                loaded.scenario.frame.whole_way = args.whole_way;
+                jobs.push(job(args, file, loaded)?);
+            }
             Err(Exit::Interrupted) => return Err(Exit::Interrupted),
             Err(error) => exit = exit.min(error),
         }

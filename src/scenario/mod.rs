@@ -2,6 +2,7 @@
 //!
 //! A [`Scenario`] is plain data. It is built from a file by [`mod@file`] (feature `scenario-files`) or in code. It builds, it never runs.
 
+pub mod call;
 mod chance;
 pub mod decide;
 mod demand;

@@ -14,7 +14,7 @@ use simlab::gate::OnRefusal;
 use simlab::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Rounding, Tokens};
 use simlab::gate::limiter::OnLimit;
 use simlab::gate::{GateRule, Scope};
-use simlab::hedge::{HedgeConfig, OnFailure, Trigger};
+use simlab::hedge::{HedgeConfig, Trigger};
 use simlab::metrics::RunResult;
 use simlab::protocol::{Failure, Method, Outcome};
 use simlab::retry::{AtLimit, AttemptPlan, Decision, History, KeyMode, Policy, RetryPolicy};
@@ -221,8 +221,7 @@ proptest! {
             other => other,
         };
         let hedge = Some(HedgeConfig { trigger, extra: hedge.extra.max(1), budget: Some(budget), ..hedge });
-        let gates = worlds::inside(&case.gates);
-        let result = run(&Case { warmup: Span::ZERO, gates, hedge, ..case }.scenario());
+        let result = run(&Case { warmup: Span::ZERO, hedge, ..case }.scenario());
         let of = |name| value(&result, name);
         let first = of("attempts") - of("retries") - of("hedges");
         prop_assert!(of("hedges") <= ratio * first + 1e-6, "{} hedges of {} calls", of("hedges"), first);

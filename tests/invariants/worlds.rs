@@ -92,8 +92,8 @@ pub fn case() -> impl Strategy<Value = Case> {
         // What lingers after its time-out has a deadline at which it ends.
         let ends = policy.timeout.is_some() && policy.deadline.is_some();
         let hedge = hedge.filter(|hedge: &HedgeConfig| hedge.trigger != Trigger::Timeout || ends);
-        // Without hedges, what is asked at sending may stand around the call instead: here, of every other client number.
-        let outside = hedge.is_none() && clients % 2 == 0;
+        // What is asked at sending may stand around the call instead: here, of every other number of clients.
+        let outside = clients % 2 == 0;
         let gates: Vec<GateConfig> =
             gates.into_iter().map(|gate| if outside { around_call(gate) } else { gate }).collect();
         let (warmup, drain) = (Span::millis(warmup), Span::millis(drain));
@@ -334,11 +334,6 @@ fn around_call(gate: GateConfig) -> GateConfig {
         && !matches!(gate.rule, GateRule::Concurrency(_) | GateRule::Pool(_) | GateRule::CubicLimiter(_))
         && gate.rule.moment() == Moment::Send;
     if may { GateConfig { around: Around::Call, ..gate } } else { gate }
-}
-
-/// All gates around attempts, as beside hedges.
-pub fn inside(gates: &[GateConfig]) -> Vec<GateConfig> {
-    gates.iter().map(|gate| GateConfig { around: Around::Attempt, ..gate.clone() }).collect()
 }
 
 /// Hedging of any kind.

@@ -73,6 +73,32 @@ fn results() -> &'static BTreeMap<String, Ran> {
     })
 }
 
+/// The general way to run gives what the plain one gave, to the last attempt.
+#[test]
+fn the_whole_way_is_the_plain_one() {
+    for (name, ran) in results() {
+        let whole = ran.loaded.scenario.clone().framed(|frame| {
+            frame.whole_way = true;
+            // Those of a herd are as good as many.
+            frame.replications = frame.replications.min(3);
+        });
+        let plain = ran.loaded.scenario.clone().framed(|frame| frame.replications = whole.frame.replications);
+        let [plain, whole] = [plain, whole].map(|scenario| {
+            let all: Vec<usize> = (0..scenario.policies.len()).collect();
+            let options =
+                Options { threads: 0, memory: 8 << 30, interrupted: &AtomicBool::new(false), progress: &|_| {} };
+            experiment::run(&scenario, &all, &options).unwrap_or_else(|failed| panic!("{name}: {failed}"))
+        });
+        for (plain, whole) in plain.policies.iter().zip(&whole.policies) {
+            assert_eq!(plain.digest, whole.digest, "{name}, {}", plain.name);
+            assert_eq!(plain.metrics, whole.metrics, "{name}, {}", plain.name);
+            assert_eq!(plain.timeline, whole.timeline, "{name}, {}", plain.name);
+            assert_eq!(plain.succeeded_within, whole.succeeded_within, "{name}, {}", plain.name);
+            assert_eq!(plain.endings, whole.endings, "{name}, {}", plain.name);
+        }
+    }
+}
+
 /// The mean of a metric of a policy of a scenario.
 fn mean(scenario: &str, policy: &str, metric: &str) -> f64 {
     let ran = results().get(scenario).unwrap_or_else(|| panic!("no scenario {scenario}"));

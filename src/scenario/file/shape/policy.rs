@@ -363,7 +363,6 @@ impl PolicyTable {
             gates.iter().filter_map(|(key, gate)| Some((*key, gate.as_ref().filter(|gate| around(gate))?)));
         placed.find_map(|(key, gate)| match gate.on_refusal {
             OnRefusal::Retry => Some((key, "outside of the retries a refusal cannot be retried")),
-            OnRefusal::Fail if self.hedge.is_some() => Some((key, "beside hedges, gates stand around attempts only")),
             OnRefusal::Fail => None,
         })
     }
