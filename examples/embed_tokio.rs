@@ -272,7 +272,7 @@ mod tests {
     async fn hedges() {
         let hedge = HedgeConfig { extra: 2, ..HedgeConfig::after(Span::millis(100)) };
         let policy = RetryPolicy { attempts: Some(2), backoff: Backoff::fixed(Span::millis(500)), ..policy() };
-        let sent = |answers: &'static [(u64, Option<Outcome>)]| {
+        let sent = |answers: Vec<(u64, Option<Outcome>)>| {
             let (hedge, policy) = (hedge.clone(), policy.clone());
             async move {
                 let retrier = Retrier::new(policy, GateChain::new(&[], 1), Some(&hedge), 7);
@@ -294,11 +294,10 @@ mod tests {
             }
         };
         let ok = Some(Outcome::OK);
-        assert_eq!(sent(&[(50, ok)]).await, (vec![0], vec![1], Ok(1)));
-        assert_eq!(sent(&[(900, ok), (50, ok)]).await, (vec![0, 100], vec![2], Ok(2)));
-        assert_eq!(sent(&[(50, ERROR), (900, ok), (30, ok)]).await, (vec![0, 50, 150], vec![1, 3], Ok(3)));
-        let all = [(10, ERROR), (10, ERROR), (10, ERROR), (300, ok), (0, None), (0, None)];
-        let all: &'static [_] = Box::leak(Box::new(all));
+        assert_eq!(sent(vec![(50, ok)]).await, (vec![0], vec![1], Ok(1)));
+        assert_eq!(sent(vec![(900, ok), (50, ok)]).await, (vec![0, 100], vec![2], Ok(2)));
+        assert_eq!(sent(vec![(50, ERROR), (900, ok), (30, ok)]).await, (vec![0, 50, 150], vec![1, 3], Ok(3)));
+        let all = vec![(10, ERROR), (10, ERROR), (10, ERROR), (300, ok), (0, None), (0, None)];
         // The whole try fails at 30 ms, and the next begins half a second later.
         assert_eq!(sent(all).await, (vec![0, 10, 20, 530, 630, 730], vec![1, 2, 3, 5, 6, 4], Ok(4)));
     }

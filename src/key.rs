@@ -30,6 +30,11 @@ impl CallKey {
         self.with(BELOW | (attempt as u64) << 16 | site as u64)
     }
 
+    /// Of the same call in a flow that has begun again so often.
+    pub const fn again(self, restarts: u32) -> CallKey {
+        if restarts == 0 { self } else { self.with(AGAIN | restarts as u64) }
+    }
+
     /// The number by which draws are keyed.
     #[inline]
     pub const fn value(self) -> u64 {
@@ -46,6 +51,7 @@ impl CallKey {
 /// What is mixed in has its kind in its topmost bits.
 const STEP: u64 = 1 << 60;
 const BELOW: u64 = 2 << 60;
+const AGAIN: u64 = 3 << 60;
 
 #[cfg(test)]
 mod tests {

@@ -54,10 +54,12 @@ pub enum Purpose {
     AddedCancel,
     /// When a reply says that the client should come back.
     Hint,
+    /// Whether a step is made of which there is a share.
+    Condition,
 }
 
 /// Purposes are numbered from 1 and below this.
-const PURPOSES: usize = Purpose::Hint as usize + 1;
+const PURPOSES: usize = Purpose::Condition as usize + 1;
 
 /// A small generator at the start of one keyed stream.
 #[derive(Clone, Debug)]

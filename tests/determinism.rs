@@ -260,6 +260,7 @@ fn order_and_additions_change_nothing() {
                 policy: Arc::new(newcomer),
                 gates: vec![breaker()],
                 hedge: None,
+                steps: Vec::new(),
                 world: None,
             },
         );

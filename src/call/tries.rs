@@ -29,6 +29,13 @@ pub struct Open {
     lingers: bool,
 }
 
+impl Open {
+    /// When its client stops waiting, or only begins to look for another one.
+    pub fn due(&self) -> SimTime {
+        self.due
+    }
+}
+
 /// What is remembered of a call beside the [`Call`].
 #[derive(Clone, Debug, Default)]
 pub struct Tries {

@@ -165,9 +165,11 @@ struct Books {
     operations: u64,
     executions: u64,
     effects: u64,
+    /// Of these, first ones: of an operation, and of each place where it has any.
+    firsts: u64,
     /// Operations with an effect.
     effective: u64,
-    /// Operations with more than one.
+    /// Operations with more than one, at one place.
     duplicated: u64,
 }
 
@@ -179,7 +181,26 @@ impl Books {
         self.executions += operations * u64::from(executions);
         self.effects += operations * u64::from(effects);
         self.effective += if effects > 0 { operations } else { 0 };
+        self.firsts += if effects > 0 { operations } else { 0 };
         self.duplicated += if effects > 1 { operations } else { 0 };
+    }
+}
+
+impl Books {
+    /// Enters an operation with so many executions at each of its places, and most effects there.
+    fn enter_places(&mut self, places: impl Iterator<Item = (u32, u32)>) {
+        let (mut effective, mut duplicated) = (false, false);
+        for (executions, most_effects) in places {
+            let effects = executions.min(most_effects);
+            self.executions += u64::from(executions);
+            self.effects += u64::from(effects);
+            self.firsts += u64::from(effects > 0);
+            effective |= effects > 0;
+            duplicated |= effects > 1;
+        }
+        self.operations += 1;
+        self.effective += u64::from(effective);
+        self.duplicated += u64::from(duplicated);
     }
 }
 
@@ -391,6 +412,11 @@ impl Recorder {
         }
     }
 
+    /// An attempt ended that a server made for an operation.
+    pub fn attempt_below_ended(&mut self, now: SimTime, call: CallKey, attempt: u32, outcome: Outcome) {
+        self.digest.attempt_ended(now, call, attempt, code(outcome));
+    }
+
     /// A gate refused. `fatal`: with that the call ends.
     #[inline]
     pub fn refused(&mut self, by: Refusal, measured: bool, fatal: bool) {
@@ -469,6 +495,18 @@ impl Recorder {
                 Some(few) => *few += 1,
                 None => self.books[fate].enter(1, executions, self.most_effects),
             }
+        }
+    }
+
+    /// The same of an operation with executions at several places: those of each, and most effects there.
+    pub fn places_released(
+        &mut self,
+        measured: bool,
+        verdict: Option<Verdict>,
+        places: impl Iterator<Item = (u32, u32)>,
+    ) {
+        if measured {
+            self.books[fate(verdict)].enter_places(places);
         }
     }
 
@@ -680,7 +718,7 @@ mod tests {
         ) {
             let method = if post { Method::Post } else { Method::Put };
             let mut scenario = Scenario::new(Span(duration + 1), Arrivals::Constant { rate: 1.0 }, ServerConfig::named("s"));
-            scenario.world_mut().operation = Operation { method, ..scenario.world.operation };
+            scenario.world_mut().operation.method = method;
             (scenario.frame.warmup, scenario.frame.peak_window) = (Span(warmup), Span(width));
             scenario.frame.slo = Some(Span(width));
             let result = record(&scenario, &lives);

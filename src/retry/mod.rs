@@ -10,6 +10,7 @@ pub mod hint;
 pub mod jitter;
 pub mod limits;
 mod policy;
+mod within;
 
 pub use backoff::{Backoff, CapAt, Memory};
 pub use classify::{OutcomeClass, OutcomeSet};
@@ -18,3 +19,4 @@ pub use hint::{Hints, OverMax, RetryAfter};
 pub use jitter::Jitter;
 pub use limits::{AtLimit, Cause, Free, Limits, RetryFor};
 pub use policy::{AttemptPlan, Decision, GiveUp, History, KeyMode, Policy, RetryPolicy};
+pub use within::Within;

@@ -23,6 +23,7 @@ use crate::gate::GateConfig;
 use crate::hedge::HedgeConfig;
 use crate::retry::Policy;
 use crate::units::{SimTime, Span};
+use call::ClientRules;
 use decide::Decide;
 pub(crate) use demand::profile_rate;
 pub use demand::{Arrivals, Cut, ProfilePoint, Trace};
@@ -88,6 +89,8 @@ pub struct PolicyConfig {
     pub gates: Vec<GateConfig>,
     /// What it sends beside an open attempt.
     pub hedge: Option<HedgeConfig>,
+    /// Its rules for single steps of the operation, by their numbers.
+    pub steps: Vec<(usize, ClientRules)>,
     /// The world it runs in, if that is not the scenario's. Of files, servers and faults are the same ones in the same order, with other values.
     pub world: Option<Arc<World>>,
 }
@@ -158,6 +161,7 @@ impl Scenario {
             policy: Arc::new(policy),
             gates: gates.to_vec(),
             hedge: None,
+            steps: Vec::new(),
             world: None,
         });
         self

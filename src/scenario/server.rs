@@ -1,5 +1,6 @@
 //! What a server is like, and what becomes of attempts that it gets.
 
+use super::call::CallConfig;
 use crate::distribution::Distribution;
 use crate::protocol::{HintFormat, Outcome};
 use crate::units::Span;
@@ -39,6 +40,8 @@ pub struct ServerConfig {
     pub rate_limit: Option<RateLimit>,
     /// How keys are treated.
     pub idempotency: Idempotency,
+    /// The calls that a worker makes for each request, in order, after its own time.
+    pub calls: Vec<CallConfig>,
 }
 
 /// Shares of all attempts by fate, or what a fault adds to them. Disjoint; the rest succeeds.
@@ -187,6 +190,7 @@ impl ServerConfig {
             should_retry: Vec::new(),
             rate_limit: None,
             idempotency: Idempotency::None,
+            calls: Vec::new(),
         }
     }
 }

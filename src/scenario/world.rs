@@ -1,5 +1,6 @@
 //! What clients meet: servers, what goes wrong at them, and what is asked of them.
 
+use super::call::CallConfig;
 use super::{Arrivals, Fault, ServerConfig};
 use crate::distribution::Distribution;
 use crate::protocol::Method;
@@ -23,12 +24,14 @@ pub struct World {
 }
 
 /// What one operation does.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Operation {
     /// Index of the server it calls.
     pub server: usize,
     /// How repeated executions add up.
     pub method: Method,
+    /// The calls that it makes, in order; none: one call, to `server` with `method`.
+    pub steps: Vec<CallConfig>,
 }
 
 impl World {
@@ -38,20 +41,20 @@ impl World {
             clients: 1,
             arrivals,
             recover_from: None,
-            operation: Operation { server: 0, method: Method::Post },
+            operation: Operation { server: 0, method: Method::Post, steps: Vec::new() },
             servers: vec![server],
             faults: Vec::new(),
         }
     }
 
-    /// The server that operations call.
+    /// The server that operations call, first if they have several steps.
     pub fn called(&self) -> &ServerConfig {
         &self.servers[self.called_index()]
     }
 
     /// Its index.
     pub fn called_index(&self) -> usize {
-        self.operation.server
+        self.operation.steps.first().map_or(self.operation.server, |step| step.server)
     }
 
     /// What goes wrong at it.

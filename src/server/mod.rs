@@ -44,8 +44,16 @@ pub enum Output {
     },
     /// A worker took the attempt up, but its answer was known at once.
     TakenUp {
+        /// Which.
+        job: u32,
         /// When it had arrived.
         arrived: SimTime,
+    },
+    /// The worker waits for the calls that the server makes for each request. Tell the server with [`Server::calls_over`] how they ended, unless it says
+    /// before that it is done with the attempt.
+    Calls {
+        /// Which.
+        job: u32,
     },
     /// Work that stood still goes on. Tell the server with [`Server::complete`] at this instant.
     CompletionAt {
@@ -81,6 +89,10 @@ pub enum Output {
 #[derive(Debug)]
 pub struct Server<'a> {
     config: &'a ServerConfig,
+    /// By which it is known among others.
+    number: u16,
+    /// Its workers make calls.
+    makes_calls: bool,
     streams: Streams,
     window: Window,
     in_force: InForce,
@@ -116,6 +128,8 @@ pub struct Floor<'a> {
     pub jobs: &'a mut Slab<Job>,
     /// What follows.
     pub out: &'a mut Vec<Output>,
+    /// The number of the server that each attempt is sent to, by the attempt's place; `None`: all are sent to one.
+    pub at: Option<&'a [u16]>,
 }
 
 /// Attempts at a server over time, integrated over the window: attempts × ns.
@@ -133,6 +147,8 @@ impl<'a> Server<'a> {
         let in_force = InForce::new(config, std::iter::empty(), SimTime::ZERO);
         Server {
             config,
+            number: 0,
+            makes_calls: !config.calls.is_empty(),
             streams: Streams::new(seed),
             window,
             open_workers: open_workers(config, &in_force),
@@ -181,13 +197,17 @@ impl<'a> Server<'a> {
         self.window.overlap(job.since, job.ends)
     }
 
+    /// The same server, known by this number among others.
+    pub fn numbered(self, number: u16) -> Server<'a> {
+        Server { number, ..self }
+    }
+
     /// The levels up to `now`. It looks at all attempts in flight.
-    pub fn integrals(&self, now: SimTime, jobs: &Slab<Job>) -> Integrals {
+    pub fn integrals(&self, now: SimTime, jobs: &Slab<Job>, at: Option<&[u16]>) -> Integrals {
         let so_far = |place| -> u128 {
-            let here = jobs.iter().map(|(_, job)| job).filter(|job| job.place == place);
-            here.map(|job| u128::from(self.window.overlap(job.since, now).0)).sum()
+            let here = jobs.iter().filter(|(id, job)| job.place == place && self.is_here(*id, at));
+            here.map(|(_, job)| u128::from(self.window.overlap(job.since, now).0)).sum()
         };
-        // What is not empty holds all attempts of its place: they are at this server.
         let busy = self.worked + if self.working > 0 { so_far(Place::InService) } else { 0 };
         let queued = self.waited + if self.waiting.len() > 0 { so_far(Place::Waiting) } else { 0 };
         Integrals { busy, held: busy + queued }
@@ -283,9 +303,16 @@ impl<'a> Server<'a> {
         if job.place != Place::InService || job.ends != now || self.in_force.frozen {
             return;
         }
+        let mut below = None;
+        if self.makes_calls {
+            if begins_calls(id, job, floor.out) {
+                return;
+            }
+            below = Some(job.reply);
+        }
         self.completions += 1;
         self.leave_worker(now, job);
-        let (status, executed, answered) = match job.fate {
+        let (mut status, mut executed, answered) = match job.fate {
             Fate::Hang => (0, false, false),
             Fate::LostFailure(status) => (status, false, false),
             Fate::Failure(status) => (status, false, true),
@@ -294,12 +321,17 @@ impl<'a> Server<'a> {
             // The others never get here.
             Fate::Success | Fate::Refused | Fate::LostRequest | Fate::Reset | Fate::Error(_) => (200, true, true),
         };
+        if let Some(Outcome::Status(failed @ 300..)) = below {
+            (status, executed) = (failed, false);
+        }
         if job.keyed {
             let reply = (status != 0).then_some((status, status == 200));
             record(&mut self.records, job.row).end(now, id, reply, &self.config.idempotency);
         }
         if answered {
-            let hint = self.retry_after(status, job.key, job.attempt);
+            // A hint that came with the failure of a call is passed on.
+            let passed = below.and_then(|_| job.retry_after());
+            let hint = passed.or_else(|| self.retry_after(status, job.key, job.attempt));
             job.answer(Outcome::Status(status), hint);
             floor.out.push(Output::Answer { job: id, executed });
         } else {
@@ -308,6 +340,21 @@ impl<'a> Server<'a> {
         if self.waiting.len() > 0 {
             self.fill(now, floor);
         }
+    }
+
+    /// The calls that a worker waited for have succeeded, or failed, so that this status and hint is the answer.
+    pub fn calls_over(&mut self, now: SimTime, id: u32, failed: Option<(u16, Option<Span>)>, floor: &mut Floor) {
+        let job = &mut floor.jobs[id];
+        assert!(job.place == Place::InService && job.ends == SimTime::NEVER, "a worker waits for them");
+        let (status, hint) = failed.unwrap_or((200, None));
+        job.answer(Outcome::Status(status), hint);
+        if self.in_force.frozen {
+            // It goes on when the workers do.
+            job.ends = self.frozen_since;
+            return;
+        }
+        job.ends = now;
+        self.complete(now, id, floor);
     }
 
     /// True if it does something about a client that has stopped waiting.
@@ -353,7 +400,9 @@ impl<'a> Server<'a> {
         }
         if !self.in_force.frozen && was_frozen {
             let stood_still = now.since(self.frozen_since);
-            let mut resumed = self.in_service(floor.jobs);
+            let mut resumed = self.in_service(floor);
+            // Who waits for calls goes on waiting.
+            resumed.retain(|id| floor.jobs[*id].ends != SimTime::NEVER);
             // In the order in which they will end, so that ties are broken the same way as before.
             resumed.sort_by_key(|id| (floor.jobs[*id].ends, floor.jobs[*id].ahead));
             for id in resumed {
@@ -384,7 +433,7 @@ impl<'a> Server<'a> {
 
     /// Everything here is reset, without effect; locks stay in the store.
     fn crash(&mut self, now: SimTime, floor: &mut Floor) {
-        let mut lost = self.in_service(floor.jobs);
+        let mut lost = self.in_service(floor);
         lost.sort_by_key(|id| floor.jobs[*id].ahead);
         for id in &lost {
             let job = &mut floor.jobs[*id];
@@ -407,13 +456,19 @@ impl<'a> Server<'a> {
     }
 
     /// Attempts in service, by where they stand. A server that freezes or crashes looks for them; all others need only their number.
-    fn in_service(&self, jobs: &Slab<Job>) -> Vec<u32> {
+    fn in_service(&self, floor: &Floor) -> Vec<u32> {
         if self.working == 0 {
             return Vec::new();
         }
-        let found: Vec<u32> = jobs.iter().filter(|(_, job)| job.place == Place::InService).map(|(id, _)| id).collect();
+        let in_service = |(id, job): &(u32, &Job)| job.place == Place::InService && self.is_here(*id, floor.at);
+        let found: Vec<u32> = floor.jobs.iter().filter(in_service).map(|(id, _)| id).collect();
         assert_eq!(found.len(), self.working as usize, "what is with a worker is at this server");
         found
+    }
+
+    /// True if this attempt is sent to this server.
+    fn is_here(&self, id: u32, at: Option<&[u16]>) -> bool {
+        at.is_none_or(|at| at[id as usize] == self.number)
     }
 
     fn has_free_worker(&self) -> bool {
@@ -478,7 +533,7 @@ impl<'a> Server<'a> {
     fn tell_what_is_stored(&self, id: u32, status: u16, replay: bool, floor: &mut Floor) {
         let job = &floor.jobs[id];
         let lost = replay && matches!(job.fate, Fate::LostReply | Fate::LostFailure(_));
-        floor.out.push(Output::TakenUp { arrived: job.since });
+        floor.out.push(Output::TakenUp { job: id, arrived: job.since });
         if lost {
             floor.out.push(Output::Gone { job: id, executed: false });
         } else {
@@ -517,6 +572,18 @@ impl<'a> Server<'a> {
     pub fn knows_keys(&self) -> bool {
         self.config.idempotency != Idempotency::None
     }
+}
+
+/// A worker's own time is over: true if it makes calls now, as it does where the work would succeed so far.
+#[inline(never)]
+fn begins_calls(id: u32, job: &mut Job, out: &mut Vec<Output>) -> bool {
+    let calls = matches!(job.fate, Fate::Success | Fate::LateError(_) | Fate::LostReply);
+    if !calls || job.reply != Outcome::Open {
+        return false;
+    }
+    job.ends = SimTime::NEVER;
+    out.push(Output::Calls { job: id });
+    true
 }
 
 /// The hint that replies with this status carry.

@@ -38,7 +38,7 @@ impl<'a> World<'a> {
 
     /// Tells the server something and takes what is done with off the floor. Returns the attempts it spoke of, in order.
     fn tell(&mut self, what: impl FnOnce(&mut Server, &mut Floor)) -> Vec<u32> {
-        what(&mut self.server, &mut Floor { jobs: &mut self.jobs, out: &mut self.out });
+        what(&mut self.server, &mut Floor { jobs: &mut self.jobs, out: &mut self.out, at: None });
         let spoken_of = self.out.drain(..).filter_map(|output| match output {
             Output::Started { job, at, .. } | Output::CompletionAt { job, at } => {
                 self.due.insert((at, job), true);
@@ -142,7 +142,7 @@ proptest! {
             }
             let in_force = in_force(&config, freeze, crash);
             world.tell(|server, floor| server.set_in_force(now, in_force, floor));
-            prop_assert_eq!(world.server.integrals(now, &world.jobs), expected);
+            prop_assert_eq!(world.server.integrals(now, &world.jobs, None), expected);
             prop_assert_eq!(world.server.load() as usize, world.jobs.len());
         }
     }

@@ -2,6 +2,8 @@
 //! at its end; what happens to an operation and its attempts stands in `run/life.rs`.
 
 mod life;
+mod orders;
+mod places;
 mod whole;
 
 use std::sync::atomic::Ordering;
@@ -58,8 +60,6 @@ const _: () = assert!(Slab::<Row>::PLACE_BYTES == 64, "an operation fills one ca
 const NONE: u32 = u32::MAX;
 /// The open attempt was lost as it was sent, and nothing of it moves.
 const LOST: u32 = u32::MAX - 1;
-/// Several may be open, and stand in a table of their own.
-const MANY: u32 = u32::MAX - 2;
 
 /// The number of an operation of a closed loop.
 fn turn_of(client: u32, turn: u32) -> u64 {
@@ -95,7 +95,7 @@ struct Run<'a> {
     /// What stands in its place then, and where several attempts of a call may be open.
     desk: Held,
     /// What a run needs that goes the whole way.
-    whole: Option<whole::Whole>,
+    whole: Option<whole::Whole<'a>>,
     demand: OpenLoop<'a>,
     next_start: Option<Start>,
     /// Operations that are still to start: the next of an open loop, or clients thinking.
@@ -122,6 +122,13 @@ pub fn initial_bytes(scenario: &Scenario, policy: usize) -> u64 {
     let open = open_at_once(world);
     let open = [Slab::<Row>::bytes_for(open.operations), Slab::<Job>::bytes_for(open.attempts)];
     [closed, limiters, gates, hedging].into_iter().chain(open).fold(0, u64::saturating_add)
+}
+
+/// True if a row needs what the plain way does not know.
+fn goes_whole(scene: Scene, row: &PolicyConfig) -> bool {
+    let Scene { frame, world } = scene;
+    let calls = world.servers.iter().any(|server| !server.calls.is_empty());
+    frame.whole_way || calls || row.hedge.is_some() || !row.steps.is_empty() || !world.operation.steps.is_empty()
 }
 
 /// Runs policy number `policy` of `scenario` once.
@@ -161,10 +168,14 @@ pub fn run_from(
             let levels = run.levels();
             run.recorder.tick(time, levels);
         }
-        if run.queue.has_news() {
-            run.look_ahead();
+        if run.whole.is_some() {
+            run.handle_whole(event);
+        } else {
+            if run.queue.has_news() {
+                run.look_ahead();
+            }
+            run.handle(event);
         }
-        run.handle(event);
         if run.at_once.storm() {
             return Err(Stop::RetryStorm { at: time });
         }
@@ -183,8 +194,11 @@ impl<'a> Run<'a> {
     fn new(scene: Scene<'a>, config: &'a PolicyConfig, seed: u64) -> Run<'a> {
         let Scene { frame, world } = scene;
         let window = Window { from: SimTime::ZERO + frame.warmup, until: frame.demand_end() };
+        // Servers that call are clients too, all with the number after that of the last.
+        let clients = world.clients + 1;
+        let servers = (0..).zip(&world.servers);
         let mut servers: Vec<_> =
-            world.servers.iter().map(|server| Server::new(server, world.clients, seed, window)).collect();
+            servers.map(|(number, server)| Server::new(server, clients, seed, window).numbered(number)).collect();
         let mut queue = Queue::default();
         let faults = FaultClock::new(scene, seed);
         faults.first_edges().for_each(|(at, fault)| queue.push(at, Event::FaultEdge { fault }));
@@ -204,8 +218,7 @@ impl<'a> Run<'a> {
             gates: GateChain::new(&config.gates, world.clients),
             held: Vec::new(),
             desk: Held::default(),
-            whole: (frame.whole_way || config.hedge.is_some())
-                .then(|| whole::Whole::new(config.hedge.as_ref(), world.clients)),
+            whole: goes_whole(scene, config).then(|| whole::Whole::new(world, config)),
             demand: OpenLoop::new(scene, seed),
             next_start: None,
             to_start: 0,
@@ -269,12 +282,16 @@ impl<'a> Run<'a> {
             self.queue.push(at, Event::FaultEdge { fault });
         }
         let in_force = self.faults.in_force(self.now, server);
+        if self.whole.is_some() {
+            return self.tell_whole(server, |server, now, floor| server.set_in_force(now, in_force, floor));
+        }
         let called = self.scene.world.called_index();
         if server == called {
             self.tell(|server, now, floor| server.set_in_force(now, in_force, floor));
         } else {
             let other = &mut self.others[server - usize::from(server > called)];
-            other.set_in_force(self.now, in_force, &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs });
+            let floor = &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs, at: None };
+            other.set_in_force(self.now, in_force, floor);
         }
     }
 
@@ -286,7 +303,10 @@ impl<'a> Run<'a> {
         Levels {
             in_flight: self.servers().map(Server::load).sum(),
             queue: self.servers().map(Server::queue_len).sum(),
-            breakers_open: self.gates.counts().breakers_open,
+            breakers_open: match &self.whole {
+                None => self.gates.counts().breakers_open,
+                Some(whole) => whole.breakers_open(),
+            },
         }
     }
 
@@ -364,7 +384,22 @@ impl<'a> Run<'a> {
             + self.recorder.bytes()
     }
 
-    /// The run is over: what is still open is counted as such.
+    /// What is still open is counted as such.
+    fn close_rows(&mut self) {
+        for (_, row) in self.rows.iter() {
+            let measured = self.recorder.measured(row.start);
+            if row.open_job != NONE {
+                let attempt = row.call.attempts();
+                self.recorder.attempt_ended(self.now, row.key, attempt, Outcome::Open, measured);
+            }
+            if row.call.verdict().is_none() {
+                self.recorder.left_open(row.start, row.call.attempts());
+            }
+            self.recorder.operation_released(measured, row.call.verdict(), row.executions);
+        }
+    }
+
+    /// The run is over.
     fn finish(mut self) -> RunResult {
         if !self.rows.is_empty() {
             // It lasted to its end, even if nothing has happened for a while.
@@ -372,27 +407,17 @@ impl<'a> Run<'a> {
             let levels = self.levels();
             self.recorder.tick(SimTime(self.now.0.saturating_sub(1)), levels);
         }
-        for (row_id, row) in self.rows.iter() {
-            let measured = self.recorder.measured(row.start);
-            if row.open_job == MANY {
-                for open in self.whole.iter().flat_map(|whole| whole.open(row_id)) {
-                    self.recorder.attempt_ended(self.now, row.key, open.attempt, Outcome::Open, measured);
-                }
-            } else if row.open_job != NONE {
-                let attempt = row.call.attempts();
-                self.recorder.attempt_ended(self.now, row.key, attempt, Outcome::Open, measured);
-            }
-            if row.call.verdict().is_none() {
-                let sent = self.whole.as_ref().map(|whole| whole.sent(row_id));
-                self.recorder.left_open(row.start, sent.unwrap_or(row.call.attempts()));
-            }
-            self.recorder.operation_released(measured, row.call.verdict(), row.executions);
+        if self.whole.is_some() {
+            self.close_whole();
+        } else {
+            self.close_rows();
         }
         let frame = self.scene.frame;
         let window = frame.duration - frame.warmup;
         let end = SimTime::ZERO + frame.duration.max(frame.warmup);
         let at = self.now.max(end);
-        let integrals: Vec<_> = self.servers().map(|server| server.integrals(at, &self.jobs)).collect();
+        let places = self.whole.as_ref().map(|whole| &whole.at[..]);
+        let integrals: Vec<_> = self.servers().map(|server| server.integrals(at, &self.jobs, places)).collect();
         let utilisation = self.servers().zip(&integrals).filter_map(|(server, integrals)| {
             let worker_time = f64::from(server.config().workers?) * window.0 as f64;
             (worker_time > 0.0).then(|| integrals.busy as f64 / worker_time)

@@ -67,7 +67,7 @@ impl Case {
             Frame { seed: self.seed, warmup: self.warmup, drain: self.drain, ..Frame::lasting(Span::secs(SECONDS)) },
             World {
                 clients: self.clients,
-                operation: Operation { server: 0, method: self.method },
+                operation: Operation { server: 0, method: self.method, steps: Vec::new() },
                 faults: self.faults.clone(),
                 ..World::new(self.arrivals.clone(), self.server.clone())
             },

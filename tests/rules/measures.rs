@@ -195,7 +195,7 @@ fn what_went_wrong() {
     check("lost replies", &result, &parts);
     check("lost replies", &result, &[("gone_wrong", 9.0), ("gone_wrong_rate", 3.0)]);
     // GET has no effect to repeat.
-    let get = burst(3, server).in_world(|world| world.operation = Operation { server: 0, method: Method::Get });
+    let get = burst(3, server).in_world(|world| world.operation.method = Method::Get);
     check("without effects", &run(&get, tries(2)), &[("gone_wrong", 3.0)]);
     // Late is wrong where somebody said what is in time: served at 100, 200 and 300 ms.
     let late = burst(3, one_worker()).framed(|frame| frame.slo = Some(MS(200)));

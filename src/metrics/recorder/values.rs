@@ -40,7 +40,7 @@ impl Sums {
             attempts: recorder.sent[1].iter().sum::<u64>() + recorder.hedges[1],
             executions,
             effects,
-            duplicates: effects - sum(|books| books.effective),
+            duplicates: effects - sum(|books| books.firsts),
             phantoms: failed.effective,
             unsuccessful: operations - in_time,
             endings,

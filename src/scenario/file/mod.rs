@@ -373,7 +373,7 @@ impl Tables {
             clients: self.load.clients.get(),
             arrivals: self.load.arrivals.build(),
             recover_from: self.load.recover_from.0.map(PositiveDuration::span),
-            operation: Operation { server: server(&self.operation.server), method },
+            operation: Operation { server: server(&self.operation.server), method, steps: Vec::new() },
             servers: self.servers.iter().map(|server| server.table.build(&server.name)).collect(),
             faults: self.faults.iter().map(|f| f.table.build(&f.name, server(&f.table.server))).collect(),
         };

@@ -29,9 +29,6 @@ impl Run<'_> {
         let row_id =
             self.rows.insert(Row { key, start: self.now, call, client, open_job: NONE, in_flight: 0, executions: 0 });
         self.at_once.operation(self.now, row_id);
-        if self.whole.is_some() {
-            return self.start_whole(row_id);
-        }
         if !self.gates.is_empty() && self.held.len() <= row_id as usize {
             self.held.resize(row_id as usize + 1, Held::default());
         }
@@ -164,10 +161,10 @@ impl Run<'_> {
         }
     }
 
-    /// Counts an attempt that has reached the server as it was sent, if it has.
-    pub(super) fn count_arrival(&mut self, row_id: u32, arrived: bool) {
+    /// Counts an attempt of an operation that started at `start` if it has reached its server.
+    pub(super) fn count_arrival(&mut self, start: SimTime, arrived: bool) {
         self.recorder.attempts_arrived(u64::from(arrived));
-        self.recorder.tell_who_arrived(self.rows[row_id].start, u64::from(arrived));
+        self.recorder.tell_who_arrived(start, u64::from(arrived));
     }
 
     /// A request reaches the server after its way.
@@ -195,7 +192,7 @@ impl Run<'_> {
     /// Tells the server something, and does what it says.
     #[inline(always)]
     pub(super) fn tell(&mut self, what: impl FnOnce(&mut Server, SimTime, &mut Floor)) {
-        what(&mut self.server, self.now, &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs });
+        what(&mut self.server, self.now, &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs, at: None });
         self.settle();
     }
 
@@ -219,9 +216,10 @@ impl Run<'_> {
                     self.recorder.taken_up(arrived, self.now);
                     self.queue.push(at, Event::Completion { job });
                 }
-                Output::TakenUp { arrived } => self.recorder.taken_up(arrived, self.now),
+                Output::TakenUp { arrived, .. } => self.recorder.taken_up(arrived, self.now),
                 Output::CompletionAt { job, at } => self.queue.push(at, Event::Completion { job }),
                 Output::PatienceEndsAt { job, at } => self.queue.push(at, Event::PatienceEnds { job }),
+                Output::Calls { .. } => unreachable!("a server that makes calls goes the whole way"),
                 Output::Gone { job, executed } => {
                     let job = self.jobs.remove(job);
                     let row = &mut self.rows[job.row];
@@ -238,9 +236,6 @@ impl Run<'_> {
     /// A reply reaches its client, who may have stopped waiting. `executed`: at the same instant.
     #[inline(always)]
     pub(super) fn reply(&mut self, job_id: u32, executed: bool) {
-        if self.whole.is_some() {
-            return self.reply_whole(job_id, executed);
-        }
         let job = self.jobs.remove(job_id);
         let row = &mut self.rows[job.row];
         row.in_flight -= 1;
@@ -278,9 +273,6 @@ impl Run<'_> {
         let row = &mut self.rows[row_id];
         let timed_out = row.open_job;
         if timed_out != NONE {
-            if timed_out == MANY {
-                return self.timer_whole(row_id);
-            }
             row.open_job = NONE;
             let (attempt, measured) = (row.call.attempts(), self.recorder.measured(row.start));
             self.recorder.attempt_ended(self.now, row.key, attempt, Outcome::Timeout, measured);
@@ -299,20 +291,19 @@ impl Run<'_> {
         let job = &mut self.jobs[id];
         job.awaited = Awaited::No;
         if self.server.heeds_cancellation() {
-            self.send_cancellation(id, false);
+            self.send_cancellation(id);
         }
     }
 
-    /// `in_turn`: as an event of its own, also if it takes no time.
     #[inline(never)]
-    pub(super) fn send_cancellation(&mut self, id: u32, in_turn: bool) {
+    fn send_cancellation(&mut self, id: u32) {
         let Job { key, attempt, reply, .. } = self.jobs[id];
         if reply != Outcome::Open {
             // Its answer is on the way: there is nothing to cancel any more.
             return;
         }
         let delay = self.server.leg(key, attempt, Leg::Cancel);
-        if delay == Span::ZERO && !in_turn {
+        if delay == Span::ZERO {
             return self.tell(|server, now, floor| server.cancel(now, id, floor));
         }
         let at = self.now + delay;

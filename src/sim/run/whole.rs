@@ -1,102 +1,316 @@
-//! The life of an attempt the whole way: everything there is, written once. It runs in place of `life.rs` where a run has what that does not know, as
-//! several open attempts of one call. Where both can go, they give the same run, to the last attempt: tests hold them to one another.
+//! The life of an attempt the whole way: everything there is, written once. It runs in place of `life.rs` where a run has what that does not know:
+//! several open attempts of one call, several steps of an operation, servers that call each other. Where both can go, they give the same run, to
+//! the last attempt: tests hold them to one another.
 //!
-//! What is open stands in a table of its own, and a call has one timer for whatever is due next. A client reacts to a reply where the reply is; what it
-//! sends then takes its turn, as a timer of the same instant, since the server may not have said all it has to say.
+//! Here a row is a call; whose call it is, and what comes after it, stands in `orders.rs`. A client reacts to a reply where the reply is; what it
+//! sends then takes its turn, as a timer of the same instant, since a server may not have said all it has to say.
 
+use super::orders::{Orders, Owner};
+use super::places::{Client, Place, Places};
 use super::*;
 use crate::call::tries::{Open, Tries};
-use crate::hedge::{HedgeConfig, Hedger, Losers};
+use crate::flow::Flow;
+use crate::hedge::Losers;
+use crate::retry::{GiveUp, Within};
+use crate::scenario::World;
 
 /// What the whole way needs beside the rest of a run.
 #[derive(Debug)]
-pub(super) struct Whole {
-    hedger: Hedger,
-    /// By the operation's place.
-    calls: Vec<Tries>,
-    /// Bytes that the calls take beside their own size.
+pub(super) struct Whole<'a> {
+    pub places: Places<'a>,
+    pub orders: Orders,
+    /// By the call's place.
+    pub lanes: Vec<Lane>,
+    /// By the attempt's place.
+    pub errands: Vec<Errand>,
+    /// The number of the server that each attempt is sent to, by the attempt's place.
+    pub at: Vec<u16>,
+    /// A server is being told something: what follows is done when it has said all.
+    settling: bool,
+    /// Bytes that lanes take beside their own size.
     heap: usize,
 }
 
-impl Whole {
-    /// Of a policy that hedges so, or not at all.
-    pub(super) fn new(hedge: Option<&HedgeConfig>, clients: u32) -> Whole {
-        let never = HedgeConfig::never();
-        Whole { hedger: Hedger::new(hedge.unwrap_or(&never), clients), calls: Vec::new(), heap: 0 }
+/// A call, beside what every call has.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub place: usize,
+    pub owner: Owner,
+    /// Index of the operation that it is made for.
+    pub order: u32,
+    /// How long it may take, by a deadline from outside; [`Span::MAX`]: for ever.
+    pub left: Span,
+    pub tries: Tries,
+    /// How the last attempt ended that did.
+    pub last: Failure,
+    pub has_begun: bool,
+    pub is_over: bool,
+}
+
+/// An attempt, beside what every attempt has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Errand {
+    /// Its call.
+    pub row: u32,
+    /// When its client stops waiting.
+    pub due: SimTime,
+    /// How long its way to the server took.
+    pub way: Span,
+    /// Which calls are made for it by its server.
+    pub flow: Flow,
+    /// The one that is open.
+    pub below: u32,
+}
+
+impl<'a> Whole<'a> {
+    pub(super) fn new(world: &'a World, row: &'a PolicyConfig) -> Whole<'a> {
+        let places = Places::new(world, row);
+        Whole {
+            orders: Orders::new(places.all.len()),
+            places,
+            lanes: Vec::new(),
+            errands: Vec::new(),
+            at: Vec::new(),
+            settling: false,
+            heap: 0,
+        }
     }
 
-    /// The attempts of an operation that are open.
-    pub(super) fn open(&self, row: u32) -> &[Open] {
-        self.calls[row as usize].open()
+    /// The place of a call.
+    pub(super) fn place(&self, row: u32) -> &Place<'a> {
+        &self.places.all[self.lanes[row as usize].place]
     }
 
-    /// Attempts of an operation, so far.
-    pub(super) fn sent(&self, row: u32) -> u32 {
-        self.calls[row as usize].sent()
+    /// Breakers of the row that are open.
+    pub(super) fn breakers_open(&self) -> u64 {
+        let of_row = self.places.clients.iter().filter(|client| client.is_row);
+        of_row.map(|client| client.gates.counts().breakers_open).sum()
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.hedger.bytes() + self.calls.capacity() * size_of::<Tries>() + self.heap
+        self.places.bytes()
+            + self.orders.bytes()
+            + self.lanes.capacity() * size_of::<Lane>()
+            + self.heap
+            + self.errands.capacity() * size_of::<Errand>()
+            + self.at.capacity() * size_of::<u16>()
     }
 }
 
-/// What the whole way needs, where a run goes it.
-fn whole(whole: &mut Option<Whole>) -> &mut Whole {
-    whole.as_mut().expect("only what goes the whole way comes here")
-}
+impl<'a> Run<'a> {
+    /// What the whole way needs, where a run goes it.
+    pub(super) fn whole(&mut self) -> &mut Whole<'a> {
+        self.whole.as_mut().expect("only what goes the whole way comes here")
+    }
 
-impl Run<'_> {
-    /// An operation starts.
+    fn errand(&mut self, job: u32) -> &mut Errand {
+        &mut self.whole().errands[job as usize]
+    }
+
     #[inline(never)]
-    pub(super) fn start_whole(&mut self, row_id: u32) {
-        self.rows[row_id].open_job = MANY;
-        let calls = &mut whole(&mut self.whole).calls;
-        if calls.len() <= row_id as usize {
-            calls.resize_with(row_id as usize + 1, Tries::default);
+    pub(super) fn handle_whole(&mut self, event: Event) {
+        match event {
+            Event::FaultEdge { fault } => self.fault_edge(fault),
+            Event::Request { job } => self.request_whole(job),
+            Event::Completion { job } => {
+                self.tell_its_server(job, |server, now, floor| server.complete(now, job, floor))
+            }
+            Event::PatienceEnds { job } => {
+                self.tell_its_server(job, |server, now, floor| server.lose_patience(now, job, floor));
+            }
+            Event::Reply { job } => self.reply_whole(job, false),
+            Event::Cancellation { job } => {
+                if self.jobs.get(job).is_some_and(|job| job.is_cancelled_at(self.now)) {
+                    self.tell_its_server(job, |server, now, floor| server.cancel(now, job, floor));
+                }
+            }
+            Event::WakeUp { row } => self.timer_whole(row),
+            Event::TimeOut { row, setting } => {
+                if self.timers.popped(row, setting) {
+                    self.timer_whole(row);
+                }
+            }
+            Event::NextOperation => {
+                self.to_start -= 1;
+                if let Some(start) = self.next_start.take() {
+                    self.schedule_next_start();
+                    self.order(start.number, start.client);
+                }
+            }
+            Event::ThinkingOver { client, turn } => {
+                self.to_start -= 1;
+                self.order(turn_of(client, turn), client);
+            }
+        }
+    }
+
+    /// The server with this number.
+    pub(super) fn server(&mut self, number: usize) -> &mut Server<'a> {
+        let called = self.scene.world.called_index();
+        if number == called { &mut self.server } else { &mut self.others[number - usize::from(number > called)] }
+    }
+
+    /// Tells a server something, and does what it says, now or when that is done which is being done.
+    pub(super) fn tell_whole(&mut self, number: usize, what: impl FnOnce(&mut Server, SimTime, &mut Floor)) {
+        let called = self.scene.world.called_index();
+        let others = &mut self.others;
+        let server =
+            if number == called { &mut self.server } else { &mut others[number - usize::from(number > called)] };
+        let at = self.whole.as_ref().map(|whole| &whole.at[..]);
+        what(server, self.now, &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs, at });
+        self.settle_whole();
+    }
+
+    fn tell_its_server(&mut self, job: u32, what: impl FnOnce(&mut Server, SimTime, &mut Floor)) {
+        // What is announced for an attempt may come when it is gone, and its place another one's.
+        if self.jobs.get(job).is_some() {
+            let number = usize::from(self.whole().at[job as usize]);
+            self.tell_whole(number, what);
+        }
+    }
+
+    /// Does what servers say, until they have said all.
+    fn settle_whole(&mut self) {
+        if std::mem::replace(&mut self.whole().settling, true) {
+            return;
+        }
+        let mut next = 0;
+        while let Some(output) = self.outputs.get(next).copied() {
+            next += 1;
+            match output {
+                Output::Answer { job, executed } => {
+                    self.give_up_below(job);
+                    let Job { key, attempt, .. } = self.jobs[job];
+                    let (number, row) = (usize::from(self.whole().at[job as usize]), self.errand(job).row);
+                    let delay = self.server(number).leg(key, attempt, Leg::Back);
+                    if delay == Span::ZERO {
+                        self.reply_whole(job, executed);
+                    } else {
+                        self.rows[row].executions += u32::from(executed);
+                        self.queue.push(self.now + delay, Event::Reply { job });
+                    }
+                }
+                Output::Started { job, arrived, at } => {
+                    self.taken_up(job, arrived);
+                    self.queue.push(at, Event::Completion { job });
+                }
+                Output::TakenUp { job, arrived } => self.taken_up(job, arrived),
+                Output::CompletionAt { job, at } => self.queue.push(at, Event::Completion { job }),
+                Output::PatienceEndsAt { job, at } => self.queue.push(at, Event::PatienceEnds { job }),
+                Output::Calls { job } => self.begin_below(job),
+                Output::Gone { job, executed } => {
+                    self.give_up_below(job);
+                    let row_id = self.errand(job).row;
+                    self.jobs.remove(job);
+                    let row = &mut self.rows[row_id];
+                    row.executions += u32::from(executed);
+                    row.in_flight -= 1;
+                    self.release_call(row_id);
+                }
+            }
+        }
+        self.outputs.clear();
+        self.whole().settling = false;
+    }
+
+    /// A worker has taken an attempt up.
+    fn taken_up(&mut self, job: u32, arrived: SimTime) {
+        let row = self.errand(job).row;
+        if self.whole().place(row).is_step {
+            self.recorder.taken_up(arrived, self.now);
+        }
+    }
+
+    /// A call is put down. It begins at once, or takes its turn at this instant.
+    pub(super) fn put_down(&mut self, lane: Lane, key: CallKey, in_turn: bool) -> u32 {
+        let whole = self.whole.as_mut().expect("only what goes the whole way comes here");
+        let order = &whole.orders.all[lane.order];
+        let (start, place) = (order.start, &whole.places.all[lane.place]);
+        let client = if place.is_step { order.client } else { 0 };
+        let rules = &whole.places.clients[place.client];
+        let call = Call::new(self.now, &Within { policy: &*rules.policy, left: lane.left });
+        let row = Row { key, start, call, client, open_job: NONE, in_flight: 0, executions: 0 };
+        let row_id = self.rows.insert(row);
+        whole.orders.all[lane.order].calls += 1;
+        if whole.lanes.len() <= row_id as usize {
+            whole.lanes.push(lane);
+        } else {
+            // Its list of attempts serves the next call.
+            let had = std::mem::replace(&mut whole.lanes[row_id as usize], lane);
+            whole.lanes[row_id as usize].tries = had.tries;
+        }
+        if in_turn {
+            self.timers.set(row_id, self.now, &mut self.queue);
+        }
+        row_id
+    }
+
+    /// A call begins, if it has time.
+    pub(super) fn begin_call(&mut self, row_id: u32) {
+        let lane = &mut self.whole().lanes[row_id as usize];
+        lane.has_begun = true;
+        if lane.left == Span::ZERO {
+            return self.end_call(row_id, Verdict::Failed(GiveUp::Deadline));
         }
         let action = self.step(row_id, |call, now, rules, draws| call.begin(now, rules, draws));
         self.act_whole(row_id, action);
     }
 
     /// A reply reaches its client, who may have stopped waiting for it. `executed`: at the same instant.
-    #[inline(never)]
-    pub(super) fn reply_whole(&mut self, job_id: u32, executed: bool) {
+    fn reply_whole(&mut self, job_id: u32, executed: bool) {
+        let (number, row_id) = (usize::from(self.whole().at[job_id as usize]), self.errand(job_id).row);
         let job = self.jobs.remove(job_id);
-        let row = &mut self.rows[job.row];
+        let row = &mut self.rows[row_id];
         row.in_flight -= 1;
         row.executions += u32::from(executed);
-        let open = whole(&mut self.whole).calls[job.row as usize].is_open(job.attempt);
-        if job.awaited != Awaited::Yes || !open {
+        if job.awaited != Awaited::Yes || !self.whole().lanes[row_id as usize].tries.is_open(job.attempt) {
             // Given up, or it lost and ran on.
-            self.release(job.row);
+            self.release_call(row_id);
             return;
         }
-        self.recorder.reply_received(self.server.time_worked_on(&job));
-        self.answered_whole(job.row, job.attempt, self.server.read(self.now, job.reply, job.retry_after()));
+        let now = self.now;
+        let server = self.server(number);
+        let (busy, reply) = (server.time_worked_on(&job), server.read(now, job.reply, job.retry_after()));
+        self.recorder.reply_received(busy);
+        self.answered_whole(row_id, job.attempt, reply);
     }
 
     /// An open attempt ends with a reply.
     fn answered_whole(&mut self, row_id: u32, attempt: u32, reply: Failure) {
-        let row = &self.rows[row_id];
-        let (key, measured) = (row.key, self.recorder.measured(row.start));
-        self.recorder.attempt_ended(self.now, key, attempt, reply.outcome, measured);
+        self.attempt_over(row_id, attempt, reply);
         let action = self.step(row_id, |call, now, rules, draws| call.on_reply(now, attempt, reply, rules, draws));
         self.act_whole(row_id, action);
     }
 
-    /// The timer of an operation.
-    #[inline(never)]
-    pub(super) fn timer_whole(&mut self, row_id: u32) {
+    /// Counts an attempt that has ended.
+    pub(super) fn attempt_over(&mut self, row_id: u32, attempt: u32, reply: Failure) {
+        let Row { key, start, .. } = self.rows[row_id];
+        let now = self.now;
+        let whole = self.whole.as_mut().expect("only what goes the whole way comes here");
+        if reply.outcome != Outcome::Cancelled {
+            whole.lanes[row_id as usize].last = reply;
+        }
+        if whole.place(row_id).is_step {
+            self.recorder.attempt_ended(now, key, attempt, reply.outcome, self.recorder.measured(start));
+        } else {
+            self.recorder.attempt_below_ended(now, key, attempt, reply.outcome);
+        }
+    }
+
+    /// The timer of a call.
+    fn timer_whole(&mut self, row_id: u32) {
+        if !self.whole().lanes[row_id as usize].has_begun {
+            return self.begin_call(row_id);
+        }
         let key = self.rows[row_id].key;
         let action = self.step(row_id, |call, now, rules, draws| call.on_wake(now, rules, draws));
-        let timed_out = whole(&mut self.whole).calls[row_id as usize].take_timed_out();
+        let timed_out = self.whole().lanes[row_id as usize].tries.take_timed_out();
         if let Some(open) = timed_out {
-            let measured = self.recorder.measured(self.rows[row_id].start);
-            self.recorder.attempt_ended(self.now, key, open.attempt, Outcome::Timeout, measured);
+            self.attempt_over(row_id, open.attempt, Failure::new(Outcome::Timeout));
         }
         self.act_whole(row_id, action);
         if let Some(open) = timed_out.filter(|open| self.left_something(key, *open)) {
-            self.stop_waiting(open.tag);
+            self.stop_waiting_whole(open.tag, false);
         }
     }
 
@@ -111,34 +325,42 @@ impl Run<'_> {
                 due
             }
             Action::WakeAt(at) | Action::WaitInLine(at) => at,
-            Action::Finish(verdict) => return self.end_whole(row_id, verdict),
+            Action::Finish(verdict) => return self.end_call(row_id, verdict),
         };
         if due != SimTime::NEVER {
             self.timers.set(row_id, due, &mut self.queue);
         }
     }
 
-    /// The call is over for its client; what is still open has lost.
-    fn end_whole(&mut self, row_id: u32, verdict: Verdict) {
-        let row = &self.rows[row_id];
-        let (key, measured) = (row.key, self.recorder.measured(row.start));
-        let whole = whole(&mut self.whole);
-        let cancels = whole.hedger.config().losers == Losers::Cancel;
-        let tries = &mut whole.calls[row_id as usize];
-        let (attempts, losers) = ((tries.tries(), tries.sent()), tries.take_open());
+    /// The call is over for whoever made it; what is still open has lost.
+    fn end_call(&mut self, row_id: u32, verdict: Verdict) {
+        let key = self.rows[row_id].key;
+        let whole = self.whole();
+        let client = whole.place(row_id).client;
+        let cancels = whole.places.clients[client].hedger.config().losers == Losers::Cancel;
+        let lane = &mut whole.lanes[row_id as usize];
+        lane.is_over = true;
+        let (attempts, losers) = ((lane.tries.tries(), lane.tries.sent()), lane.tries.take_open());
         for open in &losers {
-            self.recorder.attempt_ended(self.now, key, open.attempt, Outcome::Cancelled, measured);
+            self.attempt_over(row_id, open.attempt, Failure::new(Outcome::Cancelled));
         }
-        self.end_after(row_id, attempts, verdict);
-        for open in losers.iter().filter(|_| cancels) {
+        self.call_ended(row_id, attempts, verdict);
+        self.lose(row_id, key, losers, cancels);
+    }
+
+    /// Attempts that were open when their call ended are given up; `told`: their server hears of it. The call goes off the books, if nothing of it moves.
+    fn lose(&mut self, row_id: u32, key: CallKey, losers: Vec<Open>, told: bool) {
+        for open in &losers {
             if self.left_something(key, *open) {
-                self.jobs[open.tag].awaited = Awaited::No;
-                if self.server.heeds_cancellation() {
-                    self.send_cancellation(open.tag, true);
+                if told {
+                    self.stop_waiting_whole(open.tag, true);
+                } else {
+                    self.jobs[open.tag].awaited = Awaited::No;
                 }
             }
         }
-        self::whole(&mut self.whole).calls[row_id as usize].put_back(losers);
+        self.whole().lanes[row_id as usize].tries.put_back(losers);
+        self.release_call(row_id);
     }
 
     /// True if something of an attempt moves that nobody waits for any more. One that was lost or hangs has left nothing behind.
@@ -146,40 +368,86 @@ impl Run<'_> {
         self.jobs.get(open.tag).is_some_and(|job| (job.key, job.attempt) == (key, open.attempt))
     }
 
+    /// A client stops waiting for an attempt, and says so. `in_turn`: as an event of its own, also if it takes no time.
+    fn stop_waiting_whole(&mut self, id: u32, in_turn: bool) {
+        let number = usize::from(self.whole().at[id as usize]);
+        let job = &mut self.jobs[id];
+        job.awaited = Awaited::No;
+        let Job { key, attempt, reply, .. } = *job;
+        let server = self.server(number);
+        // If its answer is on the way, there is nothing to cancel any more.
+        if !server.heeds_cancellation() || reply != Outcome::Open {
+            return;
+        }
+        let delay = server.leg(key, attempt, Leg::Cancel);
+        if delay == Span::ZERO && !in_turn {
+            return self.tell_whole(number, |server, now, floor| server.cancel(now, id, floor));
+        }
+        let at = self.now + delay;
+        self.jobs[id].cancel_at(at);
+        self.queue.push(at, Event::Cancellation { job: id });
+    }
+
+    /// Whoever made a call has gone: what is open of it ends, and no more is sent.
+    pub(super) fn abandon_call(&mut self, row_id: u32) {
+        let key = self.rows[row_id].key;
+        self.timers.clear(row_id);
+        self.step(row_id, |call, _, rules, _| {
+            call.abandon(rules);
+            Action::WakeAt(SimTime::NEVER)
+        });
+        let lane = &mut self.whole().lanes[row_id as usize];
+        lane.is_over = true;
+        let losers = lane.tries.take_open();
+        for open in &losers {
+            self.attempt_over(row_id, open.attempt, Failure::new(Outcome::Cancelled));
+        }
+        let told = self.whole().place(row_id).call.is_some_and(|call| call.cancel);
+        self.lose(row_id, key, losers, told);
+    }
+
     /// Sends an attempt. False if it is answered by now.
     fn send_whole(&mut self, row_id: u32, attempt: u32, hedge: bool) -> bool {
         self.at_once.attempt(self.now, row_id);
-        let row = &self.rows[row_id];
-        let (key, client) = (row.key, row.client);
-        let measured = self.recorder.measured(row.start);
-        if hedge {
-            self.recorder.hedge_sent(measured);
-        } else {
-            self.recorder.attempt_sent(measured, attempt);
+        let Row { key, start, client, .. } = self.rows[row_id];
+        let (number, is_step) = (self.whole().place(row_id).server, self.whole().place(row_id).is_step);
+        if is_step {
+            let measured = self.recorder.measured(start);
+            if hedge {
+                self.recorder.hedge_sent(measured);
+            } else {
+                self.recorder.attempt_sent(measured, attempt);
+            }
         }
-        let delay = self.server.leg(key, attempt, Leg::Out);
+        // Each server that calls is a client of its own, behind those of operations.
+        let client = if is_step { client } else { self.scene.world.clients };
+        let delay = self.server(number).leg(key, attempt, Leg::Out);
         if delay > Span::ZERO {
-            let job = self.take_off_whole(row_id, attempt);
+            let job = self.set_off(row_id, attempt, client, delay);
             self.queue.push(self.now + delay, Event::Request { job });
             return true;
         }
-        let request = Request { key, attempt, client, cancelled: false };
-        let door = self.server.knock(self.now, request);
-        self.count_arrival(row_id, door != Door::Gone { arrived: false });
+        let (now, request) = (self.now, Request { key, attempt, client, cancelled: false });
+        let door = self.server(number).knock(now, request);
+        if is_step {
+            self.count_arrival(start, door != Door::Gone { arrived: false });
+        }
         match door {
             Door::Open(fate) => {
-                let job = self.take_off_whole(row_id, attempt);
-                self.tell(|server, now, floor| server.enter(now, job, fate, floor));
-                let calls = &whole(&mut self.whole).calls;
-                self.rows.get(row_id).is_some_and(|row| row.key == key) && calls[row_id as usize].is_open(attempt)
+                let job = self.set_off(row_id, attempt, client, Span::ZERO);
+                self.tell_whole(number, |server, now, floor| server.enter(now, job, fate, floor));
+                let is_open = self.whole().lanes[row_id as usize].tries.is_open(attempt);
+                self.rows.get(row_id).is_some_and(|row| row.key == key) && is_open
             }
             Door::Answer(outcome, retry_after) => {
-                let delay = self.server.leg(key, attempt, Leg::Back);
+                let server = self.server(number);
+                let delay = server.leg(key, attempt, Leg::Back);
                 if delay == Span::ZERO {
-                    self.answered_whole(row_id, attempt, self.server.read(self.now, outcome, retry_after));
+                    let reply = server.read(now, outcome, retry_after);
+                    self.answered_whole(row_id, attempt, reply);
                     return false;
                 }
-                let job = self.take_off_whole(row_id, attempt);
+                let job = self.set_off(row_id, attempt, client, Span::ZERO);
                 self.jobs[job].answer(outcome, retry_after);
                 self.queue.push(self.now + delay, Event::Reply { job });
                 true
@@ -188,11 +456,44 @@ impl Run<'_> {
         }
     }
 
+    /// A request reaches its server after its way.
+    fn request_whole(&mut self, id: u32) {
+        let row = self.errand(id).row;
+        let (start, is_step) = (self.rows[row].start, self.whole().place(row).is_step);
+        let mut arrived = false;
+        self.tell_its_server(id, |server, now, floor| arrived = server.receive(now, id, floor));
+        if is_step {
+            self.count_arrival(start, arrived);
+        }
+    }
+
     /// An attempt leaves its client.
-    fn take_off_whole(&mut self, row_id: u32, attempt: u32) -> u32 {
-        let job = self.take_off(row_id, attempt);
-        self.rows[row_id].open_job = MANY;
-        whole(&mut self.whole).calls[row_id as usize].tag(attempt, job);
+    fn set_off(&mut self, row_id: u32, attempt: u32, client: u32, way: Span) -> u32 {
+        let whole = self.whole.as_mut().expect("only what goes the whole way comes here");
+        let lane = &mut whole.lanes[row_id as usize];
+        let place = &whole.places.all[lane.place];
+        let called = self.scene.world.called_index();
+        let server = if place.server == called {
+            &self.server
+        } else {
+            &self.others[place.server - usize::from(place.server > called)]
+        };
+        let keyed = server.knows_keys() && whole.places.clients[place.client].policy.key() == KeyMode::PerOperation;
+        let row = &mut self.rows[row_id];
+        // What is known of a key belongs to the operation and the place.
+        let slot = whole.orders.slot(lane.order, lane.place);
+        let job = self.jobs.insert(Job::new(row.key, attempt, slot, client, keyed));
+        row.in_flight += 1;
+        let due = lane.tries.open().iter().find(|open| open.attempt == attempt).map_or(SimTime::NEVER, Open::due);
+        lane.tries.tag(attempt, job);
+        let errand = Errand { row: row_id, due, way, flow: Flow::default(), below: NONE };
+        if whole.errands.len() <= job as usize {
+            whole.errands.push(errand);
+            whole.at.push(place.server as u16);
+        } else {
+            whole.errands[job as usize] = errand;
+            whole.at[job as usize] = place.server as u16;
+        }
         job
     }
 
@@ -202,29 +503,38 @@ impl Run<'_> {
         row_id: u32,
         step: impl FnOnce(&mut Call, SimTime, &mut Rules, &mut StepDraws) -> Action,
     ) -> Action {
-        let whole = whole(&mut self.whole);
+        let whole = self.whole.as_mut().expect("only what goes the whole way comes here");
         let row = &mut self.rows[row_id];
-        let tries = &mut whole.calls[row_id as usize];
-        let measured = self.recorder.measured(row.start);
-        let (opened, refused) = (self.gates.counts().breaker_opened, whole.hedger.refused());
-        let had = tries.heap_bytes();
-        let mut draws = StepDraws::of_hedge(&self.streams, row.key, row.call.used(), tries.asked());
-        let rules = Rules::new(self.policy, &mut self.gates, &mut self.desk, row.client, row_id);
-        let action = step(&mut row.call, self.now, &mut rules.hedging(&mut whole.hedger, tries), &mut draws);
-        let (hedge_refused, is_over) = (tries.take_refused(), matches!(action, Action::Finish(_)));
-        whole.heap = whole.heap + tries.heap_bytes() - had;
+        let lane = &mut whole.lanes[row_id as usize];
+        let Client { policy, gates, hedger, is_row } = &mut whole.places.clients[whole.places.all[lane.place].client];
+        let measured = *is_row && self.recorder.measured(row.start);
+        let (opened, refused) = (gates.counts().breaker_opened, hedger.refused());
+        let had = lane.tries.heap_bytes();
+        let mut draws = StepDraws::of_hedge(&self.streams, row.key, row.call.used(), lane.tries.asked());
+        let within = Within { policy: &**policy, left: lane.left };
+        let policy: &dyn Policy = if lane.left == Span::MAX { &**policy } else { &within };
+        let rules = Rules::new(policy, gates, &mut self.desk, row.client, row_id);
+        let action = step(&mut row.call, self.now, &mut rules.hedging(hedger, &mut lane.tries), &mut draws);
+        whole.heap = whole.heap + lane.tries.heap_bytes() - had;
+        let is_over = matches!(action, Action::Finish(_));
         if measured {
-            self.recorder.breakers_opened(self.gates.counts().breaker_opened - opened);
-            self.recorder.hedges_refused(whole.hedger.refused() - refused);
+            self.recorder.breakers_opened(gates.counts().breaker_opened - opened);
+            self.recorder.hedges_refused(hedger.refused() - refused);
         }
-        if let Some(gate) = hedge_refused {
-            self.recorder.refused(self.gates.config(gate).rule.refusal(), measured, false);
-            self.at_once.attempt(self.now, row_id);
+        for (gate, fatal) in [(lane.tries.take_refused(), false), (gates.take_refusal(), is_over)] {
+            let Some(gate) = gate else { continue };
+            if *is_row {
+                self.recorder.refused(gates.config(gate).rule.refusal(), measured, fatal);
+            }
+            if lane.has_begun {
+                self.at_once.attempt(self.now, row_id);
+            }
         }
-        if self.count_refusal(measured, is_over) {
-            self.at_once.attempt(self.now, row_id);
+        // Whose turn it is to have a place is woken after everything else that has been scheduled for this instant.
+        while let Some(row) = gates.take_turn() {
+            self.timers.clear(row);
+            self.timers.set(row, self.now, &mut self.queue);
         }
-        self.call_up();
         action
     }
 }

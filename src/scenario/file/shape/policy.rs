@@ -249,6 +249,7 @@ impl PolicyTable {
             policy,
             gates: self.gates(),
             hedge: self.hedge.as_ref().map(HedgeChoice::build),
+            steps: Vec::new(),
             world: None,
         }
     }

@@ -413,6 +413,7 @@ impl Server {
                     store_errors: *store_errors,
                 },
             },
+            calls: Vec::new(),
         }
     }
 }

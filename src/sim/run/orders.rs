@@ -1,0 +1,308 @@
+//! What operations are made of, the whole way: their steps, the calls that workers make for them, and what becomes of both when a call ends.
+
+use super::whole::Lane;
+use super::*;
+use crate::call::tries::Tries;
+use crate::flow::{Act, Flow, Step};
+use crate::retry::GiveUp;
+use crate::scenario::call::{Answer, CallConfig, Failed};
+
+/// Who waits for a call to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// The operation.
+    Order,
+    /// A worker, for this attempt.
+    Errand(u32),
+}
+
+/// An operation on the books.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub key: CallKey,
+    pub start: SimTime,
+    pub client: u32,
+    flow: Flow,
+    /// Calls on the books that are made for it, at any server.
+    pub calls: u32,
+    /// Its steps that have ended, and their attempts: those that were no hedges, and all.
+    ended: (u32, u32, u32),
+    verdict: Option<Verdict>,
+}
+
+/// All operations on the books.
+#[derive(Debug)]
+pub(super) struct Orders {
+    pub all: Slab<Order>,
+    places: usize,
+    /// By operation and place.
+    executions: Vec<u32>,
+}
+
+impl Orders {
+    pub(super) fn new(places: usize) -> Orders {
+        Orders { all: Slab::default(), places, executions: Vec::new() }
+    }
+
+    /// Where what belongs to an operation and a place stands.
+    pub(super) fn slot(&self, order: u32, place: usize) -> u32 {
+        order * self.places as u32 + place as u32
+    }
+
+    /// Executions of an operation, by place.
+    fn executions(&mut self, order: u32) -> &mut [u32] {
+        let first = order as usize * self.places;
+        &mut self.executions[first..first + self.places]
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.all.bytes() + self.executions.capacity() * size_of::<u32>()
+    }
+}
+
+/// The flow of an operation without steps.
+const ONE: [Step; 1] = [Step { when: crate::flow::When::Always, on_failure: crate::flow::OnFailure::Stop }];
+
+impl Lane {
+    /// Of a call that has not begun.
+    fn new(place: usize, owner: Owner, order: u32, left: Span) -> Lane {
+        let last = Failure::new(Outcome::Open);
+        Lane { place, owner, order, left, tries: Tries::default(), last, has_begun: false, is_over: false }
+    }
+}
+
+impl<'a> Run<'a> {
+    /// An operation starts.
+    pub(super) fn order(&mut self, number: u64, client: u32) {
+        self.recorder.operation_started();
+        let (key, start) = (CallKey::operation(number), self.now);
+        let (flow, act) = self.with_steps(key, |steps, drawn| match steps {
+            [] => Flow::start(&ONE, drawn),
+            steps => Flow::start(steps, drawn),
+        });
+        let order = Order { key, start, client, flow, calls: 0, ended: (0, 0, 0), verdict: None };
+        let orders = &mut self.whole().orders;
+        let order = orders.all.insert(order);
+        let most = (order as usize + 1) * orders.places;
+        if orders.executions.len() < most {
+            orders.executions.resize(most, 0);
+        }
+        orders.executions(order).fill(0);
+        match act {
+            Act::Call(step) => {
+                let row = self.call_step(order, step, false);
+                self.at_once.operation(self.now, row);
+                self.begin_call(row);
+            }
+            Act::Over(ended) => self.order_over(order, ended, Verdict::Succeeded),
+        }
+    }
+
+    /// Asks the flow of an operation something. Whether a step is among a share is drawn for operation and step.
+    fn with_steps<T>(
+        &self,
+        key: CallKey,
+        ask: impl FnOnce(&'a [CallConfig], &mut dyn FnMut(usize, f64) -> bool) -> T,
+    ) -> T {
+        let streams = &self.streams;
+        let mut drawn = |step: usize, share| streams.at(Purpose::Condition, key, step as u64).unit() < share;
+        ask(&self.scene.world.operation.steps, &mut drawn)
+    }
+
+    /// A step of an operation is made.
+    fn call_step(&mut self, order: u32, step: usize, in_turn: bool) -> u32 {
+        let restarts = self.whole().orders.all[order].flow.restarts();
+        let key = self.whole().orders.all[order].key.step(step as u16).again(restarts);
+        let lane = Lane::new(step, Owner::Order, order, Span::MAX);
+        self.put_down(lane, key, in_turn)
+    }
+
+    /// A worker makes the first of its calls for an attempt, if it makes any.
+    pub(super) fn begin_below(&mut self, job: u32) {
+        let (steps, key) = self.below(job);
+        let streams = &self.streams;
+        let drawn = |step: usize, share| streams.at(Purpose::Condition, key, step as u64).unit() < share;
+        let (flow, act) = Flow::start(steps, drawn);
+        self.whole().errands[job as usize].flow = flow;
+        self.below_next(job, act, None);
+    }
+
+    /// The calls that a worker makes for an attempt, and by which its conditions are drawn: the operation and the server.
+    fn below(&mut self, job: u32) -> (&'a [CallConfig], CallKey) {
+        let whole = self.whole();
+        let row = whole.errands[job as usize].row;
+        let order = whole.orders.all[whole.lanes[row as usize].order].key;
+        let number = whole.place(row).server;
+        (&self.scene.world.servers[number].calls, order.below(0, number as u16))
+    }
+
+    /// A worker makes this call, or answers.
+    fn below_next(&mut self, job: u32, act: Act, failed: Option<(usize, Failed, Failure)>) {
+        match act {
+            Act::Call(step) => {
+                let whole = self.whole.as_ref().expect("only what goes the whole way comes here");
+                let errand = whole.errands[job as usize];
+                let Lane { order, .. } = whole.lanes[errand.row as usize];
+                let place = whole.place(errand.row).below.start + step;
+                let propagates = whole.places.all[place].call.is_some_and(|call| call.propagate);
+                let left = match errand.due {
+                    due if propagates && due != SimTime::NEVER => due.since(self.now + errand.way),
+                    _ => Span::MAX,
+                };
+                let Job { key, attempt, .. } = self.jobs[job];
+                let key = key.below(attempt, step as u16).again(errand.flow.restarts());
+                let row = self.put_down(Lane::new(place, Owner::Errand(job), order, left), key, true);
+                self.whole().errands[job as usize].below = row;
+            }
+            Act::Over(ended) => {
+                let number = usize::from(self.whole().at[job as usize]);
+                let answer = ended.err().and(failed).map(|(step, failed, last)| {
+                    let call = &self.scene.world.servers[number].calls[step];
+                    match (call.map.of(failed), last.outcome) {
+                        (Answer::Status(status), _) => (status, None),
+                        (Answer::Pass, Outcome::Status(status)) => (status, last.retry_after),
+                        // Nothing to pass on.
+                        (Answer::Pass, _) => (502, None),
+                    }
+                });
+                self.tell_whole(number, |server, now, floor| server.calls_over(now, job, answer, floor));
+            }
+        }
+    }
+
+    /// An attempt is done with, or given up, while a call is made for it.
+    pub(super) fn give_up_below(&mut self, job: u32) {
+        let below = std::mem::replace(&mut self.whole().errands[job as usize].below, NONE);
+        if below != NONE {
+            self.abandon_call(below);
+        }
+    }
+
+    /// A call has ended, after so many attempts that were no hedges, and so many in all: what comes next?
+    pub(super) fn call_ended(&mut self, row_id: u32, (tries, sent): (u32, u32), verdict: Verdict) {
+        let whole = self.whole();
+        let Lane { owner, order, last, .. } = whole.lanes[row_id as usize];
+        let ended = match verdict {
+            Verdict::Succeeded => Ok(()),
+            Verdict::Failed(_) if sent == 0 => Err(Outcome::Open),
+            Verdict::Failed(_) => Err(last.outcome),
+        };
+        match owner {
+            Owner::Order => {
+                let of = &mut whole.orders.all[order];
+                of.ended = (of.ended.0 + 1, of.ended.1 + tries, of.ended.2 + sent);
+                let (mut flow, key) = (of.flow, of.key);
+                let act = self.with_steps(key, |steps, drawn| match steps {
+                    [] => flow.on_end(ended, &ONE, drawn),
+                    steps => flow.on_end(ended, steps, drawn),
+                });
+                self.whole().orders.all[order].flow = flow;
+                match act {
+                    Act::Call(step) => _ = self.call_step(order, step, true),
+                    Act::Over(ended) => self.order_over(order, ended, verdict),
+                }
+            }
+            Owner::Errand(job) => {
+                whole.errands[job as usize].below = NONE;
+                let failed = match verdict {
+                    Verdict::Failed(GiveUp::Deadline) => Failed::AtDeadline,
+                    _ if sent == 0 => Failed::Unsent,
+                    _ => Failed::With(last.outcome),
+                };
+                let (steps, key) = self.below(job);
+                let streams = &self.streams;
+                let drawn = |step: usize, share| streams.at(Purpose::Condition, key, step as u64).unit() < share;
+                let mut flow = self.whole.as_ref().expect("goes the whole way").errands[job as usize].flow;
+                let act = flow.on_end(ended, steps, drawn);
+                self.whole().errands[job as usize].flow = flow;
+                let step = match act {
+                    Act::Over(Err(step)) => step,
+                    _ => 0,
+                };
+                self.below_next(job, act, Some((step, failed, last)));
+            }
+        }
+    }
+
+    /// An operation has ended for its client. `verdict` is that of its last step.
+    fn order_over(&mut self, id: u32, ended: Result<(), usize>, verdict: Verdict) {
+        let verdict = if ended.is_ok() { Verdict::Succeeded } else { verdict };
+        let order = &mut self.whole().orders.all[id];
+        order.verdict = Some(verdict);
+        let (client, start, key) = (order.client, order.start, order.key);
+        let (steps, tries, sent) = order.ended;
+        // Beyond the first attempts of all steps but one, all are retries or hedges.
+        let spare = steps.saturating_sub(1);
+        let attempts = (tries.saturating_sub(spare), sent.saturating_sub(spare));
+        let measured = self.recorder.measured(start);
+        self.recorder.operation_ended(self.now, start, attempts, verdict, measured);
+        self.release_order(id);
+        self.think(client, (key.value() as u32 + 1) % TURNS);
+    }
+
+    /// Takes a call off the books once it is over and nothing of it is in flight.
+    pub(super) fn release_call(&mut self, row_id: u32) {
+        let whole = self.whole.as_mut().expect("only what goes the whole way comes here");
+        let Lane { place, order, is_over, .. } = whole.lanes[row_id as usize];
+        let row = &self.rows[row_id];
+        if !is_over || row.in_flight > 0 {
+            return;
+        }
+        whole.orders.executions(order)[place] += row.executions;
+        self.rows.remove(row_id);
+        whole.orders.all[order].calls -= 1;
+        self.release_order(order);
+    }
+
+    /// The same of an operation, once it has ended and none of its calls is on the books.
+    fn release_order(&mut self, id: u32) {
+        let order = &self.whole().orders.all[id];
+        if order.verdict.is_none() || order.calls > 0 {
+            return;
+        }
+        self.close_books(id);
+        self.whole().orders.all.remove(id);
+        for place in 0..self.whole().places.all.len() {
+            let (number, slot) = (self.whole().places.all[place].server, self.whole().orders.slot(id, place));
+            self.server(number).forget(slot);
+        }
+    }
+
+    /// What an operation has come to.
+    fn close_books(&mut self, id: u32) {
+        let whole = self.whole.as_mut().expect("only what goes the whole way comes here");
+        let Order { start, verdict, .. } = whole.orders.all[id];
+        let measured = self.recorder.measured(start);
+        let each = whole.orders.executions(id).iter().zip(&whole.places.all);
+        let each = each.map(|(executions, place)| (*executions, place.most_effects));
+        self.recorder.places_released(measured, verdict, each);
+    }
+
+    /// The run is over: what is still open is counted as such.
+    pub(super) fn close_whole(&mut self) {
+        let mut open: Vec<(u32, u32)> = Vec::new();
+        for row in 0..self.whole().lanes.len() as u32 {
+            let Some(Row { in_flight: _, executions, .. }) = self.rows.get(row) else { continue };
+            let executions = *executions;
+            let whole = self.whole();
+            let Lane { place, order, is_over, .. } = whole.lanes[row as usize];
+            whole.orders.executions(order)[place] += executions;
+            let tries = &whole.lanes[row as usize].tries;
+            if !is_over && whole.places.all[place].is_step {
+                whole.orders.all[order].ended.2 += tries.sent();
+            }
+            open.extend(tries.open().iter().map(|open| (row, open.attempt)));
+        }
+        for (row, attempt) in open {
+            self.attempt_over(row, attempt, Failure::new(Outcome::Open));
+        }
+        let ids: Vec<u32> = self.whole().orders.all.iter().map(|(id, _)| id).collect();
+        for id in ids {
+            let Order { start, verdict, ended: (steps, _, sent), .. } = self.whole().orders.all[id];
+            if verdict.is_none() {
+                self.recorder.left_open(start, sent.saturating_sub(steps));
+            }
+            self.close_books(id);
+        }
+    }
+}
