@@ -160,7 +160,7 @@ fn measures_every_metric() {
         assert!(measured.iter().any(|measure| measure.metric == metric), "{} is not measured", metric.name());
     }
     for metric in &comparison.policies[0].metrics {
-        let read = metric::Measure::parse(&metric.name, ["f"].into_iter());
+        let read = metric::Measure::parse(&metric.name, &metric::Names::of_faults(&["f"]));
         assert_eq!(read, Some(metric.measure), "nothing can be expected of {}", metric.name);
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn judge(scenario: &Scenario, policies: &[PolicyResult]) -> Vec<Judge
                 None => Estimate::default(),
             };
             let met = observed.mean.is_some_and(|mean| expectation.limit.margin(nine_digits(mean)) >= 0.0);
-            let name = measure.name(|fault| &scenario.world.faults[fault as usize].name);
+            let name = measure.name(&scenario.world.names());
             judgements.push(Judgement { policy, measure, name, limit: expectation.limit, observed, met });
         }
     }
@@ -72,7 +72,7 @@ mod tests {
             ..ServerConfig::named("s")
         };
         let arrivals = Arrivals::Burst { operations: 10, at: Span::ZERO, every: None };
-        let measure = Measure::parse(metric, std::iter::empty()).expect("a metric");
+        let measure = Measure::parse(metric, &crate::scenario::metric::Names::default()).expect("a metric");
         let scenario = Scenario {
             expectations: vec![Expectation { policy, measure, limit }],
             ..Scenario::new(Span::secs(1), arrivals, server).framed(|frame| frame.replications = 3)

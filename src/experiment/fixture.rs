@@ -109,7 +109,7 @@ pub(crate) fn comparison(rows: Vec<Row>) -> Comparison {
     let policy = |(slot, row): (usize, Row)| {
         let metric = |(name, values): (&str, Vec<Option<f64>>)| {
             let of_base = base.iter().find(|(other, _)| *other == name).map(|(_, values)| values.clone());
-            let measure = Measure::parse(name, ["outage"].into_iter());
+            let measure = Measure::parse(name, &crate::scenario::metric::Names::of_faults(&["outage"]));
             Measured {
                 measure: measure.unwrap_or_else(|| panic!("{name} is no metric")),
                 name: name.to_owned(),

@@ -153,7 +153,7 @@ fn compare(scenario: &Scenario, policies: &[usize], runs: Vec<RunResult>) -> Com
             } else {
                 (Estimate::of(&values, CONFIDENCE), Estimate::of_difference(&values, &of_base, CONFIDENCE))
             };
-            let name = measure.name(|fault| &scenario.world.faults[fault as usize].name);
+            let name = measure.name(&scenario.world.names());
             Measured { measure: *measure, name, estimate, values, versus_baseline }
         });
         let timeline = mean_timeline(own, bins);

@@ -6,6 +6,7 @@ pub mod ending;
 pub mod finish;
 pub mod histogram;
 pub mod intervals;
+pub mod parts;
 pub mod recorder;
 pub mod recovery;
 pub mod statistics;

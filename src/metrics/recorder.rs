@@ -11,6 +11,7 @@ use super::digest::{Digest, code, of_code};
 use super::ending::{ByEnding, Ending};
 use super::finish::Finish;
 use super::histogram::{Histogram, grid};
+use super::parts::{OwnCounts, Parts};
 use super::recovery::{Back, Recovery};
 pub use super::timeline::Levels;
 use super::timeline::{Bins, Timeline, Totals, bin_width};
@@ -145,6 +146,8 @@ pub struct Recorder {
     is_burst: bool,
     /// What the called server can do without faults, per second.
     capacity: Option<f64>,
+    /// What there is of each server and step, where operations meet several.
+    pub parts: Option<Box<Parts>>,
     /// Operations that are open when the run ends: when they started, and their attempts.
     left_open: Vec<(SimTime, u32)>,
     bins: Bins,
@@ -266,6 +269,7 @@ impl Recorder {
             finish: Finish::new(scene),
             is_burst: matches!(scene.world.arrivals, Arrivals::Burst { every: None, .. }),
             capacity: scene.world.capacity(),
+            parts: Parts::new(scene.world, window, scene.frame.peak_window).map(Box::new),
             left_open: Vec::new(),
             bins: Bins::new(bin_width(scene.frame.peak_window, scene.frame.end())),
         };
@@ -515,11 +519,11 @@ impl Recorder {
         self.recovery.bytes() + self.aftermath.bytes()
     }
 
-    /// The run is over.
+    /// The run is over. `each` is what every server has measured itself.
     ///
     /// # Panics
     /// If the books do not balance: that is a bug in the simulator.
-    pub fn finish(mut self, servers: ServerTotals, events: u64, state_bytes: u64) -> RunResult {
+    pub fn finish(mut self, servers: ServerTotals, each: &[OwnCounts], events: u64, state_bytes: u64) -> RunResult {
         let totals = self.totals;
         self.close_measured();
         self.goodput_peak.close(totals.successes);
@@ -540,7 +544,7 @@ impl Recorder {
         let endings = self.endings();
         let attempts = self.sent.as_flattened().iter().chain(&self.hedges).sum();
         let sums = Sums::new(&self, servers, endings);
-        let metrics = self.metrics(&sums);
+        let metrics = self.metrics(&sums, each);
         let latency = sums.latency;
         RunResult {
             metrics,
@@ -568,10 +572,11 @@ impl Recorder {
     }
 
     /// The values of all measures, in their order.
-    fn metrics(&self, sums: &Sums) -> Vec<(Measure, Option<f64>)> {
+    fn metrics(&self, sums: &Sums, each: &[OwnCounts]) -> Vec<(Measure, Option<f64>)> {
         let of_run = Metric::ALL.into_iter().filter(|metric| metric.is_of_run());
         let mut metrics: Vec<_> = of_run.map(|metric| (metric.into(), values::value(metric, self, sums))).collect();
         metrics.extend(self.aftermath.values());
+        metrics.extend(self.parts.iter().flat_map(|parts| parts.values(sums.operations, each)));
         // Outcomes are listed where they occur.
         let codes = (0..).zip(self.outcomes).filter(|(_, n)| *n > 0);
         for (outcome, n) in codes.map(|(code, n)| (of_code(code), n as f64)) {
@@ -593,7 +598,7 @@ mod tests {
     use super::*;
     use crate::protocol::Method;
     use crate::retry::GiveUp;
-    use crate::scenario::{Arrivals, Operation, Scenario, ServerConfig};
+    use crate::scenario::{Arrivals, Scenario, ServerConfig};
 
     /// An operation of one attempt, which waits, works, and so ends; with its executions in the end.
     #[derive(Clone, Copy, Debug)]
@@ -645,7 +650,7 @@ mod tests {
                 }
             }
         }
-        recorder.finish(ServerTotals { busy: u128::MAX, ..ServerTotals::default() }, 0, 0)
+        recorder.finish(ServerTotals { busy: u128::MAX, ..ServerTotals::default() }, &[], 0, 0)
     }
 
     /// A refusal is counted by its gate, and once more if it was the end of its operation; but only where operations are measured.
@@ -678,7 +683,7 @@ mod tests {
             recorder.operation_ended(start, start, (attempts, attempts), verdict, measured);
             recorder.operation_released(measured, Some(verdict), 0);
         }
-        let result = recorder.finish(ServerTotals::default(), 0, 0);
+        let result = recorder.finish(ServerTotals::default(), &[], 0, 0);
         let metric = |name: &str| result.value(Metric::named(name).expect("a metric"));
         let refused = ["breaker_refused", "budget_refused", "throttled", "limiter_refused", "concurrency_refused"];
         assert_eq!(refused.map(metric), [3.0, 1.0, 1.0, 1.0, 1.0].map(Some));

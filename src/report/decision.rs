@@ -41,7 +41,7 @@ fn wrong(wrong: &Wrong) -> Value {
 
 fn group(input: &ReportInput, group: &Group, name: &dyn Fn(usize) -> Value) -> Value {
     let names = |policies: &[usize]| policies.iter().map(|policy| name(*policy)).collect::<Vec<Value>>();
-    let fault = |index: u32| input.scenario.world.faults[index as usize].name.as_str();
+    let all = input.scenario.world.names();
     let asked = |at: usize| Value::from(group.criteria[at].name.as_str());
     let choice = &group.choice;
     json!({
@@ -74,9 +74,9 @@ fn group(input: &ReportInput, group: &Group, name: &dyn Fn(usize) -> Value) -> V
         "never_retry": names(&group.never_retry),
         "if_retrying": names(&group.if_retrying),
         "marks": group.ranks.iter().filter(|rank| !rank.best.is_empty() || !rank.worst.is_empty()).map(|rank| json!({
-            "measure": rank.criterion.name(fault), "best": names(&rank.best), "worst": names(&rank.worst),
+            "measure": rank.criterion.name(&all), "best": names(&rank.best), "worst": names(&rank.worst),
         })).collect::<Vec<Value>>(),
-        "pairs": group.pairs.iter().map(|pair| of_pair(pair, name, &pair.criterion.name(fault))).collect::<Vec<Value>>(),
+        "pairs": group.pairs.iter().map(|pair| of_pair(pair, name, &pair.criterion.name(&all))).collect::<Vec<Value>>(),
     })
 }
 

@@ -180,7 +180,7 @@ mod tests {
     use crate::scenario::metric::Measure;
 
     fn measure(name: &str) -> Measure {
-        Measure::parse(name, std::iter::empty()).expect("a metric")
+        Measure::parse(name, &crate::scenario::metric::Names::default()).expect("a metric")
     }
 
     /// One expectation about the only policy: how it is shown.

@@ -1,6 +1,6 @@
 //! What the choice between policies is made by (contract, sections 3.11 and 6).
 
-use super::metric::{Measure, Metric, Of, OutcomeKey, Unit};
+use super::metric::{Measure, Metric, Names, Of, OutcomeKey, Unit};
 
 /// What is compared, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,15 +39,15 @@ impl Criterion {
         }
     }
 
-    /// What somebody called this, where there are faults of these names.
-    pub fn parse<'a>(name: &str, faults: impl Iterator<Item = &'a str>) -> Option<Criterion> {
+    /// What somebody called this, where things are called so.
+    pub fn parse(name: &str, names: &Names) -> Option<Criterion> {
         if name == WRONG {
             return Some(Criterion::Wrong);
         }
         if let Some((_, metric)) = NAMED.into_iter().find(|(own, _)| *own == name) {
             return Some(Criterion::of(metric));
         }
-        let measure = Measure::parse(name, faults)?;
+        let measure = Measure::parse(name, names)?;
         Some(if measure.of == Of::Run { Criterion::of(measure.metric) } else { Criterion::Of(measure) })
     }
 
@@ -56,11 +56,11 @@ impl Criterion {
         std::iter::once(WRONG).chain(NAMED.into_iter().map(|(name, _)| name))
     }
 
-    /// Its name, where faults are called this.
-    pub fn name<'a>(self, fault: impl FnOnce(u32) -> &'a str) -> String {
+    /// Its name, where things are called so.
+    pub fn name(self, names: &Names) -> String {
         let Criterion::Of(measure) = self else { return WRONG.to_owned() };
         let own = NAMED.into_iter().find(|(_, metric)| Measure::from(*metric) == measure);
-        own.map_or_else(|| measure.name(fault), |(name, _)| name.to_owned())
+        own.map_or_else(|| measure.name(names), |(name, _)| name.to_owned())
     }
 
     /// True if the higher value is the better one.
@@ -144,8 +144,8 @@ mod tests {
     #[test]
     fn names_go_there_and_back() {
         let check = |name: &str, expected: &str| {
-            let criterion = Criterion::parse(name, ["outage"].into_iter()).unwrap_or_else(|| panic!("{name}"));
-            assert_eq!(criterion.name(|_| "outage"), expected);
+            let criterion = Criterion::parse(name, &Names::of_faults(&["outage"])).unwrap_or_else(|| panic!("{name}"));
+            assert_eq!(criterion.name(&Names::of_faults(&["outage"])), expected);
         };
         for name in Criterion::names() {
             check(name, name);
@@ -158,12 +158,12 @@ mod tests {
         check("latency_p999", "latency_p999");
         check("recovery.fault.outage", "recovery.fault.outage");
         check("outcomes_per_operation.outcome.503", "outcomes_per_operation.outcome.503");
-        assert_eq!(Criterion::parse("p98", std::iter::empty()), None);
+        assert_eq!(Criterion::parse("p98", &Names::default()), None);
     }
 
     #[test]
     fn which_side_is_good() {
-        let more = |name| Criterion::parse(name, std::iter::empty()).map(Criterion::more_is_better);
+        let more = |name| Criterion::parse(name, &Names::default()).map(Criterion::more_is_better);
         for (name, expected) in
             [("goodput", true), ("outcome_200", true), ("outcome_503", false), ("wrong", false), ("p99", false)]
         {

@@ -275,6 +275,20 @@ impl Metric {
     pub fn is_of_run(self) -> bool {
         matches!(self.scope(), Scope::Run | Scope::Ends)
     }
+
+    /// True if there is a value of each server too, where operations meet several.
+    pub fn is_of_servers(self) -> bool {
+        use Metric as M;
+        let counted = matches!(self, M::Attempts | M::AttemptsPerOperation | M::LoadMean | M::PeakLoad);
+        counted || matches!(self, M::Executions | M::Effects | M::Duplicates | M::Utilisation | M::QueueMax)
+    }
+
+    /// True if there is a value of each step too, where operations have steps.
+    pub fn is_of_steps(self) -> bool {
+        use Metric as M;
+        let ended = matches!(self, M::Succeeded | M::Failed | M::AttemptsPerCall | M::Attempts);
+        ended || matches!(self, M::Executions | M::Effects | M::Duplicates)
+    }
 }
 
 /// What a value is of.
@@ -288,6 +302,28 @@ pub enum Of {
     Fault(u32),
     /// The status, or [`Outcome::Timeout`] and the like, by their code in the metrics: statuses have three digits and come first.
     Outcome(OutcomeKey),
+    /// The server with this index.
+    Server(u32),
+    /// The step of the operation with this index.
+    Step(u32),
+}
+
+/// What faults, servers and steps are called, by their indices.
+#[derive(Clone, Debug, Default)]
+pub struct Names<'a> {
+    /// Faults.
+    pub faults: Vec<&'a str>,
+    /// Servers.
+    pub servers: Vec<&'a str>,
+    /// Steps of the operation.
+    pub steps: Vec<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    /// Where only faults have names.
+    pub fn of_faults(faults: &[&'a str]) -> Names<'a> {
+        Names { faults: faults.to_vec(), ..Names::default() }
+    }
 }
 
 /// Outcomes in the order in which they are listed: statuses, then the others by name.
@@ -360,33 +396,45 @@ impl From<Metric> for Measure {
 }
 
 impl Measure {
-    /// Its name, where faults are called this.
-    pub fn name<'a>(self, fault: impl FnOnce(u32) -> &'a str) -> String {
+    /// Its name, where things are called so.
+    pub fn name(self, names: &Names) -> String {
         let metric = self.metric.name();
         match self.of {
             Of::Run => metric.to_owned(),
             Of::Demand => format!("{metric}.demand"),
-            Of::Fault(index) => format!("{metric}.fault.{}", fault(index)),
+            Of::Fault(index) => format!("{metric}.fault.{}", names.faults[index as usize]),
+            Of::Server(index) => format!("{metric}.server.{}", names.servers[index as usize]),
+            Of::Step(index) => format!("{metric}.step.{}", names.steps[index as usize]),
             Of::Outcome(outcome) if self.metric == Metric::OutcomeStatus => format!("outcome_{outcome}"),
             Of::Outcome(outcome) => format!("{metric}.outcome.{outcome}"),
         }
     }
 
-    /// What somebody called this, where there are faults of these names. `None` if there is no such metric, or no such fault.
-    pub fn parse<'a>(name: &str, mut faults: impl Iterator<Item = &'a str>) -> Option<Measure> {
+    /// What somebody called this, where things are called so. `None` if there is no such metric, or nothing of that name.
+    pub fn parse(name: &str, names: &Names) -> Option<Measure> {
         let of_outcome = |metric, outcome| Measure { metric, of: Of::Outcome(outcome) };
         if let Some(status) = name.strip_prefix("outcome_").and_then(status) {
             return Some(of_outcome(Metric::OutcomeStatus, OutcomeKey::Status(status)));
         }
         let (metric, rest) = name.split_once('.').map_or((name, None), |(metric, rest)| (metric, Some(rest)));
         let metric = Metric::named(metric)?;
+        let index = |names: &[&str], name| names.iter().position(|own| *own == name).map(|index| index as u32);
+        let part = rest.and_then(|rest| rest.split_once('.'));
+        match part {
+            Some(("server", name)) if metric.is_of_servers() => {
+                return Some(Measure { metric, of: Of::Server(index(&names.servers, name)?) });
+            }
+            Some(("step", name)) if metric.is_of_steps() => {
+                return Some(Measure { metric, of: Of::Step(index(&names.steps, name)?) });
+            }
+            _ => {}
+        }
         match (metric.scope(), rest) {
             (Scope::Run | Scope::Ends, None) => Some(metric.into()),
             (Scope::Ends, Some("demand")) => Some(Measure { metric, of: Of::Demand }),
             (Scope::Ends, Some(rest)) => {
                 let name = rest.strip_prefix("fault.")?;
-                let index = faults.position(|fault| fault == name)?;
-                Some(Measure { metric, of: Of::Fault(index as u32) })
+                Some(Measure { metric, of: Of::Fault(index(&names.faults, name)?) })
             }
             (Scope::Outcome, Some(rest)) => {
                 Some(of_outcome(metric, OutcomeKey::parse(rest.strip_prefix("outcome.")?)?))
@@ -439,7 +487,7 @@ mod tests {
     const FAULTS: [&str; 2] = ["outage", "x.y"];
 
     fn measure(name: &str) -> Option<Measure> {
-        Measure::parse(name, FAULTS.into_iter())
+        Measure::parse(name, &Names::of_faults(&FAULTS))
     }
 
     fn check(metric: &str, text: &str, expected: Option<f64>) {
@@ -482,7 +530,7 @@ mod tests {
             "outcomes_per_operation.outcome.timeout",
         ] {
             let measure = measure(name).unwrap_or_else(|| panic!("{name} is no metric"));
-            assert_eq!(measure.name(|index| FAULTS[index as usize]), name);
+            assert_eq!(measure.name(&Names::of_faults(&FAULTS)), name);
         }
         for name in [
             "outcome_99",

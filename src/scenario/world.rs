@@ -1,6 +1,7 @@
 //! What clients meet: servers, what goes wrong at them, and what is asked of them.
 
 use super::call::CallConfig;
+use super::metric::Names;
 use super::{Arrivals, Fault, ServerConfig};
 use crate::distribution::Distribution;
 use crate::protocol::Method;
@@ -55,6 +56,20 @@ impl World {
     /// Its index.
     pub fn called_index(&self) -> usize {
         self.operation.steps.first().map_or(self.operation.server, |step| step.server)
+    }
+
+    /// True if operations meet more than one server, or one in several steps: then there are measures of each.
+    pub fn has_parts(&self) -> bool {
+        !self.operation.steps.is_empty() || self.servers.iter().any(|server| !server.calls.is_empty())
+    }
+
+    /// What everything is called.
+    pub fn names(&self) -> Names<'_> {
+        Names {
+            faults: self.faults.iter().map(|fault| fault.name.as_str()).collect(),
+            servers: self.servers.iter().map(|server| server.name.as_str()).collect(),
+            steps: self.operation.steps.iter().map(|step| step.name.as_str()).collect(),
+        }
     }
 
     /// What goes wrong at it.

@@ -48,7 +48,7 @@ impl<'a> World<'a> {
                 self.due.insert((at, job), false);
                 None
             }
-            Output::TakenUp { .. } => None,
+            Output::TakenUp { .. } | Output::Calls { .. } => None,
             Output::Answer { job, .. } | Output::Gone { job, .. } => {
                 self.jobs.remove(job);
                 Some(job)

@@ -21,6 +21,7 @@ use crate::fault::clock::{Edge, FaultClock};
 use crate::gate::GateChain;
 use crate::hedge::Hedger;
 use crate::key::CallKey;
+use crate::metrics::parts::OwnCounts;
 use crate::metrics::recorder::{Levels, ServerTotals};
 use crate::metrics::{Recorder, RunResult};
 use crate::protocol::{Failure, Outcome};
@@ -28,7 +29,7 @@ use crate::retry::{KeyMode, Policy};
 use crate::rng::{Purpose, Streams, replication_seed};
 use crate::scenario::{Arrivals, PolicyConfig, Scenario, Scene};
 use crate::server::job::{Awaited, Job};
-use crate::server::{Door, Floor, Leg, Output, Request, Server};
+use crate::server::{Door, Floor, Integrals, Leg, Output, Request, Server};
 use crate::slab::Slab;
 use crate::units::{SimTime, Span};
 use crate::window::Window;
@@ -418,18 +419,29 @@ impl<'a> Run<'a> {
         let at = self.now.max(end);
         let places = self.whole.as_ref().map(|whole| &whole.at[..]);
         let integrals: Vec<_> = self.servers().map(|server| server.integrals(at, &self.jobs, places)).collect();
-        let utilisation = self.servers().zip(&integrals).filter_map(|(server, integrals)| {
+        let utilisation = |(server, integrals): (&Server, &Integrals)| {
             let worker_time = f64::from(server.config().workers?) * window.0 as f64;
             (worker_time > 0.0).then(|| integrals.busy as f64 / worker_time)
-        });
+        };
+        let mut each: Vec<OwnCounts> = self
+            .servers()
+            .zip(&integrals)
+            .map(|(server, integrals)| OwnCounts {
+                utilisation: utilisation((server, integrals)),
+                queue_max: server.queue_max(at),
+            })
+            .collect();
         let totals = ServerTotals {
             held: integrals.iter().map(|integrals| integrals.held).sum(),
             busy: integrals.iter().map(|integrals| integrals.busy).sum(),
-            utilisation: utilisation.reduce(f64::max),
-            queue_max: self.servers().map(|server| server.queue_max(at)).max().unwrap_or(0),
+            utilisation: each.iter().filter_map(|own| own.utilisation).reduce(f64::max),
+            queue_max: each.iter().map(|own| own.queue_max).max().unwrap_or(0),
             completions: self.servers().map(|server| server.completions).sum(),
         };
+        // In the order of the world: the called one stands apart.
+        let called = each.remove(0);
+        each.insert(self.scene.world.called_index(), called);
         let bytes = self.bytes() as u64;
-        self.recorder.finish(totals, self.events, bytes)
+        self.recorder.finish(totals, &each, self.events, bytes)
     }
 }

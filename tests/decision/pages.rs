@@ -98,7 +98,7 @@ pub fn full_jitter(attempts: u32, base: u64) -> RetryPolicy {
 pub fn row(slot: usize, metrics: impl IntoIterator<Item = (Measure, Vec<Option<f64>>)>) -> PolicyResult {
     let measured = |(measure, values): (Measure, Vec<Option<f64>>)| Measured {
         measure,
-        name: measure.name(|_| "fault"),
+        name: measure.name(&Names::of_faults(&["fault"])),
         estimate: Estimate::of(&values, 0.95),
         values,
         versus_baseline: Estimate::default(),
@@ -163,7 +163,7 @@ pub fn picked(pool: &PolicyResult, runs: &[usize]) -> Vec<(Measure, Vec<Option<f
 pub fn claims(decision: &Decision, slightly: bool) -> Vec<String> {
     let mut claims = Vec::new();
     for group in &decision.groups {
-        let name = |criterion: Criterion| criterion.name(|_| "fault");
+        let name = |criterion: Criterion| criterion.name(&Names::of_faults(&["fault"]));
         if group.choice.kind == Kind::One {
             claims.push(format!("one: {:?}", group.choice.policies));
         }

@@ -54,7 +54,7 @@ fn page(rng: &mut KeyedRng, measures: Measures, runs: usize, worse_by: f64) -> C
                 ("latency_all_p50", of(|_| 0.05)),
             ]);
         }
-        let measure = |name| Measure::parse(name, std::iter::empty()).expect("it is a metric");
+        let measure = |name| Measure::parse(name, &Names::default()).expect("it is a metric");
         row(slot, metrics.into_iter().map(|(name, values)| (measure(name), values)))
     };
     side_by_side((0..POLICIES).map(policy).collect())

@@ -53,7 +53,7 @@ fn value(result: &RunResult, name: &str) -> f64 {
 }
 
 fn maybe(result: &RunResult, name: &str) -> Option<f64> {
-    let measure = Measure::parse(name, ["f"].into_iter()).unwrap_or_else(|| panic!("no metric {name}"));
+    let measure = Measure::parse(name, &Names::of_faults(&["f"])).unwrap_or_else(|| panic!("no metric {name}"));
     match result.metrics.iter().find(|(own, _)| *own == measure) {
         Some((_, value)) => *value,
         None => panic!("no metric {name}"),

@@ -72,7 +72,7 @@ fn run(scenario: &Scenario, policy: RetryPolicy) -> RunResult {
 
 /// The value of a metric; an outcome that did not occur is 0.
 fn value(result: &RunResult, name: &str) -> Option<f64> {
-    let measure = Measure::parse(name, ["f"].into_iter()).unwrap_or_else(|| panic!("no metric {name}"));
+    let measure = Measure::parse(name, &Names::of_faults(&["f"])).unwrap_or_else(|| panic!("no metric {name}"));
     match result.metrics.iter().find(|(own, _)| *own == measure) {
         Some((_, value)) => *value,
         None if matches!(measure.of, Of::Outcome(_)) => Some(0.0),

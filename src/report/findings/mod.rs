@@ -246,9 +246,8 @@ impl<'a> Facts<'a> {
             });
             (self.value(criterion, policy), mark)
         };
-        let fault = |fault: u32| self.input.scenario.world.faults[fault as usize].name.as_str();
         let cells = (0..self.comparison.policies.len()).map(cell).collect();
-        Some(Asked { head: harmless(&criterion.name(fault)), cells })
+        Some(Asked { head: harmless(&criterion.name(&self.input.scenario.world.names())), cells })
     }
 
     /// "4 runs".

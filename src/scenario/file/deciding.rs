@@ -3,6 +3,7 @@
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::Diagnostic;
+use super::expectations;
 use super::shape::decide::{DecideTable, margin};
 use super::source::Place;
 use super::tree;
@@ -20,12 +21,12 @@ pub fn check(table: &DecideTable, root: &DeTable<'_>) -> Vec<Diagnostic> {
         let table = root.get(kind).and_then(|node| node.get_ref().as_table());
         table.map(|table| table.keys().map(|key| key.get_ref().as_ref()).collect()).unwrap_or_default()
     };
-    let (policies, faults) = (names("policy"), names("fault"));
+    let (policies, all) = (names("policy"), expectations::names(root));
     let mut errors = Vec::new();
     let mut seen: Vec<Criterion> = Vec::new();
     for (index, name) in table.order.iter().enumerate() {
         let place = item_place(root, &["decide", "order"], &[index]);
-        match Criterion::parse(name, faults.iter().copied()) {
+        match Criterion::parse(name, &all) {
             None => errors.push(unknown_criterion(name, place)),
             Some(criterion) if seen.contains(&criterion) => {
                 let title = format!("`{}` is a criterion twice", cut(name));
@@ -36,7 +37,7 @@ pub fn check(table: &DecideTable, root: &DeTable<'_>) -> Vec<Diagnostic> {
     }
     seen.clear();
     for (name, written) in &table.margin {
-        match Criterion::parse(name, faults.iter().copied()) {
+        match Criterion::parse(name, &all) {
             Some(criterion) if seen.contains(&criterion) => {
                 let title = format!("`{}` has two margins", cut(name));
                 let place = tree::key_place(root, &["decide", "margin", name]);

@@ -7,7 +7,7 @@ use super::shape::expect::{EVERY_POLICY, ExpectTable};
 use super::source::Place;
 use super::tree;
 use crate::scenario::expectation::Expectation;
-use crate::scenario::metric::{Measure, Metric, Of, Scope, Unit};
+use crate::scenario::metric::{Measure, Metric, Names, Of, Scope, Unit};
 use crate::scenario::nearest::nearest;
 use crate::scenario::{Scenario, Scene};
 use crate::text::{cut, there_are};
@@ -17,9 +17,7 @@ pub fn check(expectations: &[(usize, ExpectTable)], root: &DeTable<'_>) -> Vec<D
     let policies = root.get("policy").and_then(|node| node.get_ref().as_table());
     let policies: Vec<&str> =
         policies.map(|table| table.keys().map(|key| key.get_ref().as_ref()).collect()).unwrap_or_default();
-    let faults = root.get("fault").and_then(|node| node.get_ref().as_table());
-    let faults: Vec<&str> =
-        faults.map(|table| table.keys().map(|key| key.get_ref().as_ref()).collect()).unwrap_or_default();
+    let names = names(root);
     let list = root.get("expect").and_then(|node| node.get_ref().as_array());
     let mut errors = Vec::new();
     for (index, expected) in expectations {
@@ -30,12 +28,21 @@ pub fn check(expectations: &[(usize, ExpectTable)], root: &DeTable<'_>) -> Vec<D
         if !known && expected.policy != EVERY_POLICY {
             errors.push(unknown_policy(&expected.policy, &policies, tree::value_place(table, &["policy"])));
         }
-        match Measure::parse(&expected.metric, faults.iter().copied()) {
-            None => errors.push(unknown_metric(&expected.metric, &faults, tree::value_place(table, &["metric"]))),
+        match Measure::parse(&expected.metric, &names) {
+            None => errors.push(unknown_metric(&expected.metric, &names, tree::value_place(table, &["metric"]))),
             Some(measure) => errors.extend(limit(expected, measure.metric.unit(), table)),
         }
     }
     errors
+}
+
+/// What a file calls things.
+pub fn names<'a>(root: &'a DeTable<'_>) -> Names<'a> {
+    let keys = |path: &[&str]| -> Vec<&'a str> {
+        let table = tree::find(root, path).and_then(|node| node.get_ref().as_table());
+        table.map(|table| table.keys().map(|key| key.get_ref().as_ref()).collect()).unwrap_or_default()
+    };
+    Names { faults: keys(&["fault"]), servers: keys(&["server"]), steps: keys(&["operation", "step"]) }
 }
 
 fn unknown_policy(name: &str, policies: &[&str], place: Place) -> Diagnostic {
@@ -47,14 +54,20 @@ fn unknown_policy(name: &str, policies: &[&str], place: Place) -> Diagnostic {
     }
 }
 
-fn unknown_metric(name: &str, faults: &[&str], place: Place) -> Diagnostic {
+fn unknown_metric(name: &str, names: &Names, place: Place) -> Diagnostic {
     let title = format!("there is no metric `{}`", cut(name));
     let error = Diagnostic::error("unknown-metric", title, place.clone(), "names nothing that is measured");
-    let of_faults = |metric: Metric| faults.iter().map(move |fault| format!("{}.fault.{fault}", metric.name()));
+    let of_faults = |metric: Metric| names.faults.iter().map(move |fault| format!("{}.fault.{fault}", metric.name()));
+    let of_parts = |metric: Metric| {
+        let servers = names.servers.iter().filter(move |_| metric.is_of_servers());
+        let steps = names.steps.iter().filter(move |_| metric.is_of_steps());
+        let servers = servers.map(move |server| format!("{}.server.{server}", metric.name()));
+        servers.chain(steps.map(move |step| format!("{}.step.{step}", metric.name())))
+    };
     let known: Vec<String> = Metric::ALL
         .into_iter()
         .flat_map(|metric| match metric.scope() {
-            Scope::Run => vec![metric.name().to_owned()],
+            Scope::Run => std::iter::once(metric.name().to_owned()).chain(of_parts(metric)).collect(),
             Scope::Ends => {
                 let whole = [metric.name().to_owned(), format!("{}.demand", metric.name())];
                 whole.into_iter().chain(of_faults(metric)).collect()
@@ -79,6 +92,7 @@ pub fn of_scenario(expectations: &[ExpectTable], scenario: &Scenario, root: &DeT
         .of
     {
         Of::Fault(_) | Of::Demand => !ends.contains(&expected.measure.of),
+        Of::Server(_) | Of::Step(_) => !scenario.world.has_parts(),
         Of::Run | Of::Outcome(_) => false,
     });
     let error = |(index, (expected, table)): (usize, (&Expectation, &ExpectTable))| {
@@ -88,6 +102,9 @@ pub fn of_scenario(expectations: &[ExpectTable], scenario: &Scenario, root: &DeT
             .unwrap_or_default();
         let (why, help) = match expected.measure.of {
             Of::Demand => ("there is no surge of demand that ends", "say when it does: `load.recover_from = \"13m\"`"),
+            Of::Server(_) | Of::Step(_) => {
+                ("operations make one call to one server", "the measure of the whole run says the same")
+            }
             _ => ("this fault does not end within the run", "give the fault an end: `until` or `for`"),
         };
         let title = format!("nothing is measured as `{}`", table.metric);

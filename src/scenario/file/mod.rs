@@ -378,26 +378,24 @@ impl Tables {
             faults: self.faults.iter().map(|f| f.table.build(&f.name, server(&f.table.server))).collect(),
         };
         Scenario {
-            frame,
-            world: Arc::new(world),
             policies: self.policies.iter().map(|policy| policy.table.build(&policy.name, method)).collect(),
-            decide: self.decide.as_ref().map(|table| self.decide(table)).unwrap_or_default(),
+            decide: self.decide.as_ref().map(|table| self.decide(table, &world)).unwrap_or_default(),
             allow: top.allow.clone(),
-            expectations: self.expectations.iter().map(|expected| self.expectation(expected)).collect(),
+            expectations: self.expectations.iter().map(|expected| self.expectation(expected, &world)).collect(),
+            world: Arc::new(world),
+            frame,
         }
     }
 
-    fn decide(&self, table: &DecideTable) -> Decide {
+    fn decide(&self, table: &DecideTable, world: &World) -> Decide {
         let policies: Vec<&str> = self.policies.iter().map(|policy| policy.name.as_str()).collect();
-        let faults: Vec<&str> = self.faults.iter().map(|fault| fault.name.as_str()).collect();
-        table.build(&policies, &faults)
+        table.build(&policies, &world.names())
     }
 
-    fn expectation(&self, table: &ExpectTable) -> Expectation {
+    fn expectation(&self, table: &ExpectTable, world: &World) -> Expectation {
         let policy = self.policies.iter().position(|policy| policy.name == table.policy);
         assert!(policy.is_some() || table.policy == EVERY_POLICY, "names have been checked");
-        let faults = self.faults.iter().map(|fault| fault.name.as_str());
-        let measure = Measure::parse(&table.metric, faults).expect("names have been checked");
+        let measure = Measure::parse(&table.metric, &world.names()).expect("names have been checked");
         table.build(policy, measure).expect("limits have been checked")
     }
 }

@@ -1,6 +1,6 @@
 //! What operations are made of, the whole way: their steps, the calls that workers make for them, and what becomes of both when a call ends.
 
-use super::whole::Lane;
+use super::whole::{Lane, Whole};
 use super::*;
 use crate::call::tries::Tries;
 use crate::flow::{Act, Flow, Step};
@@ -189,6 +189,14 @@ impl<'a> Run<'a> {
         };
         match owner {
             Owner::Order => {
+                let step = whole.lanes[row_id as usize].place;
+                let start = whole.orders.all[order].start;
+                if self.recorder.measured(start)
+                    && let Some(parts) = &mut self.recorder.parts
+                {
+                    parts.step_ended(step, ended.is_ok());
+                }
+                let whole = self.whole();
                 let of = &mut whole.orders.all[order];
                 of.ended = (of.ended.0 + 1, of.ended.1 + tries, of.ended.2 + sent);
                 let (mut flow, key) = (of.flow, of.key);
@@ -273,7 +281,13 @@ impl<'a> Run<'a> {
         let whole = self.whole.as_mut().expect("only what goes the whole way comes here");
         let Order { start, verdict, .. } = whole.orders.all[id];
         let measured = self.recorder.measured(start);
-        let each = whole.orders.executions(id).iter().zip(&whole.places.all);
+        let Whole { orders, places, .. } = whole;
+        let each = orders.executions(id).iter().zip(&places.all);
+        if let Some(parts) = self.recorder.parts.as_mut().filter(|_| measured) {
+            for (number, (executions, place)) in each.clone().enumerate() {
+                parts.executed(place.server, place.is_step.then_some(number), *executions, place.most_effects);
+            }
+        }
         let each = each.map(|(executions, place)| (*executions, place.most_effects));
         self.recorder.places_released(measured, verdict, each);
     }

@@ -419,6 +419,12 @@ impl<'a> Run<'a> {
                 self.recorder.attempt_sent(measured, attempt);
             }
         }
+        if self.recorder.measured(start)
+            && let Some(parts) = &mut self.recorder.parts
+        {
+            let step = is_step.then(|| self.whole.as_ref().map_or(0, |whole| whole.lanes[row_id as usize].place));
+            parts.sent(number, step);
+        }
         // Each server that calls is a client of its own, behind those of operations.
         let client = if is_step { client } else { self.scene.world.clients };
         let delay = self.server(number).leg(key, attempt, Leg::Out);
@@ -429,9 +435,7 @@ impl<'a> Run<'a> {
         }
         let (now, request) = (self.now, Request { key, attempt, client, cancelled: false });
         let door = self.server(number).knock(now, request);
-        if is_step {
-            self.count_arrival(start, door != Door::Gone { arrived: false });
-        }
+        self.arrived_whole(number, start, is_step, door != Door::Gone { arrived: false });
         match door {
             Door::Open(fate) => {
                 let job = self.set_off(row_id, attempt, client, Span::ZERO);
@@ -459,11 +463,20 @@ impl<'a> Run<'a> {
     /// A request reaches its server after its way.
     fn request_whole(&mut self, id: u32) {
         let row = self.errand(id).row;
-        let (start, is_step) = (self.rows[row].start, self.whole().place(row).is_step);
+        let start = self.rows[row].start;
+        let (number, is_step) = (self.whole().place(row).server, self.whole().place(row).is_step);
         let mut arrived = false;
         self.tell_its_server(id, |server, now, floor| arrived = server.receive(now, id, floor));
+        self.arrived_whole(number, start, is_step, arrived);
+    }
+
+    /// Counts an attempt that has reached its server, if it has.
+    fn arrived_whole(&mut self, number: usize, start: SimTime, is_step: bool, arrived: bool) {
         if is_step {
             self.count_arrival(start, arrived);
+        }
+        if let Some(parts) = self.recorder.parts.as_mut().filter(|_| arrived) {
+            parts.arrived(self.now, number);
         }
     }
 

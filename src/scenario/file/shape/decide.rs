@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::expect::Threshold;
 use crate::scenario::decide::{Criterion, Decide, Margin, Scale};
 use crate::scenario::file::leaf::Amount;
+use crate::scenario::metric::Names;
 use crate::scenario::metric::Unit;
 
 /// What the choice between policies is made by.
@@ -68,9 +69,9 @@ pub fn margin(scale: Scale, written: &Threshold) -> Result<Margin, String> {
 }
 
 impl DecideTable {
-    /// As the decision knows it, for these policies and faults. The table has been checked.
-    pub fn build(&self, policies: &[&str], faults: &[&str]) -> Decide {
-        let criterion = |name: &str| Criterion::parse(name, faults.iter().copied()).expect("names have been checked");
+    /// As the decision knows it, for these policies, where things are called so. The table has been checked.
+    pub fn build(&self, policies: &[&str], names: &Names) -> Decide {
+        let criterion = |name: &str| Criterion::parse(name, names).expect("names have been checked");
         let policy = |name: &String| policies.iter().position(|own| own == name).expect("names have been checked");
         let margin = |(name, written): (&String, &Threshold)| {
             let criterion = criterion(name);

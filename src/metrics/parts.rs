@@ -1,0 +1,170 @@
+//! What is measured of each server and each step, where operations meet several.
+
+use crate::scenario::World;
+use crate::scenario::metric::{Measure, Metric, Of};
+use crate::units::{SimTime, Span};
+use crate::window::Window;
+
+/// Counts of every server and every step. Of operations that are measured, but for arrivals, which are those in the measured part of the run.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    window: Window,
+    peak_window: Span,
+    servers: Vec<OfServer>,
+    steps: Vec<Sums>,
+}
+
+/// What is counted of a server, and of a step.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    attempts: u64,
+    /// Of steps: how often they were made, and how that ended.
+    succeeded: u64,
+    failed: u64,
+    executions: u64,
+    effects: u64,
+    /// Effects that are the first of an operation and a place.
+    firsts: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct OfServer {
+    sums: Sums,
+    arrivals: u64,
+    /// The peak window that is counted, and its arrivals so far; then most of one.
+    peak: (u64, u64, u64),
+}
+
+/// What a server has measured itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OwnCounts {
+    /// Busy worker time ÷ worker time, if workers are limited.
+    pub utilisation: Option<f64>,
+    /// Longest queue.
+    pub queue_max: u32,
+}
+
+impl Parts {
+    /// Of a world; `None` where operations make one call, and no server makes any.
+    pub fn new(world: &World, window: Window, peak_window: Span) -> Option<Parts> {
+        world.has_parts().then(|| Parts {
+            window,
+            peak_window,
+            servers: vec![OfServer::default(); world.servers.len()],
+            steps: vec![Sums::default(); world.operation.steps.len()],
+        })
+    }
+
+    /// An attempt of a measured operation is sent to a server, in this step if no server sends it.
+    pub fn sent(&mut self, server: usize, step: Option<usize>) {
+        self.servers[server].sums.attempts += 1;
+        if let Some(step) = step.and_then(|step| self.steps.get_mut(step)) {
+            step.attempts += 1;
+        }
+    }
+
+    /// An attempt has arrived at a server.
+    pub fn arrived(&mut self, now: SimTime, server: usize) {
+        let of = &mut self.servers[server];
+        of.arrivals += u64::from(self.window.contains(now));
+        if now >= self.window.from {
+            let (window, count, most) = &mut of.peak;
+            let own = now.0 / self.peak_window.0;
+            (*count, *window) = if own == *window { (*count + 1, own) } else { (1, own) };
+            *most = (*most).max(*count);
+        }
+    }
+
+    /// A step of a measured operation has ended.
+    pub fn step_ended(&mut self, step: usize, succeeded: bool) {
+        if let Some(step) = self.steps.get_mut(step) {
+            step.succeeded += u64::from(succeeded);
+            step.failed += u64::from(!succeeded);
+        }
+    }
+
+    /// A measured operation goes off the books, after so many executions at one place.
+    pub fn executed(&mut self, server: usize, step: Option<usize>, executions: u32, most_effects: u32) {
+        let effects = executions.min(most_effects);
+        let step = step.and_then(|step| self.steps.get_mut(step));
+        for sums in [Some(&mut self.servers[server].sums), step].into_iter().flatten() {
+            sums.executions += u64::from(executions);
+            sums.effects += u64::from(effects);
+            sums.firsts += u64::from(effects > 0);
+        }
+    }
+
+    /// The values of all, in no order.
+    pub fn values(&self, operations: u64, own: &[OwnCounts]) -> Vec<(Measure, Option<f64>)> {
+        let seconds = self.window.length().seconds();
+        let per = |count: u64, of: f64| (of > 0.0).then(|| count as f64 / of);
+        let mut values = Vec::new();
+        for (index, (server, own)) in (0..).zip(self.servers.iter().zip(own)) {
+            let mut add = |metric, value| values.push((Measure { metric, of: Of::Server(index) }, value));
+            let sums = server.sums;
+            add(Metric::Attempts, Some(sums.attempts as f64));
+            add(Metric::AttemptsPerOperation, per(sums.attempts, operations as f64));
+            add(Metric::LoadMean, per(server.arrivals, seconds));
+            add(Metric::PeakLoad, per(server.peak.2, self.peak_window.seconds()));
+            add(Metric::Executions, Some(sums.executions as f64));
+            add(Metric::Effects, Some(sums.effects as f64));
+            add(Metric::Duplicates, Some((sums.effects - sums.firsts) as f64));
+            add(Metric::Utilisation, own.utilisation);
+            add(Metric::QueueMax, Some(f64::from(own.queue_max)));
+        }
+        for (index, step) in (0..).zip(&self.steps) {
+            let mut add = |metric, value| values.push((Measure { metric, of: Of::Step(index) }, value));
+            let calls = step.succeeded + step.failed;
+            add(Metric::Succeeded, Some(step.succeeded as f64));
+            add(Metric::Failed, Some(step.failed as f64));
+            add(Metric::Attempts, Some(step.attempts as f64));
+            add(Metric::AttemptsPerCall, per(step.attempts, calls as f64));
+            add(Metric::Executions, Some(step.executions as f64));
+            add(Metric::Effects, Some(step.effects as f64));
+            add(Metric::Duplicates, Some((step.effects - step.firsts) as f64));
+        }
+        values
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Method;
+    use crate::scenario::call::CallConfig;
+    use crate::scenario::{Arrivals, ServerConfig};
+
+    #[test]
+    fn counts_by_server_and_step() {
+        let mut world = World::new(Arrivals::Poisson { rate: 1.0 }, ServerConfig::named("a"));
+        let window = Window { from: SimTime::ZERO + Span::secs(10), until: SimTime::ZERO + Span::secs(20) };
+        assert!(Parts::new(&world, window, Span::secs(1)).is_none(), "one call to one server has no parts");
+        world.servers.push(ServerConfig::named("b"));
+        world.operation.steps = vec![CallConfig::to("one", 0, Method::Get), CallConfig::to("two", 1, Method::Post)];
+        let mut parts = Parts::new(&world, window, Span::secs(1)).expect("two steps");
+        let at = |ms| SimTime::ZERO + Span::millis(ms);
+        for (server, step) in [(0, Some(0)), (1, Some(1)), (1, Some(1)), (1, None)] {
+            parts.sent(server, step);
+        }
+        // Before the window, two in one second of it, one in another, and one after it.
+        for ms in [9_999, 12_100, 12_900, 15_000, 20_000] {
+            parts.arrived(at(ms), 1);
+        }
+        parts.step_ended(0, true);
+        parts.step_ended(1, false);
+        parts.executed(1, Some(1), 3, u32::MAX);
+        parts.executed(1, None, 1, 0);
+        let own = [OwnCounts::default(), OwnCounts { utilisation: Some(0.25), queue_max: 7 }];
+        let values = parts.values(2, &own);
+        let value = |metric, of| values.iter().find(|(own, _)| *own == Measure { metric, of }).expect("it is there").1;
+        let (a, b, two) = (Of::Server(0), Of::Server(1), Of::Step(1));
+        assert_eq!((value(Metric::Attempts, a), value(Metric::Attempts, b)), (Some(1.0), Some(3.0)));
+        assert_eq!((value(Metric::Attempts, two), value(Metric::AttemptsPerCall, two)), (Some(2.0), Some(2.0)));
+        assert_eq!(value(Metric::AttemptsPerOperation, b), Some(1.5));
+        assert_eq!((value(Metric::LoadMean, b), value(Metric::PeakLoad, b)), (Some(0.3), Some(2.0)));
+        assert_eq!((value(Metric::Executions, b), value(Metric::Executions, two)), (Some(4.0), Some(3.0)));
+        assert_eq!((value(Metric::Effects, b), value(Metric::Duplicates, b)), (Some(3.0), Some(2.0)));
+        assert_eq!((value(Metric::Utilisation, b), value(Metric::QueueMax, b)), (Some(0.25), Some(7.0)));
+        assert_eq!((value(Metric::Succeeded, two), value(Metric::Failed, two)), (Some(0.0), Some(1.0)));
+    }
+}
