@@ -11,12 +11,14 @@ use simlab::gate::breaker::ConsecutiveBreakerConfig;
 use simlab::gate::budget::{DepositOn, RatioBudgetConfig, TokenBudgetConfig, Tokens};
 use simlab::gate::{GateConfig, GateRule, Scope};
 use simlab::hedge::{HedgeConfig, Losers, Trigger};
+use simlab::metrics::record;
 use simlab::protocol::{Failure, Outcome};
 use simlab::retry::{AttemptPlan, Backoff, Decision, History, KeyMode, Policy, RetryAfter, RetryPolicy};
 use simlab::scenario::metric::Metric;
 use simlab::scenario::{
     Arrivals, Fates, Fault, Flapping, Frame, Idempotency, PolicyConfig, RateLimit, Scenario, ServerConfig, World,
 };
+use simlab::sim::{self, Limits};
 use simlab::units::{SimTime, Span};
 
 fn run(scenario: &Scenario, policies: &[usize], threads: usize) -> Comparison {
@@ -201,6 +203,30 @@ fn threads_and_repetition_change_nothing() {
         let other = run_all(&scenario.framed(|frame| frame.seed = 12));
         for (policy, again) in one.policies.iter().zip(&other.policies) {
             assert_ne!(policy.digest, again.digest, "{}: another seed is another run", policy.name);
+        }
+    }
+}
+
+/// Runs may be spread over processes: what they write down is compared as if it had been run here.
+#[test]
+fn who_runs_changes_nothing() {
+    let limits = Limits { memory: 8 << 30, interrupted: &AtomicBool::new(false) };
+    for scenario in [open_loop(), closed_loop(), hedges()] {
+        for policies in [&[0, 1, 2][..], &[0, 2]] {
+            let jobs = policies.iter().flat_map(|policy| (0..scenario.frame.replications).map(move |r| (*policy, r)));
+            // The last one is run first.
+            let mut jobs: Vec<(usize, u32)> = jobs.collect();
+            jobs.reverse();
+            let written = jobs.into_iter().map(|(policy, replication)| {
+                record::write(&sim::run(&scenario, policy, replication, limits).expect("the run comes to its end"))
+            });
+            let mut written: Vec<String> = written.collect();
+            written.reverse();
+            let runs = written.iter().map(|line| record::read(line).expect("a record")).collect();
+            let there = experiment::compare(&scenario, policies, runs);
+            let here = run(&scenario, policies, 2);
+            assert_eq!(there, here);
+            assert_eq!(format!("{there:?}"), format!("{here:?}"), "to the last bit");
         }
     }
 }

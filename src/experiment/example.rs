@@ -1,7 +1,7 @@
 //! Which replication stands for a policy where a mean over several would show a state that none was in.
 
 use super::comparison::Example;
-use crate::metrics::recorder::RunResult;
+use crate::metrics::result::RunResult;
 use crate::scenario::Scenario;
 use crate::scenario::metric::Metric;
 use crate::units::Span;

@@ -9,5 +9,5 @@ mod run;
 mod warnings;
 
 pub use comparison::{Band, Bands, Comparison, Estimate, Example, Measured, PolicyResult};
-pub use run::{Failed, Need, Options, Progress, memory_needed, run};
+pub use run::{Failed, Need, Options, Progress, compare, memory_needed, run};
 pub use warnings::{Warning, warnings};

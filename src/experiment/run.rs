@@ -10,7 +10,7 @@ use super::expectation::judge;
 use crate::metrics::digest::Digest;
 use crate::metrics::ending::{ByEnding, Ending};
 use crate::metrics::intervals::Pooled;
-use crate::metrics::recorder::RunResult;
+use crate::metrics::result::RunResult;
 use crate::metrics::statistics::nearest_rank;
 use crate::metrics::timeline::Timeline;
 use crate::scenario::Scenario;
@@ -135,9 +135,15 @@ pub fn run(scenario: &Scenario, policies: &[usize], options: &Options) -> Result
 /// Of every interval that is written down.
 const CONFIDENCE: f64 = 0.95;
 
-/// Puts results together: `runs` holds the replications of each policy in turn.
-fn compare(scenario: &Scenario, policies: &[usize], runs: Vec<RunResult>) -> Comparison {
+/// Puts results together. `runs` holds the replications of each of `policies` (indices, in the file's order, the baseline among them) in turn, those of
+/// one policy from the first on: what [`run`] runs, wherever that was done. [`Comparison`]s of the same runs are equal to the last bit.
+///
+/// # Panics
+/// If there is not one result for each policy and replication, if the baseline is not among the policies, or if the runs are those of another scenario
+/// and know faults that this one does not have.
+pub fn compare(scenario: &Scenario, policies: &[usize], runs: Vec<RunResult>) -> Comparison {
     let replications = scenario.frame.replications as usize;
+    assert_eq!(runs.len(), policies.len() * replications, "a result for each policy and replication");
     let baseline = policies.iter().position(|p| *p == scenario.frame.baseline).expect("the baseline is always run");
     let measures = measures(&runs);
     let bins = runs.iter().map(|run| run.timeline.attempts.len()).max().unwrap_or(0);

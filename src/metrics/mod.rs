@@ -1,18 +1,23 @@
 //! What a run measures, and how runs are summed up.
 
 pub mod aftermath;
+mod books;
 pub mod digest;
 pub mod ending;
 pub mod finish;
 pub mod histogram;
 pub mod intervals;
 pub mod parts;
+#[cfg(feature = "scenario-files")]
+pub mod record;
 pub mod recorder;
 pub mod recovery;
+pub mod result;
 pub mod statistics;
 pub mod timeline;
 pub mod wave;
 pub mod windows;
 
-pub use recorder::{Recorder, RunResult};
+pub use recorder::Recorder;
+pub use result::RunResult;
 pub use timeline::Timeline;

@@ -7,14 +7,16 @@
 mod values;
 
 use super::aftermath::Aftermath;
+use super::books::{Books, FEW, book_of};
 use super::digest::{Digest, code, of_code};
 use super::ending::{ByEnding, Ending};
 use super::finish::Finish;
 use super::histogram::{Histogram, grid};
 use super::parts::{OwnCounts, Parts};
 use super::recovery::{Back, Recovery};
+use super::result::RunResult;
 pub use super::timeline::Levels;
-use super::timeline::{Bins, Timeline, Totals, bin_width};
+use super::timeline::{Bins, Totals, bin_width};
 use super::windows::{Dispersion, PeakCounter, Windows};
 use crate::call::Verdict;
 use crate::gate::Refusal;
@@ -25,52 +27,6 @@ use crate::scenario::{Arrivals, Scene};
 use crate::units::{SimTime, Span};
 use crate::window::Window;
 use values::Sums;
-
-/// What one run measured.
-#[derive(Clone, Debug)]
-pub struct RunResult {
-    /// In the order of [`Measure`]s, each once; outcomes that did not occur are left out.
-    pub metrics: Vec<(Measure, Option<f64>)>,
-    /// Counts per bin, levels at a bin's start.
-    pub timeline: Timeline,
-    /// Hash of every attempt's end.
-    pub digest: u64,
-    /// Measured operations by how they ended.
-    pub endings: ByEnding<u64>,
-    /// Measured operations that succeeded within each time of [`grid`].
-    pub succeeded_within: Vec<u64>,
-    /// Measured attempts that a worker took up.
-    pub taken_up: u64,
-    /// Start of the peak window with most arrivals.
-    pub peak_at: SimTime,
-    /// Events handled.
-    pub events: u64,
-    /// Attempts sent, measured or not.
-    pub attempts: u64,
-    /// Works that ended at the servers, measured or not.
-    pub completions: u64,
-    /// Bytes of state at the end of the run; nothing was given back before.
-    pub state_bytes: u64,
-}
-
-impl RunResult {
-    /// The value of a measure; `None` also if there is none such.
-    pub fn value(&self, measure: impl Into<Measure>) -> Option<f64> {
-        let measure = measure.into();
-        let place = self.metrics.binary_search_by_key(&measure, |(own, _)| *own).ok()?;
-        self.metrics[place].1
-    }
-
-    /// Bytes that one result takes, at most: its timeline, a value of each metric, two for all that ends and for each outcome.
-    pub fn bytes(scene: Scene) -> u64 {
-        let bin = bin_width(scene.frame.peak_window, scene.frame.end());
-        // A column that grows doubles.
-        let timeline = 2 * 8 * size_of::<f64>() as u64 * (scene.frame.end().0 / bin.0 + 1);
-        let successes = (grid().count() * size_of::<u64>()) as u64;
-        let values = Metric::ALL.len() + 2 * (scene.what_ends().len() + MOST_OUTCOMES);
-        timeline + successes + (values * size_of::<(Measure, Option<f64>)>()) as u64
-    }
-}
 
 /// What the servers measured themselves.
 #[derive(Clone, Copy, Debug, Default)]
@@ -114,7 +70,7 @@ pub struct Recorder {
     in_time: u64,
     /// Most effects of an operation, whatever is executed.
     most_effects: u32,
-    /// Measured operations off the books by [`fate`] and executions; those with more executions are in `books` already.
+    /// Measured operations off the books by [`book_of`] and executions; those with more executions are in `books` already.
     released: [[u64; FEW]; 3],
     books: [Books; 3],
     useful_work: u128,
@@ -155,67 +111,6 @@ pub struct Recorder {
 
 /// Statuses are below this.
 const STATUSES: usize = 600;
-
-/// More outcomes than this are not expected of a run; each takes a few bytes.
-const MOST_OUTCOMES: usize = 20;
-
-/// Operations with fewer executions than this are only counted until the end.
-const FEW: usize = 4;
-
-/// Executions of operations and what came of them.
-#[derive(Clone, Copy, Debug, Default)]
-struct Books {
-    operations: u64,
-    executions: u64,
-    effects: u64,
-    /// Of these, first ones: of an operation, and of each place where it has any.
-    firsts: u64,
-    /// Operations with an effect.
-    effective: u64,
-    /// Operations with more than one, at one place.
-    duplicated: u64,
-}
-
-impl Books {
-    /// Enters so many operations of so many executions each.
-    fn enter(&mut self, operations: u64, executions: u32, most_effects: u32) {
-        let effects = executions.min(most_effects);
-        self.operations += operations;
-        self.executions += operations * u64::from(executions);
-        self.effects += operations * u64::from(effects);
-        self.effective += if effects > 0 { operations } else { 0 };
-        self.firsts += if effects > 0 { operations } else { 0 };
-        self.duplicated += if effects > 1 { operations } else { 0 };
-    }
-}
-
-impl Books {
-    /// Enters an operation with so many executions at each of its places, and most effects there.
-    fn enter_places(&mut self, places: impl Iterator<Item = (u32, u32)>) {
-        let (mut effective, mut duplicated) = (false, false);
-        for (executions, most_effects) in places {
-            let effects = executions.min(most_effects);
-            self.executions += u64::from(executions);
-            self.effects += u64::from(effects);
-            self.firsts += u64::from(effects > 0);
-            effective |= effects > 0;
-            duplicated |= effects > 1;
-        }
-        self.operations += 1;
-        self.effective += u64::from(effective);
-        self.duplicated += u64::from(duplicated);
-    }
-}
-
-/// Which books an operation is in: 0 unresolved, 1 succeeded, 2 failed.
-#[inline]
-fn fate(verdict: Option<Verdict>) -> usize {
-    match verdict {
-        None => 0,
-        Some(Verdict::Succeeded) => 1,
-        Some(Verdict::Failed(_)) => 2,
-    }
-}
 
 impl Recorder {
     /// Nothing has happened yet.
@@ -494,10 +389,10 @@ impl Recorder {
     #[inline]
     pub fn operation_released(&mut self, measured: bool, verdict: Option<Verdict>, executions: u32) {
         if measured {
-            let fate = fate(verdict);
-            match self.released[fate].get_mut(executions as usize) {
+            let book = book_of(verdict);
+            match self.released[book].get_mut(executions as usize) {
                 Some(few) => *few += 1,
-                None => self.books[fate].enter(1, executions, self.most_effects),
+                None => self.books[book].enter(1, executions, self.most_effects),
             }
         }
     }
@@ -510,7 +405,7 @@ impl Recorder {
         places: impl Iterator<Item = (u32, u32)>,
     ) {
         if measured {
-            self.books[fate(verdict)].enter_places(places);
+            self.books[book_of(verdict)].enter_places(places);
         }
     }
 
@@ -567,7 +462,7 @@ impl Recorder {
         for (succeeded, counts) in [(true, &self.succeeded_after[..]), (false, &self.failed_after[..])] {
             counts.iter().zip(0..).for_each(|(n, attempts)| endings[Ending::of(succeeded, attempts)] += n);
         }
-        endings[Ending::Unresolved] = self.books[fate(None)].operations;
+        endings[Ending::Unresolved] = self.books[book_of(None)].operations;
         endings
     }
 

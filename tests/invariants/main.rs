@@ -15,7 +15,7 @@ use simlab::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Roundin
 use simlab::gate::limiter::OnLimit;
 use simlab::gate::{GateRule, Scope};
 use simlab::hedge::{HedgeConfig, Trigger};
-use simlab::metrics::RunResult;
+use simlab::metrics::{RunResult, record};
 use simlab::protocol::{Failure, Method, Outcome};
 use simlab::retry::{AtLimit, AttemptPlan, Decision, History, KeyMode, Policy, RetryPolicy};
 use simlab::scenario::metric::Measure;
@@ -101,6 +101,7 @@ proptest! {
         }
         check_effects(&case, &result)?;
         check_timeline(&scenario, &result)?;
+        check_record(&result)?;
     }
 
     /// The same scenario gives the same run, whatever else is in it: a policy, a server or a fault that does nothing changes nothing.
@@ -353,6 +354,16 @@ fn check_refusals(case: &Case, result: &RunResult) -> Result<(), TestCaseError> 
         at_first.extend(pool.then_some("failed_by_concurrency"));
         prop_assert!(untried <= at_first.iter().map(|metric| of(metric)).sum::<f64>());
     }
+    Ok(())
+}
+
+/// What one process wrote is what another reads.
+fn check_record(result: &RunResult) -> Result<(), TestCaseError> {
+    let line = record::write(result);
+    let read = record::read(&line).map_err(|problem| TestCaseError::fail(problem.to_string()))?;
+    // Numbers are shown to their last bit.
+    prop_assert_eq!(format!("{:?}", read), format!("{:?}", result));
+    prop_assert_eq!(record::write(&read), line);
     Ok(())
 }
 

@@ -1,9 +1,10 @@
 //! What the value of each metric is: the one place where counters become numbers.
 
+use super::super::books::Books;
 use super::super::ending::{ByEnding, Ending};
 use super::super::histogram::Histogram;
 use super::super::windows::PeakCounter;
-use super::{Books, Recorder, ServerTotals};
+use super::{Recorder, ServerTotals};
 use crate::gate::Refusal;
 use crate::metrics::digest::code;
 use crate::protocol::Outcome;

@@ -1,0 +1,59 @@
+//! The books of effects: how often the work of an operation was carried out, and what came of it for its user.
+
+use crate::call::Verdict;
+
+/// Operations with fewer executions than this are only counted until the end.
+pub(super) const FEW: usize = 4;
+
+/// Executions of operations and what came of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Books {
+    pub operations: u64,
+    pub executions: u64,
+    pub effects: u64,
+    /// Of these, first ones: of an operation, and of each place where it has any.
+    pub firsts: u64,
+    /// Operations with an effect.
+    pub effective: u64,
+    /// Operations with more than one, at one place.
+    pub duplicated: u64,
+}
+
+impl Books {
+    /// Enters so many operations of so many executions each.
+    pub fn enter(&mut self, operations: u64, executions: u32, most_effects: u32) {
+        let effects = executions.min(most_effects);
+        self.operations += operations;
+        self.executions += operations * u64::from(executions);
+        self.effects += operations * u64::from(effects);
+        self.effective += if effects > 0 { operations } else { 0 };
+        self.firsts += if effects > 0 { operations } else { 0 };
+        self.duplicated += if effects > 1 { operations } else { 0 };
+    }
+
+    /// Enters an operation with so many executions at each of its places, and most effects there.
+    pub fn enter_places(&mut self, places: impl Iterator<Item = (u32, u32)>) {
+        let (mut effective, mut duplicated) = (false, false);
+        for (executions, most_effects) in places {
+            let effects = executions.min(most_effects);
+            self.executions += u64::from(executions);
+            self.effects += u64::from(effects);
+            self.firsts += u64::from(effects > 0);
+            effective |= effects > 0;
+            duplicated |= effects > 1;
+        }
+        self.operations += 1;
+        self.effective += u64::from(effective);
+        self.duplicated += u64::from(duplicated);
+    }
+}
+
+/// Which books an operation is in: 0 unresolved, 1 succeeded, 2 failed.
+#[inline]
+pub(super) fn book_of(verdict: Option<Verdict>) -> usize {
+    match verdict {
+        None => 0,
+        Some(Verdict::Succeeded) => 1,
+        Some(Verdict::Failed(_)) => 2,
+    }
+}
