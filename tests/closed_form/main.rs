@@ -15,6 +15,7 @@ mod metastable;
 mod queueing;
 mod retries;
 mod storm;
+mod tiers;
 mod wave;
 mod worlds;
 

@@ -18,7 +18,7 @@ use simlab::hedge::{HedgeConfig, Trigger};
 use simlab::metrics::{RunResult, record};
 use simlab::protocol::{Failure, Method, Outcome};
 use simlab::retry::{AtLimit, AttemptPlan, Decision, History, KeyMode, Policy, RetryPolicy};
-use simlab::scenario::metric::Measure;
+use simlab::scenario::metric::{Measure, Names};
 use simlab::scenario::{Fault, Flapping, Idempotency, PolicyConfig, Scenario, ServerConfig};
 use simlab::sim::{self, Limits};
 use simlab::units::{SimTime, Span};

@@ -11,6 +11,8 @@ mod measuring;
 mod patience;
 mod pool;
 mod recorded;
+mod steps;
+mod tiers;
 mod world;
 
 use std::sync::atomic::AtomicBool;
@@ -19,7 +21,7 @@ use simlab::distribution::Distribution;
 use simlab::gate::GateConfig;
 use simlab::metrics::RunResult;
 use simlab::retry::{Backoff, RetryPolicy};
-use simlab::scenario::metric::{Measure, Of};
+use simlab::scenario::metric::{Measure, Names, Of};
 use simlab::scenario::{Arrivals, Fault, Scenario, ServerConfig};
 use simlab::sim::{self, Limits, Stop};
 use simlab::units::{SimTime, Span};
@@ -72,7 +74,8 @@ fn run(scenario: &Scenario, policy: RetryPolicy) -> RunResult {
 
 /// The value of a metric; an outcome that did not occur is 0.
 fn value(result: &RunResult, name: &str) -> Option<f64> {
-    let measure = Measure::parse(name, &Names::of_faults(&["f"])).unwrap_or_else(|| panic!("no metric {name}"));
+    let names = Names { faults: vec!["f"], servers: vec!["api", "db", "last"], steps: vec!["one", "two", "three"] };
+    let measure = Measure::parse(name, &names).unwrap_or_else(|| panic!("no metric {name}"));
     match result.metrics.iter().find(|(own, _)| *own == measure) {
         Some((_, value)) => *value,
         None if matches!(measure.of, Of::Outcome(_)) => Some(0.0),
