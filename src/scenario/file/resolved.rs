@@ -136,6 +136,14 @@ fn is_choice(table: &Map<String, Value>) -> bool {
     table.len() == 1 && table.keys().all(|key| key.parse::<u16>().is_err())
 }
 
+/// A value on one line; a choice as the dotted key it would be.
+pub fn value(value: &Value) -> String {
+    match value.as_object().filter(|table| is_choice(table)).and_then(|table| table.iter().next()) {
+        Some((alternative, value)) => format!("{alternative} = {}", inline(value)),
+        None => inline(value),
+    }
+}
+
 fn inline(value: &Value) -> String {
     match value {
         Value::Null => unreachable!("what is absent is written as a word or left out"),

@@ -21,7 +21,7 @@ pub enum HedgeChoice {
     Percentile(PercentileHedge),
     /// When an attempt times out, which then stays open beside the retry that follows.
     Timeout {
-        /// What becomes of the attempts that do not win. Default: `"cancel"`.
+        /// What becomes of the attempts that do not win.
         #[serde(default)]
         losers: LosersName,
     },
@@ -37,21 +37,21 @@ pub struct FixedHedge {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct FixedKeys {
-    /// How long; `"none"`: only after a failure.
+    /// How long after the last attempt of the try was sent the next hedge is due; `"none"`: not by itself.
     delay: OrNone<Duration>,
-    /// Most hedges beside a first attempt or a retry, 1 to 100. Default: 1.
+    /// Most hedges beside a first attempt or a retry, 1 to 100.
     #[serde(default = "one")]
     extra: Extra,
-    /// What a failure that would be retried does while there are hedges left. Default: `"next"`.
+    /// What a failure that would be retried does while there are hedges left.
     #[serde(default)]
     on_failure: OnFailureName,
-    /// What becomes of the attempts that do not win. Default: `"cancel"`.
+    /// What becomes of the attempts that do not win.
     #[serde(default)]
     losers: LosersName,
-    /// A limit on hedges in proportion to calls. Default: none.
+    /// A limit on hedges in proportion to calls, with the rule of `budget.ratio`; deposits are first attempts. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     budget: Option<HedgeBudget>,
-    /// Whose budget: one for each client (default) or one for the fleet.
+    /// Whose budget it is; only with `budget`. Default: `"client"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<ScopeName>,
 }
@@ -85,27 +85,27 @@ pub struct PercentileHedge {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PercentileKeys {
-    /// The share of attempts that took at most as long, above 0 and below 100%.
+    /// The delay is the time within which this share of attempts ended; above 0 and below 100%.
     at: Probability,
-    /// How much of the past counts: the last three thirds of it that are over. Default: `"30s"`.
+    /// How much of the past counts: the last three thirds of it that are over.
     #[serde(default = "thirty_seconds")]
     window: PositiveDuration,
-    /// No sooner than this. Default: `"1ms"`.
+    /// The delay is no shorter than this.
     #[serde(default = "a_millisecond")]
     min: Duration,
-    /// Most hedges beside a first attempt or a retry, 1 to 100. Default: 1.
+    /// Most hedges beside a first attempt or a retry, 1 to 100.
     #[serde(default = "one")]
     extra: Extra,
-    /// What a failure that would be retried does while there are hedges left. Default: `"next"`.
+    /// What a failure that would be retried does while there are hedges left.
     #[serde(default)]
     on_failure: OnFailureName,
-    /// What becomes of the attempts that do not win. Default: `"cancel"`.
+    /// What becomes of the attempts that do not win.
     #[serde(default)]
     losers: LosersName,
-    /// A limit on hedges in proportion to calls. Default: none.
+    /// A limit on hedges in proportion to calls, with the rule of `budget.ratio`; deposits are first attempts. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     budget: Option<HedgeBudget>,
-    /// Whose latencies, and whose budget: each client's own (default) or the fleet's.
+    /// Whose latencies are seen, and whose budget it is.
     #[serde(default)]
     scope: ScopeName,
 }
@@ -153,10 +153,10 @@ fn ten_seconds() -> PositiveDuration {
 struct HedgeBudget {
     /// Hedges for each call.
     ratio: Ratio,
-    /// Hedges that are free. Default: `"0/s"`.
+    /// Hedges that are free, per time.
     #[serde(default)]
     min_rate: Rate,
-    /// How much of the past counts. Default: `"10s"`.
+    /// How much of the past counts.
     #[serde(default = "ten_seconds")]
     window: PositiveDuration,
 }
@@ -165,12 +165,12 @@ struct HedgeBudget {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum OnFailureName {
-    /// The next hedge is sent at once.
+    /// The next hedge is sent at once; two failures of one instant send two.
     #[default]
     Next,
     /// The next hedge is sent when it is due.
     Wait,
-    /// Unless something else is open, there are no more hedges: a retry may follow.
+    /// If nothing else of the try is open, it ends: there are no more hedges, and a retry may follow.
     End,
 }
 
@@ -178,7 +178,7 @@ enum OnFailureName {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LosersName {
-    /// The client cancels them; `abandoned_work` says whether the server notices.
+    /// Their client says so, which the server hears as of any client that stops waiting (*cancelling*).
     #[default]
     Cancel,
     /// They run on, and their replies are thrown away.

@@ -27,37 +27,37 @@ pub enum RetryAfterChoice {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HonourKeys {
-    /// But never wait longer than this. Default: `"none"`.
+    /// A wait is never longer than this.
     #[serde(default)]
     max: OrNone<PositiveDuration>,
-    /// What becomes of a hint that is longer than `max`. Default: `"cap"`.
+    /// What becomes of a hint that is longer than `max`.
     #[serde(default)]
     over_max: OverMaxName,
-    /// The formats that the client reads. Default: `["seconds", "date"]`.
+    /// The formats that the client reads; the server's is `retry_after_as`. A hint in another format is not seen.
     #[serde(default = "retry_after_header")]
     formats: Vec<HintFormatName>,
-    /// The outcomes whose hint is looked at. Default: `["any"]`.
+    /// Outcomes whose hint is looked at.
     #[serde(default = "Outcomes::any")]
     on: Outcomes,
-    /// Outcomes that are retried because they carry a hint. Default: none.
+    /// Outcomes that are retried because they carry a hint, whatever `retry_on` says.
     #[serde(default = "Outcomes::none")]
     triggers: Outcomes,
-    /// Further outcomes that are, but only where the operation's method is idempotent. Default: none.
+    /// Further outcomes that are, but only if the operation's method is idempotent.
     #[serde(default = "Outcomes::none")]
     triggers_idempotent: Outcomes,
-    /// Whether the wait is no shorter than the backoff. Default: false.
+    /// Whether the wait is no shorter than the backoff.
     #[serde(default)]
     at_least_backoff: bool,
-    /// How much longer than the backoff the wait may be. Default: `"none"`, any.
+    /// The wait is at most so much longer than the backoff.
     #[serde(default)]
     beyond_backoff: OrNone<Duration>,
-    /// How many times as long as the backoff the wait may be. Default: `"none"`, any.
+    /// The wait is at most so many times the backoff.
     #[serde(default)]
     times_backoff: OrNone<PositiveNumber>,
-    /// What randomness does to the wait. Default: `"none"`.
+    /// What randomness does to the wait; drawn last, and may exceed `max`.
     #[serde(default)]
     jitter: HintJitter,
-    /// Whether the curve of the backoff begins anew after a hint. Default: false.
+    /// Whether the curve of the backoff begins anew after a hint.
     #[serde(default)]
     begins_anew: bool,
 }
@@ -88,12 +88,12 @@ impl Default for HonourKeys {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum OverMaxName {
-    /// The longest is waited for.
+    /// It is cut to `max`.
     #[default]
     Cap,
-    /// The backoff applies.
+    /// It is ignored: the backoff applies.
     Backoff,
-    /// The call is given up.
+    /// It ends the call.
     Stop,
 }
 
@@ -104,9 +104,10 @@ enum HintJitter {
     /// Nothing.
     #[default]
     None,
-    /// wait · U(low, high).
+    /// The wait is multiplied by a number drawn from this range.
     Multiply(MultiplyKeys),
-    /// wait + U(−below, above + growth · (k−1)) before the k-th retry, and no less than zero.
+    /// The wait + U(−below, above + growth · (k−1)) before the *k*-th retry, at least 0: `{ above = "5s" }` comes back up to 5 s after the
+    /// hint.
     Add(AddKeys),
 }
 

@@ -29,60 +29,63 @@ pub struct PolicyTable {
     /// A production client's defaults: keys that are not given here are the preset's. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     preset: Option<PresetName>,
-    /// Most attempts of a call, the first included; a number or `"unlimited"`. Default: 1.
+    /// Most attempts of a call, the first included; a number or `"unlimited"`. Default: `1`.
     pub attempts: Option<OrUnlimited<1>>,
-    /// How long the client waits for the reply to an attempt, from its sending. Default: `"none"`, for ever.
+    /// How long the client waits for the reply to each attempt, from its sending. Above 0.
     #[serde(default)]
     pub timeout: OrNone<PositiveDuration>,
-    /// The time-out of each attempt is this many times that of the one before; at least 1, which is the default.
+    /// The time-out of each attempt is this many times that of the one before; at least 1.
     #[serde(default = "no_growth")]
     timeout_factor: Factor,
-    /// Longest time-out of an attempt. Default: `"none"`.
+    /// Longest time-out of an attempt, however it grows.
     #[serde(default)]
     timeout_cap: OrNone<PositiveDuration>,
-    /// Longest time of a call, from its start, waits included. Default: `"none"`.
+    /// Longest time of a call, from its start, waits included. Above 0. A wait that would end then or later is not begun.
     #[serde(default)]
     pub deadline: OrNone<PositiveDuration>,
-    /// How long after its start a call is retried; attempts are not ended by it. Default: `"none"`.
+    /// How long after its start a call is retried: `"2m"`, or `{ limit, rule }`. It ends no attempt, and leaves waits for a limiter alone.
+    /// Shorter than `deadline`, if there is one.
     #[serde(default)]
     pub retry_for: RetryForChoice,
-    /// The wait before each retry. Default: `"none"`, no wait.
+    /// The wait before each retry. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backoff: Option<BackoffChoice>,
-    /// Other backoffs after some outcomes; the most specific applies. Default: none.
+    /// By outcome: another backoff after it. The most specific applies: one status, `timeout`, `refused` or `reset`, then `4xx`, `5xx` and
+    /// `connection`, then `any`. Default: `{}`.
     #[serde(default, skip_serializing_if = "BackoffFor::is_empty")]
     pub backoff_for: BackoffFor,
-    /// Outcomes that are retried, and that a breaker counts as failures. Default: `["5xx", "429", "timeout",
-    /// "connection"]`.
+    /// Outcomes that are retried, and that a breaker counts as failures. `connection` is `refused` and `reset`.
     #[serde(default)]
     retry_on: Outcomes,
-    /// Further outcomes that are retried only where the operation's method is idempotent: GET, HEAD, PUT, DELETE. Default: none.
+    /// Further outcomes that are retried, and count, only if the operation's `method` is GET, HEAD, PUT or DELETE.
     #[serde(default = "Outcomes::none")]
     retry_on_idempotent: Outcomes,
-    /// Most retries after some outcomes, joined by `+`, beside `attempts`; three limits at most. Default: none.
+    /// By outcomes: most retries of a call after these, 0 to 255, beside `attempts`: `retries_for = { timeout = 1, "refused+reset" = 3 }`.
+    /// Outcomes joined by `+` have one limit together; an outcome counts for every limit that names it. At most three limits. Default:
+    /// `{}`.
     #[serde(default, skip_serializing_if = "RetriesFor::is_empty")]
     pub retries_for: RetriesFor,
     /// Retries that do not count: sent at once, and for gates the same attempt. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub free_retries: Option<FreeRetries>,
-    /// Whether the server's word that a request should be tried again, or should not, goes before `retry_on`. Default: `"ignore"`.
+    /// What a reply's word makes of it that the request should be tried again, or should not.
     #[serde(default)]
     should_retry: ShouldRetryName,
-    /// Whether a reply's `Retry-After` replaces the backoff. Default: `"ignore"`.
+    /// What a reply's `Retry-After` does to the wait. Default: `"ignore"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<RetryAfterChoice>,
-    /// The idempotency key of its requests. Default: `"none"`.
+    /// The idempotency key of its requests.
     #[serde(default)]
     key: KeyName,
-    /// A circuit breaker that may refuse attempts. Default: `"none"`.
+    /// A circuit breaker, which may refuse attempts. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<OrNone<BreakerChoice>>")]
     breaker: Option<BreakerChoice>,
-    /// A budget that may refuse retries. Default: `"none"`.
+    /// A budget, which may refuse retries. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<OrNone<BudgetChoice>>")]
     pub budget: Option<BudgetChoice>,
-    /// A throttle that refuses attempts while many fail. Default: `"none"`.
+    /// A throttle, which refuses attempts while many fail. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<OrNone<ThrottleChoice>>")]
     throttle: Option<ThrottleChoice>,
@@ -90,7 +93,7 @@ pub struct PolicyTable {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<OrNone<LimiterChoice>>")]
     limiter: Option<LimiterChoice>,
-    /// A limit on retries in flight at once. Default: `"none"`.
+    /// A limit on retries, or on attempts, in flight at once. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<OrNone<ConcurrencyTable>>")]
     pub concurrency: Option<ConcurrencyTable>,
@@ -98,7 +101,7 @@ pub struct PolicyTable {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<OrNone<HedgeChoice>>")]
     pub hedge: Option<HedgeChoice>,
-    /// What is different in the world of this row: paths of `server`, `fault` and `load`. Default: nothing.
+    /// What is different in the world of this row: paths of `server`, `fault` and `load`. Default: `{}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub with: Option<With>,
 }
@@ -212,10 +215,10 @@ fn no_growth() -> Factor {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum ShouldRetryName {
-    /// It makes no difference.
+    /// Nothing: the outcome counts.
     #[default]
     Ignore,
-    /// It decides.
+    /// It goes before `retry_on`.
     Honour,
 }
 
@@ -225,9 +228,9 @@ enum KeyName {
     /// No key.
     #[default]
     None,
-    /// One key for all attempts of an operation.
+    /// One for all attempts of an operation.
     PerOperation,
-    /// A fresh key for every attempt: made inside the retried function, a common mistake.
+    /// A fresh one for each attempt: made inside the retried function, a common mistake.
     PerAttempt,
 }
 

@@ -25,24 +25,24 @@ pub enum BudgetChoice {
     Tokens(TokenBudget),
     /// Retries in proportion to first attempts.
     Ratio {
-        /// Retries for each first attempt.
+        /// Retries for each deposit: a number from 0 to 10^9, counted in billionths, or a percentage.
         ratio: Ratio,
-        /// Retries that are free. Default: `"0/s"`.
+        /// Retries that are free, per time.
         #[serde(default)]
         min_rate: Rate,
-        /// How much of the past counts. Default: `"10s"`.
+        /// How much of the past counts.
         #[serde(default = "ten_seconds")]
         window: PositiveDuration,
-        /// What earns a share of a retry. Default: `"first-attempt"`.
+        /// What is a deposit. Default: `"first-attempt"`.
         #[serde(skip_serializing_if = "Option::is_none")]
         deposit_on: Option<EarningName>,
-        /// How it is counted. Default: `"none"`, exactly.
+        /// How it is counted. Default: `"none"`.
         #[serde(skip_serializing_if = "Option::is_none")]
         rounding: Option<RoundingName>,
-        /// One for each client (default) or one for the fleet.
+        /// Whose state it is.
         #[serde(default)]
         scope: ScopeName,
-        /// What a refusal does to the call. Default: `"fail"`.
+        /// What a refusal does to the call.
         #[serde(default)]
         on_refusal: RefusalName,
     },
@@ -70,37 +70,40 @@ pub struct TokenBudget {
 struct TokenBudgetKeys {
     /// Most tokens.
     capacity: TokenAmount,
-    /// Tokens at first. Default: `capacity`.
+    /// Tokens at first, at most `capacity`. Default: `capacity`.
     #[serde(skip_serializing_if = "Option::is_none")]
     initial: Option<TokenAmount>,
-    /// Tokens that a retry takes. Default: 1.
+    /// Tokens that a retry takes; it passes if there are as many.
     #[serde(default = "one_token")]
     cost: TokenAmount,
-    /// Tokens that it takes after some outcomes; the most specific applies. Default: `cost` after all.
+    /// By outcome: the cost after it, in the words of `retry_on`, such as `{ timeout = 10, 429 = 5 }`; the most specific applies. Default:
+    /// `{}`.
     #[serde(default, skip_serializing_if = "CostFor::is_empty")]
     cost_for: CostFor,
-    /// Whether retries take tokens, or all failures. Default: `"retry"`.
+    /// What takes tokens. Default: `"retry"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     charge: Option<ChargeName>,
-    /// Share of `capacity` above which there are retries. Default: 0.
+    /// Retries pass only while there are more tokens than this share of `capacity`, from 0 to below 1. With `charge = "failure"` that is
+    /// the only condition; with `"retry"` 0 is none. Default: `0`.
     #[serde(skip_serializing_if = "Option::is_none")]
     above: Option<Probability>,
-    /// Tokens that a deposit brings in. Required without `refill`; with it 0 unless given.
+    /// Tokens that a deposit brings in, up to `capacity`. Required without `refill`. Default: `0` with `refill`.
     #[serde(skip_serializing_if = "Option::is_none")]
     deposit: Option<TokenAmount>,
-    /// What brings tokens in. Default: `"success"`.
+    /// What is a deposit.
     #[serde(default)]
     deposit_on: DepositName,
-    /// What a call that was retried and succeeds gets back. Default: `"none"`.
+    /// What a call that was retried and succeeded gets back, beside the deposit. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     refund: Option<RefundName>,
-    /// Tokens that come in with time, whatever calls do. Default: `"0/s"`.
+    /// So many tokens come in with time, evenly and in fractions, up to `capacity`, whatever calls do; at most 10^9 per unit, and the
+    /// number before the slash is counted to the billionth. Default: `"0/s"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     refill: Option<Rate>,
-    /// One for each client (default) or one for the fleet.
+    /// Whose state it is.
     #[serde(default)]
     scope: ScopeName,
-    /// What a refusal does to the call. Default: `"fail"`.
+    /// What a refusal does to the call.
     #[serde(default)]
     on_refusal: RefusalName,
 }
@@ -192,10 +195,10 @@ impl JsonSchema for CostFor {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum ChargeName {
-    /// A retry takes tokens when it is decided on.
+    /// A retry, when it is decided on.
     #[default]
     Retry,
-    /// Every outcome in `retry_on` takes tokens, as far as there are any, before a retry is decided on and whether or not there is one.
+    /// Every outcome in `retry_on`, as far as there are any tokens, whether or not a retry follows it, and before that is decided.
     Failure,
 }
 
@@ -212,12 +215,12 @@ enum RefundName {
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EarningName {
-    /// Each first attempt that is sent.
+    /// A first attempt that is sent (Finagle's RetryFilter).
     #[default]
     FirstAttempt,
-    /// Each call that succeeds.
+    /// A call that succeeds (its RequeueFilter).
     Success,
-    /// Each attempt that ends with an outcome that is not in `retry_on`.
+    /// An attempt that ends with an outcome not in `retry_on` (Linkerd).
     NotRetried,
 }
 
@@ -227,9 +230,9 @@ pub enum RoundingName {
     /// Exactly.
     #[default]
     None,
-    /// In Finagle's whole numbers: a retry takes 1,000 ÷ `ratio` rounded down, of 1,000 that come in.
+    /// In Finagle's whole numbers: a retry takes ⌊1000 ÷ `ratio`⌋ of the 1000 that a deposit brings.
     Finagle,
-    /// In tower's whole numbers: a retry takes 1 ÷ `ratio` rounded down, of 1 that comes in; above 1 as Finagle.
+    /// In tower's whole numbers: a retry takes ⌊1 ÷ `ratio`⌋ of the 1 that a deposit brings; above a ratio of 1 as Finagle.
     Tower,
 }
 

@@ -34,31 +34,32 @@ enum Most {
     "dependentRequired" = { "min": ["share"], "on_limit": ["attempts"], "max_wait": ["attempts"] }
 ))]
 struct ConcurrencyKeys {
-    /// Most retries in flight at once.
+    /// Most retries in flight at once, at least 1. Default: `share` or `attempts` instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     retries: Option<AtLeastOne>,
-    /// Most retries in flight at once, as a share of all attempts in flight.
+    /// Most retries in flight at once, as a share of all attempts in flight; above 0, at most 100%. Default: `retries` or `attempts`
+    /// instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     share: Option<PositiveProbability>,
-    /// Retries that may be in flight however few attempts there are; with `share`. Default: 3.
+    /// With `share`: retries that may be in flight in any case. Default: `3`.
     #[serde(skip_serializing_if = "Option::is_none")]
     min: Option<Count<0, MOST_MIN>>,
-    /// From when on a retry counts. Default: `"attempt"`.
+    /// From when on a retry counts; not with `attempts`. Default: `"attempt"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     hold: Option<HoldName>,
-    /// Most attempts in flight at once, first ones and retries.
+    /// Most attempts in flight at once, first ones and retries alike, at least 1. Default: `retries` or `share` instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     attempts: Option<AtLeastOne>,
-    /// What happens to an attempt without a place; with `attempts`. Default: `"wait"`, in line.
+    /// With `attempts`: what happens to an attempt without a place. Default: `"wait"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     on_limit: Option<OnLimitName>,
-    /// Longest time in line; then the attempt is refused. Default: `"none"`.
+    /// With `attempts`: longest time in line, above 0; then the attempt is refused. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_wait: Option<OrNone<PositiveDuration>>,
-    /// One for each client (default) or one for the fleet.
+    /// Whose state it is.
     #[serde(default)]
     scope: ScopeName,
-    /// What a refusal does to the call. Default: `"fail"`.
+    /// What a refusal does to the call.
     #[serde(default)]
     on_refusal: RefusalName,
 }
@@ -79,7 +80,7 @@ enum HoldName {
     /// From its sending.
     #[default]
     Attempt,
-    /// From the decision to retry, through the backoff.
+    /// From the decision to retry, after the budget, through the backoff to its end, or until it turns out that it is not sent.
     Retry,
 }
 

@@ -25,13 +25,13 @@ pub enum LimiterChoice {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CubicLimiter {
-    /// Outcomes that say that the client was throttled. Default: `["429", "503"]`.
+    /// Outcomes that say that the client was throttled, in the words of `retry_on`. Default: `["429", "503"]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     throttled: Option<Outcomes>,
-    /// Attempts per time that are sent at least. Default: `"0.5/s"`.
+    /// Attempts per time that are sent at least, above 0. Default: `"0.5/s"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     min_rate: Option<PositiveRate>,
-    /// One for each client (default) or one for the fleet.
+    /// Whose state it is.
     #[serde(default)]
     scope: ScopeName,
 }
@@ -60,21 +60,21 @@ pub struct RateLimiter {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RateLimiterKeys {
-    /// Attempts per time that are sent.
+    /// Attempts per time that are sent, above 0.
     rate: PositiveRate,
     /// Attempts that are sent at once; at least 1. Default: one second's worth, at least 1.
     #[schemars(extend("minimum" = 1))]
     burst: Option<f64>,
-    /// What an attempt without a token does. Default: `"wait"`.
+    /// What happens to an attempt without a token.
     #[serde(default)]
     on_limit: LimitName,
-    /// One for each client (default) or one for the fleet.
+    /// Whose state it is.
     #[serde(default)]
     scope: ScopeName,
     /// What a refusal does to the call; only with `on_limit = "refuse"`. Default: `"fail"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     on_refusal: Option<RefusalName>,
-    /// What it stands around: each attempt, or the call, of which only the first attempt asks. Default: `"attempt"`.
+    /// What it stands around. Default: `"attempt"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     around: Option<AroundName>,
 }
