@@ -2,6 +2,7 @@
 //! comments of the shapes. What no schema can say (names that refer to other tables, sums of shares, orders of times) is checked when a
 //! file is read.
 
+mod form;
 mod leaf;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
+pub use form::form;
 pub use leaf::{OUTCOME_KEY, OUTCOMES_KEY, by_key, or_word, warnings};
 
 use super::resolved;

@@ -20,7 +20,7 @@ use crate::retry::{KeyMode, OutcomeClass, RetryPolicy};
 use crate::scenario::PolicyConfig;
 use crate::scenario::file::leaf::{Factor, OrNone, OrUnlimited, Outcome, Outcomes, PositiveDuration};
 use crate::scenario::file::preset::PresetName;
-use crate::scenario::file::schema::{OUTCOME_KEY, by_key};
+use crate::scenario::file::schema::{OUTCOME_KEY, by_key, form};
 
 /// A policy: one client's rules for one call. A row of the comparison.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -105,6 +105,9 @@ pub struct PolicyTable {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub with: Option<With>,
 }
+
+/// The tables of a row's world: what `with` may change.
+pub const WORLD: [&str; 3] = ["server", "fault", "load"];
 
 /// `with`: paths of the world. Only that it is a table is known here; the scenario's tree has the places that errors point at.
 #[derive(Clone, Debug)]
@@ -250,7 +253,7 @@ impl PolicyTable {
         PolicyConfig {
             name: name.to_owned(),
             policy,
-            gates: self.gates(),
+            gates: self.gates().into_iter().map(|(_, gate)| gate).collect(),
             hedge: self.hedge.as_ref().map(HedgeChoice::build),
             steps: Vec::new(),
             world: None,
@@ -281,18 +284,6 @@ impl PolicyTable {
                 KeyName::PerAttempt => KeyMode::PerAttempt,
             },
         }
-    }
-
-    /// In the order in which they are asked.
-    fn gates(&self) -> Vec<GateConfig> {
-        let gates = [
-            self.budget.as_ref().map(BudgetChoice::build),
-            self.throttle.as_ref().map(ThrottleChoice::build),
-            self.limiter.as_ref().map(LimiterChoice::build),
-            self.breaker.as_ref().map(BreakerChoice::build),
-            self.concurrency.as_ref().map(ConcurrencyTable::build),
-        ];
-        gates.into_iter().flatten().collect()
     }
 
     /// True if an attempt stays open after its time-out, and nothing is there that ends it.
@@ -348,24 +339,29 @@ impl PolicyTable {
         self.concurrency.as_ref().is_some_and(ConcurrencyTable::is_about_retries)
     }
 
-    /// The policy's keys of gates, with what they are.
-    fn gates_by_key(&self) -> [(&'static str, Option<GateConfig>); 5] {
-        [
-            ("breaker", self.breaker.as_ref().map(BreakerChoice::build)),
+    /// Its gates with their keys, in the order in which they are asked.
+    pub fn gates(&self) -> Vec<(&'static str, GateConfig)> {
+        let gates = [
             ("budget", self.budget.as_ref().map(BudgetChoice::build)),
             ("throttle", self.throttle.as_ref().map(ThrottleChoice::build)),
             ("limiter", self.limiter.as_ref().map(LimiterChoice::build)),
+            ("breaker", self.breaker.as_ref().map(BreakerChoice::build)),
             ("concurrency", self.concurrency.as_ref().map(ConcurrencyTable::build)),
-        ]
+        ];
+        gates.into_iter().filter_map(|(key, gate)| Some((key, gate?))).collect()
+    }
+
+    /// The same in the order of the keys of a table.
+    fn gates_by_key(&self) -> Vec<(&'static str, GateConfig)> {
+        let mut gates = self.gates();
+        gates.sort_by_key(|(key, _)| form().may_be_none("policy").iter().position(|other| other == key));
+        gates
     }
 
     /// The key of a gate around the call that cannot be there, and why not.
     pub fn misplaced_around(&self) -> Option<(&'static str, &'static str)> {
-        let gates = self.gates_by_key();
-        let around = |gate: &GateConfig| gate.around == Around::Call;
-        let mut placed =
-            gates.iter().filter_map(|(key, gate)| Some((*key, gate.as_ref().filter(|gate| around(gate))?)));
-        placed.find_map(|(key, gate)| match gate.on_refusal {
+        let mut around = self.gates_by_key().into_iter().filter(|(_, gate)| gate.around == Around::Call);
+        around.find_map(|(key, gate)| match gate.on_refusal {
             OnRefusal::Retry => Some((key, "outside of the retries a refusal cannot be retried")),
             OnRefusal::Fail => None,
         })
@@ -373,8 +369,7 @@ impl PolicyTable {
 
     /// The keys of gates that let a call try again after a refusal.
     pub fn tries_again(&self) -> Vec<&'static str> {
-        let gates = self.gates_by_key();
-        let again = |gate: &Option<GateConfig>| gate.as_ref().is_some_and(|gate| gate.on_refusal == OnRefusal::Retry);
-        gates.iter().filter(|(_, gate)| again(gate)).map(|(key, _)| *key).collect()
+        let again = self.gates_by_key().into_iter().filter(|(_, gate)| gate.on_refusal == OnRefusal::Retry);
+        again.map(|(key, _)| key).collect()
     }
 }
