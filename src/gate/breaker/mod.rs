@@ -12,9 +12,9 @@ mod families;
 mod open;
 mod rate;
 
-pub use consecutive::{ConsecutiveBreaker, ConsecutiveBreakerConfig};
+pub use consecutive::{ConsecutiveBreaker, ConsecutiveBreakerConfig, ENTRY as CONSECUTIVE};
 pub use open::{GrowingTime, OpenTime, SameTime};
-pub use rate::{Judge, RateBreaker, RateBreakerConfig, RateWindow, SlowCalls, Threshold};
+pub use rate::{ENTRY as RATE, Judge, RateBreaker, RateBreakerConfig, RateWindow, SlowCalls, Threshold};
 
 use rand::Rng;
 

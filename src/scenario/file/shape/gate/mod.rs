@@ -56,7 +56,7 @@ pub enum AroundName {
     /// Each attempt, inside of the retries.
     #[default]
     Attempt,
-    /// The call with all its retries: only its first attempt asks, a refusal fails the call, and what it hears of is the call's end, with
+    /// The call with all its retries and hedges: only its first attempt asks, a refusal fails the call, and what it hears of is the call's end, with
     /// the outcome of its last attempt.
     Call,
 }
