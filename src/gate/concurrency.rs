@@ -40,11 +40,16 @@ pub enum MostRetries {
 
 /// From when on a retry holds its place, always until it ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "kebab-case")
+)]
 pub enum Hold {
     /// From its sending.
     #[default]
     Attempt,
-    /// From the decision to retry, through the backoff.
+    /// From the decision to retry, after the budget, through the backoff to its end, or until it turns out that it is not sent.
     Retry,
 }
 

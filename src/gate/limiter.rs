@@ -22,9 +22,15 @@ pub const ENTRY: Entry = Entry {
 };
 
 /// What happens to an attempt for which there is no token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
 pub enum OnLimit {
     /// It waits for one.
+    #[default]
     Wait,
     /// It is refused.
     Refuse,

@@ -26,31 +26,47 @@ pub use chain::{Admission, GateChain, GateCounts, MOST_GATES, Permits};
 
 /// Whose state it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
 pub enum Scope {
-    /// Every client has its own.
+    /// One for each client.
     #[default]
     Client,
-    /// All clients share one.
+    /// One for all clients.
     Fleet,
 }
 
 /// What a refusal does to a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
 pub enum OnRefusal {
-    /// Ends it at once.
+    /// The call ends at once.
     #[default]
     Fail,
-    /// Counts as one of its attempts, and the backoff follows.
+    /// It counts as one of the call's attempts, and the backoff follows.
     Retry,
 }
 
 /// What it stands around.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
 pub enum Around {
-    /// Each attempt, inside of the retries: it is asked about all of them, and hears how they end.
+    /// Each attempt, inside of the retries.
     #[default]
     Attempt,
-    /// The call with all its retries: it is asked about the first attempt only, and hears how the call ends.
+    /// The call with all its retries and hedges: only its first attempt asks, a refusal fails the call, and what it hears of is the call's end, with
+    /// the outcome of its last attempt.
     Call,
 }
 

@@ -111,20 +111,30 @@ pub enum Trigger {
 
 /// What a failure that would be retried does while there are hedges left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
 pub enum OnFailure {
-    /// The next hedge is sent at once (gRPC's specification, Polly).
+    /// The next hedge is sent at once; two failures of one instant send two.
     #[default]
     Next,
-    /// The next hedge is sent when it is due (grpc-java, as read).
+    /// The next hedge is sent when it is due.
     Wait,
-    /// If nothing else is open, no hedge is sent any more: the try has failed (Finagle).
+    /// If nothing else of the try is open, it ends: there are no more hedges, and a retry may follow.
     End,
 }
 
 /// What becomes of the attempts that do not win.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
 pub enum Losers {
-    /// The client cancels them. Whether the server notices is the server's business (`abandoned_work`).
+    /// Their client says so, which the server hears as of any client that stops waiting (*cancelling*).
     #[default]
     Cancel,
     /// They run on, and their replies are thrown away.

@@ -28,25 +28,35 @@ pub const ENTRY: Entry = Entry {
 
 /// What earns a share of a retry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "kebab-case")
+)]
 pub enum EarnOn {
-    /// A first attempt that is sent.
+    /// A first attempt that is sent (Finagle's RetryFilter).
     #[default]
     FirstAttempt,
-    /// A call that succeeds.
+    /// A call that succeeds (its RequeueFilter).
     Success,
-    /// An attempt that ends with an outcome that is not retried.
+    /// An attempt that ends with an outcome not in `retry_on` (Linkerd).
     NotRetried,
 }
 
 /// The arithmetic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "kebab-case")
+)]
 pub enum Rounding {
-    /// Exact to the billionth.
+    /// Exactly.
     #[default]
     None,
-    /// Finagle: 1,000 come in, and a retry takes 1,000 ÷ ratio, rounded down.
+    /// In Finagle's whole numbers: a retry takes ⌊1000 ÷ `ratio`⌋ of the 1000 that a deposit brings.
     Finagle,
-    /// tower: 1 comes in, and a retry takes 1 ÷ ratio, rounded down; above a ratio of 1 as Finagle.
+    /// In tower's whole numbers: a retry takes ⌊1 ÷ `ratio`⌋ of the 1 that a deposit brings; above a ratio of 1 as Finagle.
     Tower,
 }
 

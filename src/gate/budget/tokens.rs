@@ -31,23 +31,33 @@ pub const ENTRY: Entry = Entry {
 
 /// When tokens come back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "kebab-case")
+)]
 pub enum DepositOn {
-    /// When a call succeeds.
+    /// Each call that succeeds.
     #[default]
     Success,
-    /// When the first attempt of a call is sent.
+    /// Each first attempt that is sent.
     FirstAttempt,
-    /// When a call succeeds with its first attempt.
+    /// Each call that succeeds with its first attempt.
     FirstTrySuccess,
 }
 
 /// What takes tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "kebab-case")
+)]
 pub enum Charge {
     /// A retry, when it is decided on.
     #[default]
     Retry,
-    /// Every failure, whether or not a retry follows it.
+    /// Every outcome in `retry_on`, as far as there are any tokens, whether or not a retry follows it, and before that is decided.
     Failure,
 }
 

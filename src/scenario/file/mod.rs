@@ -353,7 +353,7 @@ impl Tables {
             self.servers.iter().position(|server| server.name == name).expect("names have been checked")
         };
         let baseline = self.top.baseline.as_deref().unwrap_or_default();
-        let (top, method) = (&self.top, self.operation.method.method());
+        let (top, method) = (&self.top, self.operation.method);
         let frame = Frame {
             title: top.title.clone().unwrap_or_default(),
             description: top.description.clone(),

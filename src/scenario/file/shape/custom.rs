@@ -38,7 +38,7 @@ pub struct CustomBackoff {
     cap: OrNone<Duration>,
     /// What the cap bounds.
     #[serde(default)]
-    cap_at: CapName,
+    cap_at: CapAt,
     /// What randomness does to the window w.
     #[serde(default)]
     jitter: JitterChoice,
@@ -55,19 +55,6 @@ pub struct CustomBackoff {
 
 fn no_time() -> Duration {
     Duration(Span::ZERO)
-}
-
-/// `cap_at`.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum CapName {
-    /// The window: the delay may exceed it by the jitter.
-    #[default]
-    Window,
-    /// The delay after the jitter: long waits gather at exactly the cap.
-    Delay,
-    /// Both.
-    Both,
 }
 
 /// How the window grows; n is 0 before the first retry.
@@ -117,7 +104,7 @@ enum CurveChoice {
         base: Duration,
         /// Where each step begins: at the base, or at the previous delay, and the first delay is the base then.
         #[serde(default)]
-        from: FromName,
+        from: StepFrom,
     },
     /// First the base, then U(0, previous delay · 2^n); what has reached the cap stays there.
     Feedback {
@@ -153,17 +140,6 @@ impl JsonSchema for Delays {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "array", "items": generator.subschema_for::<Duration>(), "minItems": 1 })
     }
-}
-
-/// Where a step of the walk begins.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum FromName {
-    /// At the base.
-    #[default]
-    Base,
-    /// At the previous delay.
-    Previous,
 }
 
 /// What randomness does to the window.
@@ -255,13 +231,7 @@ impl CurveChoice {
             CurveChoice::Schedule { delays } => {
                 Curve::Schedule(Schedule { delays: delays.0.iter().map(|delay| delay.0).collect() })
             }
-            CurveChoice::Decorrelated { base, from } => Curve::Decorrelated(Decorrelated {
-                base: base.0,
-                from: match from {
-                    FromName::Base => StepFrom::Base,
-                    FromName::Previous => StepFrom::Previous,
-                },
-            }),
+            CurveChoice::Decorrelated { base, from } => Curve::Decorrelated(Decorrelated { base: base.0, from: *from }),
             CurveChoice::Feedback { base } => Curve::Feedback(Feedback { base: base.0 }),
             CurveChoice::Telescoping { base } => Curve::Telescoping(Telescoping { base: base.0 }),
         }
@@ -285,7 +255,7 @@ impl CustomBackoff {
     pub fn without_effect(&self) -> Option<(&'static str, &'static str)> {
         if self.inclusive && self.unit.0.is_none() {
             Some(("inclusive", "unit"))
-        } else if !matches!(self.cap_at, CapName::Window) && self.cap.0.is_none() {
+        } else if !matches!(self.cap_at, CapAt::Window) && self.cap.0.is_none() {
             Some(("cap_at", "cap"))
         } else {
             None
@@ -294,11 +264,7 @@ impl CustomBackoff {
 
     /// As the engine knows it.
     pub fn build(&self) -> Backoff {
-        let cap_at = match self.cap_at {
-            CapName::Window => CapAt::Window,
-            CapName::Delay => CapAt::Delay,
-            CapName::Both => CapAt::Both,
-        };
+        let cap_at = self.cap_at;
         let backoff = Backoff::new(self.curve.build(), self.cap.0.map(|cap| cap.0), cap_at, self.jitter.build())
             .with_offset(self.offset.into())
             .with_floor(self.floor.0)

@@ -3,7 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::gate::ScopeName;
 use crate::gate::Scope;
 use crate::gate::budget::{RatioBudgetConfig, Tokens};
 use crate::hedge::{HedgeConfig, Losers, OnFailure, Trigger};
@@ -23,7 +22,7 @@ pub enum HedgeChoice {
     Timeout {
         /// What becomes of the attempts that do not win.
         #[serde(default)]
-        losers: LosersName,
+        losers: Losers,
     },
 }
 
@@ -44,22 +43,22 @@ struct FixedKeys {
     extra: Extra,
     /// What a failure that would be retried does while there are hedges left.
     #[serde(default)]
-    on_failure: OnFailureName,
+    on_failure: OnFailure,
     /// What becomes of the attempts that do not win.
     #[serde(default)]
-    losers: LosersName,
+    losers: Losers,
     /// A limit on hedges in proportion to calls, with the rule of `budget.ratio`; deposits are first attempts. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     budget: Option<HedgeBudget>,
     /// Whose budget it is; only with `budget`. Default: `"client"`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    scope: Option<ScopeName>,
+    scope: Option<Scope>,
 }
 
 impl TryFrom<FixedKeys> for FixedHedge {
     type Error = String;
     fn try_from(keys: FixedKeys) -> Result<FixedHedge, String> {
-        if keys.delay.0.is_none() && keys.on_failure != OnFailureName::Next {
+        if keys.delay.0.is_none() && keys.on_failure != OnFailure::Next {
             return Err("with `delay = \"none\"` and this `on_failure` nothing sets off a hedge".into());
         }
         if keys.scope.is_some() && keys.budget.is_none() {
@@ -98,16 +97,16 @@ struct PercentileKeys {
     extra: Extra,
     /// What a failure that would be retried does while there are hedges left.
     #[serde(default)]
-    on_failure: OnFailureName,
+    on_failure: OnFailure,
     /// What becomes of the attempts that do not win.
     #[serde(default)]
-    losers: LosersName,
+    losers: Losers,
     /// A limit on hedges in proportion to calls, with the rule of `budget.ratio`; deposits are first attempts. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     budget: Option<HedgeBudget>,
     /// Whose latencies are seen, and whose budget it is.
     #[serde(default)]
-    scope: ScopeName,
+    scope: Scope,
 }
 
 impl TryFrom<PercentileKeys> for PercentileHedge {
@@ -161,39 +160,6 @@ struct HedgeBudget {
     window: PositiveDuration,
 }
 
-/// `on_failure`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum OnFailureName {
-    /// The next hedge is sent at once; two failures of one instant send two.
-    #[default]
-    Next,
-    /// The next hedge is sent when it is due.
-    Wait,
-    /// If nothing else of the try is open, it ends: there are no more hedges, and a retry may follow.
-    End,
-}
-
-/// `losers`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum LosersName {
-    /// Their client says so, which the server hears as of any client that stops waiting (*cancelling*).
-    #[default]
-    Cancel,
-    /// They run on, and their replies are thrown away.
-    Run,
-}
-
-impl LosersName {
-    fn build(self) -> Losers {
-        match self {
-            LosersName::Cancel => Losers::Cancel,
-            LosersName::Run => Losers::Run,
-        }
-    }
-}
-
 impl HedgeChoice {
     /// True if a time-out is what sets it off.
     pub fn is_on_timeout(&self) -> bool {
@@ -206,37 +172,27 @@ impl HedgeChoice {
             HedgeChoice::Fixed(FixedHedge { keys }) => HedgeConfig {
                 trigger: Trigger::Fixed(keys.delay.0.map(|delay| delay.0)),
                 extra: keys.extra.0 as u32,
-                on_failure: keys.on_failure.build(),
-                losers: keys.losers.build(),
+                on_failure: keys.on_failure,
+                losers: keys.losers,
                 budget: keys.budget.as_ref().map(HedgeBudget::build),
-                scope: keys.scope.unwrap_or_default().build(),
+                scope: keys.scope.unwrap_or_default(),
             },
             HedgeChoice::Percentile(PercentileHedge { keys }) => HedgeConfig {
                 trigger: Trigger::Percentile { at: keys.at.0, window: keys.window.span(), min: keys.min.0 },
                 extra: keys.extra.0 as u32,
-                on_failure: keys.on_failure.build(),
-                losers: keys.losers.build(),
+                on_failure: keys.on_failure,
+                losers: keys.losers,
                 budget: keys.budget.as_ref().map(HedgeBudget::build),
-                scope: keys.scope.build(),
+                scope: keys.scope,
             },
             HedgeChoice::Timeout { losers } => HedgeConfig {
                 trigger: Trigger::Timeout,
                 extra: 0,
                 on_failure: OnFailure::End,
-                losers: losers.build(),
+                losers: *losers,
                 budget: None,
                 scope: Scope::Client,
             },
-        }
-    }
-}
-
-impl OnFailureName {
-    fn build(self) -> OnFailure {
-        match self {
-            OnFailureName::Next => OnFailure::Next,
-            OnFailureName::Wait => OnFailure::Wait,
-            OnFailureName::End => OnFailure::End,
         }
     }
 }

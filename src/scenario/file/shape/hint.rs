@@ -8,8 +8,7 @@ use serde::de::{MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::custom::{AddKeys, MultiplyKeys};
-use super::server::HintFormatName;
-use crate::protocol::Method;
+use crate::protocol::{HintFormat, Method};
 use crate::retry::{Hints, Jitter, OverMax, RetryAfter};
 use crate::scenario::file::leaf::{Duration, OrNone, Outcomes, PositiveDuration, PositiveNumber};
 
@@ -32,10 +31,10 @@ pub struct HonourKeys {
     max: OrNone<PositiveDuration>,
     /// What becomes of a hint that is longer than `max`.
     #[serde(default)]
-    over_max: OverMaxName,
+    over_max: OverMax,
     /// The formats that the client reads; the server's is `retry_after_as`. A hint in another format is not seen.
     #[serde(default = "retry_after_header")]
-    formats: Vec<HintFormatName>,
+    formats: Vec<HintFormat>,
     /// Outcomes whose hint is looked at.
     #[serde(default = "Outcomes::any")]
     on: Outcomes,
@@ -62,15 +61,15 @@ pub struct HonourKeys {
     begins_anew: bool,
 }
 
-fn retry_after_header() -> Vec<HintFormatName> {
-    vec![HintFormatName::Seconds, HintFormatName::Date]
+fn retry_after_header() -> Vec<HintFormat> {
+    vec![HintFormat::Seconds, HintFormat::Date]
 }
 
 impl Default for HonourKeys {
     fn default() -> HonourKeys {
         HonourKeys {
             max: OrNone(None),
-            over_max: OverMaxName::Cap,
+            over_max: OverMax::Cap,
             formats: retry_after_header(),
             on: Outcomes::any(),
             triggers: Outcomes::none(),
@@ -82,19 +81,6 @@ impl Default for HonourKeys {
             begins_anew: false,
         }
     }
-}
-
-/// `over_max`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum OverMaxName {
-    /// It is cut to `max`.
-    #[default]
-    Cap,
-    /// It is ignored: the backoff applies.
-    Backoff,
-    /// It ends the call.
-    Stop,
 }
 
 /// `jitter` of a hint.
@@ -178,22 +164,18 @@ impl RetryAfterChoice {
     /// A key that means nothing without another one that is missing, and that one.
     pub fn without_effect(&self) -> Option<(&'static str, &'static str)> {
         let RetryAfterChoice::Honour(keys) = self else { return None };
-        (keys.over_max != OverMaxName::Cap && keys.max.0.is_none()).then_some(("over_max", "max"))
+        (keys.over_max != OverMax::Cap && keys.max.0.is_none()).then_some(("over_max", "max"))
     }
 
     /// As the engine knows it, for an operation with this method.
     pub fn build(&self, method: Method) -> RetryAfter {
         let RetryAfterChoice::Honour(keys) = self else { return RetryAfter::Ignore };
         RetryAfter::Honour(Box::new(Hints {
-            formats: keys.formats.iter().map(|format| format.format()).collect(),
+            formats: keys.formats.clone(),
             on: keys.on.set(),
             triggers: keys.triggers.for_method(&keys.triggers_idempotent, method),
             max: keys.max.0.map(PositiveDuration::span),
-            over_max: match keys.over_max {
-                OverMaxName::Cap => OverMax::Cap,
-                OverMaxName::Backoff => OverMax::Backoff,
-                OverMaxName::Stop => OverMax::Stop,
-            },
+            over_max: keys.over_max,
             at_least_backoff: keys.at_least_backoff,
             beyond_backoff: keys.beyond_backoff.0.map(|beyond| beyond.0),
             times_backoff: keys.times_backoff.0.map(|times| times.0),

@@ -76,7 +76,7 @@ pub struct PolicyTable {
     pub retry_after: Option<RetryAfterChoice>,
     /// The idempotency key of its requests.
     #[serde(default)]
-    key: KeyName,
+    key: KeyMode,
     /// A circuit breaker, which may refuse attempts. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<OrNone<BreakerChoice>>")]
@@ -225,18 +225,6 @@ enum ShouldRetryName {
     Honour,
 }
 
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-enum KeyName {
-    /// No key.
-    #[default]
-    None,
-    /// One for all attempts of an operation.
-    PerOperation,
-    /// A fresh one for each attempt: made inside the retried function, a common mistake.
-    PerAttempt,
-}
-
 impl PolicyTable {
     /// Writes the defaults that depend on whether there are retries.
     pub fn resolve(&mut self) {
@@ -278,11 +266,7 @@ impl PolicyTable {
             limits: limits::build(&self.retries_for, self.free_retries.as_ref()),
             retry_after: self.retry_after.clone().unwrap_or_default().build(method),
             heeds_should_retry: self.should_retry == ShouldRetryName::Honour,
-            key: match self.key {
-                KeyName::None => KeyMode::None,
-                KeyName::PerOperation => KeyMode::PerOperation,
-                KeyName::PerAttempt => KeyMode::PerAttempt,
-            },
+            key: self.key,
         }
     }
 

@@ -35,14 +35,14 @@ pub struct Server {
     pub max_wait: MaxWait,
     /// Who is served next.
     #[serde(default)]
-    discipline: DisciplineName,
+    discipline: Discipline,
     /// Whether a worker throws away, without losing time, what it would take up for a client that has stopped waiting, once the server
     /// knows it (*cancelling*).
     #[serde(default)]
     drop_expired: bool,
     /// What becomes of work whose client stops waiting, as soon as the server knows it (*cancelling*).
     #[serde(default)]
-    abandoned_work: AbandonedWorkName,
+    abandoned_work: AbandonedWork,
     /// Time a worker needs for a request.
     #[serde(default)]
     pub service_time: DistributionChoice,
@@ -83,7 +83,7 @@ pub struct Server {
     pub retry_after: ByStatus<DurationOrDistribution>,
     /// How a hint is sent, the rate limit's too.
     #[serde(default)]
-    retry_after_as: HintFormatName,
+    retry_after_as: HintFormat,
     /// By status: true or false, with which the server says that the request should be tried again, or should not (`Stripe-Should-Retry`).
     #[serde(default)]
     should_retry: ByStatus<bool>,
@@ -93,33 +93,6 @@ pub struct Server {
     /// What becomes of requests with an idempotency key.
     #[serde(default)]
     idempotency: IdempotencyChoice,
-}
-
-/// How a server says when to come back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum HintFormatName {
-    /// `Retry-After` in whole seconds.
-    #[default]
-    Seconds,
-    /// `Retry-After` as a date: a whole second of the clock, which shows one when the run begins.
-    Date,
-    /// A header in milliseconds, such as `x-amz-retry-after`.
-    Milliseconds,
-    /// A header with the second of the clock at which the limit is reset, such as `X-RateLimit-Reset`.
-    Reset,
-}
-
-impl HintFormatName {
-    /// As the engine knows it.
-    pub fn format(self) -> HintFormat {
-        match self {
-            HintFormatName::Seconds => HintFormat::Seconds,
-            HintFormatName::Date => HintFormat::Date,
-            HintFormatName::Milliseconds => HintFormat::Milliseconds,
-            HintFormatName::Reset => HintFormat::Reset,
-        }
-    }
 }
 
 /// A table, or `"none"`.
@@ -222,26 +195,6 @@ impl Serialize for WhenFull {
             _ => serializer.serialize_str("refuse"),
         }
     }
-}
-
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum DisciplineName {
-    /// Who waits longest.
-    #[default]
-    Fifo,
-    /// Who came last.
-    Lifo,
-}
-
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum AbandonedWorkName {
-    /// It is done all the same.
-    #[default]
-    Finish,
-    /// It is taken out of the queue, or off its worker, and has no effect.
-    Cancel,
 }
 
 /// A token bucket that starts full. A refused request costs no token.
@@ -382,20 +335,14 @@ impl Server {
             queue: self.queue.0,
             when_full: self.when_full.0,
             max_wait: self.max_wait.0.as_ref().map(DistributionChoice::build),
-            discipline: match self.discipline {
-                DisciplineName::Fifo => Discipline::Fifo,
-                DisciplineName::Lifo => Discipline::Lifo,
-            },
+            discipline: self.discipline,
             drop_expired: self.drop_expired,
-            abandoned_work: match self.abandoned_work {
-                AbandonedWorkName::Finish => AbandonedWork::Finish,
-                AbandonedWorkName::Cancel => AbandonedWork::Cancel,
-            },
+            abandoned_work: self.abandoned_work,
             service_time: self.service_time.build(),
             network: self.network.build(),
             fates: self.fates(),
             retry_after: self.retry_after.map(|hint| hint.0.build()),
-            retry_after_as: self.retry_after_as.format(),
+            retry_after_as: self.retry_after_as,
             should_retry: self.should_retry.map(|should| *should),
             rate_limit: self.rate_limit.0.as_ref().map(|limit| RateLimit {
                 rate: limit.rate.0.per_second,

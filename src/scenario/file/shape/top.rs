@@ -71,38 +71,5 @@ pub struct OperationTable {
     pub server: Option<String>,
     /// How repeated executions add up.
     #[serde(default)]
-    pub method: MethodName,
-}
-
-/// A method by its name on the wire.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum MethodName {
-    /// No effect.
-    Get,
-    /// No effect.
-    Head,
-    /// One effect, however many executions.
-    Put,
-    /// One effect, however many executions.
-    Delete,
-    /// An effect for each execution.
-    #[default]
-    Post,
-    /// An effect for each execution.
-    Patch,
-}
-
-impl MethodName {
-    /// As the engine knows it.
-    pub fn method(self) -> Method {
-        match self {
-            MethodName::Get => Method::Get,
-            MethodName::Head => Method::Head,
-            MethodName::Put => Method::Put,
-            MethodName::Delete => Method::Delete,
-            MethodName::Post => Method::Post,
-            MethodName::Patch => Method::Patch,
-        }
-    }
+    pub method: Method,
 }

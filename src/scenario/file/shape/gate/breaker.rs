@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::open::OpenChoice;
-use super::{AroundName, RefusalName, ScopeName, gate_around};
+use super::{Around, OnRefusal, Scope, gate_around};
 use crate::gate::breaker::{
     CircuitRules, ConsecutiveBreakerConfig, Judge, RateBreakerConfig, RateWindow, SlowCalls, Stale, Threshold, Verdict,
 };
@@ -39,17 +39,6 @@ enum EdgeName {
     At,
     /// It is refused still; a later one is a probe (resilience4j, Hystrix, gobreaker).
     After,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-enum StaleName {
-    /// They do not count (gobreaker).
-    #[default]
-    Drop,
-    /// They count in the state the breaker is in, as regular ones when it is closed and as those of probes when it is half-open; while it
-    /// is open they do not count either (resilience4j, Polly, Hystrix).
-    Apply,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -101,7 +90,7 @@ fn rules(
     verdict: Option<VerdictName>,
     successes: Option<AtLeastOne>,
     half_open_for: Option<OrNone<PositiveDuration>>,
-    stale: Option<StaleName>,
+    stale: Option<Stale>,
     failures_are: Option<&Outcomes>,
     ignore: Option<&Outcomes>,
 ) -> CircuitRules {
@@ -112,10 +101,7 @@ fn rules(
             (VerdictName::First, _) => Verdict::First,
             (VerdictName::Threshold, _) => Verdict::Threshold,
         },
-        stale: match stale.unwrap_or_default() {
-            StaleName::Drop => Stale::Drop,
-            StaleName::Apply => Stale::Apply,
-        },
+        stale: stale.unwrap_or_default(),
         half_open_for: half_open_for.and_then(|limit| limit.0).map(PositiveDuration::span),
         strictly_after: edge.unwrap_or_default() == EdgeName::After,
         failures: failures_are.map(Outcomes::set),
@@ -153,7 +139,7 @@ struct ConsecutiveBreakerKeys {
     half_open_for: Option<OrNone<PositiveDuration>>,
     /// What outcomes of attempts do that passed in an earlier state. Default: `"drop"`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    stale: Option<StaleName>,
+    stale: Option<Stale>,
     /// Outcomes that are failures to it, in the words of `retry_on`; every other one is a success. Default: those of `retry_on`.
     #[serde(skip_serializing_if = "Option::is_none")]
     failures_are: Option<Outcomes>,
@@ -162,13 +148,13 @@ struct ConsecutiveBreakerKeys {
     ignore: Option<Outcomes>,
     /// Whose state it is.
     #[serde(default)]
-    scope: ScopeName,
+    scope: Scope,
     /// What a refusal does to the call.
     #[serde(default)]
-    on_refusal: RefusalName,
+    on_refusal: OnRefusal,
     /// What it stands around. Default: `"attempt"`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    around: Option<AroundName>,
+    around: Option<Around>,
 }
 
 impl TryFrom<ConsecutiveBreakerKeys> for ConsecutiveBreaker {
@@ -253,7 +239,7 @@ struct RateBreakerKeys {
     half_open_for: Option<OrNone<PositiveDuration>>,
     /// What outcomes of attempts do that passed in an earlier state. Default: `"drop"`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    stale: Option<StaleName>,
+    stale: Option<Stale>,
     /// Outcomes that are failures to it, in the words of `retry_on`; every other one is a success. Default: those of `retry_on`.
     #[serde(skip_serializing_if = "Option::is_none")]
     failures_are: Option<Outcomes>,
@@ -269,13 +255,13 @@ struct RateBreakerKeys {
     slow_threshold: Option<PositiveProbability>,
     /// Whose state it is.
     #[serde(default)]
-    scope: ScopeName,
+    scope: Scope,
     /// What a refusal does to the call.
     #[serde(default)]
-    on_refusal: RefusalName,
+    on_refusal: OnRefusal,
     /// What it stands around. Default: `"attempt"`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    around: Option<AroundName>,
+    around: Option<Around>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -336,7 +322,7 @@ impl TryFrom<RateBreakerKeys> for RateBreaker {
             return Err(format!("`failures` ({}) is above `calls` ({most}): it would never open", failures.0));
         }
         check_successes(keys.successes, keys.probes)?;
-        if keys.around == Some(AroundName::Call) && keys.slow_call.is_some() {
+        if keys.around == Some(Around::Call) && keys.slow_call.is_some() {
             return Err("`slow_call` is about attempts, which a breaker with `around = \"call\"` does not see".into());
         }
         check_ignore(keys.ignore.as_ref(), keys.failures_are.as_ref(), keys.slow_call.is_some())?;

@@ -8,7 +8,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{RefusalName, ScopeName, gate};
+use super::{OnRefusal, Scope, gate};
 use crate::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Refill, Rounding, TokenBudgetConfig, Tokens};
 use crate::gate::{GateConfig, GateRule};
 use crate::retry::OutcomeClass;
@@ -35,16 +35,16 @@ pub enum BudgetChoice {
         window: PositiveDuration,
         /// What is a deposit. Default: `"first-attempt"`.
         #[serde(skip_serializing_if = "Option::is_none")]
-        deposit_on: Option<EarningName>,
+        deposit_on: Option<EarnOn>,
         /// How it is counted. Default: `"none"`.
         #[serde(skip_serializing_if = "Option::is_none")]
-        rounding: Option<RoundingName>,
+        rounding: Option<Rounding>,
         /// Whose state it is.
         #[serde(default)]
-        scope: ScopeName,
+        scope: Scope,
         /// What a refusal does to the call.
         #[serde(default)]
-        on_refusal: RefusalName,
+        on_refusal: OnRefusal,
     },
 }
 
@@ -82,7 +82,7 @@ struct TokenBudgetKeys {
     cost_for: CostFor,
     /// What takes tokens. Default: `"retry"`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    charge: Option<ChargeName>,
+    charge: Option<Charge>,
     /// Retries pass only while there are more tokens than this share of `capacity`, from 0 to below 1. With `charge = "failure"` that is
     /// the only condition; with `"retry"` 0 is none. Default: `0`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,7 +92,7 @@ struct TokenBudgetKeys {
     deposit: Option<TokenAmount>,
     /// What is a deposit.
     #[serde(default)]
-    deposit_on: DepositName,
+    deposit_on: DepositOn,
     /// What a call that was retried and succeeded gets back, beside the deposit. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     refund: Option<RefundName>,
@@ -102,10 +102,10 @@ struct TokenBudgetKeys {
     refill: Option<Rate>,
     /// Whose state it is.
     #[serde(default)]
-    scope: ScopeName,
+    scope: Scope,
     /// What a refusal does to the call.
     #[serde(default)]
-    on_refusal: RefusalName,
+    on_refusal: OnRefusal,
 }
 
 impl TryFrom<TokenBudgetKeys> for TokenBudget {
@@ -125,7 +125,7 @@ impl TryFrom<TokenBudgetKeys> for TokenBudget {
         if keys.above.is_some_and(|above| above.0 >= 1.0) {
             return Err("`above` must be below 100%: there are never more tokens than `capacity`".into());
         }
-        if keys.charge == Some(ChargeName::Failure) && keys.refund == Some(RefundName::Last) {
+        if keys.charge == Some(Charge::Failure) && keys.refund == Some(RefundName::Last) {
             return Err(
                 "`refund = \"last\"` needs `charge = \"retry\"`: a retry that takes nothing gives nothing back".into(),
             );
@@ -194,46 +194,12 @@ impl JsonSchema for CostFor {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-enum ChargeName {
-    /// A retry, when it is decided on.
-    #[default]
-    Retry,
-    /// Every outcome in `retry_on`, as far as there are any tokens, whether or not a retry follows it, and before that is decided.
-    Failure,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
 enum RefundName {
     /// Nothing.
     #[default]
     None,
     /// What its last retry took.
     Last,
-}
-
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum EarningName {
-    /// A first attempt that is sent (Finagle's RetryFilter).
-    #[default]
-    FirstAttempt,
-    /// A call that succeeds (its RequeueFilter).
-    Success,
-    /// An attempt that ends with an outcome not in `retry_on` (Linkerd).
-    NotRetried,
-}
-
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum RoundingName {
-    /// Exactly.
-    #[default]
-    None,
-    /// In Finagle's whole numbers: a retry takes ⌊1000 ÷ `ratio`⌋ of the 1000 that a deposit brings.
-    Finagle,
-    /// In tower's whole numbers: a retry takes ⌊1 ÷ `ratio`⌋ of the 1 that a deposit brings; above a ratio of 1 as Finagle.
-    Tower,
 }
 
 /// A number of tokens, fractions allowed.
@@ -253,18 +219,6 @@ impl TryFrom<f64> for TokenAmount {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum DepositName {
-    /// Each call that succeeds.
-    #[default]
-    Success,
-    /// Each first attempt that is sent.
-    FirstAttempt,
-    /// Each call that succeeds with its first attempt.
-    FirstTrySuccess,
-}
-
 impl TokenBudgetKeys {
     fn build(&self) -> GateConfig {
         let tokens = |amount: TokenAmount| Tokens::new(amount.0);
@@ -273,17 +227,10 @@ impl TokenBudgetKeys {
             initial: tokens(self.initial.unwrap_or(self.capacity)),
             cost: tokens(self.cost),
             cost_for: self.cost_for.0.iter().map(|(class, cost)| (*class, tokens(*cost))).collect(),
-            charge: match self.charge.unwrap_or_default() {
-                ChargeName::Retry => Charge::Retry,
-                ChargeName::Failure => Charge::Failure,
-            },
+            charge: self.charge.unwrap_or_default(),
             above: self.above.unwrap_or_default().0,
             deposit: self.deposit.map_or(Tokens(0), tokens),
-            deposit_on: match self.deposit_on {
-                DepositName::Success => DepositOn::Success,
-                DepositName::FirstAttempt => DepositOn::FirstAttempt,
-                DepositName::FirstTrySuccess => DepositOn::FirstTrySuccess,
-            },
+            deposit_on: self.deposit_on,
             refund: self.refund.unwrap_or_default() == RefundName::Last,
             refill: self
                 .refill
@@ -306,16 +253,8 @@ impl BudgetChoice {
                     ratio: Tokens::new(ratio.0),
                     min_rate: min_rate.per_second,
                     window: window.span(),
-                    deposit_on: match deposit_on.unwrap_or_default() {
-                        EarningName::FirstAttempt => EarnOn::FirstAttempt,
-                        EarningName::Success => EarnOn::Success,
-                        EarningName::NotRetried => EarnOn::NotRetried,
-                    },
-                    rounding: match rounding.unwrap_or_default() {
-                        RoundingName::None => Rounding::None,
-                        RoundingName::Finagle => Rounding::Finagle,
-                        RoundingName::Tower => Rounding::Tower,
-                    },
+                    deposit_on: deposit_on.unwrap_or_default(),
+                    rounding: rounding.unwrap_or_default(),
                 });
                 gate(rule, *scope, *on_refusal)
             }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AroundName, RefusalName, ScopeName, gate_around};
+use super::{Around, OnRefusal, Scope, gate_around};
 use crate::gate::throttle::AdaptiveThrottleConfig;
 use crate::gate::{GateConfig, GateRule};
 use crate::scenario::file::leaf::{Duration, PositiveDuration};
@@ -24,13 +24,13 @@ pub enum ThrottleChoice {
         window: PositiveDuration,
         /// Whose state it is.
         #[serde(default)]
-        scope: ScopeName,
+        scope: Scope,
         /// What a refusal does to the call.
         #[serde(default)]
-        on_refusal: RefusalName,
+        on_refusal: OnRefusal,
         /// What it stands around. Default: `"attempt"`.
         #[serde(skip_serializing_if = "Option::is_none")]
-        around: Option<AroundName>,
+        around: Option<Around>,
     },
 }
 
