@@ -2,6 +2,9 @@
 //!
 //! This is what `simlab policies` shows. The examples are scenario text; a test reads each and compares it with the value beside it.
 
+use crate::entry;
+use crate::gate::{breaker, budget, concurrency, cubic, limiter, throttle};
+use crate::hedge;
 pub use crate::retry::backoff::DelayRow;
 use crate::retry::curve::exponential::Exponential;
 use crate::retry::jitter::multiply::Multiply;
@@ -62,8 +65,8 @@ const MS: fn(u64) -> Span = Span::millis;
 pub fn entries() -> Vec<Entry> {
     let mut entries = plain_backoffs();
     entries.extend(jittered_backoffs());
-    entries.extend(gates());
-    entries.extend(hedges());
+    entries.extend(GATES.map(|entry| without_delays(Family::Gate, entry)));
+    entries.extend(hedge::ENTRIES.map(|entry| without_delays(Family::Hedge, entry)));
     entries
 }
 
@@ -78,16 +81,23 @@ fn backoff(
     Entry { name, family: Family::Backoff, summary, rule, source, example, backoff: Some(value) }
 }
 
-fn without_delays(
-    family: Family,
-    name: &'static str,
-    summary: &'static str,
-    rule: &'static str,
-    source: &'static str,
-    example: &'static str,
-) -> Entry {
+/// What makes no delays, as what it describes says it.
+fn without_delays(family: Family, entry: entry::Entry) -> Entry {
+    let entry::Entry { name, summary, rule, source, example } = entry;
     Entry { name, family, summary, rule, source, example, backoff: None }
 }
+
+/// Gates, in the order in which they are listed.
+const GATES: [entry::Entry; 8] = [
+    breaker::CONSECUTIVE,
+    budget::TOKENS,
+    breaker::RATE,
+    budget::RATIO,
+    throttle::ENTRY,
+    limiter::ENTRY,
+    cubic::ENTRY,
+    concurrency::ENTRY,
+];
 
 fn plain_backoffs() -> Vec<Entry> {
     vec![
@@ -218,131 +228,6 @@ fn jittered_backoffs() -> Vec<Entry> {
             )
             .with_offset(-1)
             .with_floor(base),
-        ),
-    ]
-}
-
-fn gates() -> Vec<Entry> {
-    let gate =
-        |name, summary, rule, source, example| without_delays(Family::Gate, name, summary, rule, source, example);
-    vec![
-        gate(
-            "breaker.consecutive",
-            "opens after failures in a row, asks again with probes",
-            "Closed: the failures-th failure in a row opens it. Open: refuses every attempt, for `open`. Half-open: admits `probes` attempts; \
-             the first failure reopens, that many successes close (with `successes` that many of the probes, or it reopens). A failure is an \
-             outcome in failures_are, by default retry_on; one in `ignore` is neither and not counted. `open` can be a backoff: then it is open for its \
-             waits in turn, from opening to opening until it closes. Outcomes of attempts admitted in an earlier state do not count, unless \
-             stale = \"apply\". With half_open_for it opens again when it has been half-open for so long. A refusal ends the call, unless on_refusal = \"retry\".",
-            "Nygard, \"Release It!\" (2007); the rule of sony/gobreaker 2.4; Failsafe (successes of probes); Finagle's failure \
-             accrual and Linkerd (`open` as a backoff).",
-            "breaker.consecutive = { failures = 5, open = \"30s\", probes = 1, scope = \"client\" }",
-        ),
-        gate(
-            "budget.tokens",
-            "retries cost tokens that first attempts or successes earn",
-            "A retry is admitted if tokens >= cost, and takes cost (cost_for: after some outcomes). Deposits per call that succeeded, per first \
-             attempt sent, or per call that succeeded at once, never above capacity; with refund = \"last\" a success gives back what the call's \
-             last retry took. Starts full, or with `initial`. With charge = \"failure\" every failure takes cost instead, and a retry is \
-             admitted if tokens > above * capacity. With `refill` tokens come in with time too. A refusal ends the call, before its wait, unless on_refusal = \"retry\".",
-            "botocore's retry quota (500 tokens, 14 per retry or 5 after a 429, the last one's back on success, 1 per success at once); gRPC proposal \
-             A6 (charge = \"failure\", above = 0.5); Brooker, \"Fixing retries with token buckets and circuit breakers\" (2022).",
-            "budget.tokens = { capacity = 500, cost = 5, deposit = 1, deposit_on = \"success\", scope = \"client\" }",
-        ),
-        gate(
-            "breaker.rate",
-            "opens at a share of failures among the last calls, or in the last time",
-            "Looks at its window after every outcome: the last `calls`, or the current tenth of `window` and the nine before. With at least \
-             min_calls in it (default 20, or `calls` if that is less) it opens at a share of failures >= threshold, or at so many `failures`. With \
-             judge it looks after a \"failure\" only, or at each \"tick\" (500 ms). Open and half-open as breaker.consecutive, or by verdict the \
-             \"first\" outcome or the \"threshold\" decides; closing clears the window. Calls slower than slow_call are failures too, or, with slow_threshold, have that \
-             threshold of their own; a slow probe has failed. With threshold 100% and min_calls = calls = k: k failures in a row.",
-            "resilience4j's CircuitBreaker (count and time windows, slow calls, verdict = \"threshold\"); Polly (judge = \"failure\", verdict = \"first\") and \
-             Hystrix (judge = \"tick\"), with ten slots; Failsafe (failures).",
-            "breaker.rate = { threshold = \"50%\", calls = 100, min_calls = 20, open = \"30s\", probes = 5, slow_call = \"2s\", slow_threshold = \"80%\" }",
-        ),
-        gate(
-            "budget.ratio",
-            "retries in proportion to first attempts",
-            "A retry is admitted if retries + 1 <= ratio * deposits + min_rate * window, both counted over the current tenth of the window \
-             (default 10 s) and the nine before. Deposits are first attempts sent, or, by deposit_on, successes (\"success\") or outcomes not in \
-             retry_on (\"not-retried\"). With `rounding` the whole numbers of \"finagle\" or \"tower\", which grant somewhat more. A refusal ends the \
-             call, before its wait, unless on_refusal = \"retry\".",
-            "Finagle's RetryBudget and tower's (20% and 10/s over 10 s); Beyer et al., \"Site Reliability Engineering\" (2016), chapter 21 (10%).",
-            "budget.ratio = { ratio = \"20%\", min_rate = \"10/s\", window = \"10s\", scope = \"fleet\" }",
-        ),
-        gate(
-            "throttle.adaptive",
-            "sends fewer requests while many are rejected",
-            "Asked at sending. Refuses with probability max(0, (requests - k * accepts) / (requests + 1)), counted over the current tenth of the \
-             window and the nine before. An attempt that is sent is a request, and so is one that the throttle refused; an outcome that is not in \
-             retry_on is an accept.",
-            "Beyer et al., \"Site Reliability Engineering\" (2016), chapter 21, client-side throttling: k = 2 over two minutes.",
-            "throttle.adaptive = { k = 2.0, window = \"2m\" }",
-        ),
-        gate(
-            "limiter.rate",
-            "sends at most at a rate of its own",
-            "A token bucket, asked at sending; starts full. Without a token an attempt takes the next one in advance and waits for it \
-             (on_limit = \"wait\"; a wait that would end at the deadline or after it fails the call), or is refused (\"refuse\"). Default burst: one \
-             second's worth, at least 1.",
-            "golang.org/x/time/rate and client-go (reservations); resilience4j's RateLimiter; GCRA, ITU-T I.371.",
-            "limiter.rate = { rate = \"10/s\", burst = 10, on_limit = \"wait\" }",
-        ),
-        gate(
-            "limiter.cubic",
-            "finds its rate from throttling answers",
-            "No limit until the first outcome in `throttled` (default 429 and 503). Then a token bucket, asked at sending, for whose next token an \
-             attempt waits; it holds one second's worth, at least 1. A throttling answer at rate w sets the rate to 0.7 w, any other outcome t seconds \
-             later to 0.4 (t - K)^3 + w with K = cbrt(0.3 w / 0.4): at most twice the measured rate of outcomes, at least min_rate (0.5/s).",
-            "The client rate limiter of the AWS SDKs' adaptive mode (botocore 1.44); CUBIC, RFC 9438.",
-            "limiter.cubic = { throttled = [\"429\", \"503\"], min_rate = \"0.5/s\" }",
-        ),
-        gate(
-            "concurrency",
-            "at most so many retries, or attempts, in flight at once",
-            "Asked at sending. A retry is admitted while fewer than `retries` are in flight: sent, and neither answered nor given up by the client. \
-             First attempts always pass. With `share` instead, while fewer than max(share * attempts in flight, min) are. With hold = \"retry\" \
-             asked before the wait, and a retry holds its place through it. With `attempts` instead it is a pool: first attempts need a place too, and wait \
-             for one in line, for max_wait at most, or are refused (on_limit = \"refuse\").",
-            "Envoy's circuit breaker for retries (max_retries, 3) and its retry budget (20% of active requests, at least 3); connection pools (HikariCP, Go's \
-             database/sql) and bulkheads (resilience4j, Polly).",
-            "concurrency = { retries = 3, scope = \"fleet\" }",
-        ),
-    ]
-}
-
-fn hedges() -> Vec<Entry> {
-    let hedge =
-        |name, summary, rule, source, example| without_delays(Family::Hedge, name, summary, rule, source, example);
-    vec![
-        hedge(
-            "hedge.fixed",
-            "another attempt beside one that is slow, after a time",
-            "While the attempts of a first try or a retry are open, the next hedge is sent `delay` after the last of them (\"none\": not by itself), up \
-             to `extra` of them. A failure in retry_on sends the next at once, with on_failure = \"wait\" when it is due, and with \"end\" none unless \
-             something is open; only when all have failed, and none is to come, is there a retry. The first success wins, and so does the first \
-             failure that is not in retry_on; the others are cancelled, or run on with losers = \"run\". Hedges ask budget, throttle, limiter, \
-             breaker and concurrency as retries do, and budget = { ratio, min_rate, window } of their own; a refusal means that there is no more hedge.",
-            "Dean and Barroso, \"The Tail at Scale\" (CACM 2013); gRPC proposal A6 (hedgingPolicy); Polly's hedging strategy.",
-            "hedge.fixed = { delay = \"50ms\", extra = 1, budget = { ratio = \"5%\" } }",
-        ),
-        hedge(
-            "hedge.percentile",
-            "the same, when most would have been answered",
-            "As hedge.fixed, with a delay that is the quantile `at` of what attempts took in the last three thirds of `window` (default 30 s) that are over, \
-             and `min` (1 ms) at least; no hedge before the first third is over. Successes, time-outs and cancelled attempts are seen, other failures not.",
-            "Finagle's backup requests (4feb34c): 1 - at is their maxExtraLoad, which is also the ratio of their budget.",
-            "hedge.percentile = { at = \"99%\", budget = { ratio = \"1%\" }, scope = \"fleet\" }",
-        ),
-        hedge(
-            "hedge.timeout",
-            "leaves an attempt open when it times out",
-            "An attempt's time-out does not end it: the retry follows whatever retry_on says, within attempts, after the backoff and if gates allow, and the \
-             first success wins. Gates hear of the time-out. A late failure is not retried again. If there is no retry left, what is open is waited \
-             for until the deadline, which is needed.",
-            "Envoy's hedge_on_per_try_timeout.",
-            "hedge.timeout = {}",
         ),
     ]
 }

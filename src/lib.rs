@@ -11,6 +11,7 @@ pub mod cli;
 pub mod client;
 pub mod decision;
 pub mod distribution;
+pub mod entry;
 pub mod experiment;
 pub mod fault;
 pub mod flow;

@@ -5,19 +5,25 @@ use std::fmt;
 use crate::units::Span;
 
 /// HTTP methods, as far as they decide what a repeated request changes (RFC 9110, section 9.2.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "UPPERCASE")
+)]
 pub enum Method {
-    /// Reads; no effect.
+    /// No effect.
     Get,
-    /// Reads; no effect.
+    /// No effect.
     Head,
-    /// One effect however often it is carried out.
+    /// One effect, however many executions.
     Put,
-    /// One effect however often it is carried out.
+    /// One effect, however many executions.
     Delete,
-    /// One effect per execution.
+    /// An effect for each execution.
+    #[default]
     Post,
-    /// One effect per execution.
+    /// An effect for each execution.
     Patch,
 }
 
@@ -94,15 +100,20 @@ impl fmt::Display for Outcome {
 
 /// How a server says when to come back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
 pub enum HintFormat {
-    /// `Retry-After` in whole seconds (RFC 9110, section 10.2.3).
+    /// `Retry-After` in whole seconds.
     #[default]
     Seconds,
-    /// `Retry-After` as a date: a whole second of the clock.
+    /// `Retry-After` as a date: a whole second of the clock, which shows one when the run begins.
     Date,
-    /// A header in milliseconds, such as `x-amz-retry-after` or `retry-after-ms`.
+    /// A header in milliseconds, such as `x-amz-retry-after`.
     Milliseconds,
-    /// A header with the second at which a limit is reset, such as `X-RateLimit-Reset`.
+    /// A header with the second of the clock at which the limit is reset, such as `X-RateLimit-Reset`.
     Reset,
 }
 

@@ -6,47 +6,24 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
-use serde_json::Value;
-use simlab::catalog;
+use keys::Keys;
 use simlab::experiment::{self, Options};
 use simlab::scenario::file::{self, Loaded, Overrides, Source};
 use simlab::scenario::metric;
+use simlab::scenario::warning::{AFTER, BEFORE, Warning};
 
-/// Every table, with a value wherever the default would leave a key out.
-const EVERYTHING: &str = r#"
+#[path = "contract/keys.rs"]
+mod keys;
+
+/// A scenario in which everything is measured.
+const MEASURED: &str = r#"
 duration = "10s"
 [load]
 arrivals.burst = { operations = 10, at = "0s" }
 [server.s]
-rate_limit = { rate = "10/s" }
-idempotency.lock = {}
 [fault.f]
 until = "5s"
-flapping = { mean_on = "1s", mean_off = "1s" }
 [policy.p]
-attempts = 3
-backoff_for.429.additive-jitter = { base = "1s", jitter = "1s" }
-breaker.consecutive = { failures = 1, open = "1s" }
-budget.tokens = { capacity = 1, refill = "1/s" }
-throttle.adaptive = {}
-limiter.rate = { rate = "1/s", on_limit = "refuse" }
-concurrency = { retries = 1 }
-retry_after.honour = { jitter.add = { above = "1s" } }
-with.server.s.queue = 3
-[policy.q]
-preset = "backon"
-attempts = 3
-concurrency = { attempts = 1, max_wait = "1s" }
-breaker.rate = { threshold = 0.5, calls = 10, open = "1s", half_open_for = "1s", slow_call = "1s", slow_threshold = 0.5 }
-budget.ratio = { ratio = 0.5 }
-[[expect]]
-policy = "p"
-metric = "failed"
-at_most = 3
-[[expect]]
-policy = "*"
-metric = "success_rate"
-at_least = "1%"
 "#;
 
 fn contract() -> String {
@@ -55,8 +32,8 @@ fn contract() -> String {
 }
 
 fn loaded() -> Loaded {
-    let source = Source::new("everything.toml", EVERYTHING.to_owned());
-    file::parse(source, "everything", Path::new(""), &Overrides::default())
+    let source = Source::new("measured.toml", MEASURED.to_owned());
+    file::parse(source, "measured", Path::new(""), &Overrides::default())
         .unwrap_or_else(|error| panic!("{}", error.render(false)))
 }
 
@@ -72,35 +49,6 @@ fn check(what: &str, names: impl IntoIterator<Item = String>) {
     let missing: Vec<String> = names.into_iter().filter(|name| !words.contains(name.as_str())).collect();
     assert!(missing.is_empty(), "docs/CONTRACT.md lacks the {what} {missing:?}");
 }
-
-/// Keys of all tables, but names that the file gives and statuses.
-fn keys(value: &Value, keys_found: &mut BTreeSet<String>) {
-    for (key, inner) in value.as_object().into_iter().flatten() {
-        if !["s", "f", "p", "q"].contains(&key.as_str()) && key.parse::<u16>().is_err() {
-            keys_found.insert(key.clone());
-        }
-        keys(inner, keys_found);
-    }
-    value.as_array().into_iter().flatten().for_each(|item| keys(item, keys_found));
-}
-
-#[test]
-fn names_every_key() {
-    let mut found = BTreeSet::new();
-    keys(&loaded().resolved_json, &mut found);
-    // Tables are headings there: `[server.NAME]`.
-    assert!(found.len() > 60, "{found:?}");
-    check("keys", found);
-}
-
-#[test]
-fn names_every_backoff_and_gate() {
-    let names = catalog::entries().into_iter().map(|entry| entry.name.rsplit('.').next().unwrap_or("").to_owned());
-    check("alternatives", names);
-}
-
-const BEGIN: &str = "<!-- metrics: written from src/scenario/metric.rs by `UPDATE=1 cargo test --test contract` -->\n";
-const END: &str = "<!-- end of metrics -->\n";
 
 /// The tables of metrics, one for each group.
 fn metric_tables() -> String {
@@ -131,22 +79,72 @@ fn metric_tables() -> String {
     text
 }
 
-/// The tables of metrics are those of the source; with `UPDATE=1` they are written.
-#[test]
-fn says_what_every_metric_means() {
-    let text = contract();
-    let (head, rest) = text.split_once(BEGIN).expect("the contract has a place for metrics");
-    let (written, tail) = rest.split_once(END).expect("and an end of it");
-    let tables = metric_tables();
-    if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CONTRACT.md");
-        fs::write(path, format!("{head}{BEGIN}{tables}{END}{tail}")).expect("the contract can be written");
-    } else {
+/// A table of warnings.
+fn warnings(warnings: &[Warning]) -> String {
+    let rows = warnings.iter().map(|(code, when)| format!("| `{code}` | {when} |\n"));
+    format!("| code | when |\n|---|---|\n{}", rows.collect::<String>())
+}
+
+/// What begins a table that is written from the source, as `<!-- keys: server -->`, and what it is.
+fn marked(line: &str) -> Option<(&str, &str)> {
+    let (kind, what) = line.strip_prefix("<!-- ")?.strip_suffix(" -->")?.split_once(": ")?;
+    ["keys", "choices", "metrics", "warnings"].contains(&kind).then_some((kind, what))
+}
+
+/// The contract with all its tables as the source has them.
+fn written(text: &str) -> String {
+    let schema = file::schema();
+    let marks = || text.lines().filter_map(marked);
+    let paths = marks().filter(|(kind, _)| ["keys", "choices"].contains(kind));
+    let keys = Keys::new(&schema, paths.map(|(_, what)| what.split(", but ").next().map_or("", path)));
+    for table in keys.tables() {
         assert!(
-            written == tables,
-            "docs/CONTRACT.md does not say what src/scenario/metric.rs says: UPDATE=1 writes it"
+            marks().any(|(kind, what)| kind == "keys" && what.split(", but ").next() == Some(table)),
+            "no `{table}`"
         );
     }
+    let mut written = String::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        written.push_str(line);
+        written.push('\n');
+        let Some((kind, what)) = marked(line) else { continue };
+        let table = match (kind, what.split_once(", but those of ")) {
+            ("keys", Some((of, but))) => keys.keys(path(of), Some(but)),
+            ("keys", None) => keys.keys(path(what), None),
+            ("choices", _) => keys.choices(what),
+            ("metrics", _) => metric_tables(),
+            (_, _) => warnings(if what == "before a run" { &BEFORE } else { &AFTER }),
+        };
+        let end = format!("<!-- end of {kind} -->");
+        lines.by_ref().find(|line| *line == end).unwrap_or_else(|| panic!("`{line}` has no end"));
+        written.push_str(&format!("\n{}\n\n{end}\n", table.trim_matches('\n')));
+    }
+    written
+}
+
+/// The path that a mark names.
+fn path(what: &str) -> &str {
+    if what == "the top" { "" } else { what }
+}
+
+/// The tables are those of the source; with `UPDATE=1` they are written.
+#[test]
+fn has_the_tables_of_the_source() {
+    let text = contract();
+    let written = written(&text);
+    if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CONTRACT.md");
+        return fs::write(path, written).expect("the contract can be written");
+    }
+    for (number, (line, right)) in text.lines().zip(written.lines()).enumerate() {
+        assert!(
+            line == right,
+            "docs/CONTRACT.md:{}: UPDATE=1 writes what the source says\n{line}\n{right}",
+            number + 1
+        );
+    }
+    assert!(text == written, "docs/CONTRACT.md does not end as the source says: UPDATE=1 writes it");
 }
 
 /// What something may be expected of is measured, in the order of the table.

@@ -1,5 +1,8 @@
 //! `simlab schema` against the files there are: what is read is valid by it, and what is misshapen is not.
 
+#[path = "schema/counts.rs"]
+mod counts;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

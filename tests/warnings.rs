@@ -432,16 +432,3 @@ fn warnings_that_are_meant() {
         assert!(wrong.contains(part), "no `{part}` in\n{wrong}");
     }
 }
-
-/// The contract lists every code, and no other.
-#[test]
-fn the_contract_lists_them() {
-    use simlab::scenario::warning::{AFTER, BEFORE};
-    let text =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CONTRACT.md")).expect("the contract");
-    let section = text.split("### Warnings").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("a section");
-    let row = |line: &str| line.strip_prefix("| `").and_then(|rest| rest.split('`').next().map(str::to_owned));
-    let listed: Vec<String> = section.lines().filter_map(row).collect();
-    let codes: Vec<&str> = BEFORE.into_iter().chain(AFTER).collect();
-    assert_eq!(listed, codes);
-}

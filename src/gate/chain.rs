@@ -9,7 +9,7 @@ use super::cubic::CubicLimiter;
 use super::limiter::RateLimiter;
 use super::pool::Pool;
 use super::throttle::AdaptiveThrottle;
-use super::{Answer, Around, Ask, Ended, Gate, GateConfig, GateRule, Hears, Moment, Permit, Scope};
+use super::{Answer, Around, Ask, Ended, Gate, GateConfig, GateRule, Hears, Kept, Moment, Permit, Scope};
 use crate::units::SimTime;
 
 /// Most gates one policy can have: a budget, a throttle, a limiter, a breaker, and a limit on retries at once.
@@ -138,27 +138,6 @@ impl Gates {
             GateRule::CubicLimiter(config) => Gates::CubicLimiter(Shared::new(config, states)),
         }
     }
-
-    /// Most bytes of one state.
-    fn most_bytes(rule: &GateRule) -> u64 {
-        fn of<G: Gate>(config: &G::Config) -> u64 {
-            size_of::<G>() as u64 + G::most_heap_bytes(&G::terms(config))
-        }
-        match rule {
-            GateRule::TokenBudget(config) if config.refill.is_some() => of::<TokenBudget<WithTime>>(config),
-            GateRule::TokenBudget(config) => of::<TokenBudget>(config),
-            GateRule::RatioBudget(config) => of::<RatioBudget>(config),
-            GateRule::AdaptiveThrottle(config) => of::<AdaptiveThrottle>(config),
-            GateRule::RateLimiter(config) => of::<RateLimiter>(config),
-            GateRule::ConsecutiveBreaker(config) if config.remembers() => of::<ConsecutiveBreaker<GrowingTime>>(config),
-            GateRule::RateBreaker(config) if config.remembers() => of::<RateBreaker<GrowingTime>>(config),
-            GateRule::ConsecutiveBreaker(config) => of::<ConsecutiveBreaker>(config),
-            GateRule::RateBreaker(config) => of::<RateBreaker>(config),
-            GateRule::Concurrency(config) => of::<Concurrency>(config),
-            GateRule::Pool(config) => of::<Pool>(config),
-            GateRule::CubicLimiter(config) => of::<CubicLimiter>(config),
-        }
-    }
 }
 
 /// Does something with a gate, whichever it is.
@@ -269,6 +248,14 @@ trait Watched: Gate {
 
 impl<G: Gate> Watched for G {}
 
+/// Most bytes of one state.
+fn most_bytes(rule: &GateRule) -> u64 {
+    fn of<G: Gate>(shared: &Shared<G>) -> u64 {
+        size_of::<G>() as u64 + G::most_heap_bytes(&shared.terms)
+    }
+    with!(&Gates::new(rule, 0), |shared| of(shared))
+}
+
 /// What a gate wants to be told.
 fn hears(gates: &Gates) -> Hears {
     fn of<G: Gate>(shared: &Shared<G>) -> Hears {
@@ -328,7 +315,7 @@ impl GateChain {
     /// Bytes of gate state that a chain needs at most.
     pub fn most_bytes(configs: &[GateConfig], clients: u32) -> u64 {
         let states = |scope| if scope == Scope::Client { u64::from(clients) } else { 1 };
-        configs.iter().map(|config| states(config.scope).saturating_mul(Gates::most_bytes(&config.rule))).sum()
+        configs.iter().map(|config| states(config.scope).saturating_mul(most_bytes(&config.rule))).sum()
     }
 
     /// Bytes of gate state that it takes now.
@@ -338,7 +325,7 @@ impl GateChain {
 
     /// Looks at the state of a client, so that it is at hand when it is needed; what it returns means nothing.
     pub fn touch(&self, client: u32) -> bool {
-        let touch = |gates: &Gates| with!(gates, |shared| shared.states.get(client as usize).is_some_and(Gate::touch));
+        let touch = |gates: &Gates| with!(gates, |shared| shared.states.get(client as usize).is_some_and(Kept::touch));
         self.gates.iter().fold(false, |seen, gates| seen | touch(gates))
     }
 

@@ -7,8 +7,22 @@
 
 use rand::Rng;
 
-use super::{Answer, Ask, Ended, Gate, Hears, Moment, Permit};
+use super::{Answer, Ask, Ended, Gate, Hears, Kept, Moment, Permit};
+use crate::entry::Entry;
 use crate::units::SimTime;
+
+/// What is said of it.
+pub const ENTRY: Entry = Entry {
+    name: "concurrency",
+    summary: "at most so many retries, or attempts, in flight at once",
+    rule: "Asked at sending. A retry is admitted while fewer than `retries` are in flight: sent, and neither answered nor given up by the client. \
+           First attempts always pass. With `share` instead, while fewer than max(share * attempts in flight, min) are. With hold = \"retry\" \
+           asked before the wait, and a retry holds its place through it. With `attempts` instead it is a pool: first attempts need a place too, and wait \
+           for one in line, for max_wait at most, or are refused (on_limit = \"refuse\").",
+    source: "Envoy's circuit breaker for retries (max_retries, 3) and its retry budget (20% of active requests, at least 3); connection pools (HikariCP, Go's \
+           database/sql) and bulkheads (resilience4j, Polly).",
+    example: "concurrency = { retries = 3, scope = \"fleet\" }",
+};
 
 /// Most retries at once.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,11 +40,16 @@ pub enum MostRetries {
 
 /// From when on a retry holds its place, always until it ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "kebab-case")
+)]
 pub enum Hold {
     /// From its sending.
     #[default]
     Attempt,
-    /// From the decision to retry, through the backoff.
+    /// From the decision to retry, after the budget, through the backoff to its end, or until it turns out that it is not sent.
     Retry,
 }
 
@@ -79,7 +98,7 @@ impl Concurrency {
     }
 }
 
-impl Gate for Concurrency {
+impl Kept for Concurrency {
     type Config = ConcurrencyConfig;
     type Terms = ConcurrencyConfig;
 
@@ -95,7 +114,9 @@ impl Gate for Concurrency {
     fn new(_terms: &ConcurrencyConfig) -> Concurrency {
         Concurrency { retries: 0, attempts: 0 }
     }
+}
 
+impl Gate for Concurrency {
     fn check(&mut self, ask: Ask, terms: &ConcurrencyConfig, _rng: &mut dyn Rng) -> Answer {
         let most = match terms.most {
             MostRetries::Number(most) => most,

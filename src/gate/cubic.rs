@@ -8,9 +8,21 @@
 
 use rand::Rng;
 
-use super::{Answer, Ask, Ended, Gate, Hears, Permit};
+use super::{Answer, Ask, Ended, Gate, Hears, Kept, Permit};
+use crate::entry::Entry;
 use crate::retry::{OutcomeClass, OutcomeSet};
 use crate::units::{NANOS_PER_SECOND, SimTime, Span};
+
+/// What is said of it.
+pub const ENTRY: Entry = Entry {
+    name: "limiter.cubic",
+    summary: "finds its rate from throttling answers",
+    rule: "No limit until the first outcome in `throttled` (default 429 and 503). Then a token bucket, asked at sending, for whose next token an \
+           attempt waits; it holds one second's worth, at least 1. A throttling answer at rate w sets the rate to 0.7 w, any other outcome t seconds \
+           later to 0.4 (t - K)^3 + w with K = cbrt(0.3 w / 0.4): at most twice the measured rate of outcomes, at least min_rate (0.5/s).",
+    source: "The client rate limiter of the AWS SDKs' adaptive mode (botocore 1.44); CUBIC, RFC 9438.",
+    example: "limiter.cubic = { throttled = [\"429\", \"503\"], min_rate = \"0.5/s\" }",
+};
 
 /// `limiter.cubic = { throttled, min_rate }`.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,7 +129,7 @@ pub struct CubicLimiterTerms {
     min_rate: f64,
 }
 
-impl Gate for CubicLimiter {
+impl Kept for CubicLimiter {
     type Config = CubicLimiterConfig;
     type Terms = CubicLimiterTerms;
 
@@ -132,7 +144,9 @@ impl Gate for CubicLimiter {
     fn new(_terms: &CubicLimiterTerms) -> CubicLimiter {
         CubicLimiter { limit: None, measured: 0.0, outcomes: 0, half_second: 0 }
     }
+}
 
+impl Gate for CubicLimiter {
     fn check(&mut self, ask: Ask, _terms: &CubicLimiterTerms, _rng: &mut dyn Rng) -> Answer {
         let Some(limit) = self.limit.filter(|_| !ask.waited) else { return Answer::Admit };
         let missing = 1.0 - limit.tokens(ask.now);

@@ -5,14 +5,32 @@
 
 use rand::Rng;
 
-use super::{Answer, Ask, Gate, Hears, Permit};
+use super::{Answer, Ask, Gate, Hears, Kept, Permit};
 use crate::bucket::Bucket;
+use crate::entry::Entry;
 use crate::units::{SimTime, Span};
 
+/// What is said of it.
+pub const ENTRY: Entry = Entry {
+    name: "limiter.rate",
+    summary: "sends at most at a rate of its own",
+    rule: "A token bucket, asked at sending; starts full. Without a token an attempt takes the next one in advance and waits for it \
+           (on_limit = \"wait\"; a wait that would end at the deadline or after it fails the call), or is refused (\"refuse\"). Default burst: one \
+           second's worth, at least 1.",
+    source: "golang.org/x/time/rate and client-go (reservations); resilience4j's RateLimiter; GCRA, ITU-T I.371.",
+    example: "limiter.rate = { rate = \"10/s\", burst = 10, on_limit = \"wait\" }",
+};
+
 /// What happens to an attempt for which there is no token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
 pub enum OnLimit {
     /// It waits for one.
+    #[default]
     Wait,
     /// It is refused.
     Refuse,
@@ -42,7 +60,7 @@ pub struct RateLimiterTerms {
     on_limit: OnLimit,
 }
 
-impl Gate for RateLimiter {
+impl Kept for RateLimiter {
     type Config = RateLimiterConfig;
     type Terms = RateLimiterTerms;
 
@@ -58,7 +76,9 @@ impl Gate for RateLimiter {
     fn new(_terms: &RateLimiterTerms) -> RateLimiter {
         RateLimiter { full_at: SimTime::ZERO }
     }
+}
 
+impl Gate for RateLimiter {
     fn check(&mut self, ask: Ask, terms: &RateLimiterTerms, _rng: &mut dyn Rng) -> Answer {
         match terms.bucket.wait(self.full_at, ask.now) {
             _ if ask.waited => Answer::Admit,

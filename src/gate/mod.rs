@@ -26,31 +26,47 @@ pub use chain::{Admission, GateChain, GateCounts, MOST_GATES, Permits};
 
 /// Whose state it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
 pub enum Scope {
-    /// Every client has its own.
+    /// One for each client.
     #[default]
     Client,
-    /// All clients share one.
+    /// One for all clients.
     Fleet,
 }
 
 /// What a refusal does to a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
 pub enum OnRefusal {
-    /// Ends it at once.
+    /// The call ends at once.
     #[default]
     Fail,
-    /// Counts as one of its attempts, and the backoff follows.
+    /// It counts as one of the call's attempts, and the backoff follows.
     Retry,
 }
 
 /// What it stands around.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
 pub enum Around {
-    /// Each attempt, inside of the retries: it is asked about all of them, and hears how they end.
+    /// Each attempt, inside of the retries.
     #[default]
     Attempt,
-    /// The call with all its retries: it is asked about the first attempt only, and hears how the call ends.
+    /// The call with all its retries and hedges: only its first attempt asks, a refusal fails the call, and what it hears of is the call's end, with
+    /// the outcome of its last attempt.
     Call,
 }
 
@@ -265,11 +281,8 @@ impl Hears {
         Hears { first_attempts: false, retries: false, ends: false, successes: false, waits: false };
 }
 
-/// The state of one gate: of one client, or of the fleet.
-pub trait Gate: Clone + fmt::Debug {
-    /// Whether calls wait in line for it: then it is asked whose turn it is, whenever an attempt ends.
-    const HAS_LINE: bool = false;
-
+/// How the state of one gate is made and kept: of one client, or of the fleet.
+pub trait Kept: Clone + fmt::Debug {
     /// Its parameters, the same for all clients.
     type Config;
     /// What can be worked out of the parameters before a run, so that nobody does it for each attempt.
@@ -278,13 +291,13 @@ pub trait Gate: Clone + fmt::Debug {
     /// Works the terms out.
     fn terms(config: &Self::Config) -> Self::Terms;
 
+    /// A gate in its first state.
+    fn new(terms: &Self::Terms) -> Self;
+
     /// What it does something about.
     fn hears(_terms: &Self::Terms) -> Hears {
         Hears::ALL
     }
-
-    /// A gate in its first state.
-    fn new(terms: &Self::Terms) -> Self;
 
     /// Most bytes it takes beside its own size.
     fn most_heap_bytes(_terms: &Self::Terms) -> u64 {
@@ -295,6 +308,18 @@ pub trait Gate: Clone + fmt::Debug {
     fn heap_bytes(&self) -> usize {
         0
     }
+
+    /// Looks at it, so that it is at hand when it is needed. To be written where very many clients have one of their own; what it returns means
+    /// nothing.
+    fn touch(&self) -> bool {
+        false
+    }
+}
+
+/// What the state of one gate does. Only [`Gate::check`] and [`Gate::on_admit`] have to be written.
+pub trait Gate: Kept {
+    /// Whether calls wait in line for it: then it is asked whose turn it is, whenever an attempt ends.
+    const HAS_LINE: bool = false;
 
     /// So late it is: makes up for what was to happen by itself since then. Comes before an attempt asks, and before an outcome.
     fn pass_time(&mut self, _now: SimTime, _terms: &Self::Terms) {}
@@ -308,11 +333,16 @@ pub trait Gate: Clone + fmt::Debug {
     /// It said no itself.
     fn on_refuse(&mut self, _now: SimTime, _terms: &Self::Terms) {}
 
-    /// It said not yet, and the attempt will wait.
-    fn reserve(&mut self, _now: SimTime, _terms: &Self::Terms) {}
+    /// An admitted attempt ended.
+    fn on_outcome(&mut self, _permit: Permit, _ended: Ended, _terms: &Self::Terms) {}
 
-    /// The attempt that waited does not go out after all.
-    fn give_back(&mut self, _terms: &Self::Terms) {}
+    /// An admitted attempt, with this number in its call, was given up without an outcome.
+    fn on_abandon(&mut self, _permit: Permit, _attempt: u32) {}
+
+    /// True for a breaker that is open.
+    fn is_open(&self) -> bool {
+        false
+    }
 
     /// The first attempt of a call is sent.
     fn on_first_attempt(&mut self, _now: SimTime, _terms: &Self::Terms) {}
@@ -323,29 +353,18 @@ pub trait Gate: Clone + fmt::Debug {
     /// A retry that was decided on, and admitted then, is not sent after all.
     fn on_unsent(&mut self, _terms: &Self::Terms) {}
 
-    /// An admitted attempt ended.
-    fn on_outcome(&mut self, _permit: Permit, _ended: Ended, _terms: &Self::Terms) {}
+    /// A call succeeded, after so many attempts. With the permit of its last retry, if it was retried.
+    fn on_call_success(&mut self, _permit: Permit, _attempts: u32, _terms: &Self::Terms) {}
 
-    /// An admitted attempt, with this number in its call, was given up without an outcome.
-    fn on_abandon(&mut self, _permit: Permit, _attempt: u32) {}
+    /// It said not yet, and the attempt will wait.
+    fn reserve(&mut self, _now: SimTime, _terms: &Self::Terms) {}
+
+    /// The attempt that waited does not go out after all.
+    fn give_back(&mut self, _terms: &Self::Terms) {}
 
     /// If a place has become free: the call that has waited longest, for which it is kept from now on.
     fn next_in_line(&mut self, _terms: &Self::Terms) -> Option<u32> {
         None
-    }
-
-    /// A call succeeded, after so many attempts. With the permit of its last retry, if it was retried.
-    fn on_call_success(&mut self, _permit: Permit, _attempts: u32, _terms: &Self::Terms) {}
-
-    /// Looks at it, so that it is at hand when it is needed. To be written where very many clients have one of their own; what it returns means
-    /// nothing.
-    fn touch(&self) -> bool {
-        false
-    }
-
-    /// True for a breaker that is open.
-    fn is_open(&self) -> bool {
-        false
     }
 }
 

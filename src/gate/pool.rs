@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use rand::Rng;
 
 use super::limiter::OnLimit;
-use super::{Answer, Ask, Ended, Gate, Hears, Permit};
+use super::{Answer, Ask, Ended, Gate, Hears, Kept, Permit};
 use crate::units::Span;
 
 /// `concurrency = { attempts, on_limit, max_wait }`.
@@ -78,10 +78,9 @@ impl Pool {
     }
 }
 
-impl Gate for Pool {
+impl Kept for Pool {
     type Config = PoolConfig;
     type Terms = PoolConfig;
-    const HAS_LINE: bool = true;
 
     fn terms(config: &PoolConfig) -> PoolConfig {
         config.clone()
@@ -98,6 +97,10 @@ impl Gate for Pool {
     fn heap_bytes(&self) -> usize {
         self.line.capacity() * size_of::<u32>()
     }
+}
+
+impl Gate for Pool {
+    const HAS_LINE: bool = true;
 
     fn check(&mut self, ask: Ask, terms: &PoolConfig, _rng: &mut dyn Rng) -> Answer {
         if ask.has_place || self.taken < terms.attempts {

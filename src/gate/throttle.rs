@@ -7,9 +7,21 @@
 use rand::Rng;
 
 use super::slots::{Slot, Slots};
-use super::{Answer, Ask, Ended, Gate, GateOutcome, Hears, Permit};
+use super::{Answer, Ask, Ended, Gate, GateOutcome, Hears, Kept, Permit};
+use crate::entry::Entry;
 use crate::rng::unit;
 use crate::units::{SimTime, Span};
+
+/// What is said of it.
+pub const ENTRY: Entry = Entry {
+    name: "throttle.adaptive",
+    summary: "sends fewer requests while many are rejected",
+    rule: "Asked at sending. Refuses with probability max(0, (requests - k * accepts) / (requests + 1)), counted over the current tenth of the \
+           window and the nine before. An attempt that is sent is a request, and so is one that the throttle refused; an outcome that is not in \
+           retry_on is an accept.",
+    source: "Beyer et al., \"Site Reliability Engineering\" (2016), chapter 21, client-side throttling: k = 2 over two minutes.",
+    example: "throttle.adaptive = { k = 2.0, window = \"2m\" }",
+};
 
 /// `throttle.adaptive = { k, window }`.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +56,7 @@ pub struct AdaptiveThrottleTerms {
     slot: Slot,
 }
 
-impl Gate for AdaptiveThrottle {
+impl Kept for AdaptiveThrottle {
     type Config = AdaptiveThrottleConfig;
     type Terms = AdaptiveThrottleTerms;
 
@@ -59,7 +71,9 @@ impl Gate for AdaptiveThrottle {
     fn new(_terms: &AdaptiveThrottleTerms) -> AdaptiveThrottle {
         AdaptiveThrottle { slots: Slots::new() }
     }
+}
 
+impl Gate for AdaptiveThrottle {
     fn check(&mut self, ask: Ask, terms: &AdaptiveThrottleTerms, rng: &mut dyn Rng) -> Answer {
         self.slots.advance(ask.now, terms.slot);
         // Nobody draws twice for one attempt.

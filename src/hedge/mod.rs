@@ -11,11 +11,44 @@ mod latency;
 
 use rand::Rng;
 
+use crate::entry::Entry;
 use crate::gate::budget::{RatioBudget, RatioBudgetConfig};
-use crate::gate::{Answer, Ask, Gate, Scope};
+use crate::gate::{Answer, Ask, Gate, Kept, Scope};
 use crate::units::{SimTime, Span};
 
 use latency::Latencies;
+
+/// What is said of them.
+pub const ENTRIES: [Entry; 3] = [
+    Entry {
+        name: "hedge.fixed",
+        summary: "another attempt beside one that is slow, after a time",
+        rule: "While the attempts of a first try or a retry are open, the next hedge is sent `delay` after the last of them (\"none\": not by itself), up \
+               to `extra` of them. A failure in retry_on sends the next at once, with on_failure = \"wait\" when it is due, and with \"end\" none unless \
+               something is open; only when all have failed, and none is to come, is there a retry. The first success wins, and so does the first \
+               failure that is not in retry_on; the others are cancelled, or run on with losers = \"run\". Hedges ask budget, throttle, limiter, \
+               breaker and concurrency as retries do, and budget = { ratio, min_rate, window } of their own; a refusal means that there is no more hedge.",
+        source: "Dean and Barroso, \"The Tail at Scale\" (CACM 2013); gRPC proposal A6 (hedgingPolicy); Polly's hedging strategy.",
+        example: "hedge.fixed = { delay = \"50ms\", extra = 1, budget = { ratio = \"5%\" } }",
+    },
+    Entry {
+        name: "hedge.percentile",
+        summary: "the same, when most would have been answered",
+        rule: "As hedge.fixed, with a delay that is the quantile `at` of what attempts took in the last three thirds of `window` (default 30 s) that are over, \
+               and `min` (1 ms) at least; no hedge before the first third is over. Successes, time-outs and cancelled attempts are seen, other failures not.",
+        source: "Finagle's backup requests (4feb34c): 1 - at is their maxExtraLoad, which is also the ratio of their budget.",
+        example: "hedge.percentile = { at = \"99%\", budget = { ratio = \"1%\" }, scope = \"fleet\" }",
+    },
+    Entry {
+        name: "hedge.timeout",
+        summary: "leaves an attempt open when it times out",
+        rule: "An attempt's time-out does not end it: the retry follows whatever retry_on says, within attempts, after the backoff and if gates allow, and the \
+               first success wins. Gates hear of the time-out. A late failure is not retried again. If there is no retry left, what is open is waited \
+               for until the deadline, which is needed.",
+        source: "Envoy's hedge_on_per_try_timeout.",
+        example: "hedge.timeout = {}",
+    },
+];
 
 /// `hedge`: what a policy does beside an open attempt.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,20 +111,30 @@ pub enum Trigger {
 
 /// What a failure that would be retried does while there are hedges left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
 pub enum OnFailure {
-    /// The next hedge is sent at once (gRPC's specification, Polly).
+    /// The next hedge is sent at once; two failures of one instant send two.
     #[default]
     Next,
-    /// The next hedge is sent when it is due (grpc-java, as read).
+    /// The next hedge is sent when it is due.
     Wait,
-    /// If nothing else is open, no hedge is sent any more: the try has failed (Finagle).
+    /// If nothing else of the try is open, it ends: there are no more hedges, and a retry may follow.
     End,
 }
 
 /// What becomes of the attempts that do not win.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
 pub enum Losers {
-    /// The client cancels them. Whether the server notices is the server's business (`abandoned_work`).
+    /// Their client says so, which the server hears as of any client that stops waiting (*cancelling*).
     #[default]
     Cancel,
     /// They run on, and their replies are thrown away.
@@ -106,7 +149,7 @@ pub struct Hedger {
     latencies: Vec<Latencies>,
     /// Bytes that they take beside their own size.
     heap: usize,
-    terms: Option<<RatioBudget as Gate>::Terms>,
+    terms: Option<<RatioBudget as Kept>::Terms>,
     budgets: Vec<RatioBudget>,
     refused: u64,
 }

@@ -13,13 +13,18 @@ use crate::units::Span;
 
 /// Where the cap applies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
 pub enum CapAt {
-    /// To the window; the delay may exceed it by the jitter.
+    /// The window: the delay may exceed it by the jitter.
     #[default]
     Window,
-    /// To the delay, so that long waits gather at exactly the cap.
+    /// The delay after the jitter: long waits gather at exactly the cap.
     Delay,
-    /// To both.
+    /// Both.
     Both,
 }
 

@@ -70,13 +70,18 @@ impl Default for Hints {
 
 /// What becomes of a hint that is longer than the longest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
 pub enum OverMax {
-    /// The longest is waited for.
+    /// It is cut to `max`.
     #[default]
     Cap,
-    /// The backoff applies (Envoy).
+    /// It is ignored: the backoff applies.
     Backoff,
-    /// The call is given up (got).
+    /// It ends the call.
     Stop,
 }
 

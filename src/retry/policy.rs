@@ -76,13 +76,18 @@ pub enum GiveUp {
 
 /// The idempotency key that requests carry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "kebab-case")
+)]
 pub enum KeyMode {
     /// No key.
     #[default]
     None,
-    /// One key for all attempts of an operation's step.
+    /// One for all attempts of an operation.
     PerOperation,
-    /// A fresh key for every attempt: made inside the retried function, a common mistake.
+    /// A fresh one for each attempt: made inside the retried function, a common mistake.
     PerAttempt,
 }
 

@@ -69,6 +69,11 @@ pub struct Fates {
 
 /// Who is served next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
 pub enum Discipline {
     /// Who waits longest.
     #[default]
@@ -79,11 +84,16 @@ pub enum Discipline {
 
 /// What happens to work whose client stops waiting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
 pub enum AbandonedWork {
     /// It is done all the same.
     #[default]
     Finish,
-    /// It leaves queue or worker at once, without effect.
+    /// It is taken out of the queue, or off its worker, and has no effect.
     Cancel,
 }
 

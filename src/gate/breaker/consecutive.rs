@@ -3,10 +3,25 @@
 use rand::Rng;
 
 use super::{Circuit, CircuitRules, CircuitTerms, OpenTime, OpenTimes, SameTime, Standing};
-use crate::gate::{Answer, Ask, Ended, Gate, Hears, Permit};
+use crate::entry::Entry;
+use crate::gate::{Answer, Ask, Ended, Gate, Hears, Kept, Permit};
 use crate::units::SimTime;
 #[cfg(test)]
 use crate::units::Span;
+
+/// What is said of it.
+pub const ENTRY: Entry = Entry {
+    name: "breaker.consecutive",
+    summary: "opens after failures in a row, asks again with probes",
+    rule: "Closed: the failures-th failure in a row opens it. Open: refuses every attempt, for `open`. Half-open: admits `probes` attempts; \
+           the first failure reopens, that many successes close (with `successes` that many of the probes, or it reopens). A failure is an \
+           outcome in failures_are, by default retry_on; one in `ignore` is neither and not counted. `open` can be a backoff: then it is open for its \
+           waits in turn, from opening to opening until it closes. Outcomes of attempts admitted in an earlier state do not count, unless \
+           stale = \"apply\". With half_open_for it opens again when it has been half-open for so long. A refusal ends the call, unless on_refusal = \"retry\".",
+    source: "Nygard, \"Release It!\" (2007); the rule of sony/gobreaker 2.4; Failsafe (successes of probes); Finagle's failure \
+           accrual and Linkerd (`open` as a backoff).",
+    example: "breaker.consecutive = { failures = 5, open = \"30s\", probes = 1, scope = \"client\" }",
+};
 
 /// `breaker.consecutive = { failures, open, edge, probes, successes, half_open_for, stale, failures_are, ignore }`.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,7 +70,7 @@ impl<O> ConsecutiveBreaker<O> {
     }
 }
 
-impl<O: OpenTimes> Gate for ConsecutiveBreaker<O> {
+impl<O: OpenTimes> Kept for ConsecutiveBreaker<O> {
     type Config = ConsecutiveBreakerConfig;
     type Terms = ConsecutiveBreakerTerms;
 
@@ -71,7 +86,9 @@ impl<O: OpenTimes> Gate for ConsecutiveBreaker<O> {
     fn new(_terms: &ConsecutiveBreakerTerms) -> ConsecutiveBreaker<O> {
         ConsecutiveBreaker { circuit: Circuit::default(), in_a_row: 0 }
     }
+}
 
+impl<O: OpenTimes> Gate for ConsecutiveBreaker<O> {
     #[inline(always)]
     fn pass_time(&mut self, now: SimTime, terms: &ConsecutiveBreakerTerms) {
         self.circuit.pass_time(now, &terms.circuit);

@@ -12,9 +12,9 @@ mod families;
 mod open;
 mod rate;
 
-pub use consecutive::{ConsecutiveBreaker, ConsecutiveBreakerConfig};
+pub use consecutive::{ConsecutiveBreaker, ConsecutiveBreakerConfig, ENTRY as CONSECUTIVE};
 pub use open::{GrowingTime, OpenTime, SameTime};
-pub use rate::{Judge, RateBreaker, RateBreakerConfig, RateWindow, SlowCalls, Threshold};
+pub use rate::{ENTRY as RATE, Judge, RateBreaker, RateBreakerConfig, RateWindow, SlowCalls, Threshold};
 
 use rand::Rng;
 
@@ -40,11 +40,17 @@ pub enum Verdict {
 
 /// What an outcome means whose attempt was admitted in an earlier state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "kebab-case")
+)]
 pub enum Stale {
-    /// Nothing.
+    /// They do not count (gobreaker).
     #[default]
     Drop,
-    /// The same as one of an attempt that was admitted in the state the breaker is in; while it is open, nothing.
+    /// They count in the state the breaker is in, as regular ones when it is closed and as those of probes when it is half-open; while it
+    /// is open they do not count either (resilience4j, Polly, Hystrix).
     Apply,
 }
 

@@ -139,7 +139,7 @@ mod tests {
         CircuitRules, ConsecutiveBreaker, ConsecutiveBreakerConfig, RateBreaker, RateBreakerConfig, RateWindow,
     };
     use super::*;
-    use crate::gate::{Answer, Ask, Ended, Gate, GateOutcome};
+    use crate::gate::{Answer, Ask, Ended, Gate, GateOutcome, Kept};
     use crate::retry::curve::decorrelated::{Decorrelated, StepFrom};
     use crate::retry::{CapAt, Curve, Jitter};
     use crate::rng::{KeyedRng, Purpose};

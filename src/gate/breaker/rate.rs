@@ -10,9 +10,24 @@
 use rand::Rng;
 
 use super::{Circuit, CircuitRules, CircuitTerms, OpenTime, OpenTimes, SameTime, Standing, State, Verdict};
+use crate::entry::Entry;
 use crate::gate::slots::{Slot, Slots};
-use crate::gate::{Answer, Ask, Ended, Gate, Hears, Permit};
+use crate::gate::{Answer, Ask, Ended, Gate, Hears, Kept, Permit};
 use crate::units::{SimTime, Span};
+
+/// What is said of it.
+pub const ENTRY: Entry = Entry {
+    name: "breaker.rate",
+    summary: "opens at a share of failures among the last calls, or in the last time",
+    rule: "Looks at its window after every outcome: the last `calls`, or the current tenth of `window` and the nine before. With at least \
+           min_calls in it (default 20, or `calls` if that is less) it opens at a share of failures >= threshold, or at so many `failures`. With \
+           judge it looks after a \"failure\" only, or at each \"tick\" (500 ms). Open and half-open as breaker.consecutive, or by verdict the \
+           \"first\" outcome or the \"threshold\" decides; closing clears the window. Calls slower than slow_call are failures too, or, with slow_threshold, have that \
+           threshold of their own; a slow probe has failed. With threshold 100% and min_calls = calls = k: k failures in a row.",
+    source: "resilience4j's CircuitBreaker (count and time windows, slow calls, verdict = \"threshold\"); Polly (judge = \"failure\", verdict = \"first\") and \
+           Hystrix (judge = \"tick\"), with ten slots; Failsafe (failures).",
+    example: "breaker.rate = { threshold = \"50%\", calls = 100, min_calls = 20, open = \"30s\", probes = 5, slow_call = \"2s\", slow_threshold = \"80%\" }",
+};
 
 /// What a breaker remembers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -391,7 +406,7 @@ impl<O: OpenTimes> RateBreaker<O> {
     }
 }
 
-impl<O: OpenTimes> Gate for RateBreaker<O> {
+impl<O: OpenTimes> Kept for RateBreaker<O> {
     type Config = RateBreakerConfig;
     type Terms = RateBreakerTerms;
 
@@ -441,7 +456,9 @@ impl<O: OpenTimes> Gate for RateBreaker<O> {
             Window::Slots(slots) => slots.bytes(),
         }
     }
+}
 
+impl<O: OpenTimes> Gate for RateBreaker<O> {
     #[inline(always)]
     fn pass_time(&mut self, now: SimTime, terms: &RateBreakerTerms) {
         if let Judge::Tick(tick) = terms.judge {

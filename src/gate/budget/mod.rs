@@ -3,5 +3,5 @@
 mod ratio;
 mod tokens;
 
-pub use ratio::{EarnOn, RatioBudget, RatioBudgetConfig, Rounding};
-pub use tokens::{Charge, DepositOn, Refill, TokenBudget, TokenBudgetConfig, Tokens, WithTime};
+pub use ratio::{ENTRY as RATIO, EarnOn, RatioBudget, RatioBudgetConfig, Rounding};
+pub use tokens::{Charge, DepositOn, ENTRY as TOKENS, Refill, TokenBudget, TokenBudgetConfig, Tokens, WithTime};

@@ -9,31 +9,54 @@
 use rand::Rng;
 
 use super::Tokens;
+use crate::entry::Entry;
 use crate::gate::slots::{Slot, Slots};
-use crate::gate::{Answer, Ask, Ended, Gate, GateOutcome, Hears, Permit};
+use crate::gate::{Answer, Ask, Ended, Gate, GateOutcome, Hears, Kept, Permit};
 use crate::units::{SimTime, Span};
+
+/// What is said of it.
+pub const ENTRY: Entry = Entry {
+    name: "budget.ratio",
+    summary: "retries in proportion to first attempts",
+    rule: "A retry is admitted if retries + 1 <= ratio * deposits + min_rate * window, both counted over the current tenth of the window \
+           (default 10 s) and the nine before. Deposits are first attempts sent, or, by deposit_on, successes (\"success\") or outcomes not in \
+           retry_on (\"not-retried\"). With `rounding` the whole numbers of \"finagle\" or \"tower\", which grant somewhat more. A refusal ends the \
+           call, before its wait, unless on_refusal = \"retry\".",
+    source: "Finagle's RetryBudget and tower's (20% and 10/s over 10 s); Beyer et al., \"Site Reliability Engineering\" (2016), chapter 21 (10%).",
+    example: "budget.ratio = { ratio = \"20%\", min_rate = \"10/s\", window = \"10s\", scope = \"fleet\" }",
+};
 
 /// What earns a share of a retry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "kebab-case")
+)]
 pub enum EarnOn {
-    /// A first attempt that is sent.
+    /// A first attempt that is sent (Finagle's RetryFilter).
     #[default]
     FirstAttempt,
-    /// A call that succeeds.
+    /// A call that succeeds (its RequeueFilter).
     Success,
-    /// An attempt that ends with an outcome that is not retried.
+    /// An attempt that ends with an outcome not in `retry_on` (Linkerd).
     NotRetried,
 }
 
 /// The arithmetic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "kebab-case")
+)]
 pub enum Rounding {
-    /// Exact to the billionth.
+    /// Exactly.
     #[default]
     None,
-    /// Finagle: 1,000 come in, and a retry takes 1,000 ÷ ratio, rounded down.
+    /// In Finagle's whole numbers: a retry takes ⌊1000 ÷ `ratio`⌋ of the 1000 that a deposit brings.
     Finagle,
-    /// tower: 1 comes in, and a retry takes 1 ÷ ratio, rounded down; above a ratio of 1 as Finagle.
+    /// In tower's whole numbers: a retry takes ⌊1 ÷ `ratio`⌋ of the 1 that a deposit brings; above a ratio of 1 as Finagle.
     Tower,
 }
 
@@ -100,7 +123,7 @@ impl RatioBudget {
     }
 }
 
-impl Gate for RatioBudget {
+impl Kept for RatioBudget {
     type Config = RatioBudgetConfig;
     type Terms = RatioBudgetTerms;
 
@@ -125,7 +148,9 @@ impl Gate for RatioBudget {
     fn new(_terms: &RatioBudgetTerms) -> RatioBudget {
         RatioBudget { slots: Slots::new() }
     }
+}
 
+impl Gate for RatioBudget {
     /// Admits if what the retries of the window take, with this one, is no more than the reserve and the deposits of the window.
     fn check(&mut self, ask: Ask, terms: &RatioBudgetTerms, _rng: &mut dyn Rng) -> Answer {
         self.slots.advance(ask.now, terms.slot);

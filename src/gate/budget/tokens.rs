@@ -10,30 +10,54 @@ use std::fmt;
 
 use rand::Rng;
 
-use crate::gate::{Answer, Ask, Ended, Gate, GateOutcome, Hears, Permit};
+use crate::entry::Entry;
+use crate::gate::{Answer, Ask, Ended, Gate, GateOutcome, Hears, Kept, Permit};
 use crate::protocol::Outcome;
 use crate::retry::OutcomeClass;
 use crate::units::{SimTime, Span};
 
+/// What is said of it.
+pub const ENTRY: Entry = Entry {
+    name: "budget.tokens",
+    summary: "retries cost tokens that first attempts or successes earn",
+    rule: "A retry is admitted if tokens >= cost, and takes cost (cost_for: after some outcomes). Deposits per call that succeeded, per first \
+           attempt sent, or per call that succeeded at once, never above capacity; with refund = \"last\" a success gives back what the call's \
+           last retry took. Starts full, or with `initial`. With charge = \"failure\" every failure takes cost instead, and a retry is \
+           admitted if tokens > above * capacity. With `refill` tokens come in with time too. A refusal ends the call, before its wait, unless on_refusal = \"retry\".",
+    source: "botocore's retry quota (500 tokens, 14 per retry or 5 after a 429, the last one's back on success, 1 per success at once); gRPC proposal \
+           A6 (charge = \"failure\", above = 0.5); Brooker, \"Fixing retries with token buckets and circuit breakers\" (2022).",
+    example: "budget.tokens = { capacity = 500, cost = 5, deposit = 1, deposit_on = \"success\", scope = \"client\" }",
+};
+
 /// When tokens come back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "kebab-case")
+)]
 pub enum DepositOn {
-    /// When a call succeeds.
+    /// Each call that succeeds.
     #[default]
     Success,
-    /// When the first attempt of a call is sent.
+    /// Each first attempt that is sent.
     FirstAttempt,
-    /// When a call succeeds with its first attempt.
+    /// Each call that succeeds with its first attempt.
     FirstTrySuccess,
 }
 
 /// What takes tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "kebab-case")
+)]
 pub enum Charge {
     /// A retry, when it is decided on.
     #[default]
     Retry,
-    /// Every failure, whether or not a retry follows it.
+    /// Every outcome in `retry_on`, as far as there are any tokens, whether or not a retry follows it, and before that is decided.
     Failure,
 }
 
@@ -208,7 +232,7 @@ impl<I> TokenBudget<I> {
     }
 }
 
-impl<I: Inflow> Gate for TokenBudget<I> {
+impl<I: Inflow> Kept for TokenBudget<I> {
     type Config = TokenBudgetConfig;
     type Terms = TokenBudgetTerms;
 
@@ -251,6 +275,12 @@ impl<I: Inflow> Gate for TokenBudget<I> {
         TokenBudget { tokens: terms.initial, inflow: I::default() }
     }
 
+    fn touch(&self) -> bool {
+        self.tokens.0 > 0
+    }
+}
+
+impl<I: Inflow> Gate for TokenBudget<I> {
     #[inline(always)]
     fn pass_time(&mut self, now: SimTime, terms: &TokenBudgetTerms) {
         self.inflow.pass_time(now, &mut self.tokens, terms);
@@ -258,10 +288,6 @@ impl<I: Inflow> Gate for TokenBudget<I> {
 
     fn check(&mut self, ask: Ask, terms: &TokenBudgetTerms, _rng: &mut dyn Rng) -> Answer {
         Answer::admit_if(self.tokens >= terms.after(ask.after).1.needs)
-    }
-
-    fn touch(&self) -> bool {
-        self.tokens.0 > 0
     }
 
     fn on_admit(&mut self, ask: Ask, terms: &TokenBudgetTerms) -> Permit {

@@ -15,11 +15,16 @@ pub struct Decorrelated {
 
 /// Where a step of the walk begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
 pub enum StepFrom {
     /// At the base.
     #[default]
     Base,
-    /// At the previous delay; the first delay is the base.
+    /// At the previous delay.
     Previous,
 }
 

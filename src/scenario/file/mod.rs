@@ -42,6 +42,7 @@ use leaf::PositiveDuration;
 pub use overrides::{BadPath, Overrides};
 pub use recorded::Reading;
 use recorded::Shelf;
+use schema::form;
 pub use schema::schema;
 use shape::decide::DecideTable;
 use shape::expect::{EVERY_POLICY, ExpectTable};
@@ -290,9 +291,6 @@ struct Tables {
     expectations: Vec<ExpectTable>,
 }
 
-/// Keys of the root that are tables of their own.
-const TABLES: [&str; 7] = ["load", "operation", "server", "fault", "policy", "decide", "expect"];
-
 /// The tables of a file that could be read.
 #[derive(Debug, Default)]
 struct Parts {
@@ -355,7 +353,7 @@ impl Tables {
             self.servers.iter().position(|server| server.name == name).expect("names have been checked")
         };
         let baseline = self.top.baseline.as_deref().unwrap_or_default();
-        let (top, method) = (&self.top, self.operation.method.method());
+        let (top, method) = (&self.top, self.operation.method);
         let frame = Frame {
             title: top.title.clone().unwrap_or_default(),
             description: top.description.clone(),
@@ -406,11 +404,12 @@ fn keep<T>(result: Result<T, Diagnostic>, errors: &mut Vec<Diagnostic>) -> Optio
 
 fn read_top(root: &DeTable<'_>) -> Result<Top, Diagnostic> {
     let mut top = root.clone();
-    for table in TABLES {
-        top.remove(table);
+    let tables = form().tables();
+    for table in &tables {
+        top.remove(*table);
     }
     let node = Spanned::new(0..0, DeValue::Table(top));
-    Top::deserialize(ValueDeserializer::from(node)).map_err(|error| explain::top(&error, &TABLES, root))
+    Top::deserialize(ValueDeserializer::from(node)).map_err(|error| explain::top(&error, &tables, root))
 }
 
 fn read_table<T: for<'de> Deserialize<'de>>(root: &DeTable<'_>, name: &str) -> Result<Option<T>, Diagnostic> {

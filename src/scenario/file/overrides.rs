@@ -3,6 +3,7 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::schema::form;
 use super::tree::{self, Node};
 use crate::scenario::nearest::nearest;
 use crate::text;
@@ -27,9 +28,6 @@ pub struct BadPath {
     /// What is wrong with it.
     pub problem: String,
 }
-
-/// Tables whose entries the scenario names.
-const NAMED: [&str; 3] = ["server", "fault", "policy"];
 
 /// The text of an assignment, as TOML; what is no TOML value is a string.
 pub fn assignment(path: &str, value: &str) -> String {
@@ -114,26 +112,6 @@ fn count_keys(path: &str) -> Option<usize> {
     Some(depth)
 }
 
-/// True if the value at `path` is a choice: setting one alternative replaces another. The whole path decides, since a policy may be called
-/// `budget` and a server has a map called `retry_after`.
-fn is_choice(path: &[&str]) -> bool {
-    if let ["policy", _, "with", world @ ..] = path {
-        return is_choice(world);
-    }
-    matches!(
-        path,
-        ["load", "arrivals"]
-            | ["load", "arrivals", "closed", "think"]
-            | ["server", _, "service_time" | "network" | "max_wait" | "idempotency"]
-            | ["server", _, "retry_after", _]
-            | ["fault", _, "added_latency"]
-            | ["policy", _, "backoff" | "breaker" | "budget" | "throttle" | "limiter" | "retry_after" | "hedge"]
-            | ["policy", _, "backoff_for", _]
-            | ["policy", _, "breaker", _, "open"]
-            | ["policy", _, "retry_after", "honour", "jitter"]
-    )
-}
-
 /// What the key at the end of `path` replaces, beside the value it had: the other alternatives of its choice, or the fault's other end.
 fn clear_other_alternative(table: &mut DeTable<'_>, path: &[&str]) {
     let Some((own, above)) = path.split_last() else { return };
@@ -144,7 +122,7 @@ fn clear_other_alternative(table: &mut DeTable<'_>, path: &[&str]) {
     let goes = |key: &str| match in_world {
         ["fault", _, "for"] => key == "until",
         ["fault", _, "until"] => key == "for",
-        _ => is_choice(above) && key != *own,
+        _ => form().is_choice(above) && key != *own,
     };
     let gone: Vec<String> = table.keys().map(|key| key.get_ref().to_string()).filter(|key| goes(key)).collect();
     for key in gone {
@@ -154,7 +132,7 @@ fn clear_other_alternative(table: &mut DeTable<'_>, path: &[&str]) {
 
 fn check_name(root: &DeTable<'_>, names: &[String]) -> Result<(), String> {
     let [kind, name, ..] = names else { return Ok(()) };
-    if !NAMED.contains(&kind.as_str()) {
+    if !form().has_names(kind) {
         return Ok(());
     }
     let existing = root.get(kind.as_str()).and_then(|node| node.get_ref().as_table());

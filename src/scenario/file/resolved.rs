@@ -4,14 +4,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::overrides::quoted;
+use super::schema::form;
 use super::shape::decide::DecideTable;
 use super::shape::load::Load;
 use super::shape::policy::PolicyTable;
 use super::shape::top::{OperationTable, Top};
 use super::{Named, Tables};
-
-/// Tables whose entries are tables with names.
-const NAMED: [&str; 3] = ["server", "fault", "policy"];
 
 fn object<T: Serialize>(value: &T) -> Map<String, Value> {
     match serde_json::to_value(value) {
@@ -66,7 +64,7 @@ pub fn toml(resolved: &Value) -> String {
             section(&mut text, &format!("[{key}]"), item);
         }
         let Some(table) = value.as_object() else { continue };
-        if NAMED.contains(&key.as_str()) {
+        if form().has_names(key) {
             for (name, entry) in table {
                 section(&mut text, &format!("{key}.{name}"), entry);
             }
@@ -122,8 +120,7 @@ fn with(text: &mut String, path: &str, world: &Map<String, Value>) {
     for (kind, table) in world {
         for (key, value) in table.as_object().into_iter().flatten() {
             let path = format!("{path}.{kind}.{key}");
-            // Servers and faults have names, the load has not.
-            match value.as_object().filter(|_| kind != "load") {
+            match value.as_object().filter(|_| form().has_names(kind)) {
                 Some(keys) => keys.iter().for_each(|(key, value)| line(text, &format!("{path}.{key}"), value)),
                 None => line(text, &path, value),
             }
@@ -134,6 +131,14 @@ fn with(text: &mut String, path: &str, world: &Map<String, Value>) {
 /// A choice has one alternative, whose name is no status.
 fn is_choice(table: &Map<String, Value>) -> bool {
     table.len() == 1 && table.keys().all(|key| key.parse::<u16>().is_err())
+}
+
+/// A value on one line; a choice as the dotted key it would be.
+pub fn value(value: &Value) -> String {
+    match value.as_object().filter(|table| is_choice(table)).and_then(|table| table.iter().next()) {
+        Some((alternative, value)) => format!("{alternative} = {}", inline(value)),
+        None => inline(value),
+    }
 }
 
 fn inline(value: &Value) -> String {

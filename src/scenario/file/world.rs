@@ -6,7 +6,8 @@ use toml::de::{DeTable, DeValue};
 use super::diagnostic::Diagnostic;
 use super::overrides::{self, Key};
 use super::recorded::Shelf;
-use super::shape::policy::PolicyTable;
+use super::schema::form;
+use super::shape::policy::{PolicyTable, WORLD};
 use super::source::Source;
 use super::tree::{self, Node};
 use super::{Named, Parts, Tables, checks, resolved};
@@ -26,13 +27,9 @@ impl Change<'_> {
     }
 }
 
-/// Keys of a path above those that a table has: a server and a fault have a name.
+/// Keys of a path above those that a table has: a server and a fault have a name. `None` of what is no part of the world.
 fn depth_of(kind: &str) -> Option<usize> {
-    match kind {
-        "server" | "fault" => Some(2),
-        "load" => Some(1),
-        _ => None,
-    }
+    WORLD.contains(&kind).then(|| if form().has_names(kind) { 2 } else { 1 })
 }
 
 /// What is needed to read a world.

@@ -13,6 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::Diagnostic;
 use super::resolved;
+use super::schema::form;
 use super::shape::policy::PolicyTable;
 use super::source::Place;
 use super::tree::{self, Node};
@@ -125,6 +126,8 @@ pub struct Preset {
     pub resolved_json: Value,
     /// Its policy without gates, for an operation whose method is idempotent.
     pub policy: RetryPolicy,
+    /// The keys of its gates, in the order in which they are asked.
+    gate_keys: Vec<&'static str>,
 }
 
 /// A preset's file.
@@ -171,11 +174,9 @@ fn read(name: &'static str, text: &str) -> Preset {
         resolved,
         resolved_json,
         policy,
+        gate_keys: table.gates().into_iter().map(|(key, _)| key).collect(),
     }
 }
-
-/// Keys of a policy whose values are gates, in the order in which they are asked. Each may be `"none"`.
-const GATES: [&str; 5] = ["budget", "throttle", "limiter", "breaker", "concurrency"];
 
 /// Delays are shown before so many retries where attempts are not limited.
 const ROWS: u32 = 8;
@@ -233,15 +234,15 @@ impl Preset {
         Some((in_words(&free.on), free.retries))
     }
 
-    /// The names of its gates: `budget.tokens`, `concurrency`.
+    /// The names of its gates, in the order in which they are asked: `budget.tokens`, `concurrency`.
     pub fn gates(&self) -> Vec<String> {
-        let name = |key: &str| {
-            let gate = self.resolved_json.get(key)?.as_object()?;
+        let name = |key: &&str| {
+            let gate = self.resolved_json.get(*key)?.as_object()?;
             // A gate with alternatives has the name of its alternative.
             let alternative = gate.iter().next().filter(|(_, keys)| keys.is_object());
-            Some(alternative.map_or_else(|| key.to_owned(), |(alternative, _)| format!("{key}.{alternative}")))
+            Some(alternative.map_or_else(|| (*key).to_owned(), |(alternative, _)| format!("{key}.{alternative}")))
         };
-        GATES.into_iter().filter_map(name).collect()
+        self.gate_keys.iter().filter_map(name).collect()
     }
 
     /// The name of its hedge: `hedge.fixed`.
@@ -336,7 +337,7 @@ pub fn fill(root: &mut DeTable<'_>) {
             }
         }
         let absent = |key: &str| policy.get(key).is_some_and(|gate| gate.get_ref().as_str() == Some("none"));
-        let gone: Vec<&str> = GATES.into_iter().chain(["hedge"]).filter(|key| absent(key)).collect();
+        let gone: Vec<&str> = form().may_be_none("policy").into_iter().filter(|key| absent(key)).collect();
         for key in gone {
             policy.remove(key);
         }

@@ -10,7 +10,7 @@ use crate::scenario::file::leaf::{
     PositiveNumber, PositiveProbability, PositiveRate, Probability, Rate, Ratio, Status,
 };
 use crate::scenario::file::shape::recorded::{Column, Origin};
-use crate::scenario::warning::{AFTER, BEFORE};
+use crate::scenario::warning::codes;
 
 /// Numbers with units, as [`crate::units::Span::parse`] reads them.
 const DURATION: &str = r"^\s*(([0-9][0-9_]*(\.[0-9_]*)?|\.[0-9][0-9_]*)(ns|us|ms|s|m|h|d|w)\s*)+$";
@@ -183,8 +183,7 @@ impl<T: JsonSchema> JsonSchema for ByStatus<T> {
 
 /// A list of codes of warnings.
 pub fn warnings(_: &mut SchemaGenerator) -> Schema {
-    let codes: Vec<&str> = BEFORE.into_iter().chain(AFTER).collect();
-    json_schema!({ "type": "array", "items": { "enum": codes }, "examples": [["overload"]] })
+    json_schema!({ "type": "array", "items": { "enum": codes().collect::<Vec<_>>() }, "examples": [["overload"]] })
 }
 
 /// A value, or one word.

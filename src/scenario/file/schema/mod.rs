@@ -2,6 +2,7 @@
 //! comments of the shapes. What no schema can say (names that refer to other tables, sums of shares, orders of times) is checked when a
 //! file is read.
 
+mod form;
 mod leaf;
 #[cfg(test)]
 mod tests;
@@ -13,8 +14,10 @@ use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
+pub use form::form;
 pub use leaf::{OUTCOME_KEY, OUTCOMES_KEY, by_key, or_word, warnings};
 
+use super::resolved;
 use super::shape::decide::DecideTable;
 use super::shape::expect::ExpectTable;
 use super::shape::fault::FaultTable;
@@ -88,7 +91,8 @@ impl<T: JsonSchema> JsonSchema for AtLeastOneNamed<T> {
 
 /// The JSON Schema of scenario files (draft 2020-12).
 pub fn schema() -> Value {
-    let settings = SchemaSettings::draft2020_12().for_deserialize().with_transform(WithoutNull);
+    let settings = SchemaSettings::draft2020_12().for_deserialize();
+    let settings = settings.with_transform(WithoutNull).with_transform(WithDefault);
     settings.into_generator().into_root_schema_for::<ScenarioFile>().into()
 }
 
@@ -124,6 +128,22 @@ impl Transform for WithoutNull {
                     fields.entry(name).or_insert(value);
                 });
             }
+        }
+    }
+}
+
+/// What a key says of itself ends with its default: serde's, unless its comment says what the default depends on.
+#[derive(Clone, Debug)]
+struct WithDefault;
+
+impl Transform for WithDefault {
+    fn transform(&mut self, schema: &mut Schema) {
+        transform_subschemas(self, schema);
+        let Some(default) = schema.get("default").map(resolved::value) else { return };
+        if let Some(Value::String(text)) = schema.get_mut("description")
+            && !text.contains("Default:")
+        {
+            text.push_str(&format!(" Default: `{default}`."));
         }
     }
 }

@@ -1,11 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::*;
-use crate::scenario::file::TABLES;
-use crate::scenario::file::tests::FULL;
 
 /// A way into a table: its keys, `[]` for an item of a list.
 type Way = Vec<String>;
@@ -85,7 +83,7 @@ fn taken(way: &[String]) -> BTreeSet<String> {
     assert!(message.contains(STRANGE), "{way:?}: {message}");
     words.remove(STRANGE);
     if way.is_empty() {
-        words.extend(TABLES.iter().map(|table| (*table).to_owned()));
+        words.extend(form().tables().into_iter().map(str::to_owned));
     }
     words
 }
@@ -119,34 +117,67 @@ fn what_is_described_is_what_is_read() {
     }
 }
 
-/// The keys of every table are among those that `every_key_counts` tries.
+/// What is asked of the form of files, and what was told of it by hand once.
 #[test]
-fn what_is_described_is_tried() {
-    let schema = schema();
-    let mut described = BTreeMap::new();
-    tables(&schema, &schema, Way::new(), &mut described);
-    let full: Map<String, Value> = toml::from_str(FULL).expect("TOML");
-    let tried = |way: &[&str]| -> BTreeSet<String> {
-        let table = way.iter().fold(&Value::Object(full.clone()), |table, key| &table[*key]).clone();
-        table.as_object().expect("a table").keys().cloned().collect()
-    };
-    for (described_at, tried_at) in [
-        (vec![], vec![]),
-        (vec!["load"], vec!["load"]),
-        (vec!["operation"], vec!["operation"]),
-        (vec!["decide"], vec!["decide"]),
-        (vec!["decide", "weigh"], vec!["decide", "weigh"]),
-        (vec!["server", "name"], vec!["server", "s"]),
-        (vec!["fault", "name"], vec!["fault", "f"]),
-        (vec!["policy", "name"], vec!["policy", "p"]),
+fn the_form_is_known() {
+    assert_eq!(form().tables(), ["load", "operation", "server", "fault", "policy", "decide", "expect"]);
+    let named: Vec<&str> = form().tables().into_iter().filter(|table| form().has_names(table)).collect();
+    assert_eq!(named, ["server", "fault", "policy"]);
+    assert_eq!(form().may_be_none("policy"), ["breaker", "budget", "throttle", "limiter", "concurrency", "hedge"]);
+}
+
+/// Setting an alternative of these replaces the other; a name may be that of a choice, and so may a key of something else.
+#[test]
+fn choices_are_known() {
+    let is_choice = |path: &str| form().is_choice(&path.split('.').collect::<Vec<_>>());
+    for path in [
+        "load.arrivals",
+        "load.arrivals.closed.think",
+        "server.s.service_time",
+        "server.s.network",
+        "server.s.max_wait",
+        "server.s.idempotency",
+        "server.s.retry_after.503",
+        "fault.f.added_latency",
+        "policy.p.backoff",
+        "policy.p.breaker",
+        "policy.p.budget",
+        "policy.p.throttle",
+        "policy.p.limiter",
+        "policy.p.retry_after",
+        "policy.p.hedge",
+        "policy.p.backoff_for.429",
+        "policy.p.breaker.rate.open",
+        "policy.p.breaker.consecutive.open",
+        "policy.p.retry_after.honour.jitter",
+        "policy.p.with.server.s.service_time",
+        "policy.p.with.load.arrivals",
+        // These were forgotten by hand.
+        "policy.p.backoff.custom.curve",
+        "policy.p.backoff.custom.jitter",
+        "policy.p.breaker.rate.open.custom.curve",
     ] {
-        let way: Way = described_at.iter().map(|key| (*key).to_owned()).collect();
-        let mut keys = described[&way].clone();
-        // Another way to write `until`, and a key that does nothing where all others are given.
-        keys.remove("for");
-        keys.remove("preset");
-        // Another fault has it, for it stands beside no `flapping`.
-        keys.remove("series");
-        assert_eq!(keys, tried(&tried_at), "{tried_at:?}: left is in the schema, right is tried");
+        assert!(is_choice(path), "{path} is a choice");
+    }
+    for path in [
+        "",
+        "title",
+        "load",
+        "server.service_time",
+        "server.s",
+        "server.s.retry_after",
+        "server.s.discipline",
+        "server.s.rate_limit",
+        "server.s.service_time.exponential",
+        "policy.budget",
+        "policy.budget.attempts",
+        "policy.p.retry_for",
+        "policy.p.concurrency",
+        "policy.p.backoff.full-jitter",
+        "policy.p.backoff_for",
+        "policy.p.with.load",
+        "policy.p.with.backoff",
+    ] {
+        assert!(!is_choice(path), "{path} is no choice");
     }
 }

@@ -16,99 +16,99 @@ pub enum BackoffChoice {
     /// At once.
     #[default]
     None,
-    /// Always the same wait.
+    /// `delay`.
     Fixed {
         /// The wait before every retry.
         delay: Duration,
     },
-    /// min(cap, base + step · (k−1)) before the k-th retry.
+    /// min(cap, base + step · (k−1)).
     Linear {
         /// The wait before the first retry.
         base: Duration,
         /// What each further wait is longer.
         step: Duration,
-        /// Longest wait; default `"none"`.
+        /// Longest wait.
         #[serde(default)]
         cap: OrNone<Duration>,
     },
-    /// w = min(cap, base · factor^(k−1)) before the k-th retry.
+    /// w = min(cap, base · factor^(k−1)).
     Exponential {
         /// The wait before the first retry.
         base: Duration,
-        /// The wait grows by this factor from retry to retry; at least 1, default 2.
+        /// The wait grows by this factor from retry to retry; at least 1.
         #[serde(default)]
         factor: Factor,
-        /// Longest wait; default `"none"`.
+        /// Longest wait.
         #[serde(default)]
         cap: OrNone<Duration>,
     },
-    /// Uniform between 0 and the window w = min(cap, base · factor^(k−1)).
+    /// U(0, w), w = min(cap, base · factor^(k−1)).
     FullJitter {
         /// Window before the first retry.
         base: Duration,
-        /// The window grows by this factor from retry to retry; at least 1, default 2.
+        /// The window grows by this factor from retry to retry; at least 1.
         #[serde(default)]
         factor: Factor,
-        /// Longest window; default `"none"`.
+        /// Longest window.
         #[serde(default)]
         cap: OrNone<Duration>,
     },
-    /// Half of the window for sure, the other half at random.
+    /// w/2 + U(0, w/2), w = min(cap, base · factor^(k−1)).
     EqualJitter {
         /// Window before the first retry.
         base: Duration,
-        /// The window grows by this factor from retry to retry; at least 1, default 2.
+        /// The window grows by this factor from retry to retry; at least 1.
         #[serde(default)]
         factor: Factor,
-        /// Longest window; default `"none"`.
+        /// Longest window.
         #[serde(default)]
         cap: OrNone<Duration>,
     },
-    /// min(cap, U(base, 3 · previous)): a random walk on the previous wait.
+    /// min(cap, U(base, 3 · previous)); `previous` is the wait before the last retry of this call, `base` if there was none.
     DecorrelatedJitter {
         /// Shortest wait, and the first window is three times this.
         base: Duration,
-        /// Longest wait; default `"none"`.
+        /// Longest wait.
         #[serde(default)]
         cap: OrNone<Duration>,
     },
-    /// The window and a random part on top.
+    /// min(cap, base · factor^(k−1) + U(0, jitter)); with `cap_before = true` min(cap, base · factor^(k−1)) + U(0, jitter).
     AdditiveJitter {
         /// Window before the first retry.
         base: Duration,
-        /// The window grows by this factor from retry to retry; at least 1, default 2.
+        /// The window grows by this factor from retry to retry; at least 1.
         #[serde(default)]
         factor: Factor,
-        /// Longest wait; default `"none"`.
+        /// Longest wait.
         #[serde(default)]
         cap: OrNone<Duration>,
         /// Up to this much is added at random.
         jitter: Duration,
-        /// Whether the window is capped before the jitter is added. Default: false, after.
+        /// Whether the window is capped before the jitter is added.
         #[serde(default)]
         cap_before: bool,
     },
-    /// The window, some share more or less.
+    /// w · U(1−spread, 1+spread), w = min(cap, base · factor^(k−1)); `spread` is a probability.
     ProportionalJitter {
         /// Window before the first retry.
         base: Duration,
-        /// The window grows by this factor from retry to retry; at least 1, default 2.
+        /// The window grows by this factor from retry to retry; at least 1.
         #[serde(default)]
         factor: Factor,
-        /// Longest window; default `"none"`.
+        /// Longest window.
         #[serde(default)]
         cap: OrNone<Duration>,
         /// How far below and above the window the wait lies, as a share of it.
         spread: Probability,
     },
-    /// Exponentially distributed around a mean.
+    /// Exponentially distributed.
     Memoryless {
         /// Mean wait.
         mean: Duration,
     },
-    /// A list of waits.
+    /// The delays of the list in turn, the last one repeating, times U(1−spread, 1+spread).
     Schedule(Schedule),
-    /// base + scale · (k−1)^exponent before the k-th retry.
+    /// min(cap, base + scale · (k−1)^exponent); `exponent` is 1 to 16.
     Power {
         /// The wait before the first retry.
         base: Duration,
@@ -116,15 +116,15 @@ pub enum BackoffChoice {
         scale: Duration,
         /// 1 to 16.
         exponent: Count<1, 16>,
-        /// Longest wait; default `"none"`.
+        /// Longest wait.
         #[serde(default)]
         cap: OrNone<Duration>,
     },
-    /// Differences of a smooth curve at random points, as Polly 8 has them.
+    /// min(cap, base/1.4 · (g(t) − g(t before))), g(t) = 2^t · tanh(√(4t)), t = k−1 + U(0, 1); before the first, g is 0. As Polly 8 has it.
     TelescopingJitter {
         /// About the median of the first wait.
         base: Duration,
-        /// Longest wait; default `"none"`.
+        /// Longest wait.
         #[serde(default)]
         cap: OrNone<Duration>,
     },
@@ -147,7 +147,7 @@ struct ScheduleKeys {
     /// The waits in turn; the last one repeats.
     #[schemars(length(min = 1))]
     delays: Vec<Duration>,
-    /// How far below and above the delay the wait lies, as a share of it. Default: 0.
+    /// How far below and above the delay the wait lies, as a share of it.
     #[serde(default)]
     spread: Probability,
 }

@@ -25,49 +25,36 @@ use crate::units::Span;
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[schemars(extend("examples" = [{ "curve": { "exponential": { "base": "500ms" } }, "cap": "5s", "jitter": { "multiply": { "low": 0.5, "high": 1.0 } }, "floor": "500ms" }]))]
 pub struct CustomBackoff {
-    /// How the window grows.
+    /// How the window grows; n is k−1 + `offset`.
     curve: CurveChoice,
-    /// Added to the index of the curve, which is 0 before the first retry: with -1 an exponential one begins at base/factor. Default: 0.
+    /// Added to the index of the curve. Below 0, an exponential curve is divided by its factor, others stay at their first.
     #[serde(default)]
     offset: i16,
-    /// The first delay, exactly, whatever the rest says; the curve does not wait for it. Default: `"none"`, as the curve says.
+    /// The first delay, exactly, whatever the rest says; the curve does not wait for it.
     #[serde(default)]
     first: OrNone<Duration>,
-    /// Longest window or delay. Default: `"none"`.
+    /// Longest window or delay.
     #[serde(default)]
     cap: OrNone<Duration>,
-    /// What the cap bounds. Default: `"window"`.
+    /// What the cap bounds.
     #[serde(default)]
-    cap_at: CapName,
-    /// What randomness does to the window. Default: `"none"`.
+    cap_at: CapAt,
+    /// What randomness does to the window w.
     #[serde(default)]
     jitter: JitterChoice,
-    /// Shortest delay. Default: 0s.
+    /// Shortest delay.
     #[serde(default = "no_time")]
     floor: Duration,
-    /// Delays are cut to whole multiples of this. Default: `"none"`.
+    /// Delays are cut to whole multiples of this.
     #[serde(default)]
     unit: OrNone<PositiveDuration>,
-    /// Where jitter draws from a range, its upper end is as likely as the multiples of `unit` below it. Default: false.
+    /// Whether the upper end of a range that jitter draws from is as likely as the multiples of `unit` below it.
     #[serde(default)]
     inclusive: bool,
 }
 
 fn no_time() -> Duration {
     Duration(Span::ZERO)
-}
-
-/// `cap_at`.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum CapName {
-    /// The window: the delay may exceed it by the jitter.
-    #[default]
-    Window,
-    /// The delay: long waits gather at exactly the cap.
-    Delay,
-    /// Both.
-    Both,
 }
 
 /// How the window grows; n is 0 before the first retry.
@@ -79,21 +66,21 @@ enum CurveChoice {
         /// The window.
         delay: Duration,
     },
-    /// base + step · n.
+    /// base + step · n, at least 0.
     Linear {
         /// Before the first retry.
         base: Duration,
         /// What each further window is longer.
         step: Duration,
     },
-    /// base · factor^n.
+    /// base · factor^n, with `whole` cut to multiples of it before it is multiplied on.
     Exponential {
         /// Before the first retry.
         base: Duration,
-        /// At least 1, default 2.
+        /// At least 1.
         #[serde(default)]
         factor: Factor,
-        /// The window is cut to whole multiples of this before it is multiplied on. Default: `"none"`.
+        /// The window is cut to whole multiples of this before it is multiplied on.
         #[serde(default)]
         whole: OrNone<PositiveDuration>,
     },
@@ -111,20 +98,20 @@ enum CurveChoice {
         /// At least one.
         delays: Delays,
     },
-    /// U(base, 3 · previous delay).
+    /// U(from, 3 · previous delay); with `from = "previous"` the first delay is the base.
     Decorrelated {
         /// Where the walk starts.
         base: Duration,
-        /// Where each step begins: at the base, or at the previous delay, and the first delay is the base then. Default: `"base"`.
+        /// Where each step begins: at the base, or at the previous delay, and the first delay is the base then.
         #[serde(default)]
-        from: FromName,
+        from: StepFrom,
     },
-    /// U(0, previous delay · 2^n); the first is the base, and what has reached the cap stays there.
+    /// First the base, then U(0, previous delay · 2^n); what has reached the cap stays there.
     Feedback {
         /// The first delay.
         base: Duration,
     },
-    /// Differences of base/1.4 · 2^t · tanh(√(4t)) at t = n + U(0, 1).
+    /// As `telescoping-jitter`, at t = n + U(0, 1).
     Telescoping {
         /// About the median of the first delay.
         base: Duration,
@@ -155,17 +142,6 @@ impl JsonSchema for Delays {
     }
 }
 
-/// Where a step of the walk begins.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum FromName {
-    /// At the base.
-    #[default]
-    Base,
-    /// At the previous delay.
-    Previous,
-}
-
 /// What randomness does to the window.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -173,13 +149,13 @@ enum JitterChoice {
     /// Nothing.
     #[default]
     None,
-    /// window · U(low, high).
+    /// w · U(low, high).
     Multiply(MultiplyKeys),
-    /// window + U(−below, above + growth · n), and no less than zero.
+    /// w + U(−below, above + growth · (k−1)), at least 0.
     Add(AddKeys),
-    /// Exponentially distributed with the window as its mean.
+    /// Exponentially distributed with the mean w.
     Memoryless,
-    /// A quirk of tower and Linkerd: the window and U(0, share) of it, but the random part of its whole seconds is cut to whole seconds.
+    /// w + U(0, share) · w with the random part of the whole seconds cut to whole seconds, as tower 0.5.3 does.
     WholeSeconds {
         /// By how much of the window the delay may exceed it.
         share: Probability,
@@ -190,12 +166,12 @@ enum JitterChoice {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddKeys {
-    /// Most that is taken away. Default: 0s.
+    /// Most that is taken away.
     #[serde(default = "no_time")]
     below: Duration,
     /// Most that is added before the first retry.
     above: Duration,
-    /// How much more may be added before each further retry. Default: 0s.
+    /// How much more may be added before each further retry.
     #[serde(default = "no_time")]
     growth: Duration,
 }
@@ -255,13 +231,7 @@ impl CurveChoice {
             CurveChoice::Schedule { delays } => {
                 Curve::Schedule(Schedule { delays: delays.0.iter().map(|delay| delay.0).collect() })
             }
-            CurveChoice::Decorrelated { base, from } => Curve::Decorrelated(Decorrelated {
-                base: base.0,
-                from: match from {
-                    FromName::Base => StepFrom::Base,
-                    FromName::Previous => StepFrom::Previous,
-                },
-            }),
+            CurveChoice::Decorrelated { base, from } => Curve::Decorrelated(Decorrelated { base: base.0, from: *from }),
             CurveChoice::Feedback { base } => Curve::Feedback(Feedback { base: base.0 }),
             CurveChoice::Telescoping { base } => Curve::Telescoping(Telescoping { base: base.0 }),
         }
@@ -285,7 +255,7 @@ impl CustomBackoff {
     pub fn without_effect(&self) -> Option<(&'static str, &'static str)> {
         if self.inclusive && self.unit.0.is_none() {
             Some(("inclusive", "unit"))
-        } else if !matches!(self.cap_at, CapName::Window) && self.cap.0.is_none() {
+        } else if !matches!(self.cap_at, CapAt::Window) && self.cap.0.is_none() {
             Some(("cap_at", "cap"))
         } else {
             None
@@ -294,11 +264,7 @@ impl CustomBackoff {
 
     /// As the engine knows it.
     pub fn build(&self) -> Backoff {
-        let cap_at = match self.cap_at {
-            CapName::Window => CapAt::Window,
-            CapName::Delay => CapAt::Delay,
-            CapName::Both => CapAt::Both,
-        };
+        let cap_at = self.cap_at;
         let backoff = Backoff::new(self.curve.build(), self.cap.0.map(|cap| cap.0), cap_at, self.jitter.build())
             .with_offset(self.offset.into())
             .with_floor(self.floor.0)

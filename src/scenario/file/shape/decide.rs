@@ -15,17 +15,17 @@ use crate::scenario::metric::Unit;
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DecideTable {
-    /// Criteria that come first, in this order: `wrong`, `goodput`, `wave`, `peak`, `attempts`, `recovery`, `finish`, `p99`, `p50`, or any metric.
-    /// Default: none, so that they have their own order.
+    /// Criteria that come first, in this order; the others follow in theirs. The first has a column of its own, unless another shows it.
     #[serde(default)]
     pub order: Vec<String>,
-    /// What some things weigh in what went wrong. Default: 1 each.
+    /// What a duplicate and a phantom success weigh in what went wrong, 0 to 1,000,000; an operation that did not succeed weighs 1.
     #[serde(default)]
     pub weigh: Weights,
-    /// Differences that do not matter, by criterion: a share, or a time. Default: those of the contract, section 3.11.
+    /// By criterion: smaller differences do not matter. A share, or a time.
     #[serde(default)]
     pub margin: BTreeMap<String, Threshold>,
-    /// Names of policies that are decided among themselves. Default: those that share a world.
+    /// Policies that are decided among themselves: `[["a", "b"], ["c", "d"]]`. Each stands in one group at most; those that stand in none
+    /// are one more. Default: by their worlds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub groups: Option<Vec<Vec<String>>>,
 }
@@ -34,10 +34,10 @@ pub struct DecideTable {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Weights {
-    /// A duplicate. Default: 1.
+    /// A duplicate.
     #[serde(default = "one")]
     pub duplicate: Amount,
-    /// A phantom success. Default: 1.
+    /// A phantom success.
     #[serde(default = "one")]
     pub phantom: Amount,
 }

@@ -19,25 +19,28 @@ use crate::units::Span;
 #[serde(rename_all = "kebab-case")]
 #[schemars(extend("examples" = [{ "lognormal": { "p50": "120ms", "p99": "900ms" } }, { "exponential": { "mean": "100ms" } }]))]
 pub enum DistributionChoice {
-    /// Always the same time.
+    /// Always the same.
     Constant(Duration),
     /// Exponential.
     Exponential(Exponential),
-    /// Uniform between two times.
+    /// Uniform from `min` to `max`.
     Uniform(Uniform),
-    /// The absolute value of a normal distribution.
+    /// The absolute value of a normal one.
     Normal(Normal),
-    /// Log-normal: `{ p50, p99 }`, `{ p50, sigma }` or `{ mean, sd }`.
+    /// By median and 99th percentile; or with sigma, the standard deviation of the logarithm; or by mean and standard deviation of the
+    /// value itself.
     Lognormal(Lognormal),
-    /// Pareto: a long tail above a shortest time.
+    /// At least `min` (above 0); `shape` is above 0, and the mean is infinite up to 1.
     Pareto(Pareto),
-    /// Gamma; shape 4 is Erlang-4.
+    /// `shape` is above 0; 4 is Erlang-4.
     Gamma(Gamma),
-    /// Weibull.
+    /// `shape` is above 0; 1 is exponential.
     Weibull(Weibull),
-    /// Recorded values.
+    /// Recorded values, each as likely as the others: a column of a CSV file, in seconds. `column` is a name in the header or a number from
+    /// 1.
     Empirical(Recorded),
-    /// One of several distributions, by weight.
+    /// One of several by weight: `[{ weight = 0.99, exponential = { mean = "5ms" } }, …]`. Weights are not negative and need not add up to
+    /// 1. No mixture in a mixture.
     Mixture(Mixture),
 }
 
@@ -185,7 +188,7 @@ impl From<Lognormal> for LognormalKeys {
 pub struct Recorded {
     /// A CSV file, its path relative to the scenario: values in seconds, each as likely as the others.
     pub file: String,
-    /// The column of the values: a name in the header or a number from 1. Default: 1.
+    /// The column of the values: a name in the header or a number from 1.
     #[serde(default)]
     pub column: Column,
     /// Filled in once the file has been read.

@@ -15,12 +15,13 @@ pub const EVERY_POLICY: &str = "*";
 pub struct ExpectTable {
     /// A policy's name, or `"*"`: every policy.
     pub policy: String,
-    /// Name of a metric, such as `success_rate` or `recovery.fault.outage`.
+    /// A metric, such as `success_rate` or `recovery.fault.outage`.
     pub metric: String,
-    /// The least that the metric should be. Default: `at_most` says what it should be.
+    /// The least that the metric should be, itself allowed. A number in its unit, or a string with a unit that fits: `"99%"` for shares and
+    /// ratios, `"2s"` for times, `"100/s"` for rates. Default: `at_most` instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_least: Option<Threshold>,
-    /// The most that the metric should be. Default: `at_least` says what it should be.
+    /// The most that the metric should be, itself allowed; written as `at_least`. Default: `at_least` instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_most: Option<Threshold>,
 }

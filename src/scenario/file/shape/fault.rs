@@ -13,66 +13,70 @@ use crate::units::{SimTime, Span};
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FaultTable {
-    /// Name of the server it is about. Default: the only one; required if there are several.
+    /// Name of the server it is about. Required if there are several. Default: the only server.
     pub server: Option<String>,
-    /// When it begins. Default: 0.
+    /// First instant. Before the end of the run.
     #[serde(default = "beginning")]
     pub from: Duration,
-    /// When it ends; `"none"` (default): never.
+    /// First instant after it; `"none"`: without end.
     #[serde(default)]
     pub until: OrNone<Duration>,
-    /// How long it lasts, instead of `until`.
+    /// How long it lasts, above 0, instead of `until`. Default: as `until` says.
     #[serde(rename = "for", skip_serializing)]
     pub length: Option<PositiveDuration>,
-    /// Share of attempts whose connection is refused. Added to the server's own. Default: 0.
+    /// Share of attempts whose connection is refused. Added to the server's own.
     #[serde(default)]
     refused: Probability,
-    /// Share of requests that never arrive: no work, no answer. Added to the server's own. Default: 0.
+    /// Share of attempts whose request never arrives: no work, no answer. Added to the server's own.
     #[serde(default)]
     lost_requests: Probability,
-    /// Share of connections that are reset before the server did anything. Added to the server's own. Default: 0.
+    /// Share of attempts whose connection is reset before the server did anything. Added to the server's own.
     #[serde(default)]
     resets: Probability,
-    /// Shares of attempts, by status, that something in front of the application answers: no work, no effect. Added to
-    /// the server's own. Default: none.
+    /// By status: share of attempts that something in front of the application answers with it: no work, no effect, nothing stored. Added
+    /// to the server's own.
     #[serde(default)]
     errors: ByStatus<Probability>,
-    /// Shares of attempts, by status, whose work runs and fails: no effect. Added to the server's own. Default: none.
+    /// By status: share of attempts whose work runs and fails: this status, no effect. Added to the server's own.
     #[serde(default)]
     failures: ByStatus<Probability>,
-    /// Share of attempts whose work runs, without effect, and is never answered. Added to the server's own. Default: 0.
+    /// Share of attempts whose work runs, without effect, and is never answered. Added to the server's own.
     #[serde(default)]
     hangs: Probability,
-    /// Shares of attempts, by status, that have their effect and then fail. Added to the server's own. Default: none.
+    /// By status: share of attempts that make their effect and are then answered with it. Added to the server's own.
     #[serde(default)]
     late_errors: ByStatus<Probability>,
-    /// Share of attempts that have their effect and whose reply never arrives. Added to the server's own. Default: 0.
+    /// Share of attempts that make their effect and whose reply never arrives. A stored reply can be lost too. Added to the server's own.
     #[serde(default)]
     lost_replies: Probability,
-    /// Shares of operations, by status, that can never succeed, however often they are tried: a declined card. Added to
-    /// the server's own. Default: none.
+    /// By status: share of operations that can never succeed, a declined card. Drawn once for each operation: whenever its work would
+    /// succeed, fail or be late, it ends in this status instead, without effect. Hangs and lost replies stay what they are, without effect.
+    /// Added to the server's own.
     #[serde(default)]
     permanent_errors: ByStatus<Probability>,
-    /// Time on top of each network leg. Default: none.
+    /// Time on top of each network leg that begins in the window.
     #[serde(default)]
     pub added_latency: DistributionChoice,
-    /// Service times are multiplied by this, for work that starts in the window. Default: 1.
+    /// Factor on the service times of work that begins in the window. Above 0.
     #[serde(default = "unchanged_speed")]
     slowdown: PositiveNumber,
-    /// The number of workers is multiplied by this and rounded down. Above 1 adds workers. Default: 1.
+    /// Factor on the number of workers, rounded down. May be 0 (nothing is taken up, by unlimited workers neither) or above 1. Workers
+    /// above it finish what they hold.
     #[serde(default = "unchanged_capacity")]
     capacity: Amount,
-    /// Whether workers stand still and resume afterwards. Default: false.
+    /// Whether workers stand still, keep what is left of their work, and go on afterwards. Rate limit, `errors` and the limit of the queue
+    /// still answer.
     #[serde(default)]
     freeze: bool,
-    /// Whether everything at the server is reset when the fault begins, and connections are refused until it ends.
-    /// Default: false.
+    /// Whether, at `from`, everything in service or waiting is reset, without effect; until the end, connections are refused. Queue and
+    /// workers start empty, the rate limit's bucket full.
     #[serde(default)]
     crash: bool,
-    /// Active only in random spells within the window. Default: active all the time.
+    /// Active in random spells only, of exponential length (means above 0); the first state is drawn from their long-run shares. Default:
+    /// active all the time.
     #[serde(skip_serializing_if = "Option::is_none")]
     flapping: Option<FlappingKeys>,
-    /// Shares of `errors` by status as they were recorded, window by window. Default: none.
+    /// Replays an error rate that was recorded: shares of `errors` by status, window by window. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub series: Option<SeriesTable>,
 }

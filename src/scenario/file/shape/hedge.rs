@@ -3,7 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::gate::ScopeName;
 use crate::gate::Scope;
 use crate::gate::budget::{RatioBudgetConfig, Tokens};
 use crate::hedge::{HedgeConfig, Losers, OnFailure, Trigger};
@@ -21,9 +20,9 @@ pub enum HedgeChoice {
     Percentile(PercentileHedge),
     /// When an attempt times out, which then stays open beside the retry that follows.
     Timeout {
-        /// What becomes of the attempts that do not win. Default: `"cancel"`.
+        /// What becomes of the attempts that do not win.
         #[serde(default)]
-        losers: LosersName,
+        losers: Losers,
     },
 }
 
@@ -37,29 +36,29 @@ pub struct FixedHedge {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct FixedKeys {
-    /// How long; `"none"`: only after a failure.
+    /// How long after the last attempt of the try was sent the next hedge is due; `"none"`: not by itself.
     delay: OrNone<Duration>,
-    /// Most hedges beside a first attempt or a retry, 1 to 100. Default: 1.
+    /// Most hedges beside a first attempt or a retry, 1 to 100.
     #[serde(default = "one")]
     extra: Extra,
-    /// What a failure that would be retried does while there are hedges left. Default: `"next"`.
+    /// What a failure that would be retried does while there are hedges left.
     #[serde(default)]
-    on_failure: OnFailureName,
-    /// What becomes of the attempts that do not win. Default: `"cancel"`.
+    on_failure: OnFailure,
+    /// What becomes of the attempts that do not win.
     #[serde(default)]
-    losers: LosersName,
-    /// A limit on hedges in proportion to calls. Default: none.
+    losers: Losers,
+    /// A limit on hedges in proportion to calls, with the rule of `budget.ratio`; deposits are first attempts. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     budget: Option<HedgeBudget>,
-    /// Whose budget: one for each client (default) or one for the fleet.
+    /// Whose budget it is; only with `budget`. Default: `"client"`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    scope: Option<ScopeName>,
+    scope: Option<Scope>,
 }
 
 impl TryFrom<FixedKeys> for FixedHedge {
     type Error = String;
     fn try_from(keys: FixedKeys) -> Result<FixedHedge, String> {
-        if keys.delay.0.is_none() && keys.on_failure != OnFailureName::Next {
+        if keys.delay.0.is_none() && keys.on_failure != OnFailure::Next {
             return Err("with `delay = \"none\"` and this `on_failure` nothing sets off a hedge".into());
         }
         if keys.scope.is_some() && keys.budget.is_none() {
@@ -85,29 +84,29 @@ pub struct PercentileHedge {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PercentileKeys {
-    /// The share of attempts that took at most as long, above 0 and below 100%.
+    /// The delay is the time within which this share of attempts ended; above 0 and below 100%.
     at: Probability,
-    /// How much of the past counts: the last three thirds of it that are over. Default: `"30s"`.
+    /// How much of the past counts: the last three thirds of it that are over.
     #[serde(default = "thirty_seconds")]
     window: PositiveDuration,
-    /// No sooner than this. Default: `"1ms"`.
+    /// The delay is no shorter than this.
     #[serde(default = "a_millisecond")]
     min: Duration,
-    /// Most hedges beside a first attempt or a retry, 1 to 100. Default: 1.
+    /// Most hedges beside a first attempt or a retry, 1 to 100.
     #[serde(default = "one")]
     extra: Extra,
-    /// What a failure that would be retried does while there are hedges left. Default: `"next"`.
+    /// What a failure that would be retried does while there are hedges left.
     #[serde(default)]
-    on_failure: OnFailureName,
-    /// What becomes of the attempts that do not win. Default: `"cancel"`.
+    on_failure: OnFailure,
+    /// What becomes of the attempts that do not win.
     #[serde(default)]
-    losers: LosersName,
-    /// A limit on hedges in proportion to calls. Default: none.
+    losers: Losers,
+    /// A limit on hedges in proportion to calls, with the rule of `budget.ratio`; deposits are first attempts. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     budget: Option<HedgeBudget>,
-    /// Whose latencies, and whose budget: each client's own (default) or the fleet's.
+    /// Whose latencies are seen, and whose budget it is.
     #[serde(default)]
-    scope: ScopeName,
+    scope: Scope,
 }
 
 impl TryFrom<PercentileKeys> for PercentileHedge {
@@ -153,45 +152,12 @@ fn ten_seconds() -> PositiveDuration {
 struct HedgeBudget {
     /// Hedges for each call.
     ratio: Ratio,
-    /// Hedges that are free. Default: `"0/s"`.
+    /// Hedges that are free, per time.
     #[serde(default)]
     min_rate: Rate,
-    /// How much of the past counts. Default: `"10s"`.
+    /// How much of the past counts.
     #[serde(default = "ten_seconds")]
     window: PositiveDuration,
-}
-
-/// `on_failure`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum OnFailureName {
-    /// The next hedge is sent at once.
-    #[default]
-    Next,
-    /// The next hedge is sent when it is due.
-    Wait,
-    /// Unless something else is open, there are no more hedges: a retry may follow.
-    End,
-}
-
-/// `losers`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum LosersName {
-    /// The client cancels them; `abandoned_work` says whether the server notices.
-    #[default]
-    Cancel,
-    /// They run on, and their replies are thrown away.
-    Run,
-}
-
-impl LosersName {
-    fn build(self) -> Losers {
-        match self {
-            LosersName::Cancel => Losers::Cancel,
-            LosersName::Run => Losers::Run,
-        }
-    }
 }
 
 impl HedgeChoice {
@@ -206,37 +172,27 @@ impl HedgeChoice {
             HedgeChoice::Fixed(FixedHedge { keys }) => HedgeConfig {
                 trigger: Trigger::Fixed(keys.delay.0.map(|delay| delay.0)),
                 extra: keys.extra.0 as u32,
-                on_failure: keys.on_failure.build(),
-                losers: keys.losers.build(),
+                on_failure: keys.on_failure,
+                losers: keys.losers,
                 budget: keys.budget.as_ref().map(HedgeBudget::build),
-                scope: keys.scope.unwrap_or_default().build(),
+                scope: keys.scope.unwrap_or_default(),
             },
             HedgeChoice::Percentile(PercentileHedge { keys }) => HedgeConfig {
                 trigger: Trigger::Percentile { at: keys.at.0, window: keys.window.span(), min: keys.min.0 },
                 extra: keys.extra.0 as u32,
-                on_failure: keys.on_failure.build(),
-                losers: keys.losers.build(),
+                on_failure: keys.on_failure,
+                losers: keys.losers,
                 budget: keys.budget.as_ref().map(HedgeBudget::build),
-                scope: keys.scope.build(),
+                scope: keys.scope,
             },
             HedgeChoice::Timeout { losers } => HedgeConfig {
                 trigger: Trigger::Timeout,
                 extra: 0,
                 on_failure: OnFailure::End,
-                losers: losers.build(),
+                losers: *losers,
                 budget: None,
                 scope: Scope::Client,
             },
-        }
-    }
-}
-
-impl OnFailureName {
-    fn build(self) -> OnFailure {
-        match self {
-            OnFailureName::Next => OnFailure::Next,
-            OnFailureName::Wait => OnFailure::Wait,
-            OnFailureName::End => OnFailure::End,
         }
     }
 }

@@ -8,8 +8,7 @@ use serde::de::{MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::custom::{AddKeys, MultiplyKeys};
-use super::server::HintFormatName;
-use crate::protocol::Method;
+use crate::protocol::{HintFormat, Method};
 use crate::retry::{Hints, Jitter, OverMax, RetryAfter};
 use crate::scenario::file::leaf::{Duration, OrNone, Outcomes, PositiveDuration, PositiveNumber};
 
@@ -27,50 +26,50 @@ pub enum RetryAfterChoice {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HonourKeys {
-    /// But never wait longer than this. Default: `"none"`.
+    /// A wait is never longer than this.
     #[serde(default)]
     max: OrNone<PositiveDuration>,
-    /// What becomes of a hint that is longer than `max`. Default: `"cap"`.
+    /// What becomes of a hint that is longer than `max`.
     #[serde(default)]
-    over_max: OverMaxName,
-    /// The formats that the client reads. Default: `["seconds", "date"]`.
+    over_max: OverMax,
+    /// The formats that the client reads; the server's is `retry_after_as`. A hint in another format is not seen.
     #[serde(default = "retry_after_header")]
-    formats: Vec<HintFormatName>,
-    /// The outcomes whose hint is looked at. Default: `["any"]`.
+    formats: Vec<HintFormat>,
+    /// Outcomes whose hint is looked at.
     #[serde(default = "Outcomes::any")]
     on: Outcomes,
-    /// Outcomes that are retried because they carry a hint. Default: none.
+    /// Outcomes that are retried because they carry a hint, whatever `retry_on` says.
     #[serde(default = "Outcomes::none")]
     triggers: Outcomes,
-    /// Further outcomes that are, but only where the operation's method is idempotent. Default: none.
+    /// Further outcomes that are, but only if the operation's method is idempotent.
     #[serde(default = "Outcomes::none")]
     triggers_idempotent: Outcomes,
-    /// Whether the wait is no shorter than the backoff. Default: false.
+    /// Whether the wait is no shorter than the backoff.
     #[serde(default)]
     at_least_backoff: bool,
-    /// How much longer than the backoff the wait may be. Default: `"none"`, any.
+    /// The wait is at most so much longer than the backoff.
     #[serde(default)]
     beyond_backoff: OrNone<Duration>,
-    /// How many times as long as the backoff the wait may be. Default: `"none"`, any.
+    /// The wait is at most so many times the backoff.
     #[serde(default)]
     times_backoff: OrNone<PositiveNumber>,
-    /// What randomness does to the wait. Default: `"none"`.
+    /// What randomness does to the wait; drawn last, and may exceed `max`.
     #[serde(default)]
     jitter: HintJitter,
-    /// Whether the curve of the backoff begins anew after a hint. Default: false.
+    /// Whether the curve of the backoff begins anew after a hint.
     #[serde(default)]
     begins_anew: bool,
 }
 
-fn retry_after_header() -> Vec<HintFormatName> {
-    vec![HintFormatName::Seconds, HintFormatName::Date]
+fn retry_after_header() -> Vec<HintFormat> {
+    vec![HintFormat::Seconds, HintFormat::Date]
 }
 
 impl Default for HonourKeys {
     fn default() -> HonourKeys {
         HonourKeys {
             max: OrNone(None),
-            over_max: OverMaxName::Cap,
+            over_max: OverMax::Cap,
             formats: retry_after_header(),
             on: Outcomes::any(),
             triggers: Outcomes::none(),
@@ -84,19 +83,6 @@ impl Default for HonourKeys {
     }
 }
 
-/// `over_max`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum OverMaxName {
-    /// The longest is waited for.
-    #[default]
-    Cap,
-    /// The backoff applies.
-    Backoff,
-    /// The call is given up.
-    Stop,
-}
-
 /// `jitter` of a hint.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -104,9 +90,10 @@ enum HintJitter {
     /// Nothing.
     #[default]
     None,
-    /// wait · U(low, high).
+    /// The wait is multiplied by a number drawn from this range.
     Multiply(MultiplyKeys),
-    /// wait + U(−below, above + growth · (k−1)) before the k-th retry, and no less than zero.
+    /// The wait + U(−below, above + growth · (k−1)) before the *k*-th retry, at least 0: `{ above = "5s" }` comes back up to 5 s after the
+    /// hint.
     Add(AddKeys),
 }
 
@@ -177,22 +164,18 @@ impl RetryAfterChoice {
     /// A key that means nothing without another one that is missing, and that one.
     pub fn without_effect(&self) -> Option<(&'static str, &'static str)> {
         let RetryAfterChoice::Honour(keys) = self else { return None };
-        (keys.over_max != OverMaxName::Cap && keys.max.0.is_none()).then_some(("over_max", "max"))
+        (keys.over_max != OverMax::Cap && keys.max.0.is_none()).then_some(("over_max", "max"))
     }
 
     /// As the engine knows it, for an operation with this method.
     pub fn build(&self, method: Method) -> RetryAfter {
         let RetryAfterChoice::Honour(keys) = self else { return RetryAfter::Ignore };
         RetryAfter::Honour(Box::new(Hints {
-            formats: keys.formats.iter().map(|format| format.format()).collect(),
+            formats: keys.formats.clone(),
             on: keys.on.set(),
             triggers: keys.triggers.for_method(&keys.triggers_idempotent, method),
             max: keys.max.0.map(PositiveDuration::span),
-            over_max: match keys.over_max {
-                OverMaxName::Cap => OverMax::Cap,
-                OverMaxName::Backoff => OverMax::Backoff,
-                OverMaxName::Stop => OverMax::Stop,
-            },
+            over_max: keys.over_max,
             at_least_backoff: keys.at_least_backoff,
             beyond_backoff: keys.beyond_backoff.0.map(|beyond| beyond.0),
             times_backoff: keys.times_backoff.0.map(|times| times.0),

@@ -114,12 +114,12 @@ impl Serialize for RetriesFor {
 #[serde(deny_unknown_fields)]
 #[schemars(extend("examples" = [{ "on": ["refused"], "retries": 1 }]))]
 pub struct FreeRetries {
-    /// The outcomes they follow, at once. Whether `retry_on` has them does not matter.
+    /// The outcomes that they follow, whether `retry_on` has them or not.
     on: Outcomes,
-    /// Most of them in a call. Default: 1.
+    /// Most of them in a call, 0 to 255.
     #[serde(default = "one")]
     retries: Retries,
-    /// Only while no retry that counts has been sent. Default: false.
+    /// Only while no retry that counts has been sent.
     #[serde(default)]
     first_only: bool,
 }
@@ -138,7 +138,7 @@ pub struct RetryForChoice(Option<RetryForKeys>);
 struct RetryForKeys {
     /// From the start of the call.
     limit: PositiveDuration,
-    /// What becomes of a wait that would last longer. Default: `"wait-fits"`.
+    /// What becomes of a wait that would end later.
     #[serde(default)]
     rule: RuleName,
 }
@@ -150,9 +150,9 @@ enum RuleName {
     /// It is not begun.
     #[default]
     WaitFits,
-    /// It lasts as long as it lasts: only the time that has passed before it counts.
+    /// It lasts as long as it lasts, but none begins at the limit or later.
     Elapsed,
-    /// It ends at the limit.
+    /// It ends at the limit, and none begins then or later.
     CutWait,
 }
 

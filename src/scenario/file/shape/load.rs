@@ -12,12 +12,13 @@ use crate::scenario::{Arrivals, ProfilePoint};
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Load {
-    /// Processes that send operations. Each has its own gates unless a gate is of the fleet. Default: 1.
+    /// Processes that send operations, at least 1. Each has its own gates, unless a gate is of the fleet.
     #[serde(default = "one_client")]
     pub clients: AtLeastOne,
     /// When operations start.
     pub arrivals: ArrivalsChoice,
-    /// When a surge of demand is over: `recovery.demand` and `wave.demand` are counted from there. Default: from the last step down of a profile (`"none"`).
+    /// When a surge of demand is over, before `duration`: `recovery.demand` and `wave.demand` are counted from there. `"none"`: from the
+    /// last step down of a profile that steps up before.
     #[serde(default)]
     pub recover_from: OrNone<PositiveDuration>,
 }
@@ -31,34 +32,35 @@ fn one_client() -> AtLeastOne {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[schemars(extend("examples" = [{ "poisson": { "rate": "200/s" } }, { "burst": { "operations": 100, "at": "0s" } }]))]
 pub enum ArrivalsChoice {
-    /// At random with a constant rate; each operation at a client drawn uniformly.
+    /// Poisson process of the whole fleet; each operation at a client drawn uniformly. `rate` is above 0.
     Poisson {
         /// Operations per second of the whole fleet.
         rate: PositiveRate,
     },
-    /// Evenly spaced, at clients in turn.
+    /// Evenly spaced, the first at 0, at clients in turn. `rate` is that of the whole fleet, above 0.
     Constant {
         /// Operations per second of the whole fleet.
         rate: PositiveRate,
     },
-    /// Each client thinks, does an operation, thinks again.
+    /// Each client thinks, does an operation, thinks again. `think` is a distribution. No operation starts after `duration`.
     Closed {
         /// Time between the end of an operation and the start of the next.
         think: DistributionChoice,
     },
-    /// Many at one instant, at clients in turn.
+    /// `operations` (at least 1) at the instant `at`, at clients in turn; again `every` so often (above 0).
     Burst {
         /// How many start at once.
         operations: AtLeastOne,
         /// The instant of the first burst.
         at: Duration,
-        /// And again this often. Default: `"none"`, one burst.
+        /// And again this often; `"none"`: one burst.
         #[serde(default)]
         every: OrNone<PositiveDuration>,
     },
-    /// At random with a rate that changes over time.
+    /// Poisson with a rate that is linear between points and constant before the first and after the last. Points in the order of time; two
+    /// at one instant are a step. Clients drawn uniformly.
     Profile(Profile),
-    /// At recorded instants; each operation at a client drawn uniformly.
+    /// Recorded instants, in a column of a CSV file. Clients drawn uniformly.
     Trace(TraceTable),
 }
 

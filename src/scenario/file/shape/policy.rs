@@ -20,7 +20,7 @@ use crate::retry::{KeyMode, OutcomeClass, RetryPolicy};
 use crate::scenario::PolicyConfig;
 use crate::scenario::file::leaf::{Factor, OrNone, OrUnlimited, Outcome, Outcomes, PositiveDuration};
 use crate::scenario::file::preset::PresetName;
-use crate::scenario::file::schema::{OUTCOME_KEY, by_key};
+use crate::scenario::file::schema::{OUTCOME_KEY, by_key, form};
 
 /// A policy: one client's rules for one call. A row of the comparison.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -29,60 +29,63 @@ pub struct PolicyTable {
     /// A production client's defaults: keys that are not given here are the preset's. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     preset: Option<PresetName>,
-    /// Most attempts of a call, the first included; a number or `"unlimited"`. Default: 1.
+    /// Most attempts of a call, the first included; a number or `"unlimited"`. Default: `1`.
     pub attempts: Option<OrUnlimited<1>>,
-    /// How long the client waits for the reply to an attempt, from its sending. Default: `"none"`, for ever.
+    /// How long the client waits for the reply to each attempt, from its sending. Above 0.
     #[serde(default)]
     pub timeout: OrNone<PositiveDuration>,
-    /// The time-out of each attempt is this many times that of the one before; at least 1, which is the default.
+    /// The time-out of each attempt is this many times that of the one before; at least 1.
     #[serde(default = "no_growth")]
     timeout_factor: Factor,
-    /// Longest time-out of an attempt. Default: `"none"`.
+    /// Longest time-out of an attempt, however it grows.
     #[serde(default)]
     timeout_cap: OrNone<PositiveDuration>,
-    /// Longest time of a call, from its start, waits included. Default: `"none"`.
+    /// Longest time of a call, from its start, waits included. Above 0. A wait that would end then or later is not begun.
     #[serde(default)]
     pub deadline: OrNone<PositiveDuration>,
-    /// How long after its start a call is retried; attempts are not ended by it. Default: `"none"`.
+    /// How long after its start a call is retried: `"2m"`, or `{ limit, rule }`. It ends no attempt, and leaves waits for a limiter alone.
+    /// Shorter than `deadline`, if there is one.
     #[serde(default)]
     pub retry_for: RetryForChoice,
-    /// The wait before each retry. Default: `"none"`, no wait.
+    /// The wait before each retry. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backoff: Option<BackoffChoice>,
-    /// Other backoffs after some outcomes; the most specific applies. Default: none.
+    /// By outcome: another backoff after it. The most specific applies: one status, `timeout`, `refused` or `reset`, then `4xx`, `5xx` and
+    /// `connection`, then `any`. Default: `{}`.
     #[serde(default, skip_serializing_if = "BackoffFor::is_empty")]
     pub backoff_for: BackoffFor,
-    /// Outcomes that are retried, and that a breaker counts as failures. Default: `["5xx", "429", "timeout",
-    /// "connection"]`.
+    /// Outcomes that are retried, and that a breaker counts as failures. `connection` is `refused` and `reset`.
     #[serde(default)]
     retry_on: Outcomes,
-    /// Further outcomes that are retried only where the operation's method is idempotent: GET, HEAD, PUT, DELETE. Default: none.
+    /// Further outcomes that are retried, and count, only if the operation's `method` is GET, HEAD, PUT or DELETE.
     #[serde(default = "Outcomes::none")]
     retry_on_idempotent: Outcomes,
-    /// Most retries after some outcomes, joined by `+`, beside `attempts`; three limits at most. Default: none.
+    /// By outcomes: most retries of a call after these, 0 to 255, beside `attempts`: `retries_for = { timeout = 1, "refused+reset" = 3 }`.
+    /// Outcomes joined by `+` have one limit together; an outcome counts for every limit that names it. At most three limits. Default:
+    /// `{}`.
     #[serde(default, skip_serializing_if = "RetriesFor::is_empty")]
     pub retries_for: RetriesFor,
     /// Retries that do not count: sent at once, and for gates the same attempt. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub free_retries: Option<FreeRetries>,
-    /// Whether the server's word that a request should be tried again, or should not, goes before `retry_on`. Default: `"ignore"`.
+    /// What a reply's word makes of it that the request should be tried again, or should not.
     #[serde(default)]
     should_retry: ShouldRetryName,
-    /// Whether a reply's `Retry-After` replaces the backoff. Default: `"ignore"`.
+    /// What a reply's `Retry-After` does to the wait. Default: `"ignore"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<RetryAfterChoice>,
-    /// The idempotency key of its requests. Default: `"none"`.
+    /// The idempotency key of its requests.
     #[serde(default)]
-    key: KeyName,
-    /// A circuit breaker that may refuse attempts. Default: `"none"`.
+    key: KeyMode,
+    /// A circuit breaker, which may refuse attempts. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<OrNone<BreakerChoice>>")]
     breaker: Option<BreakerChoice>,
-    /// A budget that may refuse retries. Default: `"none"`.
+    /// A budget, which may refuse retries. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<OrNone<BudgetChoice>>")]
     pub budget: Option<BudgetChoice>,
-    /// A throttle that refuses attempts while many fail. Default: `"none"`.
+    /// A throttle, which refuses attempts while many fail. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<OrNone<ThrottleChoice>>")]
     throttle: Option<ThrottleChoice>,
@@ -90,7 +93,7 @@ pub struct PolicyTable {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<OrNone<LimiterChoice>>")]
     limiter: Option<LimiterChoice>,
-    /// A limit on retries in flight at once. Default: `"none"`.
+    /// A limit on retries, or on attempts, in flight at once. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<OrNone<ConcurrencyTable>>")]
     pub concurrency: Option<ConcurrencyTable>,
@@ -98,10 +101,13 @@ pub struct PolicyTable {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<OrNone<HedgeChoice>>")]
     pub hedge: Option<HedgeChoice>,
-    /// What is different in the world of this row: paths of `server`, `fault` and `load`. Default: nothing.
+    /// What is different in the world of this row: paths of `server`, `fault` and `load`. Default: `{}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub with: Option<With>,
 }
+
+/// The tables of a row's world: what `with` may change.
+pub const WORLD: [&str; 3] = ["server", "fault", "load"];
 
 /// `with`: paths of the world. Only that it is a table is known here; the scenario's tree has the places that errors point at.
 #[derive(Clone, Debug)]
@@ -212,23 +218,11 @@ fn no_growth() -> Factor {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum ShouldRetryName {
-    /// It makes no difference.
+    /// Nothing: the outcome counts.
     #[default]
     Ignore,
-    /// It decides.
+    /// It goes before `retry_on`.
     Honour,
-}
-
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-enum KeyName {
-    /// No key.
-    #[default]
-    None,
-    /// One key for all attempts of an operation.
-    PerOperation,
-    /// A fresh key for every attempt: made inside the retried function, a common mistake.
-    PerAttempt,
 }
 
 impl PolicyTable {
@@ -247,7 +241,7 @@ impl PolicyTable {
         PolicyConfig {
             name: name.to_owned(),
             policy,
-            gates: self.gates(),
+            gates: self.gates().into_iter().map(|(_, gate)| gate).collect(),
             hedge: self.hedge.as_ref().map(HedgeChoice::build),
             steps: Vec::new(),
             world: None,
@@ -272,24 +266,8 @@ impl PolicyTable {
             limits: limits::build(&self.retries_for, self.free_retries.as_ref()),
             retry_after: self.retry_after.clone().unwrap_or_default().build(method),
             heeds_should_retry: self.should_retry == ShouldRetryName::Honour,
-            key: match self.key {
-                KeyName::None => KeyMode::None,
-                KeyName::PerOperation => KeyMode::PerOperation,
-                KeyName::PerAttempt => KeyMode::PerAttempt,
-            },
+            key: self.key,
         }
-    }
-
-    /// In the order in which they are asked.
-    fn gates(&self) -> Vec<GateConfig> {
-        let gates = [
-            self.budget.as_ref().map(BudgetChoice::build),
-            self.throttle.as_ref().map(ThrottleChoice::build),
-            self.limiter.as_ref().map(LimiterChoice::build),
-            self.breaker.as_ref().map(BreakerChoice::build),
-            self.concurrency.as_ref().map(ConcurrencyTable::build),
-        ];
-        gates.into_iter().flatten().collect()
     }
 
     /// True if an attempt stays open after its time-out, and nothing is there that ends it.
@@ -345,24 +323,29 @@ impl PolicyTable {
         self.concurrency.as_ref().is_some_and(ConcurrencyTable::is_about_retries)
     }
 
-    /// The policy's keys of gates, with what they are.
-    fn gates_by_key(&self) -> [(&'static str, Option<GateConfig>); 5] {
-        [
-            ("breaker", self.breaker.as_ref().map(BreakerChoice::build)),
+    /// Its gates with their keys, in the order in which they are asked.
+    pub fn gates(&self) -> Vec<(&'static str, GateConfig)> {
+        let gates = [
             ("budget", self.budget.as_ref().map(BudgetChoice::build)),
             ("throttle", self.throttle.as_ref().map(ThrottleChoice::build)),
             ("limiter", self.limiter.as_ref().map(LimiterChoice::build)),
+            ("breaker", self.breaker.as_ref().map(BreakerChoice::build)),
             ("concurrency", self.concurrency.as_ref().map(ConcurrencyTable::build)),
-        ]
+        ];
+        gates.into_iter().filter_map(|(key, gate)| Some((key, gate?))).collect()
+    }
+
+    /// The same in the order of the keys of a table.
+    fn gates_by_key(&self) -> Vec<(&'static str, GateConfig)> {
+        let mut gates = self.gates();
+        gates.sort_by_key(|(key, _)| form().may_be_none("policy").iter().position(|other| other == key));
+        gates
     }
 
     /// The key of a gate around the call that cannot be there, and why not.
     pub fn misplaced_around(&self) -> Option<(&'static str, &'static str)> {
-        let gates = self.gates_by_key();
-        let around = |gate: &GateConfig| gate.around == Around::Call;
-        let mut placed =
-            gates.iter().filter_map(|(key, gate)| Some((*key, gate.as_ref().filter(|gate| around(gate))?)));
-        placed.find_map(|(key, gate)| match gate.on_refusal {
+        let mut around = self.gates_by_key().into_iter().filter(|(_, gate)| gate.around == Around::Call);
+        around.find_map(|(key, gate)| match gate.on_refusal {
             OnRefusal::Retry => Some((key, "outside of the retries a refusal cannot be retried")),
             OnRefusal::Fail => None,
         })
@@ -370,8 +353,7 @@ impl PolicyTable {
 
     /// The keys of gates that let a call try again after a refusal.
     pub fn tries_again(&self) -> Vec<&'static str> {
-        let gates = self.gates_by_key();
-        let again = |gate: &Option<GateConfig>| gate.as_ref().is_some_and(|gate| gate.on_refusal == OnRefusal::Retry);
-        gates.iter().filter(|(_, gate)| again(gate)).map(|(key, _)| *key).collect()
+        let again = self.gates_by_key().into_iter().filter(|(_, gate)| gate.on_refusal == OnRefusal::Retry);
+        again.map(|(key, _)| key).collect()
     }
 }

@@ -92,13 +92,15 @@ impl Serialize for Origin {
 pub struct TraceTable {
     /// A CSV file, its path relative to the scenario.
     pub file: String,
-    /// The column of the times: a name in the header or a number from 1. Default: 1.
+    /// The column of the times: a name in the header, or a number from 1.
     #[serde(default)]
     pub column: Column,
-    /// The time at which the run begins, in the words of the file. Default: `"none"`, the earliest of a clock's times, and 0 of seconds.
+    /// What time the run begins at, in the words of the file, as a number or as a TOML date. `"none"`: the earliest of a clock's times, and
+    /// 0 of seconds.
     #[serde(default)]
     pub origin: OrNone<Origin>,
-    /// The column that names the operation: of lines with the same value the earliest counts. Default: `"none"`, each line is an operation.
+    /// A column that names the operation: of lines with the same value the earliest counts, and a line without a value is an operation of
+    /// its own. `"none"`: each line is one.
     #[serde(default)]
     pub key: OrNone<Column>,
     /// Filled in once the file has been read.
@@ -111,20 +113,21 @@ pub struct TraceTable {
 #[serde(deny_unknown_fields)]
 #[schemars(extend("examples" = [{ "file": "access.csv", "time": "time", "status": "status" }]))]
 pub struct SeriesTable {
-    /// A CSV file, its path relative to the scenario.
+    /// A CSV file with a line for each request, its path relative to the scenario.
     pub file: String,
-    /// The column of the times: a name in the header or a number from 1. Default: 1.
+    /// The column of the times, as in `arrivals.trace`: a name in the header, or a number from 1.
     #[serde(default)]
     pub time: Column,
-    /// The column of the statuses.
+    /// The column of the statuses. A line whose status is no number counts as one without error.
     pub status: Column,
-    /// The time at which the run begins, in the words of the file. Default: `"none"`, that of the demand's trace, or the earliest of this file.
+    /// What time the run begins at, as in `arrivals.trace`. Without one, times of the clock count from where those of the demand's trace
+    /// count from, so that both fit; if the demand is no trace with such times, from the earliest of this file.
     #[serde(default)]
     pub origin: OrNone<Origin>,
-    /// Length of a window, in which each status has the share of lines that had it. Default: one minute.
+    /// Length of the windows, which are counted from the beginning of the run; in each, a status has the share of lines that had it.
     #[serde(default = "minute")]
     pub window: PositiveDuration,
-    /// The statuses that are replayed: `"5xx"`, `"4xx"` or one status. Default: `["5xx"]`.
+    /// The statuses that are replayed, in the words of `retry_on`: `"5xx"`, `"4xx"` or one status.
     #[serde(default = "Outcomes::server_errors")]
     pub of: Outcomes,
     /// Filled in once the file has been read.

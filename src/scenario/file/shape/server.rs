@@ -20,105 +20,79 @@ use crate::units::Span;
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
-    /// Requests in service at once. Default: `"unlimited"`.
+    /// Requests in service at once; at least 1.
     #[serde(default)]
     workers: OrUnlimited<1>,
-    /// Waiting places; 0 is none. Default: `"unlimited"`.
+    /// Waiting places; 0 is none.
     #[serde(default)]
     queue: OrUnlimited<0>,
-    /// Answer when no place is left: a status, or `"refuse"`, no connection. Default: 503.
+    /// Answer when no place is left: a status, or `"refuse"`: no connection.
     #[serde(default)]
     when_full: WhenFull,
-    /// Longest time in the queue, drawn for each attempt; then the answer is that of `when_full`. Default: `"none"`.
+    /// Longest time in the queue, drawn for each attempt; then the answer is that of `when_full`. A duration (`"2s"`), or any distribution
+    /// (`max_wait.exponential = { mean = "2s" }`).
     #[serde(default)]
     pub max_wait: MaxWait,
-    /// Who is served next. Default: `"fifo"`.
+    /// Who is served next.
     #[serde(default)]
-    discipline: DisciplineName,
-    /// Whether a worker throws away, without losing time, what it would take up for a client that has stopped waiting.
-    /// Default: false.
+    discipline: Discipline,
+    /// Whether a worker throws away, without losing time, what it would take up for a client that has stopped waiting, once the server
+    /// knows it (*cancelling*).
     #[serde(default)]
     drop_expired: bool,
-    /// What becomes of work whose client stops waiting. Default: `"finish"`.
+    /// What becomes of work whose client stops waiting, as soon as the server knows it (*cancelling*).
     #[serde(default)]
-    abandoned_work: AbandonedWorkName,
-    /// Time a worker needs for a request. Default: none.
+    abandoned_work: AbandonedWork,
+    /// Time a worker needs for a request.
     #[serde(default)]
     pub service_time: DistributionChoice,
-    /// Time on the network, one way, drawn for each direction. Default: none.
+    /// Time on the network, one way; drawn for each direction.
     #[serde(default)]
     pub network: DistributionChoice,
-    /// Share of attempts whose connection is refused. Default: 0.
+    /// Share of attempts whose connection is refused.
     #[serde(default)]
     refused: Probability,
-    /// Share of requests that never arrive: no work, no answer. Default: 0.
+    /// Share of attempts whose request never arrives: no work, no answer.
     #[serde(default)]
     lost_requests: Probability,
-    /// Share of connections that are reset before the server did anything. Default: 0.
+    /// Share of attempts whose connection is reset before the server did anything.
     #[serde(default)]
     resets: Probability,
-    /// Shares of attempts, by status, that something in front of the application answers: no work, no effect. Default:
-    /// none.
+    /// By status: share of attempts that something in front of the application answers with it: no work, no effect, nothing stored.
     #[serde(default)]
     errors: ByStatus<Probability>,
-    /// Shares of attempts, by status, whose work runs and fails: no effect. Default: none.
+    /// By status: share of attempts whose work runs and fails: this status, no effect.
     #[serde(default)]
     failures: ByStatus<Probability>,
-    /// Share of attempts whose work runs, without effect, and is never answered. Default: 0.
+    /// Share of attempts whose work runs, without effect, and is never answered.
     #[serde(default)]
     hangs: Probability,
-    /// Shares of attempts, by status, that have their effect and then fail. Default: none.
+    /// By status: share of attempts that make their effect and are then answered with it.
     #[serde(default)]
     late_errors: ByStatus<Probability>,
-    /// Share of attempts that have their effect and whose reply never arrives. Default: 0.
+    /// Share of attempts that make their effect and whose reply never arrives. A stored reply can be lost too.
     #[serde(default)]
     lost_replies: Probability,
-    /// Shares of operations, by status, that can never succeed, however often they are tried: a declined card. Default:
-    /// none.
+    /// By status: share of operations that can never succeed, a declined card. Drawn once for each operation: whenever its work would
+    /// succeed, fail or be late, it ends in this status instead, without effect. Hangs and lost replies stay what they are, without effect.
     #[serde(default)]
     permanent_errors: ByStatus<Probability>,
-    /// Durations, by status, that are sent as `Retry-After` with that status; or distributions, drawn for each attempt. Default: none.
+    /// By status: what is sent as `Retry-After` with it, a duration, or a distribution that is drawn for each attempt: `{ 429 = "1s", 503 =
+    /// { uniform = { min = "1s", max = "30s" } } }`.
     #[serde(default)]
     pub retry_after: ByStatus<DurationOrDistribution>,
-    /// How a hint is sent, the rate limit's too. Default: `"seconds"`.
+    /// How a hint is sent, the rate limit's too.
     #[serde(default)]
-    retry_after_as: HintFormatName,
-    /// By status: whether the reply says that the request should be tried again, or should not (`Stripe-Should-Retry`). Default: it says nothing.
+    retry_after_as: HintFormat,
+    /// By status: true or false, with which the server says that the request should be tried again, or should not (`Stripe-Should-Retry`).
     #[serde(default)]
     should_retry: ByStatus<bool>,
-    /// A token bucket in front of the server, or `"none"` (default).
+    /// A token bucket in front of the server. A refused request costs no token.
     #[serde(default)]
     rate_limit: OrAbsent<RateLimitKeys>,
-    /// What becomes of requests with an idempotency key. Default: `"none"`, keys are ignored.
+    /// What becomes of requests with an idempotency key.
     #[serde(default)]
     idempotency: IdempotencyChoice,
-}
-
-/// How a server says when to come back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum HintFormatName {
-    /// `Retry-After` in whole seconds.
-    #[default]
-    Seconds,
-    /// `Retry-After` as a date: a whole second of the clock.
-    Date,
-    /// A header in milliseconds, such as `x-amz-retry-after`.
-    Milliseconds,
-    /// A header with the second at which the limit is reset, such as `X-RateLimit-Reset`.
-    Reset,
-}
-
-impl HintFormatName {
-    /// As the engine knows it.
-    pub fn format(self) -> HintFormat {
-        match self {
-            HintFormatName::Seconds => HintFormat::Seconds,
-            HintFormatName::Date => HintFormat::Date,
-            HintFormatName::Milliseconds => HintFormat::Milliseconds,
-            HintFormatName::Reset => HintFormat::Reset,
-        }
-    }
 }
 
 /// A table, or `"none"`.
@@ -223,42 +197,23 @@ impl Serialize for WhenFull {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum DisciplineName {
-    /// Who waits longest.
-    #[default]
-    Fifo,
-    /// Who came last.
-    Lifo,
-}
-
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum AbandonedWorkName {
-    /// It is done all the same.
-    #[default]
-    Finish,
-    /// It leaves queue or worker at once, without effect.
-    Cancel,
-}
-
 /// A token bucket that starts full. A refused request costs no token.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("examples" = [{ "rate": "100/s" }]))]
 struct RateLimitKeys {
-    /// Requests per time that pass.
+    /// Requests per time that pass. Above 0.
     rate: PositiveRate,
-    /// Requests that pass at once; at least 1. Default: one second's worth, at least 1.
+    /// Requests that pass at once; at least 1. The bucket starts full. Default: one second's worth, at least 1.
     burst: Option<Burst>,
-    /// One bucket for the server (default) or one for each client.
+    /// Whose bucket it is.
     #[serde(default)]
     per: Per,
-    /// Answer to a request that does not pass. Default: 429.
+    /// Answer to a request that does not pass.
     #[serde(default = "too_many_requests")]
     status: Status,
-    /// Whether the time until the next token is sent as `Retry-After`, in whole seconds rounded up. Default: true.
+    /// Whether the time until the next token is sent as `Retry-After`, in whole seconds rounded up (or milliseconds, as `retry_after_as`
+    /// says). With `false` the server's own `retry_after` applies.
     #[serde(default = "yes")]
     retry_after: bool,
 }
@@ -304,30 +259,31 @@ fn yes() -> bool {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 #[schemars(extend("examples" = [{ "lock": { "retention": "24h" } }]))]
 enum IdempotencyChoice {
-    /// Keys are ignored.
+    /// They are served like those without a key.
     #[default]
     None,
-    /// The key is looked up, the work is done, the reply is stored: two attempts that overlap both do the work.
+    /// The key is looked up when a worker takes the request, the work is done, and the reply is stored when it ends, so that two attempts
+    /// that overlap both do the work.
     Cache {
-        /// How long a reply is kept, from when it is stored. Default: 24 h.
+        /// How long a reply is kept, from when it is stored. Above 0.
         #[serde(default = "a_day")]
         retention: PositiveDuration,
-        /// Whether failures, late errors and permanent errors are stored too. Default: false.
+        /// Whether failures, late errors and permanent errors are stored too.
         #[serde(default)]
         store_errors: bool,
     },
-    /// The key is locked from when the work starts until it ends.
+    /// The same, and the key is locked from when the work starts until it ends.
     Lock {
-        /// How long a reply is kept, from when it is stored. Default: 24 h.
+        /// How long a reply is kept, from when it is stored. Above 0.
         #[serde(default = "a_day")]
         retention: PositiveDuration,
-        /// Longest time a key stays locked, from when the work starts; `"none"`: until it ends. Default: 30 s.
+        /// Longest time a key stays locked, from when the work starts; `"none"`: until it ends.
         #[serde(default = "half_a_minute")]
         lock_ttl: OrNone<PositiveDuration>,
-        /// Answer while the key is locked. Default: 409.
+        /// Answer while the key is locked.
         #[serde(default = "conflict")]
         conflict_status: Status,
-        /// Whether failures, late errors and permanent errors are stored too. Default: false.
+        /// Whether failures, late errors and permanent errors are stored too.
         #[serde(default)]
         store_errors: bool,
     },
@@ -379,20 +335,14 @@ impl Server {
             queue: self.queue.0,
             when_full: self.when_full.0,
             max_wait: self.max_wait.0.as_ref().map(DistributionChoice::build),
-            discipline: match self.discipline {
-                DisciplineName::Fifo => Discipline::Fifo,
-                DisciplineName::Lifo => Discipline::Lifo,
-            },
+            discipline: self.discipline,
             drop_expired: self.drop_expired,
-            abandoned_work: match self.abandoned_work {
-                AbandonedWorkName::Finish => AbandonedWork::Finish,
-                AbandonedWorkName::Cancel => AbandonedWork::Cancel,
-            },
+            abandoned_work: self.abandoned_work,
             service_time: self.service_time.build(),
             network: self.network.build(),
             fates: self.fates(),
             retry_after: self.retry_after.map(|hint| hint.0.build()),
-            retry_after_as: self.retry_after_as.format(),
+            retry_after_as: self.retry_after_as,
             should_retry: self.should_retry.map(|should| *should),
             rate_limit: self.rate_limit.0.as_ref().map(|limit| RateLimit {
                 rate: limit.rate.0.per_second,

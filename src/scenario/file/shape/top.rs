@@ -14,34 +14,34 @@ const MOST_REPLICATIONS: u64 = 100_000;
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Top {
-    /// Shown in every output, at most 500 characters. Default: the name of the file.
+    /// Shown in every output; at most 500 characters. Default: the file's stem.
     #[schemars(length(max = 500))]
     pub title: Option<String>,
-    /// What the scenario is about. Default: empty.
+    /// What the scenario is about.
     #[serde(default)]
     pub description: String,
-    /// Seed of all random draws, 0 to 2^63 − 1. Each replication has its own, made from this one. Default: 0.
+    /// Seed of all random draws, 0 to 2^63 − 1. Replication *r* has a seed of its own, made from this one and *r*.
     #[serde(default = "seed")]
     pub seed: Count<0, { i64::MAX as u64 }>,
-    /// Demand is offered for this long, in simulated time.
+    /// Demand is offered for this long, in simulated time. Above 0.
     pub duration: PositiveDuration,
     /// Then the run goes on for at most this long, until nothing is open or in flight. Default: `duration`.
     pub drain: Option<Duration>,
-    /// Operations that start earlier are simulated, not measured. Shorter than `duration`; default 0.
+    /// Operations that start earlier are simulated, not measured. Shorter than `duration`.
     #[serde(default = "no_time")]
     pub warmup: Duration,
-    /// Independent runs of each policy, 1 to 100,000. Default: 1. Intervals need several.
+    /// Independent runs of each policy, 1 to 100,000. Intervals need several.
     #[serde(default = "once")]
     pub replications: Count<1, MOST_REPLICATIONS>,
-    /// Name of the policy that the others are compared with. Default: the first.
+    /// Name of the policy that the others are compared with. Default: the first policy.
     pub baseline: Option<String>,
-    /// Time within which an operation should succeed; `in_time_rate` counts those that do. Default: `"none"`.
+    /// Time within which an operation should succeed: `in_time_rate` counts those that do. Above 0.
     #[serde(default)]
     pub slo: OrNone<PositiveDuration>,
-    /// Window of peaks, and bin of the timeline. Default: one second.
+    /// Window of peaks, and bin of the timeline. Above 0.
     #[serde(default = "second")]
     pub peak_window: PositiveDuration,
-    /// Codes of warnings that are meant, and not said. Default: none.
+    /// Codes of warnings that are meant: they are not said. Default: `[]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::scenario::file::schema::warnings")]
     pub allow: Vec<String>,
@@ -67,43 +67,9 @@ fn second() -> PositiveDuration {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OperationTable {
-    /// Name of the server that is called. Default: the first.
+    /// Name of the server that it calls. Servers that nobody calls stay idle. Default: the first.
     pub server: Option<String>,
-    /// How repeated executions add up. `POST` and `PATCH` have an effect each, `PUT` and `DELETE` one however often,
-    /// `GET` and `HEAD` none. Default: `POST`.
+    /// How repeated executions add up.
     #[serde(default)]
-    pub method: MethodName,
-}
-
-/// A method by its name on the wire.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum MethodName {
-    /// Reads; no effect.
-    Get,
-    /// Reads; no effect.
-    Head,
-    /// One effect, however many executions.
-    Put,
-    /// One effect, however many executions.
-    Delete,
-    /// An effect for each execution.
-    #[default]
-    Post,
-    /// An effect for each execution.
-    Patch,
-}
-
-impl MethodName {
-    /// As the engine knows it.
-    pub fn method(self) -> Method {
-        match self {
-            MethodName::Get => Method::Get,
-            MethodName::Head => Method::Head,
-            MethodName::Put => Method::Put,
-            MethodName::Delete => Method::Delete,
-            MethodName::Post => Method::Post,
-            MethodName::Patch => Method::Patch,
-        }
-    }
+    pub method: Method,
 }

@@ -6,19 +6,18 @@ use crate::scenario::file::diagnostic::Diagnostic;
 use crate::scenario::file::source::Place;
 use crate::scenario::file::tree;
 use crate::scenario::nearest::nearest;
-use crate::scenario::warning::{AFTER, BEFORE, UNUSED_ALLOW};
+use crate::scenario::warning::{self, BEFORE, UNUSED_ALLOW};
 
 /// Codes that do not exist.
 pub fn unknown(allow: &[String], root: &DeTable<'_>) -> Vec<Diagnostic> {
-    let known = || BEFORE.into_iter().chain(AFTER);
-    let wrong = allow.iter().enumerate().filter(|(_, code)| known().all(|other| other != *code));
+    let wrong = allow.iter().enumerate().filter(|(_, code)| warning::codes().all(|other| other != *code));
     let error = |(index, code): (usize, &String)| {
         let place = place(root, index);
         let title = format!("there is no warning `{code}`");
         let error = Diagnostic::error("unknown-warning", title, place.clone(), "not the code of a warning");
-        match nearest(code, known()) {
+        match nearest(code, warning::codes()) {
             Some(near) => error.fix("a similar code exists", place, format!("\"{near}\"")),
-            None => error.help(format!("the codes are {}", known().collect::<Vec<_>>().join(", "))),
+            None => error.help(format!("the codes are {}", warning::codes().collect::<Vec<_>>().join(", "))),
         }
     };
     wrong.map(error).collect()
@@ -41,7 +40,8 @@ pub fn unused(allow: &[String], allowed: &[Diagnostic], root: &DeTable<'_>) -> V
     if allow.iter().any(|code| code == UNUSED_ALLOW) {
         return Vec::new();
     }
-    let idle = |code: &str| BEFORE.contains(&code) && allowed.iter().all(|warning| warning.code != code);
+    let idle =
+        |code: &str| BEFORE.iter().any(|(own, _)| *own == code) && allowed.iter().all(|warning| warning.code != code);
     let warning = |(index, code): (usize, &String)| {
         let title = format!("`{code}` is allowed, and there is no such warning");
         Diagnostic::warning(UNUSED_ALLOW, title, place(root, index), "nothing is silenced by it")

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::open::OpenChoice;
-use super::{AroundName, RefusalName, ScopeName, gate_around};
+use super::{Around, OnRefusal, Scope, gate_around};
 use crate::gate::breaker::{
     CircuitRules, ConsecutiveBreakerConfig, Judge, RateBreakerConfig, RateWindow, SlowCalls, Stale, Threshold, Verdict,
 };
@@ -37,29 +37,20 @@ enum EdgeName {
     /// It is a probe.
     #[default]
     At,
-    /// It is refused still; one a nanosecond later is a probe.
+    /// It is refused still; a later one is a probe (resilience4j, Hystrix, gobreaker).
     After,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-enum StaleName {
-    /// They do not count.
-    #[default]
-    Drop,
-    /// They count in the state the breaker is in, unless that is open.
-    Apply,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
 enum VerdictName {
-    /// All `probes` must succeed, or as many as `successes` says.
+    /// All `probes`, or `successes` of them.
     #[default]
     All,
-    /// The first outcome decides.
+    /// The first outcome (Polly, Hystrix).
     First,
-    /// What would open it decides about the outcomes of the probes, once there are `min_calls` of them or as many as `probes`.
+    /// What would open it (`threshold` or `failures`), once there are as many outcomes of probes as `probes`, or as `min_calls` of a share
+    /// if those are fewer (resilience4j).
     Threshold,
 }
 
@@ -99,7 +90,7 @@ fn rules(
     verdict: Option<VerdictName>,
     successes: Option<AtLeastOne>,
     half_open_for: Option<OrNone<PositiveDuration>>,
-    stale: Option<StaleName>,
+    stale: Option<Stale>,
     failures_are: Option<&Outcomes>,
     ignore: Option<&Outcomes>,
 ) -> CircuitRules {
@@ -110,10 +101,7 @@ fn rules(
             (VerdictName::First, _) => Verdict::First,
             (VerdictName::Threshold, _) => Verdict::Threshold,
         },
-        stale: match stale.unwrap_or_default() {
-            StaleName::Drop => Stale::Drop,
-            StaleName::Apply => Stale::Apply,
-        },
+        stale: stale.unwrap_or_default(),
         half_open_for: half_open_for.and_then(|limit| limit.0).map(PositiveDuration::span),
         strictly_after: edge.unwrap_or_default() == EdgeName::After,
         failures: failures_are.map(Outcomes::set),
@@ -131,41 +119,42 @@ pub struct ConsecutiveBreaker {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ConsecutiveBreakerKeys {
-    /// Failures in a row that open it.
+    /// So many failures in a row open it; at least 1.
     failures: AtLeastOne,
-    /// How long it refuses everything once it is open: a duration, or a backoff whose waits are taken in turn, from opening to opening, and
-    /// begin anew once it is closed.
+    /// How long it refuses everything once it is open: a duration, above 0, or a backoff whose waits are taken in turn, from opening to
+    /// opening, and begin anew once it is closed.
     open: OpenChoice,
     /// What becomes of an attempt at the very instant at which `open` has passed. Default: `"at"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     edge: Option<EdgeName>,
-    /// Attempts that pass when it is half-open; that many successes close it. Default: 1.
+    /// Attempts that pass when it is half-open, at least 1. The first of them that fails opens it again, that many successes close it.
     #[serde(default = "one_probe")]
     probes: AtLeastOne,
-    /// Successes among the probes that close it. Default: all of them.
+    /// So many successes among the probes close it, at most `probes`; it opens again as soon as they can no longer be reached. Default:
+    /// `probes`.
     #[serde(skip_serializing_if = "Option::is_none")]
     successes: Option<AtLeastOne>,
-    /// Longest time half-open: after that without a verdict it opens again. Default: `"none"`.
+    /// Longest time half-open, above 0: so long after its first probe has passed without a verdict it opens again. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     half_open_for: Option<OrNone<PositiveDuration>>,
-    /// Outcomes of attempts that passed in an earlier state. Default: `"drop"`.
+    /// What outcomes of attempts do that passed in an earlier state. Default: `"drop"`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    stale: Option<StaleName>,
-    /// Outcomes that are failures to it. Default: those of `retry_on`.
+    stale: Option<Stale>,
+    /// Outcomes that are failures to it, in the words of `retry_on`; every other one is a success. Default: those of `retry_on`.
     #[serde(skip_serializing_if = "Option::is_none")]
     failures_are: Option<Outcomes>,
-    /// Outcomes that are neither failures nor successes to it, and are not counted. Default: none.
+    /// Outcomes that are neither failures nor successes to it, and are not counted, whatever `failures_are` says. Default: `[]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     ignore: Option<Outcomes>,
-    /// One for each client (default) or one for the fleet.
+    /// Whose state it is.
     #[serde(default)]
-    scope: ScopeName,
-    /// What a refusal does to the call. Default: `"fail"`.
+    scope: Scope,
+    /// What a refusal does to the call.
     #[serde(default)]
-    on_refusal: RefusalName,
-    /// What it stands around: each attempt, or the call, of which it hears the end. Default: `"attempt"`.
+    on_refusal: OnRefusal,
+    /// What it stands around. Default: `"attempt"`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    around: Option<AroundName>,
+    around: Option<Around>,
 }
 
 impl TryFrom<ConsecutiveBreakerKeys> for ConsecutiveBreaker {
@@ -206,71 +195,73 @@ pub struct RateBreaker {
     }
 ))]
 struct RateBreakerKeys {
-    /// Share of failures that opens it.
+    /// Share of failures at or above which it opens, above 0. Default: `failures` instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     threshold: Option<PositiveProbability>,
-    /// Number of failures that opens it, instead of a share.
+    /// Number of failures in the window at which it opens, whatever else is in it. Default: `threshold` instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     failures: Option<AtLeastOne>,
-    /// The last so many outcomes count.
+    /// The last so many outcomes count. Default: `window` instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     calls: Option<AtLeastOne>,
-    /// The outcomes of the last so long count.
+    /// The outcomes of the last so long count. Default: `calls` instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     window: Option<PositiveDuration>,
-    /// Slots of the `window`: it forgets one at a time. Default: 10.
+    /// Slots of the `window`, 1 to 1,000: it forgets one at a time. Default: `10`.
     #[serde(skip_serializing_if = "Option::is_none")]
     slots: Option<Count<1, MOST_SLOTS>>,
-    /// Fewer outcomes than this open nothing. Default: 20, or `calls` if that is less; with `failures` 1.
+    /// Fewer outcomes than this open nothing; at least 1, at most `calls`. Default: `20`, or `calls` if that is less; with `failures` `1`.
     min_calls: Option<AtLeastOne>,
-    /// When it is judged. Default: `"outcome"`.
+    /// When it looks at them. Default: `"outcome"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     judge: Option<JudgeName>,
     /// With `judge = "tick"`: how often. Default: `"500ms"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     tick: Option<PositiveDuration>,
-    /// How long it refuses everything once it is open: a duration, or a backoff whose waits are taken in turn, from opening to opening, and
-    /// begin anew once it is closed.
+    /// How long it refuses everything once it is open: a duration, above 0, or a backoff whose waits are taken in turn, from opening to
+    /// opening, and begin anew once it is closed.
     open: OpenChoice,
     /// What becomes of an attempt at the very instant at which `open` has passed. Default: `"at"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     edge: Option<EdgeName>,
-    /// Attempts that pass when it is half-open; that many successes close it. Default: 1.
+    /// Attempts that pass when it is half-open, at least 1.
     #[serde(default = "one_probe")]
     probes: AtLeastOne,
-    /// What closes it. Default: `"all"`.
+    /// What decides about a half-open breaker. Default: `"all"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     verdict: Option<VerdictName>,
-    /// With `verdict = "all"`: successes among the probes that close it. Default: all of them.
+    /// With `verdict = "all"`: so many successes among the probes close it, at most `probes`; it opens again as soon as they can no longer
+    /// be reached. Default: `probes`.
     #[serde(skip_serializing_if = "Option::is_none")]
     successes: Option<AtLeastOne>,
-    /// Longest time half-open: after that without a verdict it opens again. Default: `"none"`.
+    /// Longest time half-open, above 0: so long after its first probe has passed without a verdict it opens again. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     half_open_for: Option<OrNone<PositiveDuration>>,
-    /// Outcomes of attempts that passed in an earlier state. Default: `"drop"`.
+    /// What outcomes of attempts do that passed in an earlier state. Default: `"drop"`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    stale: Option<StaleName>,
-    /// Outcomes that are failures to it. Default: those of `retry_on`.
+    stale: Option<Stale>,
+    /// Outcomes that are failures to it, in the words of `retry_on`; every other one is a success. Default: those of `retry_on`.
     #[serde(skip_serializing_if = "Option::is_none")]
     failures_are: Option<Outcomes>,
-    /// Outcomes that are neither failures nor successes to it, and are not counted, slow or not. Default: none.
+    /// Outcomes that are neither failures nor successes to it, and are not counted, slow or not, whatever `failures_are` says. Default:
+    /// `[]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     ignore: Option<Outcomes>,
-    /// An attempt that takes longer is slow. Default: none is.
+    /// An attempt that takes longer is slow, whatever its outcome: without `slow_threshold`, a failure. Default: none is slow.
     #[serde(skip_serializing_if = "Option::is_none")]
     slow_call: Option<PositiveDuration>,
-    /// Share of slow calls that opens it. Default: a slow call is a failure.
+    /// Slow calls are counted apart, and it opens at a share of them at or above this too, above 0. Default: a slow call is a failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     slow_threshold: Option<PositiveProbability>,
-    /// One for each client (default) or one for the fleet.
+    /// Whose state it is.
     #[serde(default)]
-    scope: ScopeName,
-    /// What a refusal does to the call. Default: `"fail"`.
+    scope: Scope,
+    /// What a refusal does to the call.
     #[serde(default)]
-    on_refusal: RefusalName,
-    /// What it stands around: each attempt, or the call, of which it hears the end. Default: `"attempt"`.
+    on_refusal: OnRefusal,
+    /// What it stands around. Default: `"attempt"`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    around: Option<AroundName>,
+    around: Option<Around>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -279,9 +270,9 @@ enum JudgeName {
     /// After each outcome.
     #[default]
     Outcome,
-    /// After each failure and each slow call.
+    /// After each failure and each slow call (Polly).
     Failure,
-    /// Every `tick`, counted from the start of the run.
+    /// Every `tick`, counted from the start of the run (Hystrix).
     Tick,
 }
 
@@ -331,7 +322,7 @@ impl TryFrom<RateBreakerKeys> for RateBreaker {
             return Err(format!("`failures` ({}) is above `calls` ({most}): it would never open", failures.0));
         }
         check_successes(keys.successes, keys.probes)?;
-        if keys.around == Some(AroundName::Call) && keys.slow_call.is_some() {
+        if keys.around == Some(Around::Call) && keys.slow_call.is_some() {
             return Err("`slow_call` is about attempts, which a breaker with `around = \"call\"` does not see".into());
         }
         check_ignore(keys.ignore.as_ref(), keys.failures_are.as_ref(), keys.slow_call.is_some())?;

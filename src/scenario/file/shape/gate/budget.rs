@@ -8,7 +8,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{RefusalName, ScopeName, gate};
+use super::{OnRefusal, Scope, gate};
 use crate::gate::budget::{Charge, DepositOn, EarnOn, RatioBudgetConfig, Refill, Rounding, TokenBudgetConfig, Tokens};
 use crate::gate::{GateConfig, GateRule};
 use crate::retry::OutcomeClass;
@@ -25,26 +25,26 @@ pub enum BudgetChoice {
     Tokens(TokenBudget),
     /// Retries in proportion to first attempts.
     Ratio {
-        /// Retries for each first attempt.
+        /// Retries for each deposit: a number from 0 to 10^9, counted in billionths, or a percentage.
         ratio: Ratio,
-        /// Retries that are free. Default: `"0/s"`.
+        /// Retries that are free, per time.
         #[serde(default)]
         min_rate: Rate,
-        /// How much of the past counts. Default: `"10s"`.
+        /// How much of the past counts.
         #[serde(default = "ten_seconds")]
         window: PositiveDuration,
-        /// What earns a share of a retry. Default: `"first-attempt"`.
+        /// What is a deposit. Default: `"first-attempt"`.
         #[serde(skip_serializing_if = "Option::is_none")]
-        deposit_on: Option<EarningName>,
-        /// How it is counted. Default: `"none"`, exactly.
+        deposit_on: Option<EarnOn>,
+        /// How it is counted. Default: `"none"`.
         #[serde(skip_serializing_if = "Option::is_none")]
-        rounding: Option<RoundingName>,
-        /// One for each client (default) or one for the fleet.
+        rounding: Option<Rounding>,
+        /// Whose state it is.
         #[serde(default)]
-        scope: ScopeName,
-        /// What a refusal does to the call. Default: `"fail"`.
+        scope: Scope,
+        /// What a refusal does to the call.
         #[serde(default)]
-        on_refusal: RefusalName,
+        on_refusal: OnRefusal,
     },
 }
 
@@ -70,39 +70,42 @@ pub struct TokenBudget {
 struct TokenBudgetKeys {
     /// Most tokens.
     capacity: TokenAmount,
-    /// Tokens at first. Default: `capacity`.
+    /// Tokens at first, at most `capacity`. Default: `capacity`.
     #[serde(skip_serializing_if = "Option::is_none")]
     initial: Option<TokenAmount>,
-    /// Tokens that a retry takes. Default: 1.
+    /// Tokens that a retry takes; it passes if there are as many.
     #[serde(default = "one_token")]
     cost: TokenAmount,
-    /// Tokens that it takes after some outcomes; the most specific applies. Default: `cost` after all.
+    /// By outcome: the cost after it, in the words of `retry_on`, such as `{ timeout = 10, 429 = 5 }`; the most specific applies. Default:
+    /// `{}`.
     #[serde(default, skip_serializing_if = "CostFor::is_empty")]
     cost_for: CostFor,
-    /// Whether retries take tokens, or all failures. Default: `"retry"`.
+    /// What takes tokens. Default: `"retry"`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    charge: Option<ChargeName>,
-    /// Share of `capacity` above which there are retries. Default: 0.
+    charge: Option<Charge>,
+    /// Retries pass only while there are more tokens than this share of `capacity`, from 0 to below 1. With `charge = "failure"` that is
+    /// the only condition; with `"retry"` 0 is none. Default: `0`.
     #[serde(skip_serializing_if = "Option::is_none")]
     above: Option<Probability>,
-    /// Tokens that a deposit brings in. Required without `refill`; with it 0 unless given.
+    /// Tokens that a deposit brings in, up to `capacity`. Required without `refill`. Default: `0` with `refill`.
     #[serde(skip_serializing_if = "Option::is_none")]
     deposit: Option<TokenAmount>,
-    /// What brings tokens in. Default: `"success"`.
+    /// What is a deposit.
     #[serde(default)]
-    deposit_on: DepositName,
-    /// What a call that was retried and succeeds gets back. Default: `"none"`.
+    deposit_on: DepositOn,
+    /// What a call that was retried and succeeded gets back, beside the deposit. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     refund: Option<RefundName>,
-    /// Tokens that come in with time, whatever calls do. Default: `"0/s"`.
+    /// So many tokens come in with time, evenly and in fractions, up to `capacity`, whatever calls do; at most 10^9 per unit, and the
+    /// number before the slash is counted to the billionth. Default: `"0/s"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     refill: Option<Rate>,
-    /// One for each client (default) or one for the fleet.
+    /// Whose state it is.
     #[serde(default)]
-    scope: ScopeName,
-    /// What a refusal does to the call. Default: `"fail"`.
+    scope: Scope,
+    /// What a refusal does to the call.
     #[serde(default)]
-    on_refusal: RefusalName,
+    on_refusal: OnRefusal,
 }
 
 impl TryFrom<TokenBudgetKeys> for TokenBudget {
@@ -122,7 +125,7 @@ impl TryFrom<TokenBudgetKeys> for TokenBudget {
         if keys.above.is_some_and(|above| above.0 >= 1.0) {
             return Err("`above` must be below 100%: there are never more tokens than `capacity`".into());
         }
-        if keys.charge == Some(ChargeName::Failure) && keys.refund == Some(RefundName::Last) {
+        if keys.charge == Some(Charge::Failure) && keys.refund == Some(RefundName::Last) {
             return Err(
                 "`refund = \"last\"` needs `charge = \"retry\"`: a retry that takes nothing gives nothing back".into(),
             );
@@ -191,46 +194,12 @@ impl JsonSchema for CostFor {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-enum ChargeName {
-    /// A retry takes tokens when it is decided on.
-    #[default]
-    Retry,
-    /// Every outcome in `retry_on` takes tokens, as far as there are any, before a retry is decided on and whether or not there is one.
-    Failure,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
 enum RefundName {
     /// Nothing.
     #[default]
     None,
     /// What its last retry took.
     Last,
-}
-
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum EarningName {
-    /// Each first attempt that is sent.
-    #[default]
-    FirstAttempt,
-    /// Each call that succeeds.
-    Success,
-    /// Each attempt that ends with an outcome that is not in `retry_on`.
-    NotRetried,
-}
-
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum RoundingName {
-    /// Exactly.
-    #[default]
-    None,
-    /// In Finagle's whole numbers: a retry takes 1,000 ÷ `ratio` rounded down, of 1,000 that come in.
-    Finagle,
-    /// In tower's whole numbers: a retry takes 1 ÷ `ratio` rounded down, of 1 that comes in; above 1 as Finagle.
-    Tower,
 }
 
 /// A number of tokens, fractions allowed.
@@ -250,18 +219,6 @@ impl TryFrom<f64> for TokenAmount {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum DepositName {
-    /// Each call that succeeds.
-    #[default]
-    Success,
-    /// Each first attempt that is sent.
-    FirstAttempt,
-    /// Each call that succeeds with its first attempt.
-    FirstTrySuccess,
-}
-
 impl TokenBudgetKeys {
     fn build(&self) -> GateConfig {
         let tokens = |amount: TokenAmount| Tokens::new(amount.0);
@@ -270,17 +227,10 @@ impl TokenBudgetKeys {
             initial: tokens(self.initial.unwrap_or(self.capacity)),
             cost: tokens(self.cost),
             cost_for: self.cost_for.0.iter().map(|(class, cost)| (*class, tokens(*cost))).collect(),
-            charge: match self.charge.unwrap_or_default() {
-                ChargeName::Retry => Charge::Retry,
-                ChargeName::Failure => Charge::Failure,
-            },
+            charge: self.charge.unwrap_or_default(),
             above: self.above.unwrap_or_default().0,
             deposit: self.deposit.map_or(Tokens(0), tokens),
-            deposit_on: match self.deposit_on {
-                DepositName::Success => DepositOn::Success,
-                DepositName::FirstAttempt => DepositOn::FirstAttempt,
-                DepositName::FirstTrySuccess => DepositOn::FirstTrySuccess,
-            },
+            deposit_on: self.deposit_on,
             refund: self.refund.unwrap_or_default() == RefundName::Last,
             refill: self
                 .refill
@@ -303,16 +253,8 @@ impl BudgetChoice {
                     ratio: Tokens::new(ratio.0),
                     min_rate: min_rate.per_second,
                     window: window.span(),
-                    deposit_on: match deposit_on.unwrap_or_default() {
-                        EarningName::FirstAttempt => EarnOn::FirstAttempt,
-                        EarningName::Success => EarnOn::Success,
-                        EarningName::NotRetried => EarnOn::NotRetried,
-                    },
-                    rounding: match rounding.unwrap_or_default() {
-                        RoundingName::None => Rounding::None,
-                        RoundingName::Finagle => Rounding::Finagle,
-                        RoundingName::Tower => Rounding::Tower,
-                    },
+                    deposit_on: deposit_on.unwrap_or_default(),
+                    rounding: rounding.unwrap_or_default(),
                 });
                 gate(rule, *scope, *on_refusal)
             }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{RefusalName, ScopeName, gate};
+use super::{OnRefusal, Scope, gate};
 use crate::gate::concurrency::{ConcurrencyConfig, Hold, MostRetries};
 use crate::gate::limiter::OnLimit;
 use crate::gate::pool::PoolConfig;
@@ -34,53 +34,34 @@ enum Most {
     "dependentRequired" = { "min": ["share"], "on_limit": ["attempts"], "max_wait": ["attempts"] }
 ))]
 struct ConcurrencyKeys {
-    /// Most retries in flight at once.
+    /// Most retries in flight at once, at least 1. Default: `share` or `attempts` instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     retries: Option<AtLeastOne>,
-    /// Most retries in flight at once, as a share of all attempts in flight.
+    /// Most retries in flight at once, as a share of all attempts in flight; above 0, at most 100%. Default: `retries` or `attempts`
+    /// instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     share: Option<PositiveProbability>,
-    /// Retries that may be in flight however few attempts there are; with `share`. Default: 3.
+    /// With `share`: retries that may be in flight in any case. Default: `3`.
     #[serde(skip_serializing_if = "Option::is_none")]
     min: Option<Count<0, MOST_MIN>>,
-    /// From when on a retry counts. Default: `"attempt"`.
+    /// From when on a retry counts; not with `attempts`. Default: `"attempt"`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    hold: Option<HoldName>,
-    /// Most attempts in flight at once, first ones and retries.
+    hold: Option<Hold>,
+    /// Most attempts in flight at once, first ones and retries alike, at least 1. Default: `retries` or `share` instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     attempts: Option<AtLeastOne>,
-    /// What happens to an attempt without a place; with `attempts`. Default: `"wait"`, in line.
+    /// With `attempts`: what happens to an attempt without a place. Default: `"wait"`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    on_limit: Option<OnLimitName>,
-    /// Longest time in line; then the attempt is refused. Default: `"none"`.
+    on_limit: Option<OnLimit>,
+    /// With `attempts`: longest time in line, above 0; then the attempt is refused. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_wait: Option<OrNone<PositiveDuration>>,
-    /// One for each client (default) or one for the fleet.
+    /// Whose state it is.
     #[serde(default)]
-    scope: ScopeName,
-    /// What a refusal does to the call. Default: `"fail"`.
+    scope: Scope,
+    /// What a refusal does to the call.
     #[serde(default)]
-    on_refusal: RefusalName,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum OnLimitName {
-    /// It waits in line for one.
-    #[default]
-    Wait,
-    /// It is refused.
-    Refuse,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-enum HoldName {
-    /// From its sending.
-    #[default]
-    Attempt,
-    /// From the decision to retry, through the backoff.
-    Retry,
+    on_refusal: OnRefusal,
 }
 
 const MOST_MIN: u64 = 1_000_000;
@@ -116,10 +97,10 @@ impl TryFrom<ConcurrencyKeys> for ConcurrencyTable {
         if let Most::Attempts(_) = most {
             let on_limit = *keys.on_limit.get_or_insert_default();
             let max_wait = keys.max_wait.and_then(|most| most.0);
-            if max_wait.is_some() && on_limit == OnLimitName::Refuse {
+            if max_wait.is_some() && on_limit == OnLimit::Refuse {
                 return Err("`max_wait` needs `on_limit = \"wait\"`: what is refused does not wait".into());
             }
-            if keys.on_refusal == RefusalName::Retry && on_limit == OnLimitName::Wait && max_wait.is_none() {
+            if keys.on_refusal == OnRefusal::Retry && on_limit == OnLimit::Wait && max_wait.is_none() {
                 return Err(
                     "`on_refusal` needs `on_limit = \"refuse\"` or a `max_wait`: nothing is refused without".into()
                 );
@@ -143,18 +124,12 @@ impl ConcurrencyTable {
 
     /// As the engine knows it.
     pub fn build(&self) -> GateConfig {
-        let hold = match self.keys.hold.unwrap_or_default() {
-            HoldName::Attempt => Hold::Attempt,
-            HoldName::Retry => Hold::Retry,
-        };
+        let hold = self.keys.hold.unwrap_or_default();
         let rule = match self.most {
             Most::Retries(most) => GateRule::Concurrency(ConcurrencyConfig { most, hold }),
             Most::Attempts(attempts) => GateRule::Pool(PoolConfig {
                 attempts,
-                on_limit: match self.keys.on_limit.unwrap_or_default() {
-                    OnLimitName::Wait => OnLimit::Wait,
-                    OnLimitName::Refuse => OnLimit::Refuse,
-                },
+                on_limit: self.keys.on_limit.unwrap_or_default(),
                 max_wait: self.keys.max_wait.and_then(|most| most.0).map(PositiveDuration::span),
             }),
         };

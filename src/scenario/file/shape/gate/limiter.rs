@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AroundName, RefusalName, ScopeName, gate, gate_around};
+use super::{Around, OnRefusal, Scope, gate, gate_around};
 use crate::gate::cubic::CubicLimiterConfig;
 use crate::gate::limiter::{OnLimit, RateLimiterConfig};
 use crate::gate::{GateConfig, GateRule};
@@ -25,15 +25,15 @@ pub enum LimiterChoice {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CubicLimiter {
-    /// Outcomes that say that the client was throttled. Default: `["429", "503"]`.
+    /// Outcomes that say that the client was throttled, in the words of `retry_on`. Default: `["429", "503"]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     throttled: Option<Outcomes>,
-    /// Attempts per time that are sent at least. Default: `"0.5/s"`.
+    /// Attempts per time that are sent at least, above 0. Default: `"0.5/s"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     min_rate: Option<PositiveRate>,
-    /// One for each client (default) or one for the fleet.
+    /// Whose state it is.
     #[serde(default)]
-    scope: ScopeName,
+    scope: Scope,
 }
 
 impl CubicLimiter {
@@ -45,7 +45,7 @@ impl CubicLimiter {
         if let Some(rate) = &self.min_rate {
             config.min_rate = rate.0.per_second;
         }
-        gate(GateRule::CubicLimiter(config), self.scope, RefusalName::Fail)
+        gate(GateRule::CubicLimiter(config), self.scope, OnRefusal::Fail)
     }
 }
 
@@ -60,33 +60,23 @@ pub struct RateLimiter {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RateLimiterKeys {
-    /// Attempts per time that are sent.
+    /// Attempts per time that are sent, above 0.
     rate: PositiveRate,
     /// Attempts that are sent at once; at least 1. Default: one second's worth, at least 1.
     #[schemars(extend("minimum" = 1))]
     burst: Option<f64>,
-    /// What an attempt without a token does. Default: `"wait"`.
+    /// What happens to an attempt without a token.
     #[serde(default)]
-    on_limit: LimitName,
-    /// One for each client (default) or one for the fleet.
+    on_limit: OnLimit,
+    /// Whose state it is.
     #[serde(default)]
-    scope: ScopeName,
+    scope: Scope,
     /// What a refusal does to the call; only with `on_limit = "refuse"`. Default: `"fail"`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    on_refusal: Option<RefusalName>,
-    /// What it stands around: each attempt, or the call, of which only the first attempt asks. Default: `"attempt"`.
+    on_refusal: Option<OnRefusal>,
+    /// What it stands around. Default: `"attempt"`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    around: Option<AroundName>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum LimitName {
-    /// It waits for the next one.
-    #[default]
-    Wait,
-    /// It is refused.
-    Refuse,
+    around: Option<Around>,
 }
 
 impl TryFrom<RateLimiterKeys> for RateLimiter {
@@ -97,15 +87,15 @@ impl TryFrom<RateLimiterKeys> for RateLimiter {
             return Err(format!("`burst` is {burst}, and must be at least 1 token"));
         }
         match keys.on_limit {
-            LimitName::Refuse => {
+            OnLimit::Refuse => {
                 keys.on_refusal.get_or_insert_default();
             }
-            LimitName::Wait if keys.on_refusal.is_some() => {
+            OnLimit::Wait if keys.on_refusal.is_some() => {
                 return Err(
                     "`on_refusal` needs `on_limit = \"refuse\"`: a limiter that makes wait refuses nothing".into()
                 );
             }
-            LimitName::Wait => {}
+            OnLimit::Wait => {}
         }
         Ok(RateLimiter { keys, burst })
     }
@@ -127,10 +117,7 @@ impl LimiterChoice {
         let rule = GateRule::RateLimiter(RateLimiterConfig {
             rate: keys.rate.0.per_second,
             burst: *burst,
-            on_limit: match keys.on_limit {
-                LimitName::Wait => OnLimit::Wait,
-                LimitName::Refuse => OnLimit::Refuse,
-            },
+            on_limit: keys.on_limit,
         });
         gate_around(rule, keys.scope, keys.on_refusal.unwrap_or_default(), keys.around)
     }

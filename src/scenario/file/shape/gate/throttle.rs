@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AroundName, RefusalName, ScopeName, gate_around};
+use super::{Around, OnRefusal, Scope, gate_around};
 use crate::gate::throttle::AdaptiveThrottleConfig;
 use crate::gate::{GateConfig, GateRule};
 use crate::scenario::file::leaf::{Duration, PositiveDuration};
@@ -16,21 +16,21 @@ use crate::units::Span;
 pub enum ThrottleChoice {
     /// Sends about `k` attempts for each one that is accepted.
     Adaptive {
-        /// Attempts that are sent for each one accepted. Default: 2.
+        /// Attempts that are sent for each one accepted, at least 1.
         #[serde(default)]
         k: Multiplier,
-        /// How much of the past counts. Default: `"2m"`.
+        /// How much of the past counts.
         #[serde(default = "two_minutes")]
         window: PositiveDuration,
-        /// One for each client (default) or one for the fleet.
+        /// Whose state it is.
         #[serde(default)]
-        scope: ScopeName,
-        /// What a refusal does to the call. Default: `"fail"`.
+        scope: Scope,
+        /// What a refusal does to the call.
         #[serde(default)]
-        on_refusal: RefusalName,
-        /// What it stands around: each attempt, or the call, of which it hears the end. Default: `"attempt"`.
+        on_refusal: OnRefusal,
+        /// What it stands around. Default: `"attempt"`.
         #[serde(skip_serializing_if = "Option::is_none")]
-        around: Option<AroundName>,
+        around: Option<Around>,
     },
 }
 
