@@ -61,7 +61,11 @@ fn metric_tables() -> String {
         }
         let name = metric.name();
         let names = match metric.scope() {
-            metric::Scope::Run | metric::Scope::Status => format!("`{name}`"),
+            metric::Scope::Run | metric::Scope::Status => {
+                let servers = metric.is_of_servers().then(|| format!(", `{name}.server.NAME`")).unwrap_or_default();
+                let steps = metric.is_of_steps().then(|| format!(", `{name}.step.NAME`")).unwrap_or_default();
+                format!("`{name}`{servers}{steps}")
+            }
             metric::Scope::Ends => format!("`{name}`, `{name}.fault.NAME`, `{name}.demand`"),
             metric::Scope::Outcome => format!("`{name}.outcome.NAME`"),
         };

@@ -94,6 +94,11 @@ impl Parts {
         }
     }
 
+    /// Steps that have ended; `None` if operations have none.
+    pub fn calls(&self) -> Option<u64> {
+        (!self.steps.is_empty()).then(|| self.steps.iter().map(|step| step.succeeded + step.failed).sum())
+    }
+
     /// The values of all, in no order.
     pub fn values(&self, operations: u64, own: &[OwnCounts]) -> Vec<(Measure, Option<f64>)> {
         let seconds = self.window.length().seconds();

@@ -2,7 +2,7 @@
 
 use super::*;
 use simlab::protocol::Method;
-use simlab::scenario::{Fates, Operation, ProfilePoint, RateLimit};
+use simlab::scenario::{Fates, ProfilePoint, RateLimit};
 
 const NEVER: f64 = f64::INFINITY;
 

@@ -33,7 +33,7 @@ fn steps_follow_each_other() {
     let result = run(&three_steps(|_| {}), tries(3));
     check("all", &result, &[("succeeded", 1.0), ("latency_max", 0.3), ("attempts", 3.0), ("retries", 0.0)]);
     check("all", &result, &[("effects", 3.0), ("duplicates", 0.0), ("effects.step.two", 1.0)]);
-    check("all", &result, &[("first_attempt_success_rate", 1.0), ("attempts_per_call.step.three", 1.0)]);
+    check("all", &result, &[("attempts_per_call", 1.0), ("attempts_per_call.step.three", 1.0)]);
     let result = run(&failing(three_steps(|_| {}), 1, 500), tries(3));
     // What was done before is done.
     check("stops", &result, &[("failed", 1.0), ("attempts", 4.0), ("retries", 2.0), ("phantom_successes", 1.0)]);

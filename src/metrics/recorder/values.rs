@@ -98,7 +98,11 @@ pub(super) fn value(metric: Metric, r: &Recorder, s: &Sums) -> Option<f64> {
         M::Unsuccessful => count(s.unsuccessful),
         M::Attempts => count(s.attempts),
         M::Retries => count(r.sent[1][1]),
-        M::AttemptsPerOperation | M::AttemptsPerCall => ratio(s.attempts, s.operations),
+        M::AttemptsPerOperation => ratio(s.attempts, s.operations),
+        M::AttemptsPerCall => {
+            let calls = r.parts.as_ref().and_then(|parts| parts.calls());
+            ratio(s.attempts, calls.unwrap_or(s.operations))
+        }
         M::Goodput => per_second(r.within.successes),
         M::PeakGoodput => Some(r.goodput_peak.rate()),
         M::LoadMean => per_second(r.within.arrivals),
