@@ -9,6 +9,9 @@ use crate::hedge::HedgeConfig;
 use crate::protocol::{Method, Outcome};
 use crate::retry::{OutcomeClass, Policy, RetryPolicy};
 
+/// Most places at which calls are made: the steps of an operation, below each the calls of its server, and so on.
+pub const MOST_PLACES: usize = 1_000;
+
 /// What somebody who calls does.
 #[derive(Clone, Debug)]
 pub struct ClientRules {

@@ -2,12 +2,13 @@
 
 use toml::de::{DeTable, DeValue};
 
+use super::calls::Told;
 use super::diagnostic::Diagnostic;
 use super::leaf::PositiveDuration;
 use super::shape::fault::FaultTable;
 use super::source::Place;
 use super::warnings::allow;
-use super::{Named, Parts, deciding, expectations, measured, tree};
+use super::{Named, Parts, calls, deciding, expectations, measured, tree};
 use crate::gate::{GateConfig, GateRule};
 use crate::scenario::nearest::nearest;
 use crate::scenario::{Arrivals, Fates, Fault, Scenario};
@@ -86,6 +87,7 @@ pub fn across(parts: &Parts, root: &DeTable<'_>) -> Vec<Diagnostic> {
     windows(parts, root, &mut errors);
     shares(parts, root, &mut errors);
     policies(parts, root, &mut errors);
+    errors.extend(calls::check(parts, root));
     errors.extend(parts.decide.iter().flat_map(|table| deciding::check(table, root)));
     errors.extend(expectations::check(&parts.expectations, root));
     errors
@@ -306,10 +308,11 @@ fn percent(share: f64) -> String {
 
 /// A policy that waits between attempts must say how many there are, and no key may mean nothing.
 fn policies(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
-    for Named { name, table } in &parts.policies {
+    let all = calls::all_rules(parts);
+    for told @ Told { words, table, .. } in &all {
         if let Some((key, missing, of)) = table.without_effect() {
-            let path: Vec<&str> = ["policy", name].into_iter().chain(of.iter().map(String::as_str)).collect();
-            let title = format!("policy `{name}` has a `{key}`, but no `{missing}`");
+            let path = told.below(&of.iter().map(String::as_str).collect::<Vec<_>>());
+            let title = format!("{words} has a `{key}`, but no `{missing}`");
             let place = tree::key_place(root, &path);
             errors.push(Diagnostic::error(
                 "without-effect",
@@ -319,36 +322,35 @@ fn policies(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
             ));
         }
     }
-    for Named { name, table } in &parts.policies {
+    for told @ Told { words, table, .. } in &all {
         let (deadline, retry_for) = (table.deadline.0.map(|deadline| deadline.span()), table.retry_for.build());
         if let (Some(deadline), Some(retry_for)) = (deadline, retry_for)
             && retry_for.limit >= deadline
         {
-            let title =
-                format!("policy `{name}` is retried for {}, but has a `deadline` of {deadline}", retry_for.limit);
-            let place = tree::key_place(root, &["policy", name, "retry_for"]);
+            let title = format!("{words} is retried for {}, but has a `deadline` of {deadline}", retry_for.limit);
+            let place = tree::key_place(root, &told.below(&["retry_for"]));
             let label = "`retry_for` means nothing where the deadline comes first";
             errors.push(Diagnostic::error("without-effect", title, place, label.to_owned()));
         }
     }
-    for Named { name, table } in &parts.policies {
+    for told @ Told { words, table, .. } in &all {
         if let Some((key, why)) = table.misplaced_around() {
-            let title = format!("the `{key}` of policy `{name}` cannot stand around the call");
-            let place = tree::key_place(root, &["policy", name, key]);
+            let title = format!("the `{key}` of {words} cannot stand around the call");
+            let place = tree::key_place(root, &told.below(&[key]));
             errors.push(
                 Diagnostic::error("misplaced", title, place, why).help("`around = \"attempt\"`, or leave it out"),
             );
         }
     }
-    for Named { name, .. } in parts.policies.iter().filter(|policy| policy.table.lingers_for_ever()) {
-        let title = format!("policy `{name}` keeps attempts open after their time-out, and nothing ends them");
-        let place = tree::key_place(root, &["policy", name, "hedge"]);
+    for told @ Told { words, .. } in all.iter().filter(|told| told.table.lingers_for_ever()) {
+        let title = format!("{words} keeps attempts open after their time-out, and nothing ends them");
+        let place = tree::key_place(root, &told.below(&["hedge"]));
         errors.push(
             Diagnostic::error("lingers-for-ever", title, place, "a lost one would stay open to the end of the run")
                 .help("a deadline that ends attempts: `deadline = \"10s\"`"),
         );
     }
-    for Named { name, table } in parts.policies.iter().filter(|policy| policy.table.attempts.is_none()) {
+    for told @ Told { words, table, .. } in all.iter().filter(|told| told.table.attempts.is_none()) {
         let given = [
             ("backoff", table.backoff.is_some()),
             ("backoff_for", !table.backoff_for.is_empty()),
@@ -362,15 +364,15 @@ fn policies(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
             ("hedge", table.hedges_on_timeout()),
         ];
         if let Some((key, _)) = given.iter().find(|(_, given)| *given) {
-            let title = format!("policy `{name}` has a `{key}`, but makes one attempt only");
-            let place = tree::key_place(root, &["policy", name, key]);
+            let title = format!("{words} has a `{key}`, but makes one attempt only");
+            let place = tree::key_place(root, &told.below(&[key]));
             errors.push(
                 Diagnostic::error("no-retries", title, place, "applies to retries, of which there are none")
                     .help("say how many: `attempts = 5`"),
             );
         } else if let Some(gate) = table.tries_again().first() {
-            let title = format!("policy `{name}` tries again after a refusal, but makes one attempt only");
-            let place = tree::key_place(root, &["policy", name, gate]);
+            let title = format!("{words} tries again after a refusal, but makes one attempt only");
+            let place = tree::key_place(root, &told.below(&[gate]));
             errors.push(
                 Diagnostic::error("no-retries", title, place, "its `on_refusal` is \"retry\"")
                     .help("say how many attempts: `attempts = 5`; refusals count as such"),

@@ -212,6 +212,11 @@ fn kind_of(path: &str) -> String {
         ["policy", _] => "a policy".to_owned(),
         ["server", _] => "a server".to_owned(),
         ["fault", _] => "a fault".to_owned(),
+        ["policy", _, "step", _] | ["operation", "step", _, "policy"] | ["server", _, "call", _, "policy"] => {
+            "a policy".to_owned()
+        }
+        ["operation", "step", _] => "a step".to_owned(),
+        ["server", _, "call", _] => "a call".to_owned(),
         ["load"] => "the load".to_owned(),
         ["operation"] => "the operation".to_owned(),
         ["expect"] => "an expectation".to_owned(),

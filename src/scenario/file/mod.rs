@@ -2,6 +2,7 @@
 //!
 //! A file is read in steps, each of which reports all it can: grammar, then the shape of every table, then what tables say about each other.
 
+mod calls;
 mod checks;
 mod deciding;
 mod diagnostic;
@@ -36,7 +37,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use super::decide::Decide;
 use super::expectation::Expectation;
 use super::metric::Measure;
-use super::{Frame, Operation, Scenario, World};
+use super::{Frame, Scenario, World};
 pub use diagnostic::{Diagnostic, Severity, render_all};
 use leaf::PositiveDuration;
 pub use overrides::{BadPath, Overrides};
@@ -222,6 +223,7 @@ fn parse_within(
     if !too_many.is_empty() {
         return Err(invalid(source, too_many));
     }
+    let plain = root.clone();
     preset::fill(&mut root);
     let (mut parts, mut diagnostics) = Parts::read(&root);
     diagnostics.extend(checks::across(&parts, &root));
@@ -235,10 +237,12 @@ fn parse_within(
     if let Some(replications) = overrides.replications {
         tables.top.replications.0 = replications.into();
     }
-    let worlds = match worlds(&world::Reader { root: &root, source: &source, tables: &tables, stem }, &mut shelf) {
-        Ok(worlds) => worlds,
-        Err(errors) => return Err(invalid(source, errors)),
-    };
+    let worlds =
+        match worlds(&world::Reader { root: &root, plain: &plain, source: &source, tables: &tables, stem }, &mut shelf)
+        {
+            Ok(worlds) => worlds,
+            Err(errors) => return Err(invalid(source, errors)),
+        };
     tables.resolve(stem);
     let mut scenario = tables.build();
     for (policy, read) in worlds {
@@ -337,7 +341,7 @@ impl Tables {
         self.top.title.get_or_insert_with(|| stem.to_owned());
         self.top.drain.get_or_insert(self.top.duration.0);
         self.top.baseline.get_or_insert_with(|| self.policies[0].name.clone());
-        self.operation.server.get_or_insert_with(|| self.servers[0].name.clone());
+        self.resolve_calls();
         for fault in &mut self.faults {
             fault.table.server.get_or_insert_with(|| self.servers[0].name.clone());
             fault.table.resolve();
@@ -348,12 +352,9 @@ impl Tables {
 
     /// As the engine knows it. The tables have been checked and resolved.
     fn build(&self) -> Scenario {
-        let server = |name: &Option<String>| {
-            let name = name.as_deref().unwrap_or_default();
-            self.servers.iter().position(|server| server.name == name).expect("names have been checked")
-        };
+        let server = |name: &Option<String>| self.server(name.as_deref().unwrap_or_default());
         let baseline = self.top.baseline.as_deref().unwrap_or_default();
-        let (top, method) = (&self.top, self.operation.method);
+        let top = &self.top;
         let frame = Frame {
             title: top.title.clone().unwrap_or_default(),
             description: top.description.clone(),
@@ -371,12 +372,12 @@ impl Tables {
             clients: self.load.clients.get(),
             arrivals: self.load.arrivals.build(),
             recover_from: self.load.recover_from.0.map(PositiveDuration::span),
-            operation: Operation { server: server(&self.operation.server), method, steps: Vec::new() },
-            servers: self.servers.iter().map(|server| server.table.build(&server.name)).collect(),
+            operation: self.build_operation(),
+            servers: self.build_servers(),
             faults: self.faults.iter().map(|f| f.table.build(&f.name, server(&f.table.server))).collect(),
         };
         Scenario {
-            policies: self.policies.iter().map(|policy| policy.table.build(&policy.name, method)).collect(),
+            policies: self.policies.iter().map(|policy| self.build_row(policy)).collect(),
             decide: self.decide.as_ref().map(|table| self.decide(table, &world)).unwrap_or_default(),
             allow: top.allow.clone(),
             expectations: self.expectations.iter().map(|expected| self.expectation(expected, &world)).collect(),

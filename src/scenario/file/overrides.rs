@@ -130,23 +130,29 @@ fn clear_other_alternative(table: &mut DeTable<'_>, path: &[&str]) {
     }
 }
 
+/// All names on the way are those of tables that there are: nothing is added.
 fn check_name(root: &DeTable<'_>, names: &[String]) -> Result<(), String> {
-    let [kind, name, ..] = names else { return Ok(()) };
-    if !form().has_names(kind) {
-        return Ok(());
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for depth in (1..names.len()).filter(|depth| form().has_names_at(&names[..*depth])) {
+        let (kind, name) = (names[depth - 1], names[depth]);
+        // A row may have rules for any step that there is.
+        let of: &[&str] =
+            if let ["policy", _, "step"] = names[..depth] { &["operation", "step"] } else { &names[..depth] };
+        let existing = tree::find(root, of).and_then(|node| node.get_ref().as_table());
+        let known: Vec<&str> =
+            existing.map(|table| table.keys().map(|key| key.get_ref().as_ref()).collect()).unwrap_or_default();
+        if known.contains(&name) {
+            continue;
+        }
+        let near = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("there is `{near}`"),
+            None if known.is_empty() => format!("the scenario has no {kind}"),
+            None => text::there_are(known.iter().copied()),
+        };
+        let kind = if depth > 2 || kind == "step" { names[..depth].join(".") } else { kind.to_owned() };
+        return Err(format!("no {kind} `{}` in the scenario; {near}", text::cut(name)));
     }
-    let existing = root.get(kind.as_str()).and_then(|node| node.get_ref().as_table());
-    let known: Vec<&str> =
-        existing.map(|table| table.keys().map(|key| key.get_ref().as_ref()).collect()).unwrap_or_default();
-    if known.contains(&name.as_str()) {
-        return Ok(());
-    }
-    let near = match nearest(name, known.iter().copied()) {
-        Some(near) => format!("there is `{near}`"),
-        None if known.is_empty() => format!("the scenario has no {kind}"),
-        None => text::there_are(known.iter().copied()),
-    };
-    Err(format!("no {kind} `{}` in the scenario; {near}", text::cut(name)))
+    Ok(())
 }
 
 /// As a TOML string, in which nothing hides.

@@ -5,11 +5,12 @@ use serde_json::{Map, Value};
 
 use super::overrides::quoted;
 use super::schema::form;
+use super::shape::call::OF_ROWS;
 use super::shape::decide::DecideTable;
 use super::shape::load::Load;
 use super::shape::policy::PolicyTable;
 use super::shape::top::{OperationTable, Top};
-use super::{Named, Tables};
+use super::{Named, Tables, calls};
 
 fn object<T: Serialize>(value: &T) -> Map<String, Value> {
     match serde_json::to_value(value) {
@@ -34,12 +35,22 @@ pub fn json(tables: &Tables) -> Value {
     }
     let mut root = object::<Top>(&tables.top);
     root.insert("load".into(), object::<Load>(&tables.load).into());
-    root.insert("operation".into(), object::<OperationTable>(&tables.operation).into());
+    let mut operation = object::<OperationTable>(&tables.operation);
+    if !tables.operation.step.is_empty() {
+        // Each step has its own.
+        operation.retain(|key, _| key == "step");
+    }
+    root.insert("operation".into(), operation.into());
     root.insert("server".into(), named(&tables.servers));
     if !tables.faults.is_empty() {
         root.insert("fault".into(), named(&tables.faults));
     }
-    root.insert("policy".into(), named(&tables.policies));
+    let mut policies = named(&tables.policies);
+    for policy in tables.policies.iter().filter(|policy| !calls::is_followed(&tables.operation, &policy.table)) {
+        // Every step has other rules: nobody would read the row's.
+        policies[&policy.name].as_object_mut().expect("a table").retain(|key, _| OF_ROWS.contains(&key.as_str()));
+    }
+    root.insert("policy".into(), policies);
     if let Some(decide) = &tables.decide {
         root.insert("decide".into(), object::<DecideTable>(decide).into());
     }
@@ -61,22 +72,41 @@ pub fn toml(resolved: &Value) -> String {
     }
     for (key, value) in root {
         for item in value.as_array().into_iter().flatten().filter(|item| item.is_object()) {
-            section(&mut text, &format!("[{key}]"), item);
+            section(&mut text, &[&format!("[{key}]")], item);
         }
         let Some(table) = value.as_object() else { continue };
         if form().has_names(key) {
             for (name, entry) in table {
-                section(&mut text, &format!("{key}.{name}"), entry);
+                section(&mut text, &[key, name], entry);
             }
         } else {
-            section(&mut text, key, value);
+            section(&mut text, &[key], value);
         }
     }
     text
 }
 
-fn section(text: &mut String, name: &str, table: &Value) {
-    text.push_str(&format!("\n[{name}]\n{}", lines(table)));
+/// A table, and behind it those in it that have names.
+fn section(text: &mut String, path: &[&str], table: &Value) {
+    text.push_str(&format!("\n[{}]\n", path.join(".")));
+    let (mut named, mut rules) = (Vec::new(), None);
+    for (key, value) in table.as_object().into_iter().flatten() {
+        let inner = [path, &[key.as_str()]].concat();
+        match value {
+            // The rules of a call are as long as a policy.
+            Value::Object(_) if key == "policy" => rules = Some(value),
+            Value::Object(entries) if form().has_names_at(&inner) => named.push((key, entries)),
+            _ => line(text, key, value),
+        }
+    }
+    if let Some(rules) = rules {
+        section(text, &[path, &["policy"]].concat(), rules);
+    }
+    for (key, entries) in named {
+        for (name, entry) in entries {
+            section(text, &[path, &[key.as_str(), name.as_str()]].concat(), entry);
+        }
+    }
 }
 
 /// The keys of a table, a line each.
@@ -105,7 +135,7 @@ fn line(text: &mut String, key: &str, value: &Value) {
             let key = |outcomes: &str| if outcomes.contains('+') { quoted(outcomes) } else { outcomes.to_owned() };
             table.iter().for_each(|(outcomes, most)| line(text, &format!("retries_for.{}", key(outcomes)), most));
         }
-        Value::Object(world) if key == "with" => with(text, key, world),
+        Value::Object(world) if key == "with" => with(text, &[], world),
         Value::Object(table) if is_choice(table) => {
             for (alternative, inner) in table {
                 text.push_str(&format!("{key}.{alternative} = {}\n", inline(inner)));
@@ -116,14 +146,12 @@ fn line(text: &mut String, key: &str, value: &Value) {
 }
 
 /// Each key that a row's world changes, by its path.
-fn with(text: &mut String, path: &str, world: &Map<String, Value>) {
-    for (kind, table) in world {
-        for (key, value) in table.as_object().into_iter().flatten() {
-            let path = format!("{path}.{kind}.{key}");
-            match value.as_object().filter(|_| form().has_names(kind)) {
-                Some(keys) => keys.iter().for_each(|(key, value)| line(text, &format!("{path}.{key}"), value)),
-                None => line(text, &path, value),
-            }
+fn with(text: &mut String, path: &[&str], world: &Map<String, Value>) {
+    for (key, value) in world {
+        let path = [path, &[key.as_str()]].concat();
+        match value.as_object().filter(|_| form().leads_on(&path)) {
+            Some(inner) => with(text, &path, inner),
+            None => line(text, &format!("with.{}", path.join(".")), value),
         }
     }
 }
@@ -149,7 +177,8 @@ fn inline(value: &Value) -> String {
         Value::Array(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
         Value::Object(table) if table.is_empty() => "{}".to_owned(),
         Value::Object(table) => {
-            let present = table.iter().filter(|(_, value)| !value.is_null());
+            // All keys of a preset are written out: see `line`.
+            let present = table.iter().filter(|(key, value)| !value.is_null() && *key != "preset");
             let entries: Vec<String> = present.map(|(key, value)| format!("{key} = {}", inline(value))).collect();
             format!("{{ {} }}", entries.join(", "))
         }

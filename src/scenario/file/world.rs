@@ -10,7 +10,7 @@ use super::schema::form;
 use super::shape::policy::{PolicyTable, WORLD};
 use super::source::Source;
 use super::tree::{self, Node};
-use super::{Named, Parts, Tables, checks, resolved};
+use super::{Named, Parts, Tables, checks, preset, resolved};
 use crate::scenario::PolicyConfig;
 use crate::scenario::nearest::nearest;
 use crate::text::{cut, there_are};
@@ -27,15 +27,12 @@ impl Change<'_> {
     }
 }
 
-/// Keys of a path above those that a table has: a server and a fault have a name. `None` of what is no part of the world.
-fn depth_of(kind: &str) -> Option<usize> {
-    WORLD.contains(&kind).then(|| if form().has_names(kind) { 2 } else { 1 })
-}
-
 /// What is needed to read a world.
 pub struct Reader<'a> {
     /// The scenario's tree.
     pub root: &'a DeTable<'a>,
+    /// The same before presets were filled in.
+    pub plain: &'a DeTable<'a>,
     /// Its text.
     pub source: &'a Source,
     /// The scenario's tables, without errors; defaults that depend on other tables are not filled in yet.
@@ -68,11 +65,12 @@ impl Reader<'_> {
         let note = |error: Diagnostic| error.note(format!("in the world of policy `{}`", policy.name));
         let fail = |errors: Vec<Diagnostic>| errors.into_iter().map(note).collect::<Vec<_>>();
         let changes = self.changes(with)?;
-        let mut root = self.root.clone();
+        let mut root = self.plain.clone();
         for change in &changes {
             // The path leads through tables: the scenario has been read.
             overrides::set(&mut root, &change.path, change.value.clone());
         }
+        preset::fill(&mut root);
         let (mut parts, mut errors) = Parts::read(&root);
         errors.extend(checks::across(&parts, &root));
         errors.extend(shelf.fill(&mut parts, &root).err().into_iter().flatten());
@@ -92,15 +90,15 @@ impl Reader<'_> {
         let (mut changes, mut errors) = (Vec::new(), Vec::new());
         for (key, node) in with {
             let kind = key.get_ref().as_ref();
-            let Some(depth) = depth_of(kind) else {
+            if !WORLD.contains(&kind) {
                 let title = format!("`with` cannot change `{}`", cut(kind));
                 errors.push(
                     Diagnostic::error("unknown-key", title, key.span(), "is no part of the world")
-                        .help("it changes paths of `server`, `fault` and `load`"),
+                        .help("it changes paths of `server`, `fault`, `load` and `operation`"),
                 );
                 continue;
-            };
-            self.walk(vec![key.clone()], node, depth, &mut changes, &mut errors);
+            }
+            self.walk(vec![key.clone()], node, &mut changes, &mut errors);
         }
         if errors.is_empty() { Ok(changes) } else { Err(errors) }
     }
@@ -110,26 +108,26 @@ impl Reader<'_> {
         &self,
         path: Vec<Key<'s>>,
         node: &Node<'s>,
-        depth: usize,
         changes: &mut Vec<Change<'s>>,
         errors: &mut Vec<Diagnostic>,
     ) {
         let names: Vec<&str> = path.iter().map(|key| key.get_ref().as_ref()).collect();
-        if let [kind, name] = names[..]
-            && depth == 2
-            && let Some(error) = self.unknown(kind, name, &path[1])
+        if let Some((name, above)) = names.split_last()
+            && form().has_names_at(above)
+            && let Some(error) = self.unknown(above, name, &path[above.len()])
         {
             errors.push(error);
             return;
         }
+        let leads_on = form().leads_on(&names);
         match node.get_ref() {
-            DeValue::Table(table) if path.len() <= depth || !self.in_braces(node) => {
+            DeValue::Table(table) if leads_on || !self.in_braces(node) => {
                 for (key, inner) in table {
                     let path = path.iter().cloned().chain([key.clone()]).collect();
-                    self.walk(path, inner, depth, changes, errors);
+                    self.walk(path, inner, changes, errors);
                 }
             }
-            _ if path.len() <= depth => {
+            _ if leads_on => {
                 let title = format!("`with.{}` is not a table", names.join("."));
                 errors.push(Diagnostic::error("wrong-type", title, node.span(), "must be a table of what changes"));
             }
@@ -142,9 +140,10 @@ impl Reader<'_> {
         located.text[located.place].starts_with('{')
     }
 
-    /// A server or a fault that the scenario does not have: a row changes the world, and adds nothing to it.
-    fn unknown(&self, kind: &str, name: &str, key: &Key) -> Option<Diagnostic> {
-        let existing = self.root.get(kind).and_then(|node| node.get_ref().as_table());
+    /// A server, a call or any other table with a name that the scenario does not have: a row changes the world, and adds nothing to it.
+    fn unknown(&self, above: &[&str], name: &str, key: &Key) -> Option<Diagnostic> {
+        let kind = above.last()?;
+        let existing = tree::find(self.root, above).and_then(|node| node.get_ref().as_table());
         let known: Vec<&str> =
             existing.map(|table| table.keys().map(|key| key.get_ref().as_ref()).collect()).unwrap_or_default();
         if known.contains(&name) {
@@ -160,12 +159,12 @@ impl Reader<'_> {
     }
 }
 
-/// The keys of servers, faults and load that changes touch, with their whole values in the changed world.
+/// The keys of servers, faults, load and operation that changes touch, with their whole values in the changed world.
 fn touched(changes: &[Change], world: &Value) -> Value {
     let mut resolved = Map::new();
     for change in changes {
         let names = change.names();
-        let Some(depth) = depth_of(names[0]) else { continue };
+        let Some(depth) = (1..names.len()).find(|depth| !form().leads_on(&names[..=*depth])) else { continue };
         // A length is written as an end.
         let key = match names[depth] {
             "for" if names[0] == "fault" => "until",

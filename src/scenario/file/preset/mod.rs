@@ -326,21 +326,47 @@ fn named<'a>(policy: &'a DeTable<'_>) -> Option<(&'a str, Place)> {
 /// Gives each policy with a preset the keys that it does not have. They stand where the preset is named: what is wrong with them is wrong
 /// there. A preset that there is not is left to who reads the table. A gate or a hedge that is `"none"` has kept the preset's away, and goes.
 pub fn fill(root: &mut DeTable<'_>) {
-    let Some(DeValue::Table(policies)) = root.get_mut("policy").map(Spanned::get_mut) else { return };
-    for (_, node) in policies.iter_mut() {
-        let DeValue::Table(policy) = node.get_mut() else { continue };
-        if let Some((name, place)) = named(policy).map(|(name, place)| (name.to_owned(), place)) {
-            for (key, value) in keys_of(&name).into_iter().flatten() {
-                if !policy.contains_key(key.get_ref().as_ref()) {
-                    policy.insert(Spanned::new(place.clone(), key.into_inner()), placed(value, &place));
-                }
+    if let Some(rows) = table_mut(root, "policy") {
+        for row in tables_mut(rows) {
+            table_mut(row, "step").into_iter().flat_map(tables_mut).for_each(fill_one);
+            fill_one(row);
+        }
+    }
+    let steps = table_mut(root, "operation").and_then(|operation| table_mut(operation, "step"));
+    steps.into_iter().flat_map(tables_mut).filter_map(|step| table_mut(step, "policy")).for_each(fill_one);
+    if let Some(servers) = table_mut(root, "server") {
+        let calls = tables_mut(servers).filter_map(|server| table_mut(server, "call")).flat_map(tables_mut);
+        calls.filter_map(|call| table_mut(call, "policy")).for_each(fill_one);
+    }
+}
+
+fn table_mut<'a, 's>(table: &'a mut DeTable<'s>, key: &str) -> Option<&'a mut DeTable<'s>> {
+    match table.get_mut(key)?.get_mut() {
+        DeValue::Table(inner) => Some(inner),
+        _ => None,
+    }
+}
+
+fn tables_mut<'a, 's>(table: &'a mut DeTable<'s>) -> impl Iterator<Item = &'a mut DeTable<'s>> {
+    table.iter_mut().filter_map(|(_, node)| match node.get_mut() {
+        DeValue::Table(inner) => Some(inner),
+        _ => None,
+    })
+}
+
+/// The same for one.
+fn fill_one(policy: &mut DeTable<'_>) {
+    if let Some((name, place)) = named(policy).map(|(name, place)| (name.to_owned(), place)) {
+        for (key, value) in keys_of(&name).into_iter().flatten() {
+            if !policy.contains_key(key.get_ref().as_ref()) {
+                policy.insert(Spanned::new(place.clone(), key.into_inner()), placed(value, &place));
             }
         }
-        let absent = |key: &str| policy.get(key).is_some_and(|gate| gate.get_ref().as_str() == Some("none"));
-        let gone: Vec<&str> = form().may_be_none("policy").into_iter().filter(|key| absent(key)).collect();
-        for key in gone {
-            policy.remove(key);
-        }
+    }
+    let absent = |key: &str| policy.get(key).is_some_and(|gate| gate.get_ref().as_str() == Some("none"));
+    let gone: Vec<&str> = form().may_be_none("policy").into_iter().filter(|key| absent(key)).collect();
+    for key in gone {
+        policy.remove(key);
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use super::schema;
+use super::{NAME, schema};
 
 /// The form of scenario files.
 pub struct Form {
@@ -29,6 +29,23 @@ impl Form {
         self.root["properties"][table]["patternProperties"].is_object()
     }
 
+    /// True if the entries of the table at `path` have names that the file gives.
+    pub fn has_names_at(&self, path: &[&str]) -> bool {
+        self.at(path).iter().any(|part| part["patternProperties"][NAME].is_object())
+    }
+
+    /// True if what stands at this path of the world only leads on to what it has: a table of the file, one with names, or one of a name.
+    pub fn leads_on(&self, path: &[&str]) -> bool {
+        path.len() == 1 || self.has_names_at(path) || self.has_names_at(&path[..path.len() - 1])
+    }
+
+    /// What may stand at `path`.
+    fn at(&self, path: &[&str]) -> Vec<&Value> {
+        path.iter().fold(self.parts(&self.root), |parts, key| {
+            parts.into_iter().flat_map(|part| self.below(part, key)).flat_map(|inner| self.parts(inner)).collect()
+        })
+    }
+
     /// True if the value at `path` is a choice: setting one alternative replaces another. The whole path decides, since a policy may be called
     /// `budget` and a server has a map called `retry_after`.
     pub fn is_choice(&self, path: &[&str]) -> bool {
@@ -36,9 +53,7 @@ impl Form {
         if let ["policy", _, "with", world @ ..] = path {
             return self.is_choice(world);
         }
-        let parts = path.iter().fold(self.parts(&self.root), |parts, key| {
-            parts.into_iter().flat_map(|part| self.below(part, key)).flat_map(|inner| self.parts(inner)).collect()
-        });
+        let parts = self.at(path);
         let words: Vec<&Value> = parts.iter().flat_map(|part| alternatives(part)).map(|word| &word["const"]).collect();
         // A word may have parameters, or none: `"honour"` and `honour = { … }`.
         let is_word = |part: &Value| {

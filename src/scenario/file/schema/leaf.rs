@@ -107,6 +107,9 @@ defined!(Outcome, "Outcome", {
 /// Tables by outcome take these keys.
 pub const OUTCOME_KEY: &str = "^(5xx|4xx|timeout|connection|refused|reset|any|[45][0-9]{2})$";
 
+/// Answers to failures of calls these.
+pub const FAILURE_KEY: &str = "^(5xx|4xx|timeout|connection|refused|reset|any|gate|deadline|[45][0-9]{2})$";
+
 /// Tables by several outcomes, joined by `+`, these.
 pub const OUTCOMES_KEY: &str = r"^(5xx|4xx|timeout|connection|refused|reset|any|[45][0-9]{2})(\+(5xx|4xx|timeout|connection|refused|reset|any|[45][0-9]{2}))*$";
 

@@ -15,7 +15,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 pub use form::form;
-pub use leaf::{OUTCOME_KEY, OUTCOMES_KEY, by_key, or_word, warnings};
+pub use leaf::{FAILURE_KEY, OUTCOME_KEY, OUTCOMES_KEY, by_key, or_word, warnings};
 
 use super::resolved;
 use super::shape::decide::DecideTable;
@@ -56,6 +56,9 @@ struct ScenarioFile {
 /// Tables by the names that a file gives them.
 type Named<T> = BTreeMap<Name, T>;
 
+/// How a name is written.
+pub const NAME: &str = "^[A-Za-z0-9_-]{1,100}$";
+
 /// A name of a server, fault or policy.
 #[derive(PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 struct Name(String);
@@ -68,7 +71,7 @@ impl JsonSchema for Name {
         "Name".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{1,100}$" })
+        json_schema!({ "type": "string", "pattern": NAME })
     }
 }
 
@@ -87,6 +90,11 @@ impl<T: JsonSchema> JsonSchema for AtLeastOneNamed<T> {
         schema.insert("minProperties".to_owned(), 1.into());
         schema
     }
+}
+
+/// Tables by the names that a file gives them.
+pub fn named<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    Named::<T>::json_schema(generator)
 }
 
 /// The JSON Schema of scenario files (draft 2020-12).

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::scenario::file::shape::call::OF_ROWS;
 
 /// A way into a table: its keys, `[]` for an item of a list.
 type Way = Vec<String>;
@@ -82,6 +83,12 @@ fn taken(way: &[String]) -> BTreeSet<String> {
     };
     assert!(message.contains(STRANGE), "{way:?}: {message}");
     words.remove(STRANGE);
+    // Keys of rows are read, and refused in better words.
+    if matches!(way, [.., call, _, policy] if policy == "policy" && ["call", "step"].contains(&call.as_str()))
+        || matches!(way, [policy, _, step, _] if policy == "policy" && step == "step")
+    {
+        OF_ROWS.iter().for_each(|key| assert!(words.remove(*key), "{way:?}: {key}"));
+    }
     if way.is_empty() {
         words.extend(form().tables().into_iter().map(str::to_owned));
     }
@@ -123,6 +130,15 @@ fn the_form_is_known() {
     assert_eq!(form().tables(), ["load", "operation", "server", "fault", "policy", "decide", "expect"]);
     let named: Vec<&str> = form().tables().into_iter().filter(|table| form().has_names(table)).collect();
     assert_eq!(named, ["server", "fault", "policy"]);
+    let has_names = |path: &str| form().has_names_at(&path.split('.').collect::<Vec<_>>());
+    for path in ["server", "policy", "server.s.call", "operation.step", "policy.p.step"] {
+        assert!(has_names(path), "{path} has names");
+    }
+    for path in
+        ["load", "server.call", "server.s.errors", "policy.p.backoff_for", "server.s.call.c.map", "policy.p.step.s"]
+    {
+        assert!(!has_names(path), "{path} has no names");
+    }
     assert_eq!(form().may_be_none("policy"), ["breaker", "budget", "throttle", "limiter", "concurrency", "hedge"]);
 }
 
@@ -152,6 +168,13 @@ fn choices_are_known() {
         "policy.p.retry_after.honour.jitter",
         "policy.p.with.server.s.service_time",
         "policy.p.with.load.arrivals",
+        "policy.p.with.server.s.call.c.policy.backoff",
+        "policy.p.with.operation.step.s.when",
+        "policy.p.step.s.hedge",
+        "operation.step.s.when",
+        "operation.step.s.on_failure",
+        "operation.step.s.policy.backoff",
+        "server.s.call.c.policy.retry_after.honour.jitter",
         // These were forgotten by hand.
         "policy.p.backoff.custom.curve",
         "policy.p.backoff.custom.jitter",
@@ -177,6 +200,11 @@ fn choices_are_known() {
         "policy.p.backoff_for",
         "policy.p.with.load",
         "policy.p.with.backoff",
+        "operation.step",
+        "operation.step.when",
+        "server.s.call.when",
+        "server.s.call.c.map",
+        "server.s.call.c.policy",
     ] {
         assert!(!is_choice(path), "{path} is no choice");
     }

@@ -4,6 +4,7 @@
 //! Reading and writing go through the same types, so that what `show` prints is what is read.
 
 pub mod backoff;
+pub mod call;
 pub mod custom;
 pub mod decide;
 pub mod distribution;

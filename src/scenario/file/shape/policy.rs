@@ -10,6 +10,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::backoff::BackoffChoice;
+use super::call::{InOrder, Rules};
 use super::gate::{BreakerChoice, BudgetChoice, ConcurrencyTable, LimiterChoice, ThrottleChoice};
 use super::hedge::HedgeChoice;
 use super::hint::RetryAfterChoice;
@@ -101,13 +102,17 @@ pub struct PolicyTable {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<OrNone<HedgeChoice>>")]
     pub hedge: Option<HedgeChoice>,
-    /// What is different in the world of this row: paths of `server`, `fault` and `load`. Default: `{}`.
+    /// By name of a step of the operation: the rules of this row for it, in place of its own and of the other keys here: keys of a policy but
+    /// `with` and `step`. Default: `{}`.
+    #[serde(default, skip_serializing_if = "InOrder::is_empty")]
+    pub step: InOrder<Rules>,
+    /// What is different in the world of this row: paths of `server`, `fault`, `load` and `operation`. Default: `{}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub with: Option<With>,
 }
 
 /// The tables of a row's world: what `with` may change.
-pub const WORLD: [&str; 3] = ["server", "fault", "load"];
+pub const WORLD: [&str; 4] = ["server", "fault", "load", "operation"];
 
 /// `with`: paths of the world. Only that it is a table is known here; the scenario's tree has the places that errors point at.
 #[derive(Clone, Debug)]
@@ -145,7 +150,7 @@ impl JsonSchema for With {
         let named = json_schema!({ "type": "object", "additionalProperties": { "type": "object" } });
         json_schema!({
             "type": "object",
-            "patternProperties": { "^(server|fault)$": named, "^load$": { "type": "object" } },
+            "patternProperties": { "^(server|fault)$": named, "^(load|operation)$": { "type": "object" } },
             "additionalProperties": false
         })
     }
@@ -233,6 +238,7 @@ impl PolicyTable {
             self.backoff.get_or_insert_with(BackoffChoice::default);
             self.retry_after.get_or_insert_with(RetryAfterChoice::default);
         }
+        self.step.0.iter_mut().for_each(|(_, rules)| rules.0.resolve());
     }
 
     /// As the engine knows it. Call [`PolicyTable::resolve`] first.

@@ -6,6 +6,7 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::call::{CallTable, InOrder};
 use super::distribution::{DistributionChoice, DurationOrDistribution, MaxWait};
 
 use crate::protocol::{HintFormat, Outcome};
@@ -93,6 +94,10 @@ pub struct Server {
     /// What becomes of requests with an idempotency key.
     #[serde(default)]
     idempotency: IdempotencyChoice,
+    /// Calls that a worker makes for each request, by name, in the file's order, after its own time; it is held until they are over.
+    /// Default: none.
+    #[serde(default, skip_serializing_if = "InOrder::is_empty")]
+    pub call: InOrder<CallTable>,
 }
 
 /// A table, or `"none"`.
@@ -327,7 +332,12 @@ impl Server {
         }
     }
 
-    /// As the engine knows it. Call [`Server::resolve`] first.
+    /// True if work is taken off its worker once nobody waits for it.
+    pub fn cancels_work(&self) -> bool {
+        matches!(self.abandoned_work, AbandonedWork::Cancel)
+    }
+
+    /// As the engine knows it, without its calls. Call [`Server::resolve`] first.
     pub fn build(&self, name: &str) -> ServerConfig {
         ServerConfig {
             name: name.to_owned(),

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::call::{InOrder, StepTable};
 use crate::protocol::Method;
 use crate::scenario::file::leaf::{Count, Duration, OrNone, PositiveDuration};
 use crate::units::Span;
@@ -67,9 +68,12 @@ fn second() -> PositiveDuration {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OperationTable {
-    /// Name of the server that it calls. Servers that nobody calls stay idle. Default: the first.
+    /// Name of the server that it calls, unless it has steps. Default: the first.
     pub server: Option<String>,
-    /// How repeated executions add up.
+    /// How repeated executions add up, unless it has steps.
     #[serde(default)]
     pub method: Method,
+    /// The calls that it makes, by name, in the file's order, one after the other. Default: one call, with `server` and `method`.
+    #[serde(default, skip_serializing_if = "InOrder::is_empty")]
+    pub step: InOrder<StepTable>,
 }

@@ -1,0 +1,429 @@
+//! `[operation.step.NAME]` and `[server.NAME.call.NAME]`: calls in order, each with its own rules.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::{MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::hedge::HedgeChoice;
+use super::policy::PolicyTable;
+use crate::flow::{OnFailure, Step, When};
+use crate::protocol::Method;
+use crate::scenario::call::{Answer, AnswerMap, CallConfig, ClientRules, FailedBy};
+use crate::scenario::file::leaf::{Count, Outcome, Outcomes, Probability, Raw, Status};
+use crate::scenario::file::schema::{FAILURE_KEY, by_key, named, or_word};
+
+/// Tables by the names that a file gives them, in its order.
+#[derive(Clone, Debug)]
+pub struct InOrder<T>(pub Vec<(String, T)>);
+
+impl<T> Default for InOrder<T> {
+    fn default() -> InOrder<T> {
+        InOrder(Vec::new())
+    }
+}
+
+impl<T> InOrder<T> {
+    /// True if there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Where the one of this name stands.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.0.iter().position(|(other, _)| other == name)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for InOrder<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<InOrder<T>, D::Error> {
+        struct ByName<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ByName<T> {
+            type Value = InOrder<T>;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a table of tables, each with a name")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<InOrder<T>, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(InOrder(entries))
+            }
+        }
+        deserializer.deserialize_map(ByName(PhantomData))
+    }
+}
+
+impl<T: Serialize> Serialize for InOrder<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, table) in &self.0 {
+            map.serialize_entry(name, table)?;
+        }
+        map.end()
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for InOrder<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}_by_name", T::schema_name()).into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        named::<T>(generator)
+    }
+}
+
+/// Keys of a policy that are a row's: a call has none of them. They are read, so that what is said of them points at them.
+pub const OF_ROWS: [&str; 2] = ["with", "step"];
+
+/// The rules of one call: the keys of a policy but those of a row.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Rules(pub Box<PolicyTable>);
+
+impl JsonSchema for Rules {
+    fn schema_name() -> Cow<'static, str> {
+        "Rules".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = PolicyTable::json_schema(generator);
+        schema
+            .insert("description".to_owned(), "The rules of one call: the keys of a policy but those of a row.".into());
+        if let Some(keys) = schema.get_mut("properties").and_then(|keys| keys.as_object_mut()) {
+            keys.retain(|key, _| !OF_ROWS.contains(&key.as_str()));
+        }
+        schema
+    }
+}
+
+impl Rules {
+    /// As the engine knows them, for calls with this method. They have been resolved.
+    pub fn build(&self, method: Method) -> ClientRules {
+        ClientRules {
+            policy: Arc::new(self.0.retry_policy(method)),
+            gates: self.0.gates().into_iter().map(|(_, gate)| gate).collect(),
+            hedge: self.0.hedge.as_ref().map(HedgeChoice::build),
+        }
+    }
+}
+
+/// A step of an operation.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StepTable {
+    /// Name of the server that it calls. Default: its own name.
+    server: Option<String>,
+    /// How repeated executions add up. Default: `"POST"`.
+    method: Option<Method>,
+    /// Its rules: the keys of a policy but `with` and `step`, `policy = { attempts = 3 }`, `policy.preset = "envoy"`. Default: those of the
+    /// row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<Rules>,
+    /// Whether it is made.
+    #[serde(default)]
+    when: WhenChoice,
+    /// What follows if it fails.
+    #[serde(default)]
+    on_failure: OnFailureChoice,
+}
+
+/// A call that a server makes for each request that it works on.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CallTable {
+    /// Name of the server that it calls, not itself, at first or second hand. Default: its own name.
+    server: Option<String>,
+    /// How repeated executions add up. Default: the method with which its server is called, `"POST"` if it is called with several.
+    method: Option<Method>,
+    /// Its rules: the keys of a policy but `with` and `step`. Default: one attempt, no time-out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<Rules>,
+    /// Whether it is made.
+    #[serde(default)]
+    when: WhenChoice,
+    /// What follows if it fails.
+    #[serde(default)]
+    on_failure: OnFailureChoice,
+    /// Whether the call has a deadline, if the request has an end: when its client stops waiting for it, less the time that the request
+    /// took to get here, which its answer is taken to need too. Of two deadlines the earlier one counts.
+    #[serde(default)]
+    propagate: bool,
+    /// Whether what is open below is told when the request is given up: when the server hears that nobody waits for it any more. Needs
+    /// `abandoned_work = "cancel"` of its server.
+    #[serde(default)]
+    cancel: bool,
+    /// By outcome, in the words of `retry_on`, `"gate"` (nothing was sent) and `"deadline"`: the status with which the server answers if
+    /// this call failed, or `"pass"`: the status of the last reply, with its hint. The most specific applies. Entries go before `{ any =
+    /// 502, timeout = 504, deadline = 504, gate = 503, 429 = "pass", 503 = "pass" }`. Default: `{}`.
+    #[serde(default, skip_serializing_if = "AnswerTable::is_empty")]
+    map: AnswerTable,
+}
+
+/// Whether a call is made; one that was not made has neither failed nor succeeded.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum WhenChoice {
+    /// In any case.
+    #[default]
+    Always,
+    /// By this share of all operations, drawn once for each.
+    Share(Probability),
+    /// If the earlier one of this name has failed.
+    Failed(String),
+    /// If the earlier one of this name has succeeded.
+    Succeeded(String),
+}
+
+/// What follows if a call fails.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum OnFailureChoice {
+    /// No further call is made, and the whole has failed.
+    #[default]
+    Stop,
+    /// The next one is made, and the failure does not count.
+    GoOn,
+    /// It begins again with the first, after some outcomes; otherwise it stops.
+    StartOver {
+        /// Outcomes of the last attempt.
+        #[serde(default = "Outcomes::any")]
+        on: Outcomes,
+        /// Most times, 1 to 1,000.
+        times: Count<1, 1_000>,
+    },
+}
+
+/// `map`: what a server answers if a call failed, by how it did.
+#[derive(Clone, Debug, Default)]
+pub struct AnswerTable(Vec<(FailureWord, AnswerWord)>);
+
+impl AnswerTable {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// An outcome, `gate` or `deadline`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "Raw")]
+struct FailureWord(FailedBy);
+
+impl TryFrom<Raw> for FailureWord {
+    type Error = String;
+    fn try_from(raw: Raw) -> Result<FailureWord, String> {
+        match &raw {
+            Raw::Text(word) if word == "gate" => Ok(FailureWord(FailedBy::Gate)),
+            Raw::Text(word) if word == "deadline" => Ok(FailureWord(FailedBy::Deadline)),
+            _ => Outcome::try_from(raw).map(|outcome| FailureWord(FailedBy::Outcome(outcome.0))),
+        }
+    }
+}
+
+impl fmt::Display for FailureWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            FailedBy::Outcome(class) => class.fmt(f),
+            FailedBy::Gate => f.write_str("gate"),
+            FailedBy::Deadline => f.write_str("deadline"),
+        }
+    }
+}
+
+/// A status, or `"pass"`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "Raw")]
+struct AnswerWord(Answer);
+
+impl TryFrom<Raw> for AnswerWord {
+    type Error = String;
+    fn try_from(raw: Raw) -> Result<AnswerWord, String> {
+        match &raw {
+            Raw::Text(word) if word == "pass" => Ok(AnswerWord(Answer::Pass)),
+            _ => {
+                let told = format!("{} is neither an error status, 400 to 599, nor \"pass\"", raw.shown());
+                Status::try_from(raw).map(|status| AnswerWord(Answer::Status(status.0))).map_err(|_| told)
+            }
+        }
+    }
+}
+
+impl Serialize for AnswerWord {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Answer::Status(status) => serializer.serialize_u16(status),
+            Answer::Pass => serializer.serialize_str("pass"),
+        }
+    }
+}
+
+impl JsonSchema for AnswerWord {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Answer".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        or_word::<Status>("pass", generator)
+    }
+}
+
+impl<'de> Deserialize<'de> for AnswerTable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<AnswerTable, D::Error> {
+        struct ByFailure;
+        impl<'de> Visitor<'de> for ByFailure {
+            type Value = AnswerTable;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a table of answers by outcome, such as { timeout = 504, 429 = \"pass\" }")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<AnswerTable, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(AnswerTable(entries))
+            }
+        }
+        deserializer.deserialize_map(ByFailure)
+    }
+}
+
+impl Serialize for AnswerTable {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (failure, answer) in &self.0 {
+            map.serialize_entry(&failure.to_string(), answer)?;
+        }
+        map.end()
+    }
+}
+
+impl JsonSchema for AnswerTable {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Answers".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        by_key::<AnswerWord>(FAILURE_KEY, generator)
+    }
+}
+
+/// What steps and calls have in common.
+pub struct Common<'a> {
+    /// The server, if it is said.
+    pub server: Option<&'a str>,
+    /// The method, if it is said.
+    pub method: Option<Method>,
+    /// Its own rules.
+    pub rules: Option<&'a Rules>,
+    /// Whether it is made.
+    pub when: &'a WhenChoice,
+}
+
+/// A step or a call.
+pub trait Called {
+    /// What both have.
+    fn common(&self) -> Common<'_>;
+
+    /// Fills in what depends on other tables and keys.
+    fn resolve(&mut self, name: &str, method: Method);
+}
+
+macro_rules! called {
+    ($table:ty) => {
+        impl Called for $table {
+            fn common(&self) -> Common<'_> {
+                let (server, rules) = (self.server.as_deref(), self.policy.as_ref());
+                Common { server, method: self.method, rules, when: &self.when }
+            }
+
+            fn resolve(&mut self, name: &str, method: Method) {
+                self.server.get_or_insert_with(|| name.to_owned());
+                self.method.get_or_insert(method);
+                if let Some(rules) = &mut self.policy {
+                    rules.0.resolve();
+                }
+            }
+        }
+    };
+}
+
+called!(StepTable);
+called!(CallTable);
+
+/// Steps as the engine knows them; `server` is the index of a name. They have been checked and resolved.
+pub fn build_steps(steps: &InOrder<StepTable>, server: impl Fn(&str) -> usize) -> Vec<CallConfig> {
+    let build = |(name, table): &(String, StepTable)| {
+        let step = Step { when: table.when.build(steps), on_failure: table.on_failure.build() };
+        CallConfig { step, ..config(name, table, &server) }
+    };
+    steps.0.iter().map(build).collect()
+}
+
+/// The calls of a server, likewise.
+pub fn build_calls(calls: &InOrder<CallTable>, server: impl Fn(&str) -> usize) -> Vec<CallConfig> {
+    let build = |(name, table): &(String, CallTable)| CallConfig {
+        step: Step { when: table.when.build(calls), on_failure: table.on_failure.build() },
+        propagate: table.propagate,
+        cancel: table.cancel,
+        map: AnswerMap(table.map.0.iter().map(|(failure, answer)| (failure.0, answer.0)).collect()),
+        ..config(name, table, &server)
+    };
+    calls.0.iter().map(build).collect()
+}
+
+fn config(name: &str, table: &impl Called, server: &impl Fn(&str) -> usize) -> CallConfig {
+    let Common { server: called, method, rules, .. } = table.common();
+    let method = method.unwrap_or_default();
+    let rules = rules.map(|rules| rules.build(method));
+    CallConfig { rules, ..CallConfig::to(name, server(called.unwrap_or(name)), method) }
+}
+
+impl CallTable {
+    /// True if what is open below is told when the request is given up.
+    pub fn cancels(&self) -> bool {
+        self.cancel
+    }
+}
+
+impl WhenChoice {
+    /// The earlier call that it asks about, and with which word.
+    pub fn asks_about(&self) -> Option<(&'static str, &str)> {
+        match self {
+            WhenChoice::Always | WhenChoice::Share(_) => None,
+            WhenChoice::Failed(name) => Some(("failed", name)),
+            WhenChoice::Succeeded(name) => Some(("succeeded", name)),
+        }
+    }
+
+    fn build<T>(&self, all: &InOrder<T>) -> When {
+        let number = |name: &str| all.position(name).expect("names have been checked");
+        match self {
+            WhenChoice::Always => When::Always,
+            WhenChoice::Share(share) => When::Share(share.0),
+            WhenChoice::Failed(name) => When::Failed(number(name)),
+            WhenChoice::Succeeded(name) => When::Succeeded(number(name)),
+        }
+    }
+}
+
+impl OnFailureChoice {
+    fn build(&self) -> OnFailure {
+        match self {
+            OnFailureChoice::Stop => OnFailure::Stop,
+            OnFailureChoice::GoOn => OnFailure::GoOn,
+            OnFailureChoice::StartOver { on, times } => OnFailure::StartOver { on: on.set(), times: times.0 as u32 },
+        }
+    }
+}
