@@ -45,7 +45,7 @@ pub enum OnFailure {
     /// The flow begins again with its first step, at most so many times, if the last outcome is one of these; otherwise it stops.
     StartOver {
         /// After which outcomes.
-        on: OutcomeSet,
+        on: Box<OutcomeSet>,
         /// How often, at least 1.
         times: u32,
     },
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn some_failures_begin_it_again() {
         let on = OutcomeSet::new(vec![OutcomeClass::Status(409)]);
-        let write = step(When::Always, OnFailure::StartOver { on, times: 2 });
+        let write = step(When::Always, OnFailure::StartOver { on: Box::new(on), times: 2 });
         let steps = [Step::default(), write];
         let (ok, conflict) = (Ok(()), Err(CONFLICT));
         check(&steps, &[ok, conflict, ok, ok], (&[0, 1, 0, 1], Ok(())));
@@ -192,7 +192,7 @@ mod tests {
         check(&steps, &[ok, Err(ERROR)], (&[0, 1], Err(1)));
         // What became of steps before is forgotten.
         let on = OutcomeSet::new(vec![OutcomeClass::Status(409)]);
-        let again = step(When::Failed(0), OnFailure::StartOver { on, times: 1 });
+        let again = step(When::Failed(0), OnFailure::StartOver { on: Box::new(on), times: 1 });
         check(&[step(When::Always, OnFailure::GoOn), again], &[Err(ERROR), conflict, ok], (&[0, 1, 0], Ok(())));
     }
 }

@@ -96,7 +96,7 @@ mod tests {
             let before = seen.insert(key, what);
             assert_eq!(before, None, "{key:?} is also the key of {what:?}");
         };
-        let operations = (0..20).chain((0..20).map(|client| client << 32 | client % 3)).chain([u64::MAX, 1 << 63]);
+        let operations = (0..20).chain((0..20).map(|client| (client << 32) | (client % 3))).chain([u64::MAX, 1 << 63]);
         for number in operations.collect::<std::collections::BTreeSet<u64>>() {
             for step in [0, 1, 2, 3, 256, u16::MAX] {
                 let key = CallKey::operation(number).step(step);

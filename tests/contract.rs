@@ -62,8 +62,9 @@ fn metric_tables() -> String {
         let name = metric.name();
         let names = match metric.scope() {
             metric::Scope::Run | metric::Scope::Status => {
-                let servers = metric.is_of_servers().then(|| format!(", `{name}.server.NAME`")).unwrap_or_default();
-                let steps = metric.is_of_steps().then(|| format!(", `{name}.step.NAME`")).unwrap_or_default();
+                let part = |is_there, of| if is_there { format!(", `{name}.{of}.NAME`") } else { String::new() };
+                let servers = part(metric.is_of_servers(), "server");
+                let steps = part(metric.is_of_steps(), "step");
                 format!("`{name}`{servers}{steps}")
             }
             metric::Scope::Ends => format!("`{name}`, `{name}.fault.NAME`, `{name}.demand`"),

@@ -196,7 +196,7 @@ impl<'a> Run<'a> {
         let Scene { frame, world } = scene;
         let window = Window { from: SimTime::ZERO + frame.warmup, until: frame.demand_end() };
         // Servers that call are clients too, all with the number after that of the last.
-        let clients = world.clients + 1;
+        let clients = world.clients + u32::from(world.has_parts());
         let servers = (0..).zip(&world.servers);
         let mut servers: Vec<_> =
             servers.map(|(number, server)| Server::new(server, clients, seed, window).numbered(number)).collect();

@@ -11,7 +11,7 @@ use simlab::metrics::ending::ByEnding;
 use simlab::retry::{Backoff, RetryPolicy};
 use simlab::rng::{KeyedRng, Purpose};
 use simlab::scenario::decide::Criterion;
-use simlab::scenario::metric::Measure;
+use simlab::scenario::metric::{Measure, Names};
 use simlab::scenario::{Arrivals, Fates, Fault, Frame, Scenario, ServerConfig, World};
 use simlab::units::{SimTime, Span};
 

@@ -5,7 +5,7 @@ use simlab::distribution::normal_quantile;
 use simlab::experiment::Comparison;
 use simlab::rng::KeyedRng;
 use simlab::scenario::decide::Criterion;
-use simlab::scenario::metric::Measure;
+use simlab::scenario::metric::{Measure, Names};
 use simlab::scenario::{Arrivals, Scenario, ServerConfig};
 use simlab::units::Span;
 

@@ -276,7 +276,10 @@ impl World {
             Ended { at: began, outcome: None, deadline: true }
         } else {
             let gone = stop.filter(|_| self.tells);
-            let one = |attempt, at, due| self.at_db(counts, below, attempt, at, due, gone);
+            // Who stops because nobody waits any more says nothing of its own accord.
+            let stays = |due: &Micros| stop.is_none_or(|stop| *due < stop);
+            let one =
+                |attempt, at, due: Option<Micros>| self.at_db(counts, below, attempt, at, due.filter(stays), gone);
             World::call(&self.below, began, left, stop, one, |_| {})
         };
         if ended.at == Micros::MAX {

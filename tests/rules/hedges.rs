@@ -65,9 +65,12 @@ fn at_one_instant() {
     let three = HedgeConfig { extra: 2, ..HedgeConfig::after(Span::ZERO) };
     let scenario = burst(1, busy).with_policy("p", RetryPolicy::default(), &[]).hedged(three.clone());
     check("refused", &run_first(&scenario), &[("outcome_503", 2.0), ("outcome_200", 1.0), ("latency_max", 1.0)]);
-    let fast = ServerConfig { workers: None, service_time: constant(0), ..one_worker() };
+    let fast = ServerConfig { workers: None, service_time: constant(1), ..one_worker() };
     let scenario = burst(7, fast).with_policy("p", RetryPolicy::default(), &[]).hedged(three);
     check("at once", &run_first(&scenario), &[("outcome_200", 7.0), ("outcome_cancelled", 14.0), ("duplicates", 14.0)]);
+    // A reply of the same instant comes first.
+    let scenario = scenario.in_world(|world| world.servers[0].service_time = constant(0));
+    check("no time", &run_first(&scenario), &[("outcome_200", 7.0), ("hedges", 0.0), ("duplicates", 0.0)]);
 }
 
 /// Each of two failures at one instant sends a hedge at once, over a network and without one, after a crash or time-outs.

@@ -63,7 +63,8 @@ fn conditions() {
 fn starting_over() {
     let on = OutcomeSet::new(vec![OutcomeClass::Status(409)]);
     let again = |steps: &mut Vec<CallConfig>| {
-        steps[1].step = Step { when: When::Always, on_failure: OnFailure::StartOver { on: on.clone(), times: 2 } };
+        steps[1].step =
+            Step { when: When::Always, on_failure: OnFailure::StartOver { on: Box::new(on.clone()), times: 2 } };
     };
     let result = run(&failing(three_steps(again), 1, 409), tries(1));
     check("conflicts", &result, &[("failed", 1.0), ("attempts.step.one", 3.0), ("attempts.step.two", 3.0)]);

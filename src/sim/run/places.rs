@@ -7,11 +7,8 @@ use crate::gate::GateChain;
 use crate::hedge::{HedgeConfig, Hedger};
 use crate::protocol::Method;
 use crate::retry::Policy;
-use crate::scenario::call::{CallConfig, ClientRules};
+use crate::scenario::call::{CallConfig, ClientRules, MOST_PLACES};
 use crate::scenario::{PolicyConfig, World};
-
-/// Most places. A file that has more is refused.
-pub const MOST_PLACES: usize = 1_000;
 
 /// Where a call is made. Calls at one place are about one thing that somebody wants done once, however often they are made.
 #[derive(Debug)]

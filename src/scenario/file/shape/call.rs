@@ -423,7 +423,9 @@ impl OnFailureChoice {
         match self {
             OnFailureChoice::Stop => OnFailure::Stop,
             OnFailureChoice::GoOn => OnFailure::GoOn,
-            OnFailureChoice::StartOver { on, times } => OnFailure::StartOver { on: on.set(), times: times.0 as u32 },
+            OnFailureChoice::StartOver { on, times } => {
+                OnFailure::StartOver { on: Box::new(on.set()), times: times.0 as u32 }
+            }
         }
     }
 }
