@@ -97,7 +97,7 @@ fn server(criterion: &mut Criterion) {
             let mut step = |complete: bool| {
                 operation += 1;
                 let id = jobs.insert(Job::new(CallKey::operation(operation), 1, 0, 0, false));
-                server.receive(now, id, &mut Floor { jobs: &mut jobs, out: &mut out });
+                server.receive(now, id, &mut Floor { jobs: &mut jobs, out: &mut out, at: None });
                 for pass in 0..2 {
                     for output in out.drain(..) {
                         match output {
@@ -108,7 +108,7 @@ fn server(criterion: &mut Criterion) {
                     }
                     if let (0, true, Some((job, at))) = (pass, complete, ends) {
                         now = at;
-                        server.complete(now, job, &mut Floor { jobs: &mut jobs, out: &mut out });
+                        server.complete(now, job, &mut Floor { jobs: &mut jobs, out: &mut out, at: None });
                     }
                 }
             };

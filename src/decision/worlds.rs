@@ -1,7 +1,7 @@
 //! Which rows meet the same world, and so are choices between which one can choose; and whose runs fall into two groups.
 
 use crate::metrics::statistics::{nine_digits, summarise};
-use crate::scenario::{Operation, Scenario, ServerConfig, World};
+use crate::scenario::{Scenario, ServerConfig, World};
 
 /// Rows of the comparison (by their slots) that are decided among themselves, each group in the file's order and by its first row.
 pub(super) fn groups(scenario: &Scenario, slots: &[usize]) -> Vec<Vec<usize>> {
@@ -42,15 +42,8 @@ fn is_same_world(a: &World, b: &World) -> bool {
     servers
         && a.clients == b.clients
         && a.arrivals == b.arrivals
-        && asks_the_same(&a.operation, &b.operation)
+        && a.operation.asks_the_same(&b.operation)
         && a.faults == b.faults
-}
-
-/// True if both make the same calls, with whatever rules.
-fn asks_the_same(a: &Operation, b: &Operation) -> bool {
-    let of = |operation: &Operation| (operation.server, operation.method, operation.steps.len());
-    let mut steps = a.steps.iter().zip(&b.steps);
-    of(a) == of(b) && steps.all(|(a, b)| (a.server, a.method, &a.step) == (b.server, b.method, &b.step))
 }
 
 /// Two groups of runs around one gap: the mean describes neither.

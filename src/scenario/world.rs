@@ -35,6 +35,15 @@ pub struct Operation {
     pub steps: Vec<CallConfig>,
 }
 
+impl Operation {
+    /// True if both make the same calls, with whatever rules.
+    pub fn asks_the_same(&self, other: &Operation) -> bool {
+        let of = |operation: &Operation| (operation.server, operation.method, operation.steps.len());
+        let mut steps = self.steps.iter().zip(&other.steps);
+        of(self) == of(other) && steps.all(|(a, b)| (a.server, a.method, &a.step) == (b.server, b.method, &b.step))
+    }
+}
+
 impl World {
     /// A world with the contract's defaults: one client that posts to this server, and nothing goes wrong.
     pub fn new(arrivals: Arrivals, server: ServerConfig) -> World {
@@ -93,8 +102,12 @@ impl World {
         self.capacity_with(|_| false)
     }
 
-    /// The same with the faults that are `in_force`; a flapping one never is.
+    /// The same with the faults that are `in_force`; a flapping one never is. Of several servers nobody knows it beforehand: loads are those of all, and
+    /// which of them is the narrow one depends on what each sends to the others.
     pub(super) fn capacity_with(&self, in_force: impl Fn(&Fault) -> bool) -> Option<f64> {
+        if self.has_parts() {
+            return None;
+        }
         match (self.work_capacity(in_force), self.rate_limit()) {
             (Some(work), Some(limit)) => Some(work.min(limit)),
             (work, limit) => work.or(limit),

@@ -31,7 +31,7 @@ fn once() -> RetryPolicy {
 #[test]
 fn a_worker_waits_for_its_calls() {
     let result = run(&two_tiers(1, calls(1, once())), once());
-    check("one", &result, &[("succeeded", 1.0), ("latency_max", 0.34), ("attempts", 1.0), ("load_mean", 0.1)]);
+    check("one", &result, &[("succeeded", 1.0), ("latency_max", 0.34), ("attempts", 1.0), ("load_mean", 0.2)]);
     check("one", &result, &[("attempts.server.api", 1.0), ("attempts.server.db", 1.0), ("load_mean.server.db", 0.1)]);
     // The first server passes on, and changes nothing itself.
     check("one", &result, &[("executions", 2.0), ("effects", 1.0), ("duplicates", 0.0), ("effects.server.db", 1.0)]);

@@ -15,7 +15,7 @@ fn plain() -> Value {
         "replications": 2,
         "load": { "arrivals": { "poisson": { "rate": "10/s" } } },
         "operation": { "method": "PUT" },
-        "server": { "s": {}, "other": {} },
+        "server": { "s": { "call": { "other": {} } }, "other": {} },
         "fault": { "f": { "server": "s", "until": "4s" } },
         "policy": { "p": { "attempts": 3, "timeout": "1s", "deadline": "9s" }, "q": {} },
         "expect": [{ "policy": "p", "metric": "success_rate", "at_least": 0.5 }],
@@ -46,7 +46,7 @@ fn pool() -> Vec<Value> {
 fn meant(key: &str) -> Option<[Value; 2]> {
     Some(match key {
         "baseline" | "expect.0.policy" => [json!("p"), json!("q")],
-        "operation.server" | "fault.f.server" => [json!("s"), json!("other")],
+        "fault.f.server" => [json!("s"), json!("other")],
         "expect.0.metric" => [json!("success_rate"), json!("waited")],
         _ if key.ends_with("empirical.file") => {
             [json!("tests/recorded/seconds.csv"), json!("tests/recorded/seconds-later.csv")]
@@ -59,6 +59,9 @@ fn meant(key: &str) -> Option<[Value; 2]> {
         _ => return None,
     })
 }
+
+/// What is tried in `scenario/file/calls.rs`: calls and steps have to fit each other, and nobody may be left without a caller.
+const APART: [&str; 4] = ["operation.server", "operation.step", "policy.p.step", "server.s.call"];
 
 /// What stands beside a key, for those of which the schema does not say it; null takes a key away.
 const BESIDE: [(&str, &str); 11] = [
@@ -83,8 +86,11 @@ struct Walk<'a> {
     wrong: Vec<String>,
 }
 
-/// The question, and what is printed of it.
-fn told(scenario: &Value) -> Result<(String, String), String> {
+/// The question and what is printed of it, or why it cannot be read.
+type Told = Result<(String, String), String>;
+
+/// Reads a scenario.
+fn told(scenario: &Value) -> Told {
     let text = toml::to_string(scenario).map_err(|error| error.to_string())?;
     let loaded = file::parse(Source::new("keys.toml", text), "keys", Path::new(""), &Overrides::default());
     let loaded = loaded.map_err(|error| error.render(false))?;
@@ -250,7 +256,8 @@ impl<'a> Walk<'a> {
                 let whole = with(scenario, path, Some(self.table(path, alternative, None, &Value::Null)));
                 keys.iter().for_each(|(name, inner)| self.walk(inner, &whole, &below(name)));
             }
-            for (key, inner) in part["properties"].as_object().into_iter().flatten() {
+            let keys = part["properties"].as_object().into_iter().flatten();
+            for (key, inner) in keys.filter(|(key, _)| !APART.contains(&below(key).join(".").as_str())) {
                 let mut scenario = scenario.clone();
                 let beside = self.table(path, part, Some(key), value_at(&scenario, path));
                 for (name, value) in beside.as_object().into_iter().flatten() {
@@ -279,7 +286,7 @@ impl<'a> Walk<'a> {
                 && value.is_string()
                 && alternatives().any(|word| word["const"] == *value)
         };
-        let results: Vec<(Value, Result<(String, String), String>)> = values
+        let results: Vec<(Value, Told)> = values
             .into_iter()
             .map(Some)
             .chain([None])

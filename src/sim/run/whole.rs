@@ -435,7 +435,7 @@ impl<'a> Run<'a> {
         }
         let (now, request) = (self.now, Request { key, attempt, client, cancelled: false });
         let door = self.server(number).knock(now, request);
-        self.arrived_whole(number, start, is_step, door != Door::Gone { arrived: false });
+        self.arrived_whole(number, start, door != Door::Gone { arrived: false });
         match door {
             Door::Open(fate) => {
                 let job = self.set_off(row_id, attempt, client, Span::ZERO);
@@ -464,17 +464,15 @@ impl<'a> Run<'a> {
     fn request_whole(&mut self, id: u32) {
         let row = self.errand(id).row;
         let start = self.rows[row].start;
-        let (number, is_step) = (self.whole().place(row).server, self.whole().place(row).is_step);
+        let number = self.whole().place(row).server;
         let mut arrived = false;
         self.tell_its_server(id, |server, now, floor| arrived = server.receive(now, id, floor));
-        self.arrived_whole(number, start, is_step, arrived);
+        self.arrived_whole(number, start, arrived);
     }
 
     /// Counts an attempt that has reached its server, if it has.
-    fn arrived_whole(&mut self, number: usize, start: SimTime, is_step: bool, arrived: bool) {
-        if is_step {
-            self.count_arrival(start, arrived);
-        }
+    fn arrived_whole(&mut self, number: usize, start: SimTime, arrived: bool) {
+        self.count_arrival(start, arrived);
         if let Some(parts) = self.recorder.parts.as_mut().filter(|_| arrived) {
             parts.arrived(self.now, number);
         }
