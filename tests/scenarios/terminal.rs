@@ -6,7 +6,7 @@ use simlab::report::{TableStyle, table};
 use super::{check_file, results};
 
 /// The figures that answer each scenario's question.
-const ANSWERS: [(&str, &[&str]); 15] = [
+const ANSWERS: [(&str, &[&str]); 16] = [
     ("breaker-tradeoff", &["no-breaker: 5,000 go wrong per 10,000 operations", "five-30s       9,516!    4.8%!"]),
     ("brownout", &["breaker: 4,926 go wrong per 10,000 operations", "6,280    58.7%      2.24!  6.1x!"]),
     ("cron-herd", &["wide-jitter: 0 go wrong per 10,000 operations, against 7,900 with no-retry and 268"]),
@@ -20,6 +20,13 @@ const ANSWERS: [(&str, &[&str]); 15] = [
     ("rate-limited-api", &["larger-base 540, ignores-hint 985, honours-hint 1,142, immediate 1,508"]),
     ("retry-budget", &["not decided between no-retry and grpc-throttle", "no-budget             12,886!   37.1%!"]),
     ("retry-everything", &["against 1,643 with no-retry", "everything         1,203*   88.0%*    +4.4 ±0.0     1.53!"]),
+    (
+        "retry-pyramid",
+        &[
+            "at-the-bottom: 1,563 go wrong per 10,000 operations",
+            "every-level           3,765    62.3%      1.75   40.8x!",
+        ],
+    ),
     ("sdk-shootout", &["from 2,259 with backon to 2,363 with aws-sdk-standard", "google-api-core              2,614!"]),
     ("shared-or-own-breaker", &["shared-breaker     2,889!   71.1%!", "own-breaker        1,023    89.8%"]),
     (
