@@ -1,6 +1,7 @@
 //! What holds in every run, whatever the scenario: random worlds, demands and policies, and what must be true of their books.
 
 mod gates;
+mod trees;
 mod two_tiers;
 mod worlds;
 

@@ -294,6 +294,13 @@ impl<'a> Run<'a> {
 
     /// The run is over: what is still open is counted as such.
     pub(super) fn close_whole(&mut self) {
+        if self.rows.is_empty() {
+            assert!(
+                self.jobs.is_empty() && self.whole().orders.all.is_empty(),
+                "what nobody waits for is off the books"
+            );
+            assert!(self.servers().all(|server| server.load() == 0), "no worker is held by a call that is over");
+        }
         let mut open: Vec<(u32, u32)> = Vec::new();
         for row in 0..self.whole().lanes.len() as u32 {
             let Some(Row { in_flight: _, executions, .. }) = self.rows.get(row) else { continue };
