@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use rand::{Rng, TryRng};
 
 /// Where a call's random numbers come from: two streams, so that a gate that draws moves no jitter. Both are at their beginning for each
-/// step, and belong to the number of attempts used up ([`Call::used`]).
+/// step, and belong to the number of attempts used up ([`Call::used`](super::Call::used)).
 pub trait Draws {
     /// For the wait after a failure.
     fn jitter(&mut self) -> &mut dyn Rng;

@@ -57,7 +57,7 @@ pub fn write(result: &RunResult) -> String {
     serde_json::to_string(&record).expect("plain numbers and texts can be written")
 }
 
-/// The result that [`write`] wrote.
+/// The result that [`write()`] wrote.
 ///
 /// # Errors
 /// If it is no such line.
