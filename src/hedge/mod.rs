@@ -5,7 +5,7 @@
 //! what is in production. They differ in what sets a hedge off, in what a failure does, and in whether somebody counts the cost.
 //!
 //! Here is what is configured, and what calls share: the latencies seen lately, and the budget. What happens in one call stands in
-//! `call/hedged.rs`.
+//! `call/tries.rs`.
 
 mod latency;
 

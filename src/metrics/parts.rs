@@ -12,6 +12,8 @@ pub struct Parts {
     peak_window: Span,
     servers: Vec<OfServer>,
     steps: Vec<Sums>,
+    /// Calls that have ended, of steps and of servers.
+    calls: u64,
 }
 
 /// What is counted of a server, and of a step.
@@ -52,6 +54,7 @@ impl Parts {
             peak_window,
             servers: vec![OfServer::default(); world.servers.len()],
             steps: vec![Sums::default(); world.operation.steps.len()],
+            calls: 0,
         })
     }
 
@@ -75,9 +78,10 @@ impl Parts {
         }
     }
 
-    /// A step of a measured operation has ended.
-    pub fn step_ended(&mut self, step: usize, succeeded: bool) {
-        if let Some(step) = self.steps.get_mut(step) {
+    /// A call that is made for a measured operation has ended, in this step if no server has made it.
+    pub fn call_ended(&mut self, step: Option<usize>, succeeded: bool) {
+        self.calls += 1;
+        if let Some(step) = step.and_then(|step| self.steps.get_mut(step)) {
             step.succeeded += u64::from(succeeded);
             step.failed += u64::from(!succeeded);
         }
@@ -94,9 +98,9 @@ impl Parts {
         }
     }
 
-    /// Steps that have ended; `None` if operations have none.
-    pub fn calls(&self) -> Option<u64> {
-        (!self.steps.is_empty()).then(|| self.steps.iter().map(|step| step.succeeded + step.failed).sum())
+    /// Calls that have ended, of operations and of servers.
+    pub fn calls(&self) -> u64 {
+        self.calls
     }
 
     /// The values of all, in no order.
@@ -155,8 +159,10 @@ mod tests {
         for ms in [9_999, 12_100, 12_900, 15_000, 20_000] {
             parts.arrived(at(ms), 1);
         }
-        parts.step_ended(0, true);
-        parts.step_ended(1, false);
+        for (step, succeeded) in [(Some(0), true), (Some(1), false), (None, true)] {
+            parts.call_ended(step, succeeded);
+        }
+        assert_eq!(parts.calls(), 3);
         parts.executed(1, Some(1), 3, u32::MAX);
         parts.executed(1, None, 1, 0);
         let own = [OwnCounts::default(), OwnCounts { utilisation: Some(0.25), queue_max: 7 }];

@@ -311,11 +311,6 @@ impl Recorder {
         }
     }
 
-    /// An attempt ended that a server made for an operation.
-    pub fn attempt_below_ended(&mut self, now: SimTime, call: CallKey, attempt: u32, outcome: Outcome) {
-        self.digest.attempt_ended(now, call, attempt, code(outcome));
-    }
-
     /// A gate refused. `fatal`: with that the call ends.
     #[inline]
     pub fn refused(&mut self, by: Refusal, measured: bool, fatal: bool) {

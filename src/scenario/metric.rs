@@ -135,7 +135,7 @@ metrics! {
     Retries = "retries", Count, Attempts, Run;
     /// `attempts` ÷ `operations`.
     AttemptsPerOperation = "attempts_per_operation", Ratio, Attempts, Run;
-    /// `attempts` ÷ calls. An operation makes one call, so it is the same number; of operations with steps every step that has ended is a call.
+    /// `attempts` ÷ calls. Where an operation makes one call, it is the same number; else each call that has ended counts, of steps and of servers.
     AttemptsPerCall = "attempts_per_call", Ratio, Attempts, Run;
     /// Operations that succeeded in [warmup, duration), per second.
     Goodput = "goodput", PerSecond, Load, Run;

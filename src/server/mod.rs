@@ -44,8 +44,6 @@ pub enum Output {
     },
     /// A worker took the attempt up, but its answer was known at once.
     TakenUp {
-        /// Which.
-        job: u32,
         /// When it had arrived.
         arrived: SimTime,
     },
@@ -533,7 +531,7 @@ impl<'a> Server<'a> {
     fn tell_what_is_stored(&self, id: u32, status: u16, replay: bool, floor: &mut Floor) {
         let job = &floor.jobs[id];
         let lost = replay && matches!(job.fate, Fate::LostReply | Fate::LostFailure(_));
-        floor.out.push(Output::TakenUp { job: id, arrived: job.since });
+        floor.out.push(Output::TakenUp { arrived: job.since });
         if lost {
             floor.out.push(Output::Gone { job: id, executed: false });
         } else {

@@ -18,8 +18,8 @@ use super::timers::Timers;
 use crate::call::{Action, Call, Held, Rules, Verdict};
 use crate::client::arrivals::{OpenLoop, Start};
 use crate::fault::clock::{Edge, FaultClock};
-use crate::gate::GateChain;
-use crate::hedge::Hedger;
+use crate::gate::{GateChain, GateConfig};
+use crate::hedge::{HedgeConfig, Hedger};
 use crate::key::CallKey;
 use crate::metrics::parts::OwnCounts;
 use crate::metrics::recorder::{Levels, ServerTotals};
@@ -118,18 +118,32 @@ pub fn initial_bytes(scenario: &Scenario, policy: usize) -> u64 {
     let limiters = world.servers.iter().filter_map(|server| server.rate_limit.as_ref());
     let limiters: u64 = limiters.map(|limit| crate::server::limiter::Limiter::bytes_for(limit, clients)).sum();
     let policy = &scenario.policies[policy];
-    let gates = GateChain::most_bytes(&policy.gates, clients);
-    let hedging = policy.hedge.as_ref().map_or(0, |hedge| Hedger::initial_bytes(hedge, clients));
+    let of = |gates: &[GateConfig], hedge: &Option<HedgeConfig>| {
+        let hedge = hedge.as_ref().map_or(0, |hedge| Hedger::initial_bytes(hedge, clients));
+        GateChain::most_bytes(gates, clients).saturating_add(hedge)
+    };
+    // Steps with rules of their own have gates of their own, for each client too.
+    let own = world.operation.steps.iter().filter_map(|step| step.rules.as_ref());
+    let own = own.chain(policy.steps.iter().map(|(_, rules)| rules)).map(|rules| of(&rules.gates, &rules.hedge));
+    let rules = own.fold(of(&policy.gates, &policy.hedge), u64::saturating_add);
     let open = open_at_once(world);
     let open = [Slab::<Row>::bytes_for(open.operations), Slab::<Job>::bytes_for(open.attempts)];
-    [closed, limiters, gates, hedging].into_iter().chain(open).fold(0, u64::saturating_add)
+    [closed, limiters, rules].into_iter().chain(open).fold(0, u64::saturating_add)
 }
 
 /// True if a row needs what the plain way does not know.
 fn goes_whole(scene: Scene, row: &PolicyConfig) -> bool {
-    let Scene { frame, world } = scene;
-    let calls = world.servers.iter().any(|server| !server.calls.is_empty());
-    frame.whole_way || calls || row.hedge.is_some() || !row.steps.is_empty() || !world.operation.steps.is_empty()
+    scene.frame.whole_way || scene.world.has_parts() || row.hedge.is_some()
+}
+
+/// The server with this number of the world, where the called one stands apart.
+fn numbered<'s, 'a>(
+    called: usize,
+    number: usize,
+    server: &'s mut Server<'a>,
+    others: &'s mut [Server<'a>],
+) -> &'s mut Server<'a> {
+    if number == called { server } else { &mut others[number - usize::from(number > called)] }
 }
 
 /// Runs policy number `policy` of `scenario` once.
@@ -203,6 +217,7 @@ impl<'a> Run<'a> {
         let mut queue = Queue::default();
         let faults = FaultClock::new(scene, seed);
         faults.first_edges().for_each(|(at, fault)| queue.push(at, Event::FaultEdge { fault }));
+        let whole = goes_whole(scene, config).then(|| whole::Whole::new(world, config));
         let mut run = Run {
             scene,
             policy: &*config.policy,
@@ -216,10 +231,11 @@ impl<'a> Run<'a> {
             others: servers,
             outputs: Vec::new(),
             faults,
-            gates: GateChain::new(&config.gates, world.clients),
+            // The whole way has its own.
+            gates: GateChain::new(if whole.is_some() { &[] } else { &config.gates }, world.clients),
             held: Vec::new(),
             desk: Held::default(),
-            whole: goes_whole(scene, config).then(|| whole::Whole::new(world, config)),
+            whole,
             demand: OpenLoop::new(scene, seed),
             next_start: None,
             to_start: 0,
@@ -290,7 +306,7 @@ impl<'a> Run<'a> {
         if server == called {
             self.tell(|server, now, floor| server.set_in_force(now, in_force, floor));
         } else {
-            let other = &mut self.others[server - usize::from(server > called)];
+            let other = numbered(called, server, &mut self.server, &mut self.others);
             let floor = &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs, at: None };
             other.set_in_force(self.now, in_force, floor);
         }

@@ -67,7 +67,9 @@ proptest! {
             prop_assert_eq!(of(what), sum(what), "{}", what);
         }
         prop_assert!((of("load_mean") - sum("load_mean")).abs() < 1e-9);
-        prop_assert_eq!(of("attempts"), of("attempts.server.first"));
+        prop_assert_eq!(of("attempts"), sum("attempts"));
+        let outcomes = result.metrics.iter().filter(|(measure, _)| measure.metric.name().starts_with("outcome_"));
+        prop_assert_eq!(of("attempts"), outcomes.map(|(_, n)| n.unwrap()).sum::<f64>());
         for server in &names.servers {
             let [attempts, executions] = ["attempts", "executions"].map(|what| of(&format!("{what}.server.{server}")));
             prop_assert!(executions <= attempts, "{}: {} of {}", server, executions, attempts);

@@ -94,6 +94,24 @@ struct Counts {
     outcomes: BTreeMap<Word, u64>,
     attempts: [u64; 2],
     executions: [u64; 2],
+    retries: u64,
+}
+
+impl Counts {
+    fn add(&mut self, other: &Counts) {
+        for place in 0..2 {
+            self.attempts[place] += other.attempts[place];
+            self.executions[place] += other.executions[place];
+        }
+        self.retries += other.retries;
+        for (word, n) in &other.outcomes {
+            *self.outcomes.entry(word).or_default() += n;
+        }
+    }
+
+    fn ended(&mut self, words: Vec<Word>) {
+        words.into_iter().for_each(|word| *self.outcomes.entry(word).or_default() += 1);
+    }
 }
 
 /// How a call ended: when, and with its last outcome; `deadline`: because of that.
@@ -138,10 +156,12 @@ impl World {
                 _ => (until, TIMEOUT),
             };
             if stop.is_some_and(|stop| then >= stop) {
+                ended("outcome_cancelled");
                 return Ended { at: Micros::MAX, outcome: None, deadline: false };
             }
             if until == Micros::MAX && answer.is_none() {
                 // It waits for ever.
+                ended("outcome_open");
                 return Ended { at: Micros::MAX, outcome: None, deadline: false };
             }
             ended(word);
@@ -178,6 +198,7 @@ impl World {
     ) -> Option<(Micros, Word)> {
         let tier = &self.db;
         counts.attempts[1] += 1;
+        counts.retries += u64::from(attempt > 1);
         let arrives = sent + tier.leg;
         let done = arrives + tier.service;
         let at_once = |word| Some((arrives + tier.leg, word));
@@ -214,6 +235,7 @@ impl World {
     ) -> Option<(Micros, Word)> {
         let tier = &self.api;
         counts.attempts[0] += 1;
+        counts.retries += u64::from(attempt > 1);
         let arrives = sent + tier.leg;
         let at_once = |word| Some((arrives + tier.leg, word));
         let fate = self.fate(tier, key, attempt);
@@ -242,8 +264,7 @@ impl World {
                 return None;
             }
             _ => {
-                counts.attempts[1] += trial.attempts[1];
-                counts.executions[1] += trial.executions[1];
+                counts.add(&trial);
                 whole?
             }
         };
@@ -280,7 +301,10 @@ impl World {
             let stays = |due: &Micros| stop.is_none_or(|stop| *due < stop);
             let one =
                 |attempt, at, due: Option<Micros>| self.at_db(counts, below, attempt, at, due.filter(stays), gone);
-            World::call(&self.below, began, left, stop, one, |_| {})
+            let mut words = Vec::new();
+            let ended = World::call(&self.below, began, left, stop, one, |word| words.push(word));
+            counts.ended(words);
+            ended
         };
         if ended.at == Micros::MAX {
             return None;
@@ -314,9 +338,7 @@ impl World {
             |attempt, at, due| self.at_api(&mut counts, key, attempt, at, due),
             |word| outcomes.push(word),
         );
-        for word in outcomes {
-            *counts.outcomes.entry(word).or_default() += 1;
-        }
+        counts.ended(outcomes);
         (ended, counts)
     }
 
@@ -420,9 +442,12 @@ proptest! {
         let effects = counts.executions[1];
         prop_assert_eq!((of("effects"), of("duplicates")), (effects as f64, effects.saturating_sub(1) as f64));
         let is_over = ended.outcome.is_some();
-        let attempts = counts.attempts[0] as f64;
-        prop_assert_eq!((of("attempts"), of("retries")), (attempts, attempts - 1.0));
-        for word in [TIMEOUT, CONNECTION, "outcome_200", "outcome_500", "outcome_501", "outcome_502", "outcome_503", "outcome_504"] {
+        let attempts = counts.attempts.iter().sum::<u64>();
+        prop_assert_eq!((of("attempts"), of("retries")), (attempts as f64, counts.retries as f64));
+        for word in [
+            TIMEOUT, CONNECTION, "outcome_200", "outcome_500", "outcome_501", "outcome_502", "outcome_503", "outcome_504",
+            "outcome_cancelled", "outcome_open",
+        ] {
             let expected = counts.outcomes.get(word).copied().unwrap_or(0) as f64;
             prop_assert_eq!(of(word), expected, "{}", word);
         }

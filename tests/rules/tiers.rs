@@ -31,7 +31,7 @@ fn once() -> RetryPolicy {
 #[test]
 fn a_worker_waits_for_its_calls() {
     let result = run(&two_tiers(1, calls(1, once())), once());
-    check("one", &result, &[("succeeded", 1.0), ("latency_max", 0.34), ("attempts", 1.0), ("load_mean", 0.2)]);
+    check("one", &result, &[("succeeded", 1.0), ("latency_max", 0.34), ("attempts", 2.0), ("load_mean", 0.2)]);
     check("one", &result, &[("attempts.server.api", 1.0), ("attempts.server.db", 1.0), ("load_mean.server.db", 0.1)]);
     // The first server passes on, and changes nothing itself.
     check("one", &result, &[("executions", 2.0), ("effects", 1.0), ("duplicates", 0.0), ("effects.server.db", 1.0)]);
@@ -39,7 +39,7 @@ fn a_worker_waits_for_its_calls() {
     let narrow = two_tiers(2, calls(1, once())).in_world(|world| world.servers[0].workers = Some(1));
     let result = run(&narrow, once());
     check("two", &result, &[("latency_max", 0.66), ("utilisation", 0.064), ("queue_max.server.api", 1.0)]);
-    check("two", &result, &[("queue_max.server.db", 0.0), ("wait_mean", 0.16)]);
+    check("two", &result, &[("queue_max.server.db", 0.0), ("wait_mean", 0.08), ("attempts_per_call", 1.0)]);
 }
 
 #[test]
@@ -51,11 +51,12 @@ fn retries_below_are_not_those_above() {
         run(&world, above)
     };
     let result = failing(tries(3), once());
-    check("below", &result, &[("attempts", 1.0), ("attempts.server.db", 3.0), ("outcome_502", 1.0), ("effects", 0.0)]);
+    check("below", &result, &[("attempts", 4.0), ("attempts.server.db", 3.0), ("outcome_502", 1.0), ("effects", 0.0)]);
+    check("below", &result, &[("outcome_500", 3.0), ("retries", 2.0), ("attempts_per_call", 2.0)]);
     // 10 + 100 + 3 · 220 + 10
     check("below", &result, &[("failure_latency_p50", 0.78), ("attempts_per_operation.server.db", 3.0)]);
     let result = failing(tries(3), RetryPolicy { timeout: None, ..tries(2) });
-    check("both", &result, &[("attempts", 2.0), ("retries", 1.0), ("attempts.server.db", 6.0), ("outcome_502", 2.0)]);
+    check("both", &result, &[("attempts", 8.0), ("retries", 5.0), ("attempts.server.db", 6.0), ("outcome_502", 2.0)]);
 }
 
 /// Retries above repeat what was done below.
@@ -90,8 +91,11 @@ fn what_a_tier_answers() {
     };
     let failing =
         |status: u16| move |db: &mut ServerConfig| db.fates = Fates { errors: vec![(status, 1.0)], ..Fates::default() };
-    for (status, answered) in [(500, "outcome_502"), (404, "outcome_502"), (503, "outcome_503"), (429, "outcome_429")] {
-        check("status", &answer(calls(1, once()), &failing(status)), &[(answered, 1.0)]);
+    // What is passed on ends two attempts so.
+    for (status, answered, attempts) in
+        [(500, "outcome_502", 1.0), (404, "outcome_502", 1.0), (503, "outcome_503", 2.0), (429, "outcome_429", 2.0)]
+    {
+        check("status", &answer(calls(1, once()), &failing(status)), &[(answered, attempts)]);
     }
     let refused = |db: &mut ServerConfig| db.fates = Fates { refused: 1.0, ..Fates::default() };
     check("refused", &answer(calls(1, once()), &refused), &[("outcome_502", 1.0)]);
@@ -114,7 +118,7 @@ fn hints_are_passed_on() {
     };
     let result = run(&world, patient);
     // The second is told at 140 ms to come back in 2 s, when the limit has its token, and takes 340 ms then.
-    check("hint", &result, &[("succeeded", 2.0), ("outcome_429", 1.0), ("latency_max", 2.48)]);
+    check("hint", &result, &[("succeeded", 2.0), ("outcome_429", 2.0), ("latency_max", 2.48)]);
 }
 
 #[test]

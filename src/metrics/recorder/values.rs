@@ -100,8 +100,8 @@ pub(super) fn value(metric: Metric, r: &Recorder, s: &Sums) -> Option<f64> {
         M::Retries => count(r.sent[1][1]),
         M::AttemptsPerOperation => ratio(s.attempts, s.operations),
         M::AttemptsPerCall => {
-            let calls = r.parts.as_ref().and_then(|parts| parts.calls());
-            ratio(s.attempts, calls.unwrap_or(s.operations))
+            let calls = r.parts.as_ref().map_or(s.operations, |parts| parts.calls());
+            ratio(s.attempts, calls)
         }
         M::Goodput => per_second(r.within.successes),
         M::PeakGoodput => Some(r.goodput_peak.rate()),

@@ -216,7 +216,7 @@ impl Run<'_> {
                     self.recorder.taken_up(arrived, self.now);
                     self.queue.push(at, Event::Completion { job });
                 }
-                Output::TakenUp { arrived, .. } => self.recorder.taken_up(arrived, self.now),
+                Output::TakenUp { arrived } => self.recorder.taken_up(arrived, self.now),
                 Output::CompletionAt { job, at } => self.queue.push(at, Event::Completion { job }),
                 Output::PatienceEndsAt { job, at } => self.queue.push(at, Event::PatienceEnds { job }),
                 Output::Calls { .. } => unreachable!("a server that makes calls goes the whole way"),

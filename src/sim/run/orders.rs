@@ -1,6 +1,6 @@
 //! What operations are made of, the whole way: their steps, the calls that workers make for them, and what becomes of both when a call ends.
 
-use super::whole::{Lane, Whole};
+use super::whole::{CallSide, Whole};
 use super::*;
 use crate::call::tries::Tries;
 use crate::flow::{Act, Flow, Step};
@@ -13,7 +13,7 @@ pub(super) enum Owner {
     /// The operation.
     Order,
     /// A worker, for this attempt.
-    Errand(u32),
+    Worker(u32),
 }
 
 /// An operation on the books.
@@ -25,8 +25,10 @@ pub(super) struct Order {
     flow: Flow,
     /// Calls on the books that are made for it, at any server.
     pub calls: u32,
-    /// Its steps that have ended, and their attempts: those that were no hedges, and all.
-    ended: (u32, u32, u32),
+    /// Retries of its steps that have ended.
+    retries: u32,
+    /// Attempts of all calls for it that have ended, those of servers too.
+    attempts: u32,
     verdict: Option<Verdict>,
 }
 
@@ -63,11 +65,16 @@ impl Orders {
 /// The flow of an operation without steps.
 const ONE: [Step; 1] = [Step { when: crate::flow::When::Always, on_failure: crate::flow::OnFailure::Stop }];
 
-impl Lane {
+/// Whether a step is among a share of flows: drawn for the step, by what its flow is known by.
+fn shares(streams: &Streams, key: CallKey) -> impl FnMut(usize, f64) -> bool {
+    move |step, share| streams.at(Purpose::Condition, key, step as u64).unit() < share
+}
+
+impl CallSide {
     /// Of a call that has not begun.
-    fn new(place: usize, owner: Owner, order: u32, left: Span) -> Lane {
+    fn new(place: usize, owner: Owner, order: u32, left: Span) -> CallSide {
         let last = Failure::new(Outcome::Open);
-        Lane { place, owner, order, left, tries: Tries::default(), last, has_begun: false, is_over: false }
+        CallSide { place, owner, order, left, tries: Tries::default(), last, has_begun: false, is_over: false }
     }
 }
 
@@ -76,11 +83,12 @@ impl<'a> Run<'a> {
     pub(super) fn order(&mut self, number: u64, client: u32) {
         self.recorder.operation_started();
         let (key, start) = (CallKey::operation(number), self.now);
-        let (flow, act) = self.with_steps(key, |steps, drawn| match steps {
+        let drawn = shares(&self.streams, key);
+        let (flow, act) = match &self.scene.world.operation.steps[..] {
             [] => Flow::start(&ONE, drawn),
             steps => Flow::start(steps, drawn),
-        });
-        let order = Order { key, start, client, flow, calls: 0, ended: (0, 0, 0), verdict: None };
+        };
+        let order = Order { key, start, client, flow, calls: 0, retries: 0, attempts: 0, verdict: None };
         let orders = &mut self.whole().orders;
         let order = orders.all.insert(order);
         let most = (order as usize + 1) * orders.places;
@@ -98,40 +106,27 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Asks the flow of an operation something. Whether a step is among a share is drawn for operation and step.
-    fn with_steps<T>(
-        &self,
-        key: CallKey,
-        ask: impl FnOnce(&'a [CallConfig], &mut dyn FnMut(usize, f64) -> bool) -> T,
-    ) -> T {
-        let streams = &self.streams;
-        let mut drawn = |step: usize, share| streams.at(Purpose::Condition, key, step as u64).unit() < share;
-        ask(&self.scene.world.operation.steps, &mut drawn)
-    }
-
     /// A step of an operation is made.
     fn call_step(&mut self, order: u32, step: usize, in_turn: bool) -> u32 {
         let restarts = self.whole().orders.all[order].flow.restarts();
         let key = self.whole().orders.all[order].key.step(step as u16).again(restarts);
-        let lane = Lane::new(step, Owner::Order, order, Span::MAX);
-        self.put_down(lane, key, in_turn)
+        let side = CallSide::new(step, Owner::Order, order, Span::MAX);
+        self.put_down(side, key, in_turn)
     }
 
     /// A worker makes the first of its calls for an attempt, if it makes any.
     pub(super) fn begin_below(&mut self, job: u32) {
         let (steps, key) = self.below(job);
-        let streams = &self.streams;
-        let drawn = |step: usize, share| streams.at(Purpose::Condition, key, step as u64).unit() < share;
-        let (flow, act) = Flow::start(steps, drawn);
-        self.whole().errands[job as usize].flow = flow;
+        let (flow, act) = Flow::start(steps, shares(&self.streams, key));
+        self.whole().attempts[job as usize].flow = flow;
         self.below_next(job, act, None);
     }
 
     /// The calls that a worker makes for an attempt, and by which its conditions are drawn: the operation and the server.
     fn below(&mut self, job: u32) -> (&'a [CallConfig], CallKey) {
         let whole = self.whole();
-        let row = whole.errands[job as usize].row;
-        let order = whole.orders.all[whole.lanes[row as usize].order].key;
+        let row = whole.attempts[job as usize].row;
+        let order = whole.orders.all[whole.sides[row as usize].order].key;
         let number = whole.place(row).server;
         (&self.scene.world.servers[number].calls, order.below(0, number as u16))
     }
@@ -141,18 +136,18 @@ impl<'a> Run<'a> {
         match act {
             Act::Call(step) => {
                 let whole = self.whole.as_ref().expect("only what goes the whole way comes here");
-                let errand = whole.errands[job as usize];
-                let Lane { order, .. } = whole.lanes[errand.row as usize];
-                let place = whole.place(errand.row).below.start + step;
+                let attempt_side = whole.attempts[job as usize];
+                let CallSide { order, .. } = whole.sides[attempt_side.row as usize];
+                let place = whole.place(attempt_side.row).below.start + step;
                 let propagates = whole.places.all[place].call.is_some_and(|call| call.propagate);
-                let left = match errand.due {
-                    due if propagates && due != SimTime::NEVER => due.since(self.now + errand.way),
+                let left = match attempt_side.due {
+                    due if propagates && due != SimTime::NEVER => due.since(self.now + attempt_side.way),
                     _ => Span::MAX,
                 };
                 let Job { key, attempt, .. } = self.jobs[job];
-                let key = key.below(attempt, step as u16).again(errand.flow.restarts());
-                let row = self.put_down(Lane::new(place, Owner::Errand(job), order, left), key, true);
-                self.whole().errands[job as usize].below = row;
+                let key = key.below(attempt, step as u16).again(attempt_side.flow.restarts());
+                let row = self.put_down(CallSide::new(place, Owner::Worker(job), order, left), key, true);
+                self.whole().attempts[job as usize].below = row;
             }
             Act::Over(ended) => {
                 let number = usize::from(self.whole().at[job as usize]);
@@ -172,7 +167,7 @@ impl<'a> Run<'a> {
 
     /// An attempt is done with, or given up, while a call is made for it.
     pub(super) fn give_up_below(&mut self, job: u32) {
-        let below = std::mem::replace(&mut self.whole().errands[job as usize].below, NONE);
+        let below = std::mem::replace(&mut self.whole().attempts[job as usize].below, NONE);
         if below != NONE {
             self.abandon_call(below);
         }
@@ -181,48 +176,43 @@ impl<'a> Run<'a> {
     /// A call has ended, after so many attempts that were no hedges, and so many in all: what comes next?
     pub(super) fn call_ended(&mut self, row_id: u32, (tries, sent): (u32, u32), verdict: Verdict) {
         let whole = self.whole();
-        let Lane { owner, order, last, .. } = whole.lanes[row_id as usize];
+        let CallSide { owner, order, place, last, .. } = whole.sides[row_id as usize];
         let ended = match verdict {
             Verdict::Succeeded => Ok(()),
             Verdict::Failed(_) if sent == 0 => Err(Outcome::Open),
             Verdict::Failed(_) => Err(last.outcome),
         };
+        let of = &mut whole.orders.all[order];
+        let (mut flow, key) = (of.flow, of.key);
+        if owner == Owner::Order {
+            of.retries += tries.saturating_sub(1);
+        }
+        self.count_call(order, (owner == Owner::Order).then_some(place), sent, ended.is_ok());
         match owner {
             Owner::Order => {
-                let step = whole.lanes[row_id as usize].place;
-                let start = whole.orders.all[order].start;
-                if self.recorder.measured(start)
-                    && let Some(parts) = &mut self.recorder.parts
-                {
-                    parts.step_ended(step, ended.is_ok());
-                }
-                let whole = self.whole();
-                let of = &mut whole.orders.all[order];
-                of.ended = (of.ended.0 + 1, of.ended.1 + tries, of.ended.2 + sent);
-                let (mut flow, key) = (of.flow, of.key);
-                let act = self.with_steps(key, |steps, drawn| match steps {
+                let drawn = shares(&self.streams, key);
+                let act = match &self.scene.world.operation.steps[..] {
                     [] => flow.on_end(ended, &ONE, drawn),
                     steps => flow.on_end(ended, steps, drawn),
-                });
+                };
                 self.whole().orders.all[order].flow = flow;
                 match act {
                     Act::Call(step) => _ = self.call_step(order, step, true),
                     Act::Over(ended) => self.order_over(order, ended, verdict),
                 }
             }
-            Owner::Errand(job) => {
-                whole.errands[job as usize].below = NONE;
+            Owner::Worker(job) => {
+                let attempt_side = &mut self.whole().attempts[job as usize];
+                attempt_side.below = NONE;
+                let mut flow = attempt_side.flow;
                 let failed = match verdict {
                     Verdict::Failed(GiveUp::Deadline) => Failed::AtDeadline,
                     _ if sent == 0 => Failed::Unsent,
                     _ => Failed::With(last.outcome),
                 };
                 let (steps, key) = self.below(job);
-                let streams = &self.streams;
-                let drawn = |step: usize, share| streams.at(Purpose::Condition, key, step as u64).unit() < share;
-                let mut flow = self.whole.as_ref().expect("goes the whole way").errands[job as usize].flow;
-                let act = flow.on_end(ended, steps, drawn);
-                self.whole().errands[job as usize].flow = flow;
+                let act = flow.on_end(ended, steps, shares(&self.streams, key));
+                self.whole().attempts[job as usize].flow = flow;
                 let step = match act {
                     Act::Over(Err(step)) => step,
                     _ => 0,
@@ -232,16 +222,26 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Counts a call that has ended after so many attempts, in this step if no server has made it.
+    pub(super) fn count_call(&mut self, order: u32, step: Option<usize>, sent: u32, succeeded: bool) {
+        let of = &mut self.whole().orders.all[order];
+        of.attempts = of.attempts.saturating_add(sent);
+        let start = of.start;
+        let measured = self.recorder.measured(start);
+        if let Some(parts) = self.recorder.parts.as_mut().filter(|_| measured) {
+            parts.call_ended(step, succeeded);
+        }
+    }
+
     /// An operation has ended for its client. `verdict` is that of its last step.
     fn order_over(&mut self, id: u32, ended: Result<(), usize>, verdict: Verdict) {
         let verdict = if ended.is_ok() { Verdict::Succeeded } else { verdict };
         let order = &mut self.whole().orders.all[id];
         order.verdict = Some(verdict);
         let (client, start, key) = (order.client, order.start, order.key);
-        let (steps, tries, sent) = order.ended;
-        // Beyond the first attempts of all steps but one, all are retries or hedges.
-        let spare = steps.saturating_sub(1);
-        let attempts = (tries.saturating_sub(spare), sent.saturating_sub(spare));
+        // Without any attempt it has not been tried once.
+        let tries = if order.attempts == 0 { 0 } else { 1 + order.retries };
+        let attempts = (tries, order.attempts);
         let measured = self.recorder.measured(start);
         self.recorder.operation_ended(self.now, start, attempts, verdict, measured);
         self.release_order(id);
@@ -251,7 +251,7 @@ impl<'a> Run<'a> {
     /// Takes a call off the books once it is over and nothing of it is in flight.
     pub(super) fn release_call(&mut self, row_id: u32) {
         let whole = self.whole.as_mut().expect("only what goes the whole way comes here");
-        let Lane { place, order, is_over, .. } = whole.lanes[row_id as usize];
+        let CallSide { place, order, is_over, .. } = whole.sides[row_id as usize];
         let row = &self.rows[row_id];
         if !is_over || row.in_flight > 0 {
             return;
@@ -302,15 +302,14 @@ impl<'a> Run<'a> {
             assert!(self.servers().all(|server| server.load() == 0), "no worker is held by a call that is over");
         }
         let mut open: Vec<(u32, u32)> = Vec::new();
-        for row in 0..self.whole().lanes.len() as u32 {
-            let Some(Row { in_flight: _, executions, .. }) = self.rows.get(row) else { continue };
-            let executions = *executions;
+        for row in 0..self.whole().sides.len() as u32 {
+            let Some(&Row { executions, .. }) = self.rows.get(row) else { continue };
             let whole = self.whole();
-            let Lane { place, order, is_over, .. } = whole.lanes[row as usize];
+            let CallSide { place, order, is_over, .. } = whole.sides[row as usize];
             whole.orders.executions(order)[place] += executions;
-            let tries = &whole.lanes[row as usize].tries;
-            if !is_over && whole.places.all[place].is_step {
-                whole.orders.all[order].ended.2 += tries.sent();
+            let tries = &whole.sides[row as usize].tries;
+            if !is_over {
+                whole.orders.all[order].attempts += tries.sent();
             }
             open.extend(tries.open().iter().map(|open| (row, open.attempt)));
         }
@@ -319,9 +318,9 @@ impl<'a> Run<'a> {
         }
         let ids: Vec<u32> = self.whole().orders.all.iter().map(|(id, _)| id).collect();
         for id in ids {
-            let Order { start, verdict, ended: (steps, _, sent), .. } = self.whole().orders.all[id];
+            let Order { start, verdict, attempts, .. } = self.whole().orders.all[id];
             if verdict.is_none() {
-                self.recorder.left_open(start, sent.saturating_sub(steps));
+                self.recorder.left_open(start, attempts);
             }
             self.close_books(id);
         }

@@ -20,20 +20,20 @@ pub(super) struct Whole<'a> {
     pub places: Places<'a>,
     pub orders: Orders,
     /// By the call's place.
-    pub lanes: Vec<Lane>,
+    pub sides: Vec<CallSide>,
     /// By the attempt's place.
-    pub errands: Vec<Errand>,
+    pub attempts: Vec<AttemptSide>,
     /// The number of the server that each attempt is sent to, by the attempt's place.
     pub at: Vec<u16>,
     /// A server is being told something: what follows is done when it has said all.
     settling: bool,
-    /// Bytes that lanes take beside their own size.
+    /// Bytes that sides take beside their own size.
     heap: usize,
 }
 
 /// A call, beside what every call has.
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(super) struct CallSide {
     pub place: usize,
     pub owner: Owner,
     /// Index of the operation that it is made for.
@@ -49,7 +49,7 @@ pub(super) struct Lane {
 
 /// An attempt, beside what every attempt has.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Errand {
+pub(super) struct AttemptSide {
     /// Its call.
     pub row: u32,
     /// When its client stops waiting.
@@ -68,8 +68,8 @@ impl<'a> Whole<'a> {
         Whole {
             orders: Orders::new(places.all.len()),
             places,
-            lanes: Vec::new(),
-            errands: Vec::new(),
+            sides: Vec::new(),
+            attempts: Vec::new(),
             at: Vec::new(),
             settling: false,
             heap: 0,
@@ -78,21 +78,20 @@ impl<'a> Whole<'a> {
 
     /// The place of a call.
     pub(super) fn place(&self, row: u32) -> &Place<'a> {
-        &self.places.all[self.lanes[row as usize].place]
+        &self.places.all[self.sides[row as usize].place]
     }
 
-    /// Breakers of the row that are open.
+    /// Breakers that are open, of clients and servers.
     pub(super) fn breakers_open(&self) -> u64 {
-        let of_row = self.places.clients.iter().filter(|client| client.is_row);
-        of_row.map(|client| client.gates.counts().breakers_open).sum()
+        self.places.clients.iter().map(|client| client.gates.counts().breakers_open).sum()
     }
 
     pub(super) fn bytes(&self) -> usize {
         self.places.bytes()
             + self.orders.bytes()
-            + self.lanes.capacity() * size_of::<Lane>()
+            + self.sides.capacity() * size_of::<CallSide>()
             + self.heap
-            + self.errands.capacity() * size_of::<Errand>()
+            + self.attempts.capacity() * size_of::<AttemptSide>()
             + self.at.capacity() * size_of::<u16>()
     }
 }
@@ -103,8 +102,8 @@ impl<'a> Run<'a> {
         self.whole.as_mut().expect("only what goes the whole way comes here")
     }
 
-    fn errand(&mut self, job: u32) -> &mut Errand {
-        &mut self.whole().errands[job as usize]
+    fn attempt_side(&mut self, job: u32) -> &mut AttemptSide {
+        &mut self.whole().attempts[job as usize]
     }
 
     #[inline(never)]
@@ -146,16 +145,12 @@ impl<'a> Run<'a> {
 
     /// The server with this number.
     pub(super) fn server(&mut self, number: usize) -> &mut Server<'a> {
-        let called = self.scene.world.called_index();
-        if number == called { &mut self.server } else { &mut self.others[number - usize::from(number > called)] }
+        numbered(self.scene.world.called_index(), number, &mut self.server, &mut self.others)
     }
 
     /// Tells a server something, and does what it says, now or when that is done which is being done.
     pub(super) fn tell_whole(&mut self, number: usize, what: impl FnOnce(&mut Server, SimTime, &mut Floor)) {
-        let called = self.scene.world.called_index();
-        let others = &mut self.others;
-        let server =
-            if number == called { &mut self.server } else { &mut others[number - usize::from(number > called)] };
+        let server = numbered(self.scene.world.called_index(), number, &mut self.server, &mut self.others);
         let at = self.whole.as_ref().map(|whole| &whole.at[..]);
         what(server, self.now, &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs, at });
         self.settle_whole();
@@ -181,7 +176,7 @@ impl<'a> Run<'a> {
                 Output::Answer { job, executed } => {
                     self.give_up_below(job);
                     let Job { key, attempt, .. } = self.jobs[job];
-                    let (number, row) = (usize::from(self.whole().at[job as usize]), self.errand(job).row);
+                    let (number, row) = (usize::from(self.whole().at[job as usize]), self.attempt_side(job).row);
                     let delay = self.server(number).leg(key, attempt, Leg::Back);
                     if delay == Span::ZERO {
                         self.reply_whole(job, executed);
@@ -191,16 +186,16 @@ impl<'a> Run<'a> {
                     }
                 }
                 Output::Started { job, arrived, at } => {
-                    self.taken_up(job, arrived);
+                    self.recorder.taken_up(arrived, self.now);
                     self.queue.push(at, Event::Completion { job });
                 }
-                Output::TakenUp { job, arrived } => self.taken_up(job, arrived),
+                Output::TakenUp { arrived } => self.recorder.taken_up(arrived, self.now),
                 Output::CompletionAt { job, at } => self.queue.push(at, Event::Completion { job }),
                 Output::PatienceEndsAt { job, at } => self.queue.push(at, Event::PatienceEnds { job }),
                 Output::Calls { job } => self.begin_below(job),
                 Output::Gone { job, executed } => {
                     self.give_up_below(job);
-                    let row_id = self.errand(job).row;
+                    let row_id = self.attempt_side(job).row;
                     self.jobs.remove(job);
                     let row = &mut self.rows[row_id];
                     row.executions += u32::from(executed);
@@ -213,31 +208,23 @@ impl<'a> Run<'a> {
         self.whole().settling = false;
     }
 
-    /// A worker has taken an attempt up.
-    fn taken_up(&mut self, job: u32, arrived: SimTime) {
-        let row = self.errand(job).row;
-        if self.whole().place(row).is_step {
-            self.recorder.taken_up(arrived, self.now);
-        }
-    }
-
     /// A call is put down. It begins at once, or takes its turn at this instant.
-    pub(super) fn put_down(&mut self, lane: Lane, key: CallKey, in_turn: bool) -> u32 {
+    pub(super) fn put_down(&mut self, side: CallSide, key: CallKey, in_turn: bool) -> u32 {
         let whole = self.whole.as_mut().expect("only what goes the whole way comes here");
-        let order = &whole.orders.all[lane.order];
-        let (start, place) = (order.start, &whole.places.all[lane.place]);
+        let order = &whole.orders.all[side.order];
+        let (start, place) = (order.start, &whole.places.all[side.place]);
         let client = if place.is_step { order.client } else { 0 };
         let rules = &whole.places.clients[place.client];
-        let call = Call::new(self.now, &Within { policy: &*rules.policy, left: lane.left });
+        let call = Call::new(self.now, &Within { policy: &*rules.policy, left: side.left });
         let row = Row { key, start, call, client, open_job: NONE, in_flight: 0, executions: 0 };
         let row_id = self.rows.insert(row);
-        whole.orders.all[lane.order].calls += 1;
-        if whole.lanes.len() <= row_id as usize {
-            whole.lanes.push(lane);
+        whole.orders.all[side.order].calls += 1;
+        if whole.sides.len() <= row_id as usize {
+            whole.sides.push(side);
         } else {
             // Its list of attempts serves the next call.
-            let had = std::mem::replace(&mut whole.lanes[row_id as usize], lane);
-            whole.lanes[row_id as usize].tries = had.tries;
+            let had = std::mem::replace(&mut whole.sides[row_id as usize], side);
+            whole.sides[row_id as usize].tries = had.tries;
         }
         if in_turn {
             self.timers.set(row_id, self.now, &mut self.queue);
@@ -247,9 +234,9 @@ impl<'a> Run<'a> {
 
     /// A call begins, if it has time.
     pub(super) fn begin_call(&mut self, row_id: u32) {
-        let lane = &mut self.whole().lanes[row_id as usize];
-        lane.has_begun = true;
-        if lane.left == Span::ZERO {
+        let side = &mut self.whole().sides[row_id as usize];
+        side.has_begun = true;
+        if side.left == Span::ZERO {
             return self.end_call(row_id, Verdict::Failed(GiveUp::Deadline));
         }
         let action = self.step(row_id, |call, now, rules, draws| call.begin(now, rules, draws));
@@ -258,12 +245,12 @@ impl<'a> Run<'a> {
 
     /// A reply reaches its client, who may have stopped waiting for it. `executed`: at the same instant.
     fn reply_whole(&mut self, job_id: u32, executed: bool) {
-        let (number, row_id) = (usize::from(self.whole().at[job_id as usize]), self.errand(job_id).row);
+        let (number, row_id) = (usize::from(self.whole().at[job_id as usize]), self.attempt_side(job_id).row);
         let job = self.jobs.remove(job_id);
         let row = &mut self.rows[row_id];
         row.in_flight -= 1;
         row.executions += u32::from(executed);
-        if job.awaited != Awaited::Yes || !self.whole().lanes[row_id as usize].tries.is_open(job.attempt) {
+        if job.awaited != Awaited::Yes || !self.whole().sides[row_id as usize].tries.is_open(job.attempt) {
             // Given up, or it lost and ran on.
             self.release_call(row_id);
             return;
@@ -288,23 +275,19 @@ impl<'a> Run<'a> {
         let now = self.now;
         let whole = self.whole.as_mut().expect("only what goes the whole way comes here");
         if reply.outcome != Outcome::Cancelled {
-            whole.lanes[row_id as usize].last = reply;
+            whole.sides[row_id as usize].last = reply;
         }
-        if whole.place(row_id).is_step {
-            self.recorder.attempt_ended(now, key, attempt, reply.outcome, self.recorder.measured(start));
-        } else {
-            self.recorder.attempt_below_ended(now, key, attempt, reply.outcome);
-        }
+        self.recorder.attempt_ended(now, key, attempt, reply.outcome, self.recorder.measured(start));
     }
 
     /// The timer of a call.
     fn timer_whole(&mut self, row_id: u32) {
-        if !self.whole().lanes[row_id as usize].has_begun {
+        if !self.whole().sides[row_id as usize].has_begun {
             return self.begin_call(row_id);
         }
         let key = self.rows[row_id].key;
         let action = self.step(row_id, |call, now, rules, draws| call.on_wake(now, rules, draws));
-        let timed_out = self.whole().lanes[row_id as usize].tries.take_timed_out();
+        let timed_out = self.whole().sides[row_id as usize].tries.take_timed_out();
         if let Some(open) = timed_out {
             self.attempt_over(row_id, open.attempt, Failure::new(Outcome::Timeout));
         }
@@ -338,9 +321,9 @@ impl<'a> Run<'a> {
         let whole = self.whole();
         let client = whole.place(row_id).client;
         let cancels = whole.places.clients[client].hedger.config().losers == Losers::Cancel;
-        let lane = &mut whole.lanes[row_id as usize];
-        lane.is_over = true;
-        let (attempts, losers) = ((lane.tries.tries(), lane.tries.sent()), lane.tries.take_open());
+        let side = &mut whole.sides[row_id as usize];
+        side.is_over = true;
+        let (attempts, losers) = ((side.tries.tries(), side.tries.sent()), side.tries.take_open());
         for open in &losers {
             self.attempt_over(row_id, open.attempt, Failure::new(Outcome::Cancelled));
         }
@@ -359,7 +342,7 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        self.whole().lanes[row_id as usize].tries.put_back(losers);
+        self.whole().sides[row_id as usize].tries.put_back(losers);
         self.release_call(row_id);
     }
 
@@ -396,12 +379,14 @@ impl<'a> Run<'a> {
             call.abandon(rules);
             Action::WakeAt(SimTime::NEVER)
         });
-        let lane = &mut self.whole().lanes[row_id as usize];
-        lane.is_over = true;
-        let losers = lane.tries.take_open();
+        let side = &mut self.whole().sides[row_id as usize];
+        side.is_over = true;
+        let (order, sent) = (side.order, side.tries.sent());
+        let losers = side.tries.take_open();
         for open in &losers {
             self.attempt_over(row_id, open.attempt, Failure::new(Outcome::Cancelled));
         }
+        self.count_call(order, None, sent, false);
         let told = self.whole().place(row_id).call.is_some_and(|call| call.cancel);
         self.lose(row_id, key, losers, told);
     }
@@ -411,21 +396,17 @@ impl<'a> Run<'a> {
         self.at_once.attempt(self.now, row_id);
         let Row { key, start, client, .. } = self.rows[row_id];
         let (number, is_step) = (self.whole().place(row_id).server, self.whole().place(row_id).is_step);
-        if is_step {
-            let measured = self.recorder.measured(start);
-            if hedge {
-                self.recorder.hedge_sent(measured);
-            } else {
-                self.recorder.attempt_sent(measured, attempt);
-            }
+        let measured = self.recorder.measured(start);
+        if hedge {
+            self.recorder.hedge_sent(measured);
+        } else {
+            self.recorder.attempt_sent(measured, attempt);
         }
-        if self.recorder.measured(start)
-            && let Some(parts) = &mut self.recorder.parts
-        {
-            let step = is_step.then(|| self.whole.as_ref().map_or(0, |whole| whole.lanes[row_id as usize].place));
-            parts.sent(number, step);
+        let place = self.whole().sides[row_id as usize].place;
+        if let Some(parts) = self.recorder.parts.as_mut().filter(|_| measured) {
+            parts.sent(number, is_step.then_some(place));
         }
-        // Each server that calls is a client of its own, behind those of operations.
+        // Servers that call are clients too, with one number behind those of operations.
         let client = if is_step { client } else { self.scene.world.clients };
         let delay = self.server(number).leg(key, attempt, Leg::Out);
         if delay > Span::ZERO {
@@ -440,7 +421,7 @@ impl<'a> Run<'a> {
             Door::Open(fate) => {
                 let job = self.set_off(row_id, attempt, client, Span::ZERO);
                 self.tell_whole(number, |server, now, floor| server.enter(now, job, fate, floor));
-                let is_open = self.whole().lanes[row_id as usize].tries.is_open(attempt);
+                let is_open = self.whole().sides[row_id as usize].tries.is_open(attempt);
                 self.rows.get(row_id).is_some_and(|row| row.key == key) && is_open
             }
             Door::Answer(outcome, retry_after) => {
@@ -462,7 +443,7 @@ impl<'a> Run<'a> {
 
     /// A request reaches its server after its way.
     fn request_whole(&mut self, id: u32) {
-        let row = self.errand(id).row;
+        let row = self.attempt_side(id).row;
         let start = self.rows[row].start;
         let number = self.whole().place(row).server;
         let mut arrived = false;
@@ -481,28 +462,23 @@ impl<'a> Run<'a> {
     /// An attempt leaves its client.
     fn set_off(&mut self, row_id: u32, attempt: u32, client: u32, way: Span) -> u32 {
         let whole = self.whole.as_mut().expect("only what goes the whole way comes here");
-        let lane = &mut whole.lanes[row_id as usize];
-        let place = &whole.places.all[lane.place];
-        let called = self.scene.world.called_index();
-        let server = if place.server == called {
-            &self.server
-        } else {
-            &self.others[place.server - usize::from(place.server > called)]
-        };
+        let side = &mut whole.sides[row_id as usize];
+        let place = &whole.places.all[side.place];
+        let server = numbered(self.scene.world.called_index(), place.server, &mut self.server, &mut self.others);
         let keyed = server.knows_keys() && whole.places.clients[place.client].policy.key() == KeyMode::PerOperation;
         let row = &mut self.rows[row_id];
         // What is known of a key belongs to the operation and the place.
-        let slot = whole.orders.slot(lane.order, lane.place);
+        let slot = whole.orders.slot(side.order, side.place);
         let job = self.jobs.insert(Job::new(row.key, attempt, slot, client, keyed));
         row.in_flight += 1;
-        let due = lane.tries.open().iter().find(|open| open.attempt == attempt).map_or(SimTime::NEVER, Open::due);
-        lane.tries.tag(attempt, job);
-        let errand = Errand { row: row_id, due, way, flow: Flow::default(), below: NONE };
-        if whole.errands.len() <= job as usize {
-            whole.errands.push(errand);
+        let due = side.tries.open().iter().find(|open| open.attempt == attempt).map_or(SimTime::NEVER, Open::due);
+        side.tries.tag(attempt, job);
+        let attempt_side = AttemptSide { row: row_id, due, way, flow: Flow::default(), below: NONE };
+        if whole.attempts.len() <= job as usize {
+            whole.attempts.push(attempt_side);
             whole.at.push(place.server as u16);
         } else {
-            whole.errands[job as usize] = errand;
+            whole.attempts[job as usize] = attempt_side;
             whole.at[job as usize] = place.server as u16;
         }
         job
@@ -516,28 +492,27 @@ impl<'a> Run<'a> {
     ) -> Action {
         let whole = self.whole.as_mut().expect("only what goes the whole way comes here");
         let row = &mut self.rows[row_id];
-        let lane = &mut whole.lanes[row_id as usize];
-        let Client { policy, gates, hedger, is_row } = &mut whole.places.clients[whole.places.all[lane.place].client];
-        let measured = *is_row && self.recorder.measured(row.start);
+        let side = &mut whole.sides[row_id as usize];
+        let Client { policy, gates, hedger, is_row } = &mut whole.places.clients[whole.places.all[side.place].client];
+        let measured = self.recorder.measured(row.start);
         let (opened, refused) = (gates.counts().breaker_opened, hedger.refused());
-        let had = lane.tries.heap_bytes();
-        let mut draws = StepDraws::of_hedge(&self.streams, row.key, row.call.used(), lane.tries.asked());
-        let within = Within { policy: &**policy, left: lane.left };
-        let policy: &dyn Policy = if lane.left == Span::MAX { &**policy } else { &within };
+        let had = side.tries.heap_bytes();
+        let mut draws = StepDraws::of_hedge(&self.streams, row.key, row.call.used(), side.tries.asked());
+        let within = Within { policy: &**policy, left: side.left };
+        let policy: &dyn Policy = if side.left == Span::MAX { &**policy } else { &within };
         let rules = Rules::new(policy, gates, &mut self.desk, row.client, row_id);
-        let action = step(&mut row.call, self.now, &mut rules.hedging(hedger, &mut lane.tries), &mut draws);
-        whole.heap = whole.heap + lane.tries.heap_bytes() - had;
-        let is_over = matches!(action, Action::Finish(_));
+        let action = step(&mut row.call, self.now, &mut rules.hedging(hedger, &mut side.tries), &mut draws);
+        whole.heap = whole.heap + side.tries.heap_bytes() - had;
+        // With the refusal of a server's gate no operation has ended yet.
+        let fatal = *is_row && matches!(action, Action::Finish(_));
         if measured {
             self.recorder.breakers_opened(gates.counts().breaker_opened - opened);
             self.recorder.hedges_refused(hedger.refused() - refused);
         }
-        for (gate, fatal) in [(lane.tries.take_refused(), false), (gates.take_refusal(), is_over)] {
+        for (gate, fatal) in [(side.tries.take_refused(), false), (gates.take_refusal(), fatal)] {
             let Some(gate) = gate else { continue };
-            if *is_row {
-                self.recorder.refused(gates.config(gate).rule.refusal(), measured, fatal);
-            }
-            if lane.has_begun {
+            self.recorder.refused(gates.config(gate).rule.refusal(), measured, fatal);
+            if side.has_begun {
                 self.at_once.attempt(self.now, row_id);
             }
         }
