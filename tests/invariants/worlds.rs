@@ -506,3 +506,41 @@ pub fn breaker(failures: u32, open: Span, probes: u32, scope: Scope) -> GateConf
     let config = ConsecutiveBreakerConfig::new(failures, open, probes);
     GateConfig::new(GateRule::ConsecutiveBreaker(config), scope)
 }
+
+/// Times in units of 100 ms: service, network, time-out, wait, longest time in the queue, the demand's interval; and workers, and attempts.
+pub type Grid = [u64; 8];
+
+pub fn grid() -> impl Strategy<Value = Grid> {
+    [0..4u64, 0..2u64, 1..6u64, 0..5u64, 0..5u64, 1..4u64, 1..4u64, 2..6u64]
+}
+
+/// The same case with all of these times constant.
+pub fn on_a_grid(case: Case, grid: Grid) -> Case {
+    let units = |units: u64| Span::millis(100 * units);
+    let [service, network, timeout, wait, max_wait, interval, workers, attempts] = grid;
+    let constant = |time| Distribution::Constant(units(time));
+    let server = ServerConfig {
+        service_time: constant(service),
+        network: constant(network),
+        max_wait: (max_wait > 0).then(|| constant(max_wait)),
+        workers: Some(workers as u32),
+        ..case.server
+    };
+    let policy = RetryPolicy {
+        attempts: Some(attempts as u32),
+        timeout: Some(units(timeout)),
+        timeout_factor: 1.0,
+        backoff: Backoff::fixed(units(wait)),
+        backoff_for: Vec::new(),
+        deadline: case.policy.deadline.map(|deadline| deadline.up_to_whole(units(1))),
+        ..case.policy
+    };
+    let faults = case.faults.into_iter().map(|fault| Fault {
+        added_latency: Distribution::ZERO,
+        slowdown: 1.0,
+        from: SimTime(Span(fault.from.0).up_to_whole(units(1)).0),
+        ..fault
+    });
+    let arrivals = Arrivals::Burst { operations: 3, at: Span::ZERO, every: Some(units(interval)) };
+    Case { server, policy, faults: faults.collect(), arrivals, ..case }
+}
