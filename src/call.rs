@@ -59,6 +59,7 @@ pub struct Rules<'a> {
     held: &'a mut Held,
     client: u32,
     call: u32,
+    endpoint: u16,
     beside: Option<Beside<'a>>,
     /// The call is a part of one of which several attempts may be open, and its end not that one's.
     within: bool,
@@ -76,7 +77,12 @@ impl<'a> Rules<'a> {
         client: u32,
         call: u32,
     ) -> Rules<'a> {
-        Rules { policy, gates, held, client, call, beside: None, within: false }
+        Rules { policy, gates, held, client, call, endpoint: 0, beside: None, within: false }
+    }
+
+    /// The same where attempts go to one of several replicas: the next one would go to this, and gates of each replica are asked about it.
+    pub fn at(self, endpoint: u16) -> Rules<'a> {
+        Rules { endpoint, ..self }
     }
 
     /// The same where the policy hedges. The driver keeps `tries` from one step of the call to the next.
@@ -213,6 +219,11 @@ impl Call {
             State::Done(verdict) => Some(verdict),
             State::Open | State::Waiting(_) | State::Abandoned => None,
         }
+    }
+
+    /// True if it waits for nothing but its turn to send the last attempt once more, of whose end gates have not heard.
+    pub fn sends_again(&self) -> bool {
+        self.state == State::Waiting(Next::Again)
     }
 
     /// Attempts sent so far; of hedges [`Tries::sent`] knows.
@@ -406,7 +417,14 @@ impl Call {
         let sent = self.attempts();
         let after = if sent == 0 { Outcome::Open } else { rules.held.after };
         let (has_waited, has_place) = (waited != Waited::No, waited == Waited::InLine);
-        let ask = Ask { now, attempt: sent.saturating_add(1), waited: has_waited, has_place, after };
+        let ask = Ask {
+            now,
+            attempt: sent.saturating_add(1),
+            waited: has_waited,
+            has_place,
+            after,
+            endpoint: rules.endpoint,
+        };
         rules.gates.admit(moment, ask, rules.client, &mut rules.held.permits, &mut ForGates(draws))
     }
 

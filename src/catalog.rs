@@ -2,7 +2,6 @@
 //!
 //! This is what `simlab policies` shows. The examples are scenario text; a test reads each and compares it with the value beside it.
 
-use crate::entry;
 use crate::gate::{breaker, budget, concurrency, cubic, limiter, throttle};
 use crate::hedge;
 pub use crate::retry::backoff::DelayRow;
@@ -10,6 +9,7 @@ use crate::retry::curve::exponential::Exponential;
 use crate::retry::jitter::multiply::Multiply;
 use crate::retry::{Backoff, CapAt, Curve, Jitter};
 use crate::units::Span;
+use crate::{endpoint, entry};
 
 /// What kind of thing an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum Family {
     Gate,
     /// Another attempt beside one that is open.
     Hedge,
+    /// What a client does about replicas.
+    Replica,
 }
 
 impl Family {
@@ -29,6 +31,7 @@ impl Family {
             Family::Backoff => "backoffs",
             Family::Gate => "gates",
             Family::Hedge => "hedging",
+            Family::Replica => "replicas",
         }
     }
 }
@@ -61,12 +64,13 @@ impl Entry {
 
 const MS: fn(u64) -> Span = Span::millis;
 
-/// Every entry: backoffs, gates, hedging.
+/// Every entry: backoffs, gates, hedging, replicas.
 pub fn entries() -> Vec<Entry> {
     let mut entries = plain_backoffs();
     entries.extend(jittered_backoffs());
     entries.extend(GATES.map(|entry| without_delays(Family::Gate, entry)));
     entries.extend(hedge::ENTRIES.map(|entry| without_delays(Family::Hedge, entry)));
+    entries.push(without_delays(Family::Replica, endpoint::ENTRY));
     entries
 }
 

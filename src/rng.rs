@@ -56,10 +56,12 @@ pub enum Purpose {
     Hint,
     /// Whether a step is made of which there is a share.
     Condition,
+    /// Which replica an attempt goes to.
+    Replica,
 }
 
 /// Purposes are numbered from 1 and below this.
-const PURPOSES: usize = Purpose::Condition as usize + 1;
+const PURPOSES: usize = Purpose::Replica as usize + 1;
 
 /// A small generator at the start of one keyed stream.
 #[derive(Clone, Debug)]

@@ -65,7 +65,9 @@ fn metric_tables() -> String {
                 let part = |is_there, of| if is_there { format!(", `{name}.{of}.NAME`") } else { String::new() };
                 let servers = part(metric.is_of_servers(), "server");
                 let steps = part(metric.is_of_steps(), "step");
-                format!("`{name}`{servers}{steps}")
+                let replicas =
+                    if metric.is_of_replicas() { format!(", `{name}.server.NAME.REPLICA`") } else { String::new() };
+                format!("`{name}`{servers}{replicas}{steps}")
             }
             metric::Scope::Ends => format!("`{name}`, `{name}.fault.NAME`, `{name}.demand`"),
             metric::Scope::Outcome => format!("`{name}.outcome.NAME`"),

@@ -14,9 +14,11 @@ use simlab::hedge::{HedgeConfig, Losers, Trigger};
 use simlab::metrics::record;
 use simlab::protocol::{Failure, Outcome};
 use simlab::retry::{AttemptPlan, Backoff, Decision, History, KeyMode, Policy, RetryAfter, RetryPolicy};
+use simlab::scenario::call::ClientRules;
 use simlab::scenario::metric::Metric;
 use simlab::scenario::{
-    Arrivals, Fates, Fault, Flapping, Frame, Idempotency, PolicyConfig, RateLimit, Scenario, ServerConfig, World,
+    Arrivals, Fates, Fault, Flapping, Frame, Idempotency, Per, PolicyConfig, RateLimit, Scenario, ServerConfig,
+    StoreScope, World,
 };
 use simlab::sim::{self, Limits};
 use simlab::units::{SimTime, Span};
@@ -49,12 +51,13 @@ fn server() -> ServerConfig {
             permanent_errors: vec![(402, 0.02)],
         },
         retry_after: vec![(503, Distribution::Constant(Span::secs(1)))],
-        rate_limit: Some(RateLimit { rate: 55.0, burst: 10.0, per_client: false, status: 429, retry_after: false }),
+        rate_limit: Some(RateLimit { rate: 55.0, burst: 10.0, per: Per::Server, status: 429, retry_after: false }),
         idempotency: Idempotency::Lock {
             retention: Span::secs(30),
             lock_ttl: Some(Span::secs(5)),
             conflict_status: 409,
             store_errors: false,
+            scope: StoreScope::Server,
         },
         ..ServerConfig::named("api")
     }
@@ -283,9 +286,7 @@ fn order_and_additions_change_nothing() {
             1,
             PolicyConfig {
                 name: "newcomer".into(),
-                policy: Arc::new(newcomer),
-                gates: vec![breaker()],
-                hedge: None,
+                rules: ClientRules { policy: Arc::new(newcomer), gates: vec![breaker()], ..ClientRules::default() },
                 steps: Vec::new(),
                 world: None,
             },

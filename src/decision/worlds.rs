@@ -36,7 +36,8 @@ pub(super) fn groups(scenario: &Scenario, slots: &[usize]) -> Vec<Vec<usize>> {
 /// something that one can choose.
 fn is_same_world(a: &World, b: &World) -> bool {
     let servers = a.servers.iter().zip(&b.servers).all(|(a, b)| {
-        let of = |server: &ServerConfig| (server.workers, server.rate_limit.clone(), server.fates.clone());
+        let of =
+            |server: &ServerConfig| (server.workers, server.replicas, server.rate_limit.clone(), server.fates.clone());
         of(a) == of(b) && a.service_time == b.service_time && a.network == b.network
     });
     servers

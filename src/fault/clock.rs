@@ -25,6 +25,8 @@ struct State<'a> {
 pub struct Edge {
     /// At which server something else is [in force](FaultClock::in_force).
     pub server: usize,
+    /// At which of its replicas, if not at all of them.
+    pub replica: Option<u32>,
     /// When the next edge of the same fault is, if there is one before the end of the run.
     pub next: Option<SimTime>,
 }
@@ -50,9 +52,10 @@ impl<'a> FaultClock<'a> {
     pub fn edge(&mut self, now: SimTime, number: u32) -> Edge {
         let state = &mut self.states[number as usize];
         let fault = state.fault;
+        let edge = Edge { server: fault.server, replica: fault.replica, next: None };
         if now >= fault.until {
             state.active = false;
-            return Edge { server: fault.server, next: None };
+            return edge;
         }
         let next = match &mut state.spells {
             None => {
@@ -67,12 +70,13 @@ impl<'a> FaultClock<'a> {
                 (now + spells.sojourn()).min(fault.until)
             }
         };
-        Edge { server: fault.server, next: Some(next).filter(|next| *next < self.scene.frame.end()) }
+        Edge { next: Some(next).filter(|next| *next < self.scene.frame.end()), ..edge }
     }
 
-    /// What is in force at a server from `now` on.
-    pub fn in_force(&self, now: SimTime, server: usize) -> InForce {
-        let active = self.states.iter().filter(|state| state.active && state.fault.server == server);
+    /// What is in force at a replica of a server from `now` on.
+    pub fn in_force(&self, now: SimTime, server: usize, replica: u32) -> InForce {
+        let here = |fault: &Fault| fault.server == server && fault.is_at(replica);
+        let active = self.states.iter().filter(|state| state.active && here(state.fault));
         InForce::new(&self.scene.world.servers[server], active.map(|state| state.fault), now)
     }
 }
@@ -95,7 +99,7 @@ mod tests {
         let faults = vec![
             Fault { slowdown: 2.0, ..fault("slow", at(10), at(40)) },
             Fault { freeze: true, flapping: Some(spells), ..fault("flapping", at(20), at(60)) },
-            Fault { crash: true, ..fault("endless", at(90), SimTime::NEVER) },
+            Fault { crash: true, replica: Some(0), ..fault("endless", at(90), SimTime::NEVER) },
         ];
         let scenario = scenario.in_world(|world| world.faults = faults);
         let mut clock = FaultClock::new(scenario.of(0), 7);
@@ -109,7 +113,12 @@ mod tests {
             assert_eq!(edge.server, 0);
             assert!(edge.next.is_none_or(|next| next > now && next < scenario.frame.end()), "{now:?}: {edge:?}");
             edges.extend(edge.next.map(|next| (next, number)));
-            let in_force = clock.in_force(now, 0);
+            let in_force = clock.in_force(now, 0, 0);
+            let other = clock.in_force(now, 0, 1);
+            assert!(
+                !other.crashed && other.slowdown == in_force.slowdown,
+                "one of them is about the first replica alone"
+            );
             assert_eq!(in_force.slowdown == 2.0, at(10) <= now && now < at(40), "{now:?}");
             assert_eq!(in_force.crashed, now >= at(90), "{now:?}");
             assert!(!in_force.frozen || at(20) <= now && now < at(60), "{now:?}");

@@ -8,8 +8,9 @@ use super::concurrency::Concurrency;
 use super::cubic::CubicLimiter;
 use super::limiter::RateLimiter;
 use super::pool::Pool;
+use super::shared::{Shared, States};
 use super::throttle::AdaptiveThrottle;
-use super::{Answer, Around, Ask, Ended, Gate, GateConfig, GateRule, Hears, Kept, Moment, Permit, Scope};
+use super::{Answer, Around, Ask, Ended, Gate, GateConfig, GateRule, Hears, Kept, Moment, Permit};
 use crate::units::SimTime;
 
 /// Most gates one policy can have: a budget, a throttle, a limiter, a breaker, and a limit on retries at once.
@@ -48,55 +49,6 @@ pub enum Admission {
     Refused(u8),
 }
 
-/// One gate for everybody: its terms, and its state for each client or for the fleet.
-#[derive(Clone, Debug)]
-struct Shared<G: Gate> {
-    terms: G::Terms,
-    states: Vec<G>,
-    /// Bytes that the states take beside their own size.
-    heap: usize,
-}
-
-impl<G: Gate> Shared<G> {
-    fn new(config: &G::Config, states: usize) -> Shared<G> {
-        let terms = G::terms(config);
-        let state = G::new(&terms);
-        Shared { heap: state.heap_bytes() * states, states: vec![state; states], terms }
-    }
-
-    #[inline(always)]
-    fn of(&mut self, client: u32) -> (&mut G, &G::Terms) {
-        // One state serves the whole fleet.
-        let index = if self.states.len() == 1 { 0 } else { client as usize };
-        (&mut self.states[index], &self.terms)
-    }
-
-    /// If a place has become free: notes whose turn it is.
-    #[inline(always)]
-    fn call_up(&mut self, client: u32, turns: &mut Vec<u32>) {
-        if G::HAS_LINE {
-            let (gate, terms) = self.of(client);
-            turns.extend(gate.next_in_line(terms));
-        }
-    }
-
-    /// An admitted attempt ended. True if that opened a breaker.
-    #[inline(always)]
-    fn on_outcome(&mut self, client: u32, permit: Permit, ended: Ended) -> bool {
-        let (gate, terms) = self.of(client);
-        let (was_open, had) = (gate.is_open(), gate.heap_bytes());
-        gate.pass_time(ended.now, terms);
-        gate.on_outcome(permit, ended, terms);
-        let (opened, grown) = (!was_open && gate.is_open(), gate.heap_bytes() - had);
-        self.heap += grown;
-        opened
-    }
-
-    fn bytes(&self) -> usize {
-        self.states.capacity() * size_of::<G>() + self.heap
-    }
-}
-
 /// Every gate there is, with its state.
 #[derive(Clone, Debug)]
 #[repr(u8)]
@@ -116,7 +68,7 @@ enum Gates {
 }
 
 impl Gates {
-    fn new(rule: &GateRule, states: usize) -> Gates {
+    fn new(rule: &GateRule, states: States) -> Gates {
         match rule {
             GateRule::TokenBudget(config) if config.refill.is_some() => {
                 Gates::RefilledTokenBudget(Shared::new(config, states))
@@ -253,7 +205,7 @@ fn most_bytes(rule: &GateRule) -> u64 {
     fn of<G: Gate>(shared: &Shared<G>) -> u64 {
         size_of::<G>() as u64 + G::most_heap_bytes(&shared.terms)
     }
-    with!(&Gates::new(rule, 0), |shared| of(shared))
+    with!(&Gates::new(rule, States { owners: 0, endpoints: 0 }), |shared| of(shared))
 }
 
 /// What a gate wants to be told.
@@ -285,8 +237,13 @@ pub struct GateChain {
 impl GateChain {
     /// Gates in their first state for `clients` clients. Those of one moment are asked in the order given.
     pub fn new(configs: &[GateConfig], clients: u32) -> GateChain {
+        GateChain::of_endpoints(configs, clients, 1)
+    }
+
+    /// The same where attempts go to one of so many replicas, of which each may have gates of its own ([`Ask::endpoint`]).
+    pub fn of_endpoints(configs: &[GateConfig], clients: u32, endpoints: u32) -> GateChain {
         assert!(configs.len() <= MOST_GATES, "a policy has at most {MOST_GATES} gates");
-        let states = |scope| if scope == Scope::Client { clients as usize } else { 1 };
+        let states = |scope| States::of(scope, clients, endpoints);
         let gates: Vec<Gates> = configs.iter().map(|config| Gates::new(&config.rule, states(config.scope))).collect();
         let at = |moment| {
             let number = |(number, config): (usize, &GateConfig)| u8::from(config.rule.moment() == moment) << number;
@@ -313,8 +270,11 @@ impl GateChain {
     }
 
     /// Bytes of gate state that a chain needs at most.
-    pub fn most_bytes(configs: &[GateConfig], clients: u32) -> u64 {
-        let states = |scope| if scope == Scope::Client { u64::from(clients) } else { 1 };
+    pub fn most_bytes(configs: &[GateConfig], clients: u32, endpoints: u32) -> u64 {
+        let states = |scope| {
+            let States { owners, endpoints } = States::of(scope, clients, endpoints);
+            u64::from(owners) * u64::from(endpoints)
+        };
         configs.iter().map(|config| states(config.scope).saturating_mul(most_bytes(&config.rule))).sum()
     }
 
@@ -395,10 +355,11 @@ impl GateChain {
         let number = asked.trailing_zeros() as usize;
         let permit = &mut permits[number];
         let answer = with!(&mut self.gates[number], |shared| {
-            let (gate, terms) = shared.of(client);
+            let (gate, terms) = shared.at(client, ask.endpoint);
             let answer = gate.ask(ask, terms, rng, &mut self.counts);
             if answer == Answer::Admit {
-                *permit = gate.on_admit(ask, terms);
+                let given = gate.on_admit(ask, terms);
+                *permit = shared.given_at(ask.endpoint, given);
             }
             answer
         });
@@ -427,7 +388,10 @@ impl GateChain {
         };
         let (mut not_before, mut in_line) = (None, false);
         for number in asked {
-            match with!(&mut self.gates[number], client, |gate, terms| gate.ask(ask, terms, rng, &mut self.counts)) {
+            match with!(&mut self.gates[number], |shared| {
+                let (gate, terms) = shared.at(client, ask.endpoint);
+                gate.ask(ask, terms, rng, &mut self.counts)
+            }) {
                 Answer::Admit => {}
                 Answer::NotBefore(at) => not_before = not_before.max(Some(at)),
                 Answer::InLine => in_line = true,
@@ -441,7 +405,11 @@ impl GateChain {
             return Admission::InLine;
         }
         for number in asked {
-            permits[number] = with!(&mut self.gates[number], client, |gate, terms| gate.on_admit(ask, terms));
+            permits[number] = with!(&mut self.gates[number], |shared| {
+                let (gate, terms) = shared.at(client, ask.endpoint);
+                let given = gate.on_admit(ask, terms);
+                shared.given_at(ask.endpoint, given)
+            });
         }
         Admission::Admitted
     }
@@ -572,7 +540,8 @@ impl GateChain {
     pub fn on_abandon(&mut self, client: u32, permits: &Permits, attempt: u32) {
         for number in self.listeners.ends {
             with!(&mut self.gates[number], |shared| {
-                shared.of(client).0.on_abandon(permits[number], attempt);
+                let (gate, _, permit) = shared.giver(client, permits[number]);
+                gate.on_abandon(permit, attempt);
                 shared.call_up(client, &mut self.turns);
             });
         }
@@ -589,7 +558,10 @@ impl GateChain {
         for number in self.call_ends {
             match ended {
                 Some(ended) => self.tell_of_end(number, client, permits[number], ended),
-                None => with!(&mut self.gates[number], |shared| shared.of(client).0.on_abandon(permits[number], 1)),
+                None => with!(&mut self.gates[number], |shared| {
+                    let (gate, _, permit) = shared.giver(client, permits[number]);
+                    gate.on_abandon(permit, 1);
+                }),
             }
         }
     }
@@ -611,6 +583,7 @@ impl GateChain {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gate::Scope;
     use crate::gate::breaker::{
         CircuitRules, ConsecutiveBreakerConfig, Judge, RateBreakerConfig, RateWindow, SlowCalls, Stale, Verdict,
     };
@@ -984,7 +957,7 @@ mod tests {
             shared.states.iter().map(|gate| size_of::<G>() + gate.heap_bytes()).sum()
         }
         for (mut chain, configs) in chains() {
-            let most = GateChain::most_bytes(&configs, 2);
+            let most = GateChain::most_bytes(&configs, 2, 1);
             for seed in 0..5 {
                 play(&mut chain, seed, |chain| {
                     let all: usize = chain.gates.iter().map(|gates| with!(gates, |shared| counted(shared))).sum();

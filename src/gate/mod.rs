@@ -12,6 +12,7 @@ pub mod concurrency;
 pub mod cubic;
 pub mod limiter;
 pub mod pool;
+mod shared;
 mod slots;
 pub mod throttle;
 
@@ -37,6 +38,9 @@ pub enum Scope {
     Client,
     /// One for all clients.
     Fleet,
+    /// One for each client and each replica of the server: of breakers only.
+    #[cfg_attr(feature = "scenario-files", serde(skip))]
+    Replica,
 }
 
 /// What a refusal does to a call.
@@ -185,17 +189,19 @@ pub struct Ask {
     pub has_place: bool,
     /// How the attempt before it ended; [`Outcome::Open`] for a first one.
     pub after: Outcome,
+    /// The replica that it would go to, among all that calls with these rules may go to.
+    pub endpoint: u16,
 }
 
 impl Ask {
     /// A first attempt.
     pub const fn first(now: SimTime) -> Ask {
-        Ask { now, attempt: 1, waited: false, has_place: false, after: Outcome::Open }
+        Ask { now, attempt: 1, waited: false, has_place: false, after: Outcome::Open, endpoint: 0 }
     }
 
     /// The first retry of a call, after a failure.
     pub const fn retry(now: SimTime, after: Outcome) -> Ask {
-        Ask { now, attempt: 2, waited: false, has_place: false, after }
+        Ask { now, attempt: 2, waited: false, has_place: false, after, endpoint: 0 }
     }
 }
 
@@ -222,6 +228,19 @@ impl Answer {
 /// What a gate may be asked to remember about an admitted attempt: a breaker's generation, a place that was taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Permit(pub u32);
+
+impl Permit {
+    /// The same, given at this endpoint. What was given has to fit into 16 bits.
+    fn at(self, endpoint: u16) -> Permit {
+        assert!(self.0 <= u32::from(u16::MAX), "half of a permit says where it was given");
+        Permit(u32::from(endpoint) << 16 | self.0)
+    }
+
+    /// What was given, and where.
+    fn split(self) -> (Permit, u16) {
+        (Permit(self.0 & u32::from(u16::MAX)), (self.0 >> 16) as u16)
+    }
+}
 
 /// What happened to an admitted attempt, as gates see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,9 +11,11 @@ pub struct Parts {
     window: Window,
     peak_window: Span,
     servers: Vec<OfServer>,
+    /// Attempts by replica, of servers that have several.
+    replicas: Vec<OfReplica>,
     steps: Vec<Sums>,
-    /// Calls that have ended, of steps and of servers.
-    calls: u64,
+    /// Calls that have ended, of steps and of servers, where an operation makes several.
+    calls: Option<u64>,
 }
 
 /// What is counted of a server, and of a step.
@@ -37,6 +39,13 @@ struct OfServer {
     peak: (u64, u64, u64),
 }
 
+/// Attempts at a replica: `of` is the server and the replica's number there, if there are others.
+#[derive(Clone, Copy, Debug)]
+struct OfReplica {
+    of: Option<(u32, u32)>,
+    attempts: u64,
+}
+
 /// What a server has measured itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OwnCounts {
@@ -47,20 +56,28 @@ pub struct OwnCounts {
 }
 
 impl Parts {
-    /// Of a world; `None` where operations make one call, and no server makes any.
+    /// Of a world; `None` where operations make one call, to one server that is alone.
     pub fn new(world: &World, window: Window, peak_window: Span) -> Option<Parts> {
         world.has_parts().then(|| Parts {
             window,
             peak_window,
             servers: vec![OfServer::default(); world.servers.len()],
+            replicas: world
+                .replicas()
+                .map(|(server, replica)| {
+                    let has_others = world.servers[server].replicas > 1;
+                    OfReplica { of: has_others.then_some((server as u32, replica)), attempts: 0 }
+                })
+                .collect(),
             steps: vec![Sums::default(); world.operation.steps.len()],
-            calls: 0,
+            calls: world.makes_several_calls().then_some(0),
         })
     }
 
-    /// An attempt of a measured operation is sent to a server, in this step if no server sends it.
-    pub fn sent(&mut self, server: usize, step: Option<usize>) {
+    /// An attempt of a measured operation is sent to a server, to this replica of all, in this step if no server sends it.
+    pub fn sent(&mut self, server: usize, replica: u32, step: Option<usize>) {
         self.servers[server].sums.attempts += 1;
+        self.replicas[replica as usize].attempts += 1;
         if let Some(step) = step.and_then(|step| self.steps.get_mut(step)) {
             step.attempts += 1;
         }
@@ -80,7 +97,9 @@ impl Parts {
 
     /// A call that is made for a measured operation has ended, in this step if no server has made it.
     pub fn call_ended(&mut self, step: Option<usize>, succeeded: bool) {
-        self.calls += 1;
+        if let Some(calls) = &mut self.calls {
+            *calls += 1;
+        }
         if let Some(step) = step.and_then(|step| self.steps.get_mut(step)) {
             step.succeeded += u64::from(succeeded);
             step.failed += u64::from(!succeeded);
@@ -98,13 +117,17 @@ impl Parts {
         }
     }
 
-    /// Calls that have ended, of operations and of servers.
-    pub fn calls(&self) -> u64 {
+    /// Calls that have ended, of operations and of servers, where an operation makes several.
+    pub fn calls(&self) -> Option<u64> {
         self.calls
     }
 
-    /// The values of all, in no order.
-    pub fn values(&self, operations: u64, own: &[OwnCounts]) -> Vec<(Measure, Option<f64>)> {
+    /// The values of all, in no order; `own` and `replicas` are what servers and replicas have measured.
+    pub fn values(
+        &self,
+        operations: u64,
+        (own, replicas): (&[OwnCounts], &[OwnCounts]),
+    ) -> Vec<(Measure, Option<f64>)> {
         let seconds = self.window.length().seconds();
         let per = |count: u64, of: f64| (of > 0.0).then(|| count as f64 / of);
         let mut values = Vec::new();
@@ -118,6 +141,13 @@ impl Parts {
             add(Metric::Executions, Some(sums.executions as f64));
             add(Metric::Effects, Some(sums.effects as f64));
             add(Metric::Duplicates, Some((sums.effects - sums.firsts) as f64));
+            add(Metric::Utilisation, own.utilisation);
+            add(Metric::QueueMax, Some(f64::from(own.queue_max)));
+        }
+        for (OfReplica { of, attempts }, own) in self.replicas.iter().zip(replicas) {
+            let Some((server, replica)) = *of else { continue };
+            let mut add = |metric, value| values.push((Measure { metric, of: Of::Replica(server, replica) }, value));
+            add(Metric::Attempts, Some(*attempts as f64));
             add(Metric::Utilisation, own.utilisation);
             add(Metric::QueueMax, Some(f64::from(own.queue_max)));
         }
@@ -148,12 +178,12 @@ mod tests {
         let mut world = World::new(Arrivals::Poisson { rate: 1.0 }, ServerConfig::named("a"));
         let window = Window { from: SimTime::ZERO + Span::secs(10), until: SimTime::ZERO + Span::secs(20) };
         assert!(Parts::new(&world, window, Span::secs(1)).is_none(), "one call to one server has no parts");
-        world.servers.push(ServerConfig::named("b"));
+        world.servers.push(ServerConfig { replicas: 2, ..ServerConfig::named("b") });
         world.operation.steps = vec![CallConfig::to("one", 0, Method::Get), CallConfig::to("two", 1, Method::Post)];
         let mut parts = Parts::new(&world, window, Span::secs(1)).expect("two steps");
         let at = |ms| SimTime::ZERO + Span::millis(ms);
-        for (server, step) in [(0, Some(0)), (1, Some(1)), (1, Some(1)), (1, None)] {
-            parts.sent(server, step);
+        for (server, replica, step) in [(0, 0, Some(0)), (1, 1, Some(1)), (1, 1, Some(1)), (1, 2, None)] {
+            parts.sent(server, replica, step);
         }
         // Before the window, two in one second of it, one in another, and one after it.
         for ms in [9_999, 12_100, 12_900, 15_000, 20_000] {
@@ -162,13 +192,21 @@ mod tests {
         for (step, succeeded) in [(Some(0), true), (Some(1), false), (None, true)] {
             parts.call_ended(step, succeeded);
         }
-        assert_eq!(parts.calls(), 3);
+        assert_eq!(parts.calls(), Some(3));
         parts.executed(1, Some(1), 3, u32::MAX);
         parts.executed(1, None, 1, 0);
         let own = [OwnCounts::default(), OwnCounts { utilisation: Some(0.25), queue_max: 7 }];
-        let values = parts.values(2, &own);
+        let replicas = [own[0], own[0], own[1]];
+        let values = parts.values(2, (&own, &replicas));
         let value = |metric, of| values.iter().find(|(own, _)| *own == Measure { metric, of }).expect("it is there").1;
         let (a, b, two) = (Of::Server(0), Of::Server(1), Of::Step(1));
+        let [first, second] = [0, 1].map(|replica| Of::Replica(1, replica));
+        assert_eq!((value(Metric::Attempts, first), value(Metric::Attempts, second)), (Some(2.0), Some(1.0)));
+        assert_eq!((value(Metric::Utilisation, second), value(Metric::QueueMax, second)), (Some(0.25), Some(7.0)));
+        assert!(
+            values.iter().all(|(measure, _)| !matches!(measure.of, Of::Replica(0, _))),
+            "the first server is alone"
+        );
         assert_eq!((value(Metric::Attempts, a), value(Metric::Attempts, b)), (Some(1.0), Some(3.0)));
         assert_eq!((value(Metric::Attempts, two), value(Metric::AttemptsPerCall, two)), (Some(2.0), Some(2.0)));
         assert_eq!(value(Metric::AttemptsPerOperation, b), Some(1.5));

@@ -171,6 +171,7 @@ fn name(measure: Measure) -> String {
     match measure.of {
         Of::Fault(place) => format!("{metric}.fault.{place}"),
         Of::Server(place) => format!("{metric}.server.{place}"),
+        Of::Replica(place, replica) => format!("{metric}.server.{place}.{replica}"),
         Of::Step(place) => format!("{metric}.step.{place}"),
         Of::Run | Of::Demand | Of::Outcome(_) => measure.name(&Names::default()),
     }
@@ -181,9 +182,11 @@ fn measure(text: &str) -> Option<Measure> {
     let (metric, part) = text.split_once('.').unwrap_or((text, ""));
     let measure = match part.split_once('.') {
         Some((kind @ ("fault" | "server" | "step"), place)) => {
-            let (metric, place) = (Metric::named(metric)?, place.parse().ok()?);
+            let (metric, (place, replica)) = (Metric::named(metric)?, place.split_once('.').unwrap_or((place, "")));
+            let place = place.parse().ok()?;
             let of = match kind {
                 "fault" if metric.scope() == Scope::Ends => Of::Fault(place),
+                "server" if metric.is_of_replicas() && !replica.is_empty() => Of::Replica(place, replica.parse().ok()?),
                 "server" if metric.is_of_servers() => Of::Server(place),
                 "step" if metric.is_of_steps() => Of::Step(place),
                 _ => return None,

@@ -409,11 +409,17 @@ impl Recorder {
         self.recovery.bytes() + self.aftermath.bytes()
     }
 
-    /// The run is over. `each` is what every server has measured itself.
+    /// The run is over. `own` is what every server has measured itself, and every replica.
     ///
     /// # Panics
     /// If the books do not balance: that is a bug in the simulator.
-    pub fn finish(mut self, servers: ServerTotals, each: &[OwnCounts], events: u64, state_bytes: u64) -> RunResult {
+    pub fn finish(
+        mut self,
+        servers: ServerTotals,
+        own: (&[OwnCounts], &[OwnCounts]),
+        events: u64,
+        state_bytes: u64,
+    ) -> RunResult {
         let totals = self.totals;
         self.close_measured();
         self.goodput_peak.close(totals.successes);
@@ -434,7 +440,7 @@ impl Recorder {
         let endings = self.endings();
         let attempts = self.sent.as_flattened().iter().chain(&self.hedges).sum();
         let sums = Sums::new(&self, servers, endings);
-        let metrics = self.metrics(&sums, each);
+        let metrics = self.metrics(&sums, own);
         let latency = sums.latency;
         RunResult {
             metrics,
@@ -462,11 +468,11 @@ impl Recorder {
     }
 
     /// The values of all measures, in their order.
-    fn metrics(&self, sums: &Sums, each: &[OwnCounts]) -> Vec<(Measure, Option<f64>)> {
+    fn metrics(&self, sums: &Sums, own: (&[OwnCounts], &[OwnCounts])) -> Vec<(Measure, Option<f64>)> {
         let of_run = Metric::ALL.into_iter().filter(|metric| metric.is_of_run());
         let mut metrics: Vec<_> = of_run.map(|metric| (metric.into(), values::value(metric, self, sums))).collect();
         metrics.extend(self.aftermath.values());
-        metrics.extend(self.parts.iter().flat_map(|parts| parts.values(sums.operations, each)));
+        metrics.extend(self.parts.iter().flat_map(|parts| parts.values(sums.operations, own)));
         // Outcomes are listed where they occur.
         let codes = (0..).zip(self.outcomes).filter(|(_, n)| *n > 0);
         for (outcome, n) in codes.map(|(code, n)| (of_code(code), n as f64)) {
@@ -540,7 +546,7 @@ mod tests {
                 }
             }
         }
-        recorder.finish(ServerTotals { busy: u128::MAX, ..ServerTotals::default() }, &[], 0, 0)
+        recorder.finish(ServerTotals { busy: u128::MAX, ..ServerTotals::default() }, (&[], &[]), 0, 0)
     }
 
     /// A refusal is counted by its gate, and once more if it was the end of its operation; but only where operations are measured.
@@ -573,7 +579,7 @@ mod tests {
             recorder.operation_ended(start, start, (attempts, attempts), verdict, measured);
             recorder.operation_released(measured, Some(verdict), 0);
         }
-        let result = recorder.finish(ServerTotals::default(), &[], 0, 0);
+        let result = recorder.finish(ServerTotals::default(), (&[], &[]), 0, 0);
         let metric = |name: &str| result.value(Metric::named(name).expect("a metric"));
         let refused = ["breaker_refused", "budget_refused", "throttled", "limiter_refused", "concurrency_refused"];
         assert_eq!(refused.map(metric), [3.0, 1.0, 1.0, 1.0, 1.0].map(Some));

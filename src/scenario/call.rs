@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 use std::sync::Arc;
 
+use crate::endpoint::EndpointRules;
 use crate::flow::Step;
 use crate::gate::GateConfig;
 use crate::hedge::HedgeConfig;
@@ -21,12 +22,19 @@ pub struct ClientRules {
     pub gates: Vec<GateConfig>,
     /// What is sent beside an open attempt.
     pub hedge: Option<HedgeConfig>,
+    /// What they do about replicas.
+    pub endpoints: EndpointRules,
 }
 
 impl Default for ClientRules {
     /// One attempt, without a time-out.
     fn default() -> ClientRules {
-        ClientRules { policy: Arc::new(RetryPolicy::default()), gates: Vec::new(), hedge: None }
+        ClientRules {
+            policy: Arc::new(RetryPolicy::default()),
+            gates: Vec::new(),
+            hedge: None,
+            endpoints: EndpointRules::default(),
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! Does anything in a row depend on chance? If not, one run says all there is to say.
 
+use super::call::{CallConfig, ClientRules};
 use super::{Arrivals, Fates, Fault, Scenario, ServerConfig};
 use crate::distribution::Distribution;
+use crate::endpoint::Balance;
+use crate::flow::When;
 use crate::gate::GateRule;
 
 impl Scenario {
@@ -16,9 +19,17 @@ impl Scenario {
             Arrivals::Trace(_) => world.clients > 1,
             Arrivals::Poisson { .. } | Arrivals::Profile(_) => true,
         };
-        let throttled = row.gates.iter().any(|gate| matches!(gate.rule, GateRule::AdaptiveThrottle(_)));
-        demand || world.servers.iter().any(server) || world.faults.iter().any(fault) || row.policy.draws() || throttled
+        let calls = world.servers.iter().flat_map(|server| &server.calls).chain(&world.operation.steps);
+        let own = row.steps.iter().map(|(_, rules)| rules).chain([&row.rules]);
+        let mut all = own.chain(calls.clone().filter_map(|call| call.rules.as_ref()));
+        let shares = |call: &CallConfig| matches!(call.step.when, When::Share(_));
+        let world_draws = world.servers.iter().any(server) || world.faults.iter().any(fault);
+        demand || world_draws || all.any(rules) || calls.into_iter().any(shares)
     }
+}
+
+fn rules(rules: &ClientRules) -> bool {
+    rules.policy.draws() || rules.gates.iter().any(|gate| matches!(gate.rule, GateRule::AdaptiveThrottle(_)))
 }
 
 fn varies(distribution: &Distribution) -> bool {
@@ -36,6 +47,7 @@ fn server(server: &ServerConfig) -> bool {
         || server.max_wait.as_ref().is_some_and(varies)
         || server.retry_after.iter().any(|(_, wait)| varies(wait))
         || fates(&server.fates)
+        || server.replicas > 1 && matches!(server.balance, Balance::Random | Balance::TwoChoices)
 }
 
 fn fault(fault: &Fault) -> bool {

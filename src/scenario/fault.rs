@@ -13,6 +13,8 @@ pub struct Fault {
     pub name: String,
     /// Index of the server.
     pub server: usize,
+    /// Which of its replicas it is about, from 0; `None`: all.
+    pub replica: Option<u32>,
     /// First instant.
     pub from: SimTime,
     /// First instant after it; [`SimTime::NEVER`] without end.
@@ -59,6 +61,7 @@ impl Fault {
         Fault {
             name: name.to_owned(),
             server,
+            replica: None,
             from,
             until,
             fates: Fates::default(),
@@ -75,6 +78,11 @@ impl Fault {
     /// Errors that it adds at `t` beside its `fates`, by status, where it replays a series.
     pub fn errors_at(&self, t: SimTime) -> &[(u16, f64)] {
         self.series.as_ref().map_or(&[], |series| series.at(t))
+    }
+
+    /// True if it is about this replica.
+    pub fn is_at(&self, replica: u32) -> bool {
+        self.replica.is_none_or(|of| of == replica)
     }
 
     /// True if the window of the fault contains `t` (a flapping fault counts as on).

@@ -283,6 +283,11 @@ impl Metric {
         counted || matches!(self, M::Executions | M::Effects | M::Duplicates | M::Utilisation | M::QueueMax)
     }
 
+    /// True if there is a value of each replica too, where a server has several.
+    pub fn is_of_replicas(self) -> bool {
+        matches!(self, Metric::Attempts | Metric::Utilisation | Metric::QueueMax)
+    }
+
     /// True if there is a value of each step too, where operations have steps.
     pub fn is_of_steps(self) -> bool {
         use Metric as M;
@@ -304,6 +309,8 @@ pub enum Of {
     Outcome(OutcomeKey),
     /// The server with this index.
     Server(u32),
+    /// Of the server with this index the replica with this number, from 0.
+    Replica(u32, u32),
     /// The step of the operation with this index.
     Step(u32),
 }
@@ -380,6 +387,12 @@ fn status(text: &str) -> Option<u16> {
     text.parse().ok().filter(|status| text.len() == 3 && (100..600).contains(status))
 }
 
+/// A number from 1, as it is written, counted from 0.
+fn from_one(text: &str) -> Option<u32> {
+    let number: u32 = text.parse().ok()?;
+    (number > 0 && number.to_string() == text).then(|| number - 1)
+}
+
 /// A metric of something: what has a value in each run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Measure {
@@ -404,6 +417,9 @@ impl Measure {
             Of::Demand => format!("{metric}.demand"),
             Of::Fault(index) => format!("{metric}.fault.{}", names.faults[index as usize]),
             Of::Server(index) => format!("{metric}.server.{}", names.servers[index as usize]),
+            Of::Replica(index, replica) => {
+                format!("{metric}.server.{}.{}", names.servers[index as usize], u64::from(replica) + 1)
+            }
             Of::Step(index) => format!("{metric}.step.{}", names.steps[index as usize]),
             Of::Outcome(outcome) if self.metric == Metric::OutcomeStatus => format!("outcome_{outcome}"),
             Of::Outcome(outcome) => format!("{metric}.outcome.{outcome}"),
@@ -422,7 +438,11 @@ impl Measure {
         let part = rest.and_then(|rest| rest.split_once('.'));
         match part {
             Some(("server", name)) if metric.is_of_servers() => {
-                return Some(Measure { metric, of: Of::Server(index(&names.servers, name)?) });
+                let of = match name.split_once('.').filter(|_| metric.is_of_replicas()) {
+                    Some((name, replica)) => Of::Replica(index(&names.servers, name)?, from_one(replica)?),
+                    None => Of::Server(index(&names.servers, name)?),
+                };
+                return Some(Measure { metric, of });
             }
             Some(("step", name)) if metric.is_of_steps() => {
                 return Some(Measure { metric, of: Of::Step(index(&names.steps, name)?) });

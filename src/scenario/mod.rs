@@ -30,7 +30,7 @@ pub use demand::{Arrivals, Cut, ProfilePoint, Trace};
 use expectation::Expectation;
 pub use fault::{Fault, Flapping, Series};
 pub use scene::Scene;
-pub use server::{AbandonedWork, Discipline, Fates, Idempotency, RateLimit, ServerConfig};
+pub use server::{AbandonedWork, Discipline, Fates, Idempotency, Per, RateLimit, ServerConfig, StoreScope};
 pub(crate) use world::workers_left;
 pub use world::{Operation, World};
 
@@ -83,12 +83,8 @@ pub struct Frame {
 pub struct PolicyConfig {
     /// Its name in the file.
     pub name: String,
-    /// What the client does.
-    pub policy: Arc<dyn Policy>,
-    /// State that may refuse its attempts: at most one of each kind.
-    pub gates: Vec<GateConfig>,
-    /// What it sends beside an open attempt.
-    pub hedge: Option<HedgeConfig>,
+    /// What its clients do.
+    pub rules: ClientRules,
     /// Its rules for single steps of the operation, by their numbers.
     pub steps: Vec<(usize, ClientRules)>,
     /// The world it runs in, if that is not the scenario's. Of files, servers and faults are the same ones in the same order, with other values.
@@ -156,21 +152,15 @@ impl Scenario {
 
     /// Adds a row to the comparison, in the common world.
     pub fn with_policy(mut self, name: &str, policy: impl Policy + 'static, gates: &[GateConfig]) -> Scenario {
-        self.policies.push(PolicyConfig {
-            name: name.to_owned(),
-            policy: Arc::new(policy),
-            gates: gates.to_vec(),
-            hedge: None,
-            steps: Vec::new(),
-            world: None,
-        });
+        let rules = ClientRules { policy: Arc::new(policy), gates: gates.to_vec(), ..ClientRules::default() };
+        self.policies.push(PolicyConfig { name: name.to_owned(), rules, steps: Vec::new(), world: None });
         self
     }
 
     /// The same with hedging in its last row.
     pub fn hedged(mut self, hedge: HedgeConfig) -> Scenario {
         if let Some(policy) = self.policies.last_mut() {
-            policy.hedge = Some(hedge);
+            policy.rules.hedge = Some(hedge);
         }
         self
     }

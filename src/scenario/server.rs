@@ -2,6 +2,7 @@
 
 use super::call::CallConfig;
 use crate::distribution::Distribution;
+use crate::endpoint::Balance;
 use crate::protocol::{HintFormat, Outcome};
 use crate::units::Span;
 
@@ -10,6 +11,10 @@ use crate::units::Span;
 pub struct ServerConfig {
     /// Its name in the file.
     pub name: String,
+    /// How many there are behind the name, at least 1. Each has workers, a queue and faults of its own.
+    pub replicas: u32,
+    /// Which of them an attempt goes to.
+    pub balance: Balance,
     /// Requests in service at once; `None`: unlimited.
     pub workers: Option<u32>,
     /// Waiting places; `None`: unlimited.
@@ -104,12 +109,55 @@ pub struct RateLimit {
     pub rate: f64,
     /// Requests at once; at least 1.
     pub burst: f64,
-    /// A bucket for each client instead of one for the server.
-    pub per_client: bool,
+    /// Whose bucket it is.
+    pub per: Per,
     /// Answer to refused requests.
     pub status: u16,
     /// Send the time until the next token, in whole seconds, as `Retry-After`.
     pub retry_after: bool,
+}
+
+/// Whose bucket a rate limit has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
+pub enum Per {
+    /// One bucket for all.
+    #[default]
+    Server,
+    /// One bucket for each client.
+    Client,
+    /// One bucket for each replica.
+    Replica,
+}
+
+impl RateLimit {
+    /// Buckets of a server with so many replicas.
+    pub fn buckets(&self, clients: u32, replicas: u32) -> u32 {
+        match self.per {
+            Per::Server => 1,
+            Per::Client => clients,
+            Per::Replica => replicas,
+        }
+    }
+}
+
+/// Whose store of keys it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
+pub enum StoreScope {
+    /// One store for all replicas.
+    #[default]
+    Server,
+    /// Each replica knows only the keys that came to it.
+    Replica,
 }
 
 /// How a server treats idempotency keys.
@@ -124,6 +172,8 @@ pub enum Idempotency {
         retention: Span,
         /// Stores failures, late and permanent errors too.
         store_errors: bool,
+        /// Whose store it is.
+        scope: StoreScope,
     },
     /// Locks the key while the work runs.
     Lock {
@@ -135,7 +185,19 @@ pub enum Idempotency {
         conflict_status: u16,
         /// Stores failures, late and permanent errors too.
         store_errors: bool,
+        /// Whose store it is.
+        scope: StoreScope,
     },
+}
+
+impl Idempotency {
+    /// True if replicas know different keys.
+    pub fn is_per_replica(&self) -> bool {
+        match self {
+            Idempotency::None => false,
+            Idempotency::Cache { scope, .. } | Idempotency::Lock { scope, .. } => *scope == StoreScope::Replica,
+        }
+    }
 }
 
 impl Fates {
@@ -185,6 +247,8 @@ impl ServerConfig {
     pub fn named(name: &str) -> ServerConfig {
         ServerConfig {
             name: name.to_owned(),
+            replicas: 1,
+            balance: Balance::Random,
             workers: None,
             queue: None,
             when_full: Outcome::Status(503),

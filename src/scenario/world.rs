@@ -67,8 +67,8 @@ impl World {
         self.operation.steps.first().map_or(self.operation.server, |step| step.server)
     }
 
-    /// True if operations meet more than one server, or one in several steps: then there are measures of each.
-    pub fn has_parts(&self) -> bool {
+    /// True if an operation makes several calls, of its own or by servers.
+    pub fn makes_several_calls(&self) -> bool {
         !self.operation.steps.is_empty() || self.servers.iter().any(|server| !server.calls.is_empty())
     }
 
@@ -91,6 +91,17 @@ impl World {
         self.faults.iter().map(|fault| fault.from).min()
     }
 
+    /// The replicas of all servers, in order: the index of its server, and its number there.
+    pub fn replicas(&self) -> impl Iterator<Item = (usize, u32)> + '_ {
+        let servers = self.servers.iter().enumerate();
+        servers.flat_map(|(index, server)| (0..server.replicas).map(move |replica| (index, replica)))
+    }
+
+    /// True if there is more than one step, server or replica that operations meet: then there are measures of each.
+    pub fn has_parts(&self) -> bool {
+        self.makes_several_calls() || self.servers.iter().any(|server| server.replicas > 1)
+    }
+
     /// The most requests per second that the called server answers with success at `t`, faults included: what its workers can finish, or its rate
     /// limit if that is less; `None` if neither limits it.
     pub fn capacity_at(&self, t: SimTime) -> Option<f64> {
@@ -105,7 +116,7 @@ impl World {
     /// The same with the faults that are `in_force`; a flapping one never is. Of several servers nobody knows it beforehand: loads are those of all, and
     /// which of them is the narrow one depends on what each sends to the others.
     pub(super) fn capacity_with(&self, in_force: impl Fn(&Fault) -> bool) -> Option<f64> {
-        if self.has_parts() {
+        if self.makes_several_calls() {
             return None;
         }
         match (self.work_capacity(in_force), self.rate_limit()) {
@@ -117,7 +128,7 @@ impl World {
     /// Requests per second that the called server's rate limit lets pass, of all clients together.
     pub fn rate_limit(&self) -> Option<f64> {
         let limit = self.called().rate_limit.as_ref()?;
-        Some(if limit.per_client { limit.rate * f64::from(self.clients) } else { limit.rate })
+        Some(limit.rate * f64::from(limit.buckets(self.clients, self.called().replicas)))
     }
 
     /// Requests per second that the called server's workers can finish at `t`, faults included; `None` if unlimited.
@@ -133,16 +144,21 @@ impl World {
         if service <= 0.0 || !service.is_finite() {
             return None;
         }
-        let (mut capacity, mut slowdown) = (1.0, 1.0);
-        for fault in self.called_faults().filter(|fault| fault.flapping.is_none() && in_force(fault)) {
-            capacity *= fault.capacity;
-            slowdown *= fault.slowdown;
-            if fault.freeze || fault.crash {
-                return Some(0.0);
+        let faults: Vec<&Fault> =
+            self.called_faults().filter(|fault| fault.flapping.is_none() && in_force(fault)).collect();
+        let of_replica = |replica| {
+            let (mut capacity, mut slowdown) = (1.0, 1.0);
+            for fault in faults.iter().filter(|fault| fault.is_at(replica)) {
+                capacity *= fault.capacity;
+                slowdown *= fault.slowdown;
+                if fault.freeze || fault.crash {
+                    return Some(0.0);
+                }
             }
-        }
-        let workers = workers_left(Some(workers), capacity)?;
-        (slowdown > 0.0).then(|| f64::from(workers) / (service * slowdown))
+            let workers = workers_left(Some(workers), capacity)?;
+            (slowdown > 0.0).then(|| f64::from(workers) / (service * slowdown))
+        };
+        (0..server.replicas).map(of_replica).sum()
     }
 
     /// Every list of recorded values: where it stands, and its bytes.

@@ -61,7 +61,7 @@ impl Record {
     pub fn end(&mut self, now: SimTime, job: u32, reply: Option<(u16, bool)>, store: &Idempotency) {
         let (retention, store_errors): (Span, bool) = match store {
             Idempotency::None => return,
-            Idempotency::Cache { retention, store_errors } | Idempotency::Lock { retention, store_errors, .. } => {
+            Idempotency::Cache { retention, store_errors, .. } | Idempotency::Lock { retention, store_errors, .. } => {
                 (*retention, *store_errors)
             }
         };
@@ -93,14 +93,17 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::StoreScope;
 
     const LOCK: Idempotency = Idempotency::Lock {
         retention: Span::secs(100),
         lock_ttl: Some(Span::secs(30)),
         conflict_status: 409,
         store_errors: false,
+        scope: StoreScope::Server,
     };
-    const CACHE: Idempotency = Idempotency::Cache { retention: Span::secs(100), store_errors: true };
+    const CACHE: Idempotency =
+        Idempotency::Cache { retention: Span::secs(100), store_errors: true, scope: StoreScope::Server };
 
     /// Steps: (seconds, job, Ok(expected admission) to begin | Err(reply) to end).
     #[allow(clippy::type_complexity)] // A script is easier to read as plain tuples.

@@ -4,7 +4,7 @@ use crate::bucket::Bucket;
 use crate::scenario::RateLimit;
 use crate::units::{SimTime, Span};
 
-/// The buckets of one server.
+/// The buckets of one server, or of one of its replicas.
 #[derive(Clone, Debug)]
 pub struct Limiter {
     bucket: Bucket,
@@ -15,14 +15,13 @@ pub struct Limiter {
 impl Limiter {
     /// Full buckets.
     pub fn new(config: &RateLimit, clients: u32) -> Limiter {
-        let buckets = if config.per_client { clients as usize } else { 1 };
+        let buckets = config.buckets(clients, 1) as usize;
         Limiter { bucket: Bucket::new(config.rate, config.burst), full_at: vec![SimTime::ZERO; buckets] }
     }
 
-    /// Bytes that the buckets will take.
-    pub fn bytes_for(config: &RateLimit, clients: u32) -> u64 {
-        let buckets = if config.per_client { u64::from(clients) } else { 1 };
-        buckets * size_of::<SimTime>() as u64
+    /// Bytes that the buckets of a server with so many replicas will take.
+    pub fn bytes_for(config: &RateLimit, clients: u32, replicas: u32) -> u64 {
+        u64::from(config.buckets(clients, replicas)) * size_of::<SimTime>() as u64
     }
 
     /// Bytes that the buckets take.
@@ -54,10 +53,11 @@ impl Limiter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::Per;
 
     /// Requests at these instants (ms): `1` admitted, `0` refused.
     fn check(rate: f64, burst: f64, at: &[u64], expected: &str) {
-        let config = RateLimit { rate, burst, per_client: false, status: 429, retry_after: true };
+        let config = RateLimit { rate, burst, per: Per::Server, status: 429, retry_after: true };
         let mut limiter = Limiter::new(&config, 1);
         let got: String = at
             .iter()
@@ -77,12 +77,12 @@ mod tests {
 
     #[test]
     fn says_when_the_next_token_comes() {
-        let config = RateLimit { rate: 10.0, burst: 1.0, per_client: true, status: 429, retry_after: true };
+        let config = RateLimit { rate: 10.0, burst: 1.0, per: Per::Client, status: 429, retry_after: true };
         let mut limiter = Limiter::new(&config, 2);
         let now = SimTime::ZERO + Span::millis(30);
         assert_eq!(limiter.take(SimTime::ZERO, 0), Ok(()));
         assert_eq!(limiter.take(now, 0), Err(Span::millis(70)));
         assert_eq!(limiter.take(now, 1), Ok(()));
-        assert_eq!(limiter.bytes() as u64, Limiter::bytes_for(&config, 2));
+        assert_eq!(limiter.bytes() as u64, Limiter::bytes_for(&config, 2, 1));
     }
 }

@@ -4,6 +4,7 @@
 //! what follows.
 //! Attempts in flight stand in one [`Slab`] that the driver owns.
 
+mod common;
 mod door;
 pub mod idempotency;
 pub mod job;
@@ -87,8 +88,10 @@ pub enum Output {
 #[derive(Debug)]
 pub struct Server<'a> {
     config: &'a ServerConfig,
-    /// By which it is known among others.
-    number: u16,
+    /// By which it is known among all replicas of all servers.
+    number: u32,
+    /// There are others with which it has buckets and the store in common, where each has not got its own.
+    has_others: bool,
     /// Its workers make calls.
     makes_calls: bool,
     streams: Streams,
@@ -126,8 +129,8 @@ pub struct Floor<'a> {
     pub jobs: &'a mut Slab<Job>,
     /// What follows.
     pub out: &'a mut Vec<Output>,
-    /// The number of the server that each attempt is sent to, by the attempt's place; `None`: all are sent to one.
-    pub at: Option<&'a [u16]>,
+    /// The number of the replica that each attempt is sent to, by the attempt's place; `None`: all are sent to one.
+    pub at: Option<&'a [u32]>,
 }
 
 /// Attempts at a server over time, integrated over the window: attempts × ns.
@@ -146,6 +149,7 @@ impl<'a> Server<'a> {
         Server {
             config,
             number: 0,
+            has_others: false,
             makes_calls: !config.calls.is_empty(),
             streams: Streams::new(seed),
             window,
@@ -195,13 +199,8 @@ impl<'a> Server<'a> {
         self.window.overlap(job.since, job.ends)
     }
 
-    /// The same server, known by this number among others.
-    pub fn numbered(self, number: u16) -> Server<'a> {
-        Server { number, ..self }
-    }
-
     /// The levels up to `now`. It looks at all attempts in flight.
-    pub fn integrals(&self, now: SimTime, jobs: &Slab<Job>, at: Option<&[u16]>) -> Integrals {
+    pub fn integrals(&self, now: SimTime, jobs: &Slab<Job>, at: Option<&[u32]>) -> Integrals {
         let so_far = |place| -> u128 {
             let here = jobs.iter().filter(|(id, job)| job.place == place && self.is_here(*id, at));
             here.map(|(_, job)| u128::from(self.window.overlap(job.since, now).0)).sum()
@@ -448,8 +447,8 @@ impl<'a> Server<'a> {
             // The work was in vain: none of its time is put down to the attempt.
             answer(floor, id, Outcome::Reset, None);
         }
-        if let Some(limiter) = &mut self.limiter {
-            limiter.reset();
+        if !self.has_common_buckets() {
+            self.fill_buckets();
         }
     }
 
@@ -465,7 +464,7 @@ impl<'a> Server<'a> {
     }
 
     /// True if this attempt is sent to this server.
-    fn is_here(&self, id: u32, at: Option<&[u16]>) -> bool {
+    fn is_here(&self, id: u32, at: Option<&[u32]>) -> bool {
         at.is_none_or(|at| at[id as usize] == self.number)
     }
 

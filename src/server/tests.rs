@@ -5,7 +5,7 @@ use proptest::test_runner::RngSeed;
 
 use super::*;
 use crate::distribution::Distribution;
-use crate::scenario::Fault;
+use crate::scenario::{Fault, StoreScope};
 
 fn at(ms: u64) -> SimTime {
     SimTime::ZERO + Span::millis(ms)
@@ -105,7 +105,7 @@ proptest! {
         };
         if lock {
             let retention = Span::millis(200);
-            config.idempotency = Idempotency::Lock { retention, lock_ttl: None, conflict_status: 409, store_errors: true };
+            config.idempotency = Idempotency::Lock { retention, lock_ttl: None, conflict_status: 409, store_errors: true, scope: StoreScope::Server };
         }
         let window = Window { from: at(from), until: at(until) };
         let mut world = World::new(&config, window);

@@ -17,6 +17,9 @@ pub fn open_at_once(world: &World) -> Open {
     let server = world.called();
     let served_in = server.service_time.mean_seconds() + 2.0 * server.network.mean_seconds();
     let clients = f64::from(world.clients);
+    let of_all = |each: u32| u64::from(each) * u64::from(server.replicas);
+    let workers = server.workers.map(of_all);
+    let places = workers.zip(server.queue).map(|(workers, queue)| workers + of_all(queue));
     let operations = match &world.arrivals {
         // An operation that takes no time ends before the next one starts.
         _ if served_in <= 0.0 => 0,
@@ -29,9 +32,8 @@ pub fn open_at_once(world: &World) -> Open {
             let share = if think.is_finite() { think / (think + served_in) } else { 1.0 };
             let thinking = clients * share;
             // And if all of them find a place, no more go back to thinking than the workers let go (Little's law).
-            let places = server.workers.zip(server.queue).map(|(workers, queue)| f64::from(workers) + f64::from(queue));
-            let released =
-                server.workers.map(|workers| f64::from(workers) / server.service_time.mean_seconds() * think);
+            let places = places.map(|places| places as f64);
+            let released = workers.map(|workers| workers as f64 / server.service_time.mean_seconds() * think);
             let turned_away = places.is_some_and(|places| places < clients);
             let thinking = released.filter(|_| !turned_away).map_or(thinking, |most| most.min(thinking));
             (clients - thinking) as u64
@@ -39,7 +41,6 @@ pub fn open_at_once(world: &World) -> Open {
         // An open loop holds what it cannot serve, and how much that is depends on the run.
         Arrivals::Poisson { .. } | Arrivals::Constant { .. } | Arrivals::Profile(_) | Arrivals::Trace(_) => 0,
     };
-    let places = server.workers.zip(server.queue).map(|(workers, queue)| u64::from(workers) + u64::from(queue));
     Open { operations, attempts: places.map_or(operations, |places| places.min(operations)) }
 }
 

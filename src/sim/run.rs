@@ -1,11 +1,13 @@
 //! One run: one policy, one replication, from the first operation until nothing is in flight. Here are its state, the event loop and the books
 //! at its end; what happens to an operation and its attempts stands in `run/life.rs`.
 
+mod hosts;
 mod life;
 mod orders;
 mod places;
 mod whole;
 
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use super::draws::StepDraws;
@@ -17,9 +19,10 @@ use super::stop::{Limits, MOST_ATTEMPTS, MOST_EVENTS, Stop};
 use super::timers::Timers;
 use crate::call::{Action, Call, Held, Rules, Verdict};
 use crate::client::arrivals::{OpenLoop, Start};
+use crate::endpoint::Ejector;
 use crate::fault::clock::{Edge, FaultClock};
-use crate::gate::{GateChain, GateConfig};
-use crate::hedge::{HedgeConfig, Hedger};
+use crate::gate::GateChain;
+use crate::hedge::Hedger;
 use crate::key::CallKey;
 use crate::metrics::parts::OwnCounts;
 use crate::metrics::recorder::{Levels, ServerTotals};
@@ -27,9 +30,11 @@ use crate::metrics::{Recorder, RunResult};
 use crate::protocol::{Failure, Outcome};
 use crate::retry::{KeyMode, Policy};
 use crate::rng::{Purpose, Streams, replication_seed};
-use crate::scenario::{Arrivals, PolicyConfig, Scenario, Scene};
+use crate::scenario::call::ClientRules;
+use crate::scenario::{Arrivals, PolicyConfig, Scenario, Scene, ServerConfig};
 use crate::server::job::{Awaited, Job};
-use crate::server::{Door, Floor, Integrals, Leg, Output, Request, Server};
+use crate::server::limiter::Limiter;
+use crate::server::{Door, Floor, Leg, Output, Request, Server};
 use crate::slab::Slab;
 use crate::units::{SimTime, Span};
 use crate::window::Window;
@@ -84,9 +89,11 @@ struct Run<'a> {
     timers: Timers,
     rows: Slab<Row>,
     jobs: Slab<Job>,
-    /// The server that operations call.
+    /// The server that operations call, or the first of its replicas: it has a place of its own, which the plain way finds without looking.
     server: Server<'a>,
-    /// The others, to whom only faults happen.
+    /// Its number among all replicas of all servers.
+    called: usize,
+    /// All others.
     others: Vec<Server<'a>>,
     outputs: Vec<Output>,
     faults: FaultClock<'a>,
@@ -115,17 +122,26 @@ pub fn initial_bytes(scenario: &Scenario, policy: usize) -> u64 {
         Arrivals::Closed { .. } => u64::from(clients) * Queue::ENTRY_BYTES as u64 * 2,
         _ => 0,
     };
-    let limiters = world.servers.iter().filter_map(|server| server.rate_limit.as_ref());
-    let limiters: u64 = limiters.map(|limit| crate::server::limiter::Limiter::bytes_for(limit, clients)).sum();
-    let policy = &scenario.policies[policy];
-    let of = |gates: &[GateConfig], hedge: &Option<HedgeConfig>| {
-        let hedge = hedge.as_ref().map_or(0, |hedge| Hedger::initial_bytes(hedge, clients));
-        GateChain::most_bytes(gates, clients).saturating_add(hedge)
+    let limiter = |server: &ServerConfig| {
+        let limit = server.rate_limit.as_ref();
+        limit.map_or(0, |limit| Limiter::bytes_for(limit, clients, server.replicas))
     };
-    // Steps with rules of their own have gates of their own, for each client too.
-    let own = world.operation.steps.iter().filter_map(|step| step.rules.as_ref());
-    let own = own.chain(policy.steps.iter().map(|(_, rules)| rules)).map(|rules| of(&rules.gates, &rules.hedge));
-    let rules = own.fold(of(&policy.gates, &policy.hedge), u64::saturating_add);
+    let limiters: u64 = world.servers.iter().map(limiter).sum();
+    let policy = &scenario.policies[policy];
+    let of = |rules: &ClientRules, endpoints| {
+        let hedge = rules.hedge.as_ref().map_or(0, |hedge| Hedger::initial_bytes(hedge, clients));
+        let ejector = rules.endpoints.ejection.as_ref().map_or(0, |_| Ejector::bytes_for(clients, endpoints));
+        GateChain::most_bytes(&rules.gates, clients, endpoints).saturating_add(hedge).saturating_add(ejector)
+    };
+    // Steps with rules of their own have state of their own, for each client too.
+    let own_of = |number: usize| {
+        let of_row = policy.steps.iter().find(|(step, _)| *step == number).map(|(_, rules)| rules);
+        of_row.or(world.operation.steps[number].rules.as_ref())
+    };
+    let steps = 0..world.operation.steps.len();
+    let own = steps.filter_map(|number| Some(of(own_of(number)?, places::endpoints(world, |other| other == number))));
+    let common = of(&policy.rules, places::endpoints(world, |number| own_of(number).is_none()));
+    let rules = own.fold(common, u64::saturating_add);
     let open = open_at_once(world);
     let open = [Slab::<Row>::bytes_for(open.operations), Slab::<Job>::bytes_for(open.attempts)];
     [closed, limiters, rules].into_iter().chain(open).fold(0, u64::saturating_add)
@@ -133,10 +149,11 @@ pub fn initial_bytes(scenario: &Scenario, policy: usize) -> u64 {
 
 /// True if a row needs what the plain way does not know.
 fn goes_whole(scene: Scene, row: &PolicyConfig) -> bool {
-    scene.frame.whole_way || scene.world.has_parts() || row.hedge.is_some()
+    let world = scene.world;
+    scene.frame.whole_way || world.has_parts() || row.rules.hedge.is_some()
 }
 
-/// The server with this number of the world, where the called one stands apart.
+/// The replica with this number, where the called one stands apart.
 fn numbered<'s, 'a>(
     called: usize,
     number: usize,
@@ -210,29 +227,34 @@ impl<'a> Run<'a> {
         let Scene { frame, world } = scene;
         let window = Window { from: SimTime::ZERO + frame.warmup, until: frame.demand_end() };
         // Servers that call are clients too, all with the number after that of the last.
-        let clients = world.clients + u32::from(world.has_parts());
-        let servers = (0..).zip(&world.servers);
-        let mut servers: Vec<_> =
-            servers.map(|(number, server)| Server::new(server, clients, seed, window).numbered(number)).collect();
+        let clients = world.clients + u32::from(world.makes_several_calls());
+        let replicas = (0..).zip(world.replicas());
+        let mut servers: Vec<_> = replicas
+            .map(|(number, (server, replica))| {
+                Server::new(&world.servers[server], clients, seed, window).numbered(number, replica)
+            })
+            .collect();
+        let called = world.replicas().take_while(|(server, _)| *server != world.called_index()).count();
         let mut queue = Queue::default();
         let faults = FaultClock::new(scene, seed);
         faults.first_edges().for_each(|(at, fault)| queue.push(at, Event::FaultEdge { fault }));
         let whole = goes_whole(scene, config).then(|| whole::Whole::new(world, config));
         let mut run = Run {
             scene,
-            policy: &*config.policy,
+            policy: &*config.rules.policy,
             streams: Streams::new(seed),
             now: SimTime::ZERO,
             queue,
             timers: Timers::default(),
             rows: Slab::default(),
             jobs: Slab::default(),
-            server: servers.remove(world.called_index()),
+            server: servers.remove(called),
+            called,
             others: servers,
             outputs: Vec::new(),
             faults,
             // The whole way has its own.
-            gates: GateChain::new(if whole.is_some() { &[] } else { &config.gates }, world.clients),
+            gates: GateChain::new(if whole.is_some() { &[] } else { &config.rules.gates }, world.clients),
             held: Vec::new(),
             desk: Held::default(),
             whole,
@@ -294,15 +316,15 @@ impl<'a> Run<'a> {
     }
 
     fn fault_edge(&mut self, fault: u32) {
-        let Edge { server, next } = self.faults.edge(self.now, fault);
+        let Edge { server, replica, next } = self.faults.edge(self.now, fault);
         if let Some(at) = next {
             self.queue.push(at, Event::FaultEdge { fault });
         }
-        let in_force = self.faults.in_force(self.now, server);
         if self.whole.is_some() {
-            return self.tell_whole(server, |server, now, floor| server.set_in_force(now, in_force, floor));
+            return self.change_whole(server, replica);
         }
-        let called = self.scene.world.called_index();
+        // Where no server has replicas, their numbers are those of servers.
+        let (called, in_force) = (self.called, self.faults.in_force(self.now, server, 0));
         if server == called {
             self.tell(|server, now, floor| server.set_in_force(now, in_force, floor));
         } else {
@@ -434,19 +456,28 @@ impl<'a> Run<'a> {
         let end = SimTime::ZERO + frame.duration.max(frame.warmup);
         let at = self.now.max(end);
         let places = self.whole.as_ref().map(|whole| &whole.at[..]);
-        let integrals: Vec<_> = self.servers().map(|server| server.integrals(at, &self.jobs, places)).collect();
-        let utilisation = |(server, integrals): (&Server, &Integrals)| {
-            let worker_time = f64::from(server.config().workers?) * window.0 as f64;
-            (worker_time > 0.0).then(|| integrals.busy as f64 / worker_time)
+        // In the order of the world: the called one stands apart.
+        let mut servers: Vec<&Server> = self.others.iter().collect();
+        servers.insert(self.called, &self.server);
+        let integrals: Vec<_> = servers.iter().map(|server| server.integrals(at, &self.jobs, places)).collect();
+        let of = |replicas: Range<usize>, config: &ServerConfig| {
+            let busy: u128 = integrals[replicas.clone()].iter().map(|integrals| integrals.busy).sum();
+            let worker_time = |workers| f64::from(workers) * replicas.len() as f64 * window.0 as f64;
+            let worker_time = config.workers.map(worker_time).filter(|worker_time| *worker_time > 0.0);
+            OwnCounts {
+                utilisation: worker_time.map(|worker_time| busy as f64 / worker_time),
+                queue_max: servers[replicas].iter().map(|server| server.queue_max(at)).max().unwrap_or(0),
+            }
         };
-        let mut each: Vec<OwnCounts> = self
-            .servers()
-            .zip(&integrals)
-            .map(|(server, integrals)| OwnCounts {
-                utilisation: utilisation((server, integrals)),
-                queue_max: server.queue_max(at),
-            })
-            .collect();
+        let replicas: Vec<OwnCounts> =
+            servers.iter().enumerate().map(|(number, server)| of(number..number + 1, server.config())).collect();
+        let mut first = 0;
+        let each = self.scene.world.servers.iter().map(|config| {
+            let replicas = first..first + config.replicas as usize;
+            first = replicas.end;
+            of(replicas, config)
+        });
+        let each: Vec<OwnCounts> = each.collect();
         let totals = ServerTotals {
             held: integrals.iter().map(|integrals| integrals.held).sum(),
             busy: integrals.iter().map(|integrals| integrals.busy).sum(),
@@ -454,10 +485,7 @@ impl<'a> Run<'a> {
             queue_max: each.iter().map(|own| own.queue_max).max().unwrap_or(0),
             completions: self.servers().map(|server| server.completions).sum(),
         };
-        // In the order of the world: the called one stands apart.
-        let called = each.remove(0);
-        each.insert(self.scene.world.called_index(), called);
         let bytes = self.bytes() as u64;
-        self.recorder.finish(totals, &each, self.events, bytes)
+        self.recorder.finish(totals, (&each, &replicas), self.events, bytes)
     }
 }

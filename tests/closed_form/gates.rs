@@ -8,7 +8,7 @@ use simlab::gate::pool::PoolConfig;
 use simlab::gate::throttle::AdaptiveThrottleConfig;
 use simlab::gate::{GateConfig, GateRule, Scope};
 use simlab::retry::RetryPolicy;
-use simlab::scenario::{Arrivals, Fates, Frame, RateLimit, Scenario, ServerConfig, World};
+use simlab::scenario::{Arrivals, Fates, Frame, Per, RateLimit, Scenario, ServerConfig, World};
 use simlab::units::Span;
 
 use super::{PolicyResult, check, check_values, compare, run, values};
@@ -56,7 +56,7 @@ fn a_pool_is_a_queue() {
 /// C = 100/s, K = 2 that is 200/s, of which half are accepted; with R = 150/s nothing is held back.
 #[test]
 fn throttling_against_a_limited_backend() {
-    let limit = RateLimit { rate: 100.0, burst: 100.0, per_client: false, status: 429, retry_after: false };
+    let limit = RateLimit { rate: 100.0, burst: 100.0, per: Per::Server, status: 429, retry_after: false };
     let server = ServerConfig { rate_limit: Some(limit), ..ServerConfig::named("s") };
     for (rate, sent, dropped) in [(300.0, 200.0, 100.0), (150.0, 150.0, 0.0)] {
         let scenario =

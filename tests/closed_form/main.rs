@@ -13,6 +13,7 @@ mod instants;
 mod measurement;
 mod metastable;
 mod queueing;
+mod replicas;
 mod retries;
 mod storm;
 mod tiers;

@@ -1,6 +1,7 @@
 //! What holds in every run, whatever the scenario: random worlds, demands and policies, and what must be true of their books.
 
 mod gates;
+mod replicas;
 mod trees;
 mod two_tiers;
 mod worlds;
@@ -21,7 +22,7 @@ use simlab::metrics::{RunResult, record};
 use simlab::protocol::{Failure, Method, Outcome};
 use simlab::retry::{AtLimit, AttemptPlan, Decision, History, KeyMode, Policy, RetryPolicy};
 use simlab::scenario::metric::{Measure, Names};
-use simlab::scenario::{Fault, Flapping, Idempotency, PolicyConfig, Scenario, ServerConfig};
+use simlab::scenario::{Fault, Flapping, Idempotency, Scenario, ServerConfig};
 use simlab::sim::{self, Limits};
 use simlab::units::{SimTime, Span};
 use worlds::Case;
@@ -250,7 +251,7 @@ proptest! {
         let gates = vec![worlds::breaker(failures, Span::MAX, 1, Scope::Fleet)];
         let mut scenario = Case { gates, hedge: None, ..case.clone() }.scenario();
         let policy: Arc<dyn Policy> = Arc::new(Watched { policy: case.policy.clone(), seen: seen.clone() });
-        scenario.policies[0] = PolicyConfig { policy, ..scenario.policies[0].clone() };
+        scenario.policies[0].rules.policy = policy;
         run(&scenario);
         let mut in_a_row = 0;
         for what in seen.lock().unwrap().iter() {

@@ -7,20 +7,23 @@ use simlab::flow::{OnFailure, Step, When};
 use simlab::scenario::AbandonedWork;
 use simlab::scenario::call::{CallConfig, ClientRules};
 
+use super::worlds::Replicas;
 use super::*;
 
 /// `first` calls `second`, and that one calls `third`; `first` may call `third` too. What a case has of demand is that of the first.
-fn tree(cases: [Case; 3], also: bool, propagate: bool, cancel: bool) -> Scenario {
+fn tree(cases: [Case; 3], replicas: &[Replicas; 3], also: bool, propagate: bool, cancel: bool) -> Scenario {
     let names = ["first", "second", "third"];
     let method = cases[0].method;
     let mut servers: Vec<ServerConfig> = cases
         .iter()
         .zip(names)
-        .map(|(case, name)| ServerConfig { name: name.to_owned(), ..case.server.clone() })
+        .zip(replicas)
+        .map(|((case, name), replicas)| ServerConfig { name: name.to_owned(), ..replicas.server(case.server.clone()) })
         .collect();
     let call = |to: usize| {
         let Case { policy, gates, hedge, .. } = &cases[to];
-        let rules = ClientRules { policy: Arc::new(policy.clone()), gates: gates.clone(), hedge: hedge.clone() };
+        let (gates, endpoints) = (replicas[to].gates(gates), replicas[to].rules.clone());
+        let rules = ClientRules { policy: Arc::new(policy.clone()), gates, hedge: hedge.clone(), endpoints };
         CallConfig { rules: Some(rules), propagate, ..CallConfig::to(names[to], to, method) }
     };
     let told = |server: &ServerConfig| cancel && server.abandoned_work == AbandonedWork::Cancel;
@@ -31,20 +34,23 @@ fn tree(cases: [Case; 3], also: bool, propagate: bool, cancel: bool) -> Scenario
         servers[0].calls.push(CallConfig { step, ..call(2) });
     }
     servers[1].calls = vec![CallConfig { cancel: cancels[1], ..call(2) }];
-    let [first, second, third] = cases;
-    let faults = [&first, &second, &third].into_iter().zip(0..).flat_map(|(case, server)| {
+    let [first, second, third] = &cases;
+    let faults = [first, second, third].into_iter().zip(0..).flat_map(|(case, server)| {
         let of = case.faults.iter().map(move |fault| Fault {
             server,
+            replica: (replicas[server].at < replicas[server].count).then_some(replicas[server].at),
             name: format!("{server}{}", fault.name),
             ..fault.clone()
         });
         of.collect::<Vec<_>>()
     });
     let faults: Vec<Fault> = faults.collect();
-    first.scenario().in_world(|world| {
+    let mut scenario = replicas[0].of(first).in_world(|world| {
         world.servers = servers;
         world.faults = faults;
-    })
+    });
+    scenario.policies[0].rules.endpoints = replicas[0].rules.clone();
+    scenario
 }
 
 proptest! {
@@ -52,9 +58,12 @@ proptest! {
 
     #[test]
     fn books_balance_at_every_server(
-        cases in [worlds::case(), worlds::case(), worlds::case()], also: bool, propagate: bool, cancel: bool,
+        cases in [worlds::case(), worlds::case(), worlds::case()],
+        replicas in [worlds::replicas(), worlds::replicas(), worlds::replicas()],
+        also: bool, propagate: bool, cancel: bool, alone: bool,
     ) {
-        let scenario = tree(cases, also, propagate, cancel);
+        let replicas = replicas.map(|replicas| if alone { replicas.alone() } else { replicas });
+        let scenario = tree(cases, &replicas, also, propagate, cancel);
         let result = run(&scenario);
         let names = Names { servers: vec!["first", "second", "third"], ..Names::default() };
         let of = |name: &str| {

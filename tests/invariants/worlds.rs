@@ -4,6 +4,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use simlab::distribution::Distribution;
+use simlab::endpoint::{Balance, EjectionConfig, EndpointRules, RetryHost};
 use simlab::gate::breaker::{
     CircuitRules, ConsecutiveBreakerConfig, Judge, OpenTime, RateBreakerConfig, RateWindow, SlowCalls, Stale,
     Threshold, Verdict,
@@ -23,8 +24,8 @@ use simlab::retry::{
     RetryPolicy,
 };
 use simlab::scenario::{
-    AbandonedWork, Arrivals, Discipline, Fates, Fault, Flapping, Frame, Idempotency, Operation, ProfilePoint,
-    RateLimit, Scenario, ServerConfig, World,
+    AbandonedWork, Arrivals, Discipline, Fates, Fault, Flapping, Frame, Idempotency, Operation, Per, ProfilePoint,
+    RateLimit, Scenario, ServerConfig, StoreScope, World,
 };
 use simlab::units::{SimTime, Span};
 
@@ -73,7 +74,7 @@ impl Case {
             },
         )
         .with_policy("p", self.policy.clone(), &self.gates);
-        scenario.policies[0].hedge = self.hedge.clone();
+        scenario.policies[0].rules.hedge = self.hedge.clone();
         scenario
     }
 }
@@ -168,12 +169,17 @@ fn idempotency() -> impl Strategy<Value = Idempotency> {
     let retention = prop_oneof![Just(Span::secs(86_400)), (0u64..3_000).prop_map(Span::millis)];
     prop_oneof![
         Just(Idempotency::None),
-        (retention, any::<bool>()).prop_map(|(retention, store_errors)| Idempotency::Cache { retention, store_errors }),
+        (retention, any::<bool>()).prop_map(|(retention, store_errors)| Idempotency::Cache {
+            retention,
+            store_errors,
+            scope: StoreScope::Server
+        }),
         (option::of(0u64..2_000), any::<bool>()).prop_map(|(ttl, store_errors)| Idempotency::Lock {
             retention: Span::secs(86_400),
             lock_ttl: ttl.map(Span::millis),
             conflict_status: 409,
             store_errors,
+            scope: StoreScope::Server,
         }),
     ]
 }
@@ -208,7 +214,7 @@ fn server() -> impl Strategy<Value = ServerConfig> {
                 rate_limit: limit.map(|(rate, burst, per_client, retry_after)| RateLimit {
                     rate,
                     burst,
-                    per_client,
+                    per: if per_client { Per::Client } else { Per::Server },
                     status: 429,
                     retry_after,
                 }),
@@ -505,6 +511,79 @@ pub fn budget() -> impl Strategy<Value = TokenBudgetConfig> {
 pub fn breaker(failures: u32, open: Span, probes: u32, scope: Scope) -> GateConfig {
     let config = ConsecutiveBreakerConfig::new(failures, open, probes);
     GateConfig::new(GateRule::ConsecutiveBreaker(config), scope)
+}
+
+/// What is said of replicas.
+#[derive(Clone, Debug)]
+pub struct Replicas {
+    pub count: u32,
+    pub balance: Balance,
+    pub rules: EndpointRules,
+    /// Breakers, rate limit and store are each replica's own.
+    pub own: [bool; 3],
+    /// Which one each fault is about; beyond the last: all.
+    pub at: u32,
+}
+
+pub fn replicas() -> impl Strategy<Value = Replicas> {
+    let balances = [Balance::Random, Balance::RoundRobin, Balance::LeastInFlight, Balance::TwoChoices];
+    let host = proptest::sample::select(vec![RetryHost::Any, RetryHost::Other]);
+    let view = option::weighted(0.3, Just(OutcomeSet::new(vec![OutcomeClass::Timeout])));
+    let ejection = (1u32..4, view, 1u64..20_000, 0.0f64..1.0).prop_map(|(failures, failures_are, ms, most)| {
+        EjectionConfig { failures, failures_are, time: Span::millis(ms), most }
+    });
+    let rules = (host, option::weighted(0.5, ejection))
+        .prop_map(|(retry_host, ejection)| EndpointRules { retry_host, ejection });
+    (2u32..5, proptest::sample::select(balances.to_vec()), rules, any::<[bool; 3]>(), 0u32..5)
+        .prop_map(|(count, balance, rules, own, at)| Replicas { count, balance, rules, own, at })
+}
+
+impl Replicas {
+    /// The same, and there is only one.
+    pub fn alone(self) -> Replicas {
+        Replicas { count: 1, at: 0, ..self }
+    }
+
+    /// The server with these replicas.
+    pub fn server(&self, server: ServerConfig) -> ServerConfig {
+        let [_, limit, store] = self.own;
+        let per_replica = |limit: RateLimit| RateLimit { per: Per::Replica, ..limit };
+        let mut idempotency = server.idempotency.clone();
+        if let Idempotency::Cache { scope, .. } | Idempotency::Lock { scope, .. } = &mut idempotency
+            && store
+        {
+            *scope = StoreScope::Replica;
+        }
+        ServerConfig {
+            replicas: self.count,
+            balance: self.balance,
+            rate_limit: server.rate_limit.map(|own| if limit { per_replica(own) } else { own }),
+            idempotency,
+            ..server
+        }
+    }
+
+    /// The gates of who calls them.
+    pub fn gates(&self, gates: &[GateConfig]) -> Vec<GateConfig> {
+        let breaks =
+            |gate: &GateConfig| matches!(gate.rule, GateRule::ConsecutiveBreaker(_) | GateRule::RateBreaker(_));
+        let own = |gate: &GateConfig| match self.own[0] && breaks(gate) {
+            true => GateConfig { scope: Scope::Replica, ..gate.clone() },
+            false => gate.clone(),
+        };
+        gates.iter().map(own).collect()
+    }
+
+    /// A case whose server has them.
+    pub fn of(&self, case: &Case) -> Scenario {
+        let at = (self.at < self.count).then_some(self.at);
+        let faults = case.faults.iter().map(|fault| Fault { replica: at, ..fault.clone() }).collect();
+        let server = self.server(case.server.clone());
+        let case = Case { server, faults, gates: self.gates(&case.gates), ..case.clone() };
+        let mut scenario = case.scenario();
+        scenario.policies[0].rules.endpoints = self.rules.clone();
+        scenario
+    }
 }
 
 /// Times in units of 100 ms: service, network, time-out, wait, longest time in the queue, the demand's interval; and workers, and attempts.

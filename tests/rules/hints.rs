@@ -4,7 +4,7 @@ use simlab::distribution::Distribution;
 use simlab::protocol::HintFormat;
 use simlab::retry::jitter::additive::Additive;
 use simlab::retry::{Backoff, Hints, Jitter, OutcomeClass, OutcomeSet, RetryAfter, RetryPolicy};
-use simlab::scenario::{Arrivals, Fates, Fault, RateLimit, Scenario, ServerConfig};
+use simlab::scenario::{Arrivals, Fates, Fault, Per, RateLimit, Scenario, ServerConfig};
 use simlab::units::Span;
 
 use super::{MS, check, constant, fault, run, tries, value};
@@ -53,7 +53,7 @@ fn hints_are_drawn_and_spread() {
         service_time: Distribution::Constant(Span::nanos(100)),
         ..hinting()
     };
-    let limit = RateLimit { rate: 1e7, burst: 1.0, per_client: false, status: 503, retry_after: false };
+    let limit = RateLimit { rate: 1e7, burst: 1.0, per: Per::Server, status: 503, retry_after: false };
     let limited = ServerConfig { rate_limit: Some(limit), ..hinting() };
     let honours = |jitter| {
         let hints = Hints { jitter, ..Hints::default() };

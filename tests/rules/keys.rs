@@ -2,13 +2,19 @@
 
 use simlab::protocol::Method;
 use simlab::retry::{Backoff, KeyMode, OutcomeClass, OutcomeSet, RetryPolicy};
-use simlab::scenario::{AbandonedWork, Fates, Fault, Idempotency, ServerConfig};
+use simlab::scenario::{AbandonedWork, Fates, Fault, Idempotency, ServerConfig, StoreScope};
 use simlab::units::Span;
 
 use super::{MS, burst, check, fault, one_worker, run, tries};
 
 fn lock(ttl: Option<u64>, retention: u64) -> Idempotency {
-    Idempotency::Lock { retention: MS(retention), lock_ttl: ttl.map(MS), conflict_status: 409, store_errors: false }
+    Idempotency::Lock {
+        retention: MS(retention),
+        lock_ttl: ttl.map(MS),
+        conflict_status: 409,
+        store_errors: false,
+        scope: StoreScope::Server,
+    }
 }
 
 /// Two workers that need 100 ms, time-outs after 60 ms, one attempt after the other.
@@ -50,7 +56,7 @@ fn idempotency() {
         check(&case, &run(&burst(1, server), patient.clone()), &[("executions", executions)]);
     }
     // A cache is not atomic; a key per attempt is none.
-    let cache = Idempotency::Cache { retention: MS(10_000), store_errors: false };
+    let cache = Idempotency::Cache { retention: MS(10_000), store_errors: false, scope: StoreScope::Server };
     let (server, _) = keyed(cache, Fates::default(), 3);
     check("cache", &run(&burst(1, server.clone()), patient.clone()), &[("executions", 2.0), ("outcome_200", 1.0)]);
     let fresh = RetryPolicy { key: KeyMode::PerAttempt, ..patient };
@@ -79,7 +85,7 @@ fn locks_outlive_a_crash() {
 #[test]
 fn stored_errors() {
     for (store_errors, executions, duplicates) in [(true, 1.0, 0.0), (false, 3.0, 2.0)] {
-        let store = Idempotency::Cache { retention: MS(10_000), store_errors };
+        let store = Idempotency::Cache { retention: MS(10_000), store_errors, scope: StoreScope::Server };
         let (server, policy) = keyed(store, Fates { late_errors: vec![(500, 1.0)], ..Fates::default() }, 3);
         let policy = RetryPolicy { timeout: Some(MS(1_000)), ..policy };
         let result = run(&burst(1, server), policy);

@@ -11,6 +11,7 @@ mod measuring;
 mod patience;
 mod pool;
 mod recorded;
+mod replicas;
 mod steps;
 mod tiers;
 mod world;

@@ -5,7 +5,7 @@ use simlab::gate::budget::{DepositOn, TokenBudgetConfig, Tokens};
 use simlab::gate::limiter::{OnLimit, RateLimiterConfig};
 use simlab::gate::{GateChain, GateConfig, GateRule, OnRefusal, Scope};
 use simlab::retry::{Backoff, RetryPolicy};
-use simlab::scenario::{Arrivals, Fates, Fault, Flapping, RateLimit, Scenario, ServerConfig};
+use simlab::scenario::{Arrivals, Fates, Fault, Flapping, Per, RateLimit, Scenario, ServerConfig};
 use simlab::units::{SimTime, Span};
 
 use super::{MS, at, burst, check, constant, fault, one_worker, run, tries, try_run, value};
@@ -56,14 +56,14 @@ fn what_is_remembered_of_clients_is_state() {
     };
     let alone = bytes(&bare, &[]);
     let mut limited = bare.clone();
-    let limit = RateLimit { rate: 1.0, burst: 1.0, per_client: true, status: 429, retry_after: false };
+    let limit = RateLimit { rate: 1.0, burst: 1.0, per: Per::Client, status: 429, retry_after: false };
     limited.world_mut().servers[0].rate_limit = Some(limit);
     assert_eq!(bytes(&limited, &[]), alone + 8 * u64::from(clients));
     let budget = TokenBudgetConfig::new(Tokens::new(1.0), Tokens::new(1.0), Tokens::new(1.0));
     let budget = |scope| GateConfig::new(GateRule::TokenBudget(budget.clone()), scope);
     let (fleet, own) = (bytes(&bare, &[budget(Scope::Fleet)]), bytes(&bare, &[budget(Scope::Client)]));
     assert_eq!(own, fleet + 8 * u64::from(clients - 1));
-    assert_eq!(GateChain::most_bytes(&[budget(Scope::Client)], clients), 8 * u64::from(clients));
+    assert_eq!(GateChain::most_bytes(&[budget(Scope::Client)], clients, 1), 8 * u64::from(clients));
 }
 
 /// A run is over when nothing is open; a fault that flaps for ever does not keep it going, nor does an open breaker.

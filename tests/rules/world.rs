@@ -7,7 +7,7 @@ use simlab::gate::{Around, GateConfig, GateRule, Scope};
 use simlab::protocol::Outcome;
 use simlab::retry::{Backoff, OutcomeClass, OutcomeSet, RetryAfter, RetryPolicy};
 use simlab::scenario::{
-    AbandonedWork, Arrivals, Discipline, Fates, Fault, Flapping, RateLimit, Scenario, ServerConfig,
+    AbandonedWork, Arrivals, Discipline, Fates, Fault, Flapping, Per, RateLimit, Scenario, ServerConfig,
 };
 use simlab::units::{SimTime, Span};
 
@@ -264,7 +264,7 @@ fn when_full() {
 /// The limiter answers before anything in front of the application; its hint, or the status's, is honoured.
 #[test]
 fn rate_limit() {
-    let limit = RateLimit { rate: 1.0, burst: 1.0, per_client: false, status: 429, retry_after: true };
+    let limit = RateLimit { rate: 1.0, burst: 1.0, per: Per::Server, status: 429, retry_after: true };
     let server = ServerConfig {
         rate_limit: Some(limit.clone()),
         fates: Fates { errors: vec![(500, 1.0)], ..Fates::default() },
@@ -285,7 +285,7 @@ fn rate_limit() {
     let result = run(&burst(2, limited(limit.clone())), bounded);
     check("bounded", &result, &[("succeeded", 1.0), ("failure_latency_p99", 0.8)]);
     // Each client has its own bucket: four operations at two clients.
-    let mut scenario = burst(4, limited(RateLimit { per_client: true, ..limit }));
+    let mut scenario = burst(4, limited(RateLimit { per: Per::Client, ..limit }));
     scenario.world_mut().clients = 2;
     check("per client", &run(&scenario, tries(1)), &[("succeeded", 2.0), ("outcome_429", 2.0)]);
 }

@@ -6,7 +6,7 @@ use simlab::report::{TableStyle, table};
 use super::{check_file, results};
 
 /// The figures that answer each scenario's question.
-const ANSWERS: [(&str, &[&str]); 16] = [
+const ANSWERS: [(&str, &[&str]); 17] = [
     ("breaker-tradeoff", &["no-breaker: 5,000 go wrong per 10,000 operations", "five-30s       9,516!    4.8%!"]),
     ("brownout", &["breaker: 4,926 go wrong per 10,000 operations", "6,280    58.7%      2.24!  6.1x!"]),
     ("cron-herd", &["wide-jitter: 0 go wrong per 10,000 operations, against 7,900 with no-retry and 268"]),
@@ -17,6 +17,13 @@ const ANSWERS: [(&str, &[&str]); 16] = [
         &["against 1.16 s with no-hedge and 41.8 ms with hedge-30ms", "busy-hedge             –   22,090!     0.0%!"],
     ),
     ("metastable", &["after stall, back within 5 s: breaker", "never: retry-once, full-jitter and budget-10"]),
+    (
+        "one-bad-replica",
+        &[
+            "ejection: 0 go wrong per 10,000 operations, against 539 with once and 60 with breaker-each",
+            "the peak is highest: 879/s (1.9x the highest demand, 1.1x capacity) with least-in-flight",
+        ],
+    ),
     ("rate-limited-api", &["larger-base 540, ignores-hint 985, honours-hint 1,142, immediate 1,508"]),
     ("retry-budget", &["not decided between no-retry and grpc-throttle", "no-budget             12,886!   37.1%!"]),
     ("retry-everything", &["against 1,643 with no-retry", "everything         1,203*   88.0%*    +4.4 ±0.0     1.53!"]),

@@ -15,7 +15,7 @@ fn plain() -> Value {
         "replications": 2,
         "load": { "arrivals": { "poisson": { "rate": "10/s" } } },
         "operation": { "method": "PUT" },
-        "server": { "s": { "call": { "other": {} } }, "other": {} },
+        "server": { "s": { "replicas": 3, "call": { "other": {} } }, "other": {} },
         "fault": { "f": { "server": "s", "until": "4s" } },
         "policy": { "p": { "attempts": 3, "timeout": "1s", "deadline": "9s" }, "q": {} },
         "expect": [{ "policy": "p", "metric": "success_rate", "at_least": 0.5 }],

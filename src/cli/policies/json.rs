@@ -21,6 +21,7 @@ fn one(subject: &Subject) -> Value {
                 Family::Backoff => "backoff",
                 Family::Gate => "gate",
                 Family::Hedge => "hedge",
+                Family::Replica => "replica",
             };
             (kind, entry.source, Value::Null, Value::Null)
         }

@@ -167,7 +167,8 @@ enum Standing {
 #[derive(Clone, Debug)]
 struct Circuit<O> {
     state: State,
-    generation: u32,
+    /// Counted modulo 2^16: an outcome of as many changes ago would be taken for one of now.
+    generation: u16,
     /// Half-open: probes admitted and not given back.
     admitted: u32,
     /// Half-open: outcomes that were successes.
@@ -217,14 +218,14 @@ impl<O: OpenTimes> Circuit<O> {
                 *until = now + terms.half_open_for;
             }
         }
-        Permit(self.generation)
+        Permit(u32::from(self.generation))
     }
 
     /// What the end of the attempt with this permit means.
     #[inline(always)]
     fn standing(&self, permit: Permit, stale: Stale) -> Standing {
         match self.state {
-            _ if permit.0 != self.generation && stale == Stale::Drop => Standing::Stale,
+            _ if permit.0 != u32::from(self.generation) && stale == Stale::Drop => Standing::Stale,
             State::Closed { .. } => Standing::Regular,
             State::HalfOpen { .. } => Standing::Probe,
             // Nothing is admitted while open: it is of an earlier state.

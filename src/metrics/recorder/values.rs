@@ -100,7 +100,7 @@ pub(super) fn value(metric: Metric, r: &Recorder, s: &Sums) -> Option<f64> {
         M::Retries => count(r.sent[1][1]),
         M::AttemptsPerOperation => ratio(s.attempts, s.operations),
         M::AttemptsPerCall => {
-            let calls = r.parts.as_ref().map_or(s.operations, |parts| parts.calls());
+            let calls = r.parts.as_ref().and_then(|parts| parts.calls()).unwrap_or(s.operations);
             ratio(s.attempts, calls)
         }
         M::Goodput => per_second(r.within.successes),

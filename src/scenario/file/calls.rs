@@ -82,13 +82,13 @@ impl Tables {
     /// A row, with its rules for single steps.
     pub fn build_row(&self, policy: &Named<PolicyTable>) -> PolicyConfig {
         let method = methods_of_row(&self.operation, &policy.table).first().copied();
-        let row = policy.table.build(&policy.name, method.unwrap_or(Method::Post));
+        let rules = policy.table.build(method.unwrap_or(Method::Post));
         let steps = policy.table.step.0.iter().map(|(name, rules)| {
             let number = self.operation.step.position(name).expect("names have been checked");
             let method = self.operation.step.0[number].1.common().method.unwrap_or_default();
-            (number, rules.build(method))
+            (number, rules.0.build(method))
         });
-        PolicyConfig { steps: steps.collect(), ..row }
+        PolicyConfig { name: policy.name.clone(), rules, steps: steps.collect(), world: None }
     }
 }
 

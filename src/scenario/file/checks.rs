@@ -159,6 +159,21 @@ fn names(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
     for fault in &parts.faults {
         refer("server", &fault.table.server, &["fault", &fault.name, "server"]);
     }
+    for fault in &parts.faults {
+        let only = parts.servers.first().filter(|_| parts.servers.len() == 1);
+        let named = parts.servers.iter().find(|server| Some(&server.name) == fault.table.server.as_ref());
+        let (Some(server), Some(replica)) = (named.or(only), fault.table.replica) else { continue };
+        let replicas = server.table.replicas.0;
+        if replica.0 > replicas {
+            let title = format!("fault `{}` is about replica {} of {replicas}", fault.name, replica.0);
+            let place = tree::value_place(root, &["fault", &fault.name, "replica"]);
+            let label = format!("`server.{}` has no such replica", server.name);
+            errors.push(Diagnostic::error("unknown-replica", title, place, label).help(match replicas {
+                1 => format!("add `replicas = {}` to it", replica.0),
+                _ => format!("1 to {replicas}, or more `replicas`"),
+            }));
+        }
+    }
     let servers = known("server");
     for fault in parts.faults.iter().filter(|fault| fault.table.server.is_none() && servers.len() > 1) {
         let place = tree::key_place(root, &["fault", &fault.name]);
@@ -240,11 +255,17 @@ fn shares(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
             .map(|(_, f)| *f)
             .collect();
         let kinds: [fn(&Fates) -> f64; 2] = [Fates::total, Fates::permanent];
-        if let Some(total) = kinds
-            .iter()
-            .map(|sum| active.iter().map(|f| sum(&f.table.fates())).sum::<f64>())
-            .find(|t| *t > 1.0 + ROUNDING)
-        {
+        let above = |active: &[&Named<FaultTable>]| {
+            let sums = kinds.iter().map(|sum| active.iter().map(|f| sum(&f.table.fates())).sum::<f64>());
+            sums.into_iter().find(|total| *total > 1.0 + ROUNDING)
+        };
+        // Those of one replica, and those of all.
+        let replica = |fault: &Named<FaultTable>| fault.table.replica.map(|replica| replica.0);
+        let together = active.iter().map(|one| {
+            let is_there = |other: &&&Named<FaultTable>| replica(other).is_none_or(|at| replica(one) == Some(at));
+            active.iter().filter(is_there).copied().collect::<Vec<_>>()
+        });
+        if let Some((total, active)) = together.into_iter().find_map(|active| Some((above(&active)?, active))) {
             let names: Vec<String> = active.iter().map(|f| format!("`{}`", f.name)).collect();
             let title = format!(
                 "the faults {} decide the fate of {} of attempts together",
@@ -396,8 +417,13 @@ fn replayed_shares(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic
         let begins = beside().filter(|_| fault.series.is_some()).map(|other| other.from);
         let at = steps.chain(begins).filter(|at| fault.covers(*at));
         let total = |fault: &Fault, at| fault.fates.total() + fault.errors_at(at).iter().map(|(_, s)| s).sum::<f64>();
-        let sums =
-            |at| (total(fault, at), beside().filter(|other| other.covers(at)).map(|other| total(other, at)).sum());
+        let at_replica = |at, replica| {
+            let there = beside().filter(move |other| other.covers(at) && other.is_at(replica));
+            there.map(move |other| total(other, at)).sum()
+        };
+        let replicas = (0..scenario.world.servers[fault.server].replicas).filter(|replica| fault.is_at(*replica));
+        let most = |at| replicas.clone().map(|replica| at_replica(at, replica)).fold(0.0, f64::max);
+        let sums = |at| (total(fault, at), most(at));
         let (at, own, all): (_, f64, f64) = at
             .map(|at| (at, sums(at)))
             .map(|(at, (own, all))| (at, own, all))
@@ -448,7 +474,7 @@ fn rounds_per_second(scenario: &Scenario, think: f64) -> f64 {
     let waits = |gates: &[GateConfig]| {
         gates.iter().any(|gate| matches!(gate.rule, GateRule::RateLimiter(_) | GateRule::CubicLimiter(_)))
     };
-    if scenario.policies.iter().all(|policy| waits(&policy.gates)) {
+    if scenario.policies.iter().all(|policy| waits(&policy.rules.gates)) {
         return 0.0;
     }
     let server = scenario.world.called();
@@ -460,6 +486,7 @@ fn rounds_per_second(scenario: &Scenario, think: f64) -> f64 {
     }
     let workers =
         server.workers.filter(|_| service > 0.0).map_or(f64::INFINITY, |workers| f64::from(workers) / service);
+    let workers = workers * f64::from(server.replicas);
     (f64::from(scenario.world.clients) / cycle).min(workers)
 }
 

@@ -85,7 +85,8 @@ fn unknown_metric(name: &str, names: &Names, place: Place) -> Diagnostic {
 /// Expectations of faults that do not end, or of a surge that is none: nothing is measured of those, in no row.
 pub fn of_scenario(expectations: &[ExpectTable], scenario: &Scenario, root: &DeTable<'_>) -> Vec<Diagnostic> {
     let scenes = (0..scenario.policies.len()).map(|policy| scenario.of(policy));
-    let ends: Vec<Of> = scenes.flat_map(Scene::what_ends).map(|(what, _)| what).collect();
+    let worlds = || scenes.clone().map(|scene| scene.world);
+    let ends: Vec<Of> = scenes.clone().flat_map(Scene::what_ends).map(|(what, _)| what).collect();
     let list = root.get("expect").and_then(|node| node.get_ref().as_array());
     let absent = scenario.expectations.iter().zip(expectations).enumerate().filter(|(_, (expected, _))| match expected
         .measure
@@ -93,6 +94,7 @@ pub fn of_scenario(expectations: &[ExpectTable], scenario: &Scenario, root: &DeT
     {
         Of::Fault(_) | Of::Demand => !ends.contains(&expected.measure.of),
         Of::Server(_) | Of::Step(_) => !scenario.world.has_parts(),
+        Of::Replica(server, replica) => worlds().all(|world| world.servers[server as usize].replicas <= replica.max(1)),
         Of::Run | Of::Outcome(_) => false,
     });
     let error = |(index, (expected, table)): (usize, (&Expectation, &ExpectTable))| {
@@ -102,6 +104,10 @@ pub fn of_scenario(expectations: &[ExpectTable], scenario: &Scenario, root: &DeT
             .unwrap_or_default();
         let (why, help) = match expected.measure.of {
             Of::Demand => ("there is no surge of demand that ends", "say when it does: `load.recover_from = \"13m\"`"),
+            Of::Replica(server, _) => match scenario.world.servers[server as usize].replicas {
+                1 => ("the server has no replicas", "the measure of the server, or of the whole run, says the same"),
+                _ => ("the server has no such replica", "they are counted from 1"),
+            },
             Of::Server(_) | Of::Step(_) => {
                 ("operations make one call to one server", "the measure of the whole run says the same")
             }

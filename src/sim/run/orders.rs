@@ -74,7 +74,8 @@ impl CallSide {
     /// Of a call that has not begun.
     fn new(place: usize, owner: Owner, order: u32, left: Span) -> CallSide {
         let last = Failure::new(Outcome::Open);
-        CallSide { place, owner, order, left, tries: Tries::default(), last, has_begun: false, is_over: false }
+        let (tries, hosts) = (Tries::default(), Vec::new());
+        CallSide { place, owner, order, left, tries, hosts, last, has_begun: false, is_over: false }
     }
 }
 
@@ -150,9 +151,11 @@ impl<'a> Run<'a> {
                 self.whole().attempts[job as usize].below = row;
             }
             Act::Over(ended) => {
-                let number = usize::from(self.whole().at[job as usize]);
+                let whole = self.whole();
+                let (number, row) = (whole.at[job as usize], whole.attempts[job as usize].row);
+                let server = whole.place(row).server;
                 let answer = ended.err().and(failed).map(|(step, failed, last)| {
-                    let call = &self.scene.world.servers[number].calls[step];
+                    let call = &self.scene.world.servers[server].calls[step];
                     match (call.map.of(failed), last.outcome) {
                         (Answer::Status(status), _) => (status, None),
                         (Answer::Pass, Outcome::Status(status)) => (status, last.retry_after),
@@ -271,8 +274,8 @@ impl<'a> Run<'a> {
         self.close_books(id);
         self.whole().orders.all.remove(id);
         for place in 0..self.whole().places.all.len() {
-            let (number, slot) = (self.whole().places.all[place].server, self.whole().orders.slot(id, place));
-            self.server(number).forget(slot);
+            let (server, slot) = (self.whole().places.all[place].server, self.whole().orders.slot(id, place));
+            self.forget(server, slot);
         }
     }
 

@@ -3,7 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::gate::GateChain;
+use crate::endpoint::{Ejector, EndpointRules, RetryHost};
+use crate::gate::{GateChain, Scope};
 use crate::hedge::{HedgeConfig, Hedger};
 use crate::protocol::Method;
 use crate::retry::Policy;
@@ -19,6 +20,8 @@ pub(super) struct Place<'a> {
     pub server: usize,
     /// Whose rules are followed, among [`Places::clients`].
     pub client: usize,
+    /// The first replica of the server among the endpoints of that client.
+    pub first_endpoint: u32,
     /// Most effects of executions here, whatever is executed. What a server with calls of its own changes, it changes below.
     pub most_effects: u32,
     /// Places of the calls that the server makes, in order.
@@ -33,16 +36,25 @@ pub(super) struct Client {
     pub policy: Arc<dyn Policy>,
     pub gates: GateChain,
     pub hedger: Hedger,
+    pub retry_host: RetryHost,
+    /// It has a breaker for each replica.
+    pub breaks_by_replica: bool,
+    /// Which replicas it leaves out, if it does.
+    pub ejector: Option<Ejector>,
     /// It is the row's, and not a server's.
     pub is_row: bool,
 }
 
 impl Client {
-    fn new(rules: &ClientRules, clients: u32, is_row: bool) -> Client {
-        let never = HedgeConfig::never();
+    fn new(&Draft { rules, clients, is_row, ref endpoints }: &Draft) -> Client {
+        let (never, endpoints) = (HedgeConfig::never(), endpoints.count);
+        let EndpointRules { retry_host, ejection } = &rules.endpoints;
         Client {
             policy: Arc::clone(&rules.policy),
-            gates: GateChain::new(&rules.gates, clients),
+            gates: GateChain::of_endpoints(&rules.gates, clients, endpoints),
+            retry_host: *retry_host,
+            breaks_by_replica: rules.gates.iter().any(|gate| gate.scope == Scope::Replica),
+            ejector: ejection.as_ref().map(|ejection| Ejector::new(ejection, clients, endpoints)),
             hedger: Hedger::new(rules.hedge.as_ref().unwrap_or(&never), clients),
             is_row,
         }
@@ -58,14 +70,54 @@ pub(super) struct Places<'a> {
     pub clients: Vec<Client>,
 }
 
+/// Somebody's rules, and which servers are called by them.
+struct Draft<'r> {
+    rules: &'r ClientRules,
+    clients: u32,
+    is_row: bool,
+    endpoints: Endpoints,
+}
+
+/// Servers that are called by the same rules, with the number of the first replica of each among all of theirs.
+#[derive(Debug, Default)]
+struct Endpoints {
+    of: Vec<(usize, u32)>,
+    count: u32,
+}
+
+impl Endpoints {
+    /// The number of the first replica of this server.
+    fn first(&mut self, world: &World, server: usize) -> u32 {
+        if let Some((_, first)) = self.of.iter().find(|(other, _)| *other == server) {
+            return *first;
+        }
+        let first = self.count;
+        self.of.push((server, first));
+        self.count += world.servers[server].replicas;
+        first
+    }
+}
+
+/// How many replicas are called by rules that steps follow which `follow` says.
+pub(super) fn endpoints(world: &World, follow: impl Fn(usize) -> bool) -> u32 {
+    let mut endpoints = Endpoints::default();
+    let steps = world.operation.steps.iter().enumerate().filter(|(number, _)| follow(*number));
+    steps.for_each(|(_, step)| _ = endpoints.first(world, step.server));
+    if world.operation.steps.is_empty() {
+        endpoints.first(world, world.called_index());
+    }
+    endpoints.count
+}
+
 impl<'a> Places<'a> {
     /// Those of a row in its world.
     ///
     /// # Panics
     /// If there are more than [`MOST_PLACES`], as where servers call each other in a circle.
     pub(super) fn new(world: &'a World, row: &'a PolicyConfig) -> Places<'a> {
-        let rules = ClientRules { policy: Arc::clone(&row.policy), gates: row.gates.clone(), hedge: row.hedge.clone() };
-        let mut places = Places { all: Vec::new(), clients: vec![Client::new(&rules, world.clients, true)] };
+        let draft = |rules, clients, is_row| Draft { rules, clients, is_row, endpoints: Endpoints::default() };
+        let mut drafts = vec![draft(&row.rules, world.clients, true)];
+        let mut places = Places { all: Vec::new(), clients: Vec::new() };
         let steps = &world.operation.steps;
         if steps.is_empty() {
             places.add(world, None, world.called_index(), world.operation.method, 0, true);
@@ -74,21 +126,23 @@ impl<'a> Places<'a> {
             let own = row.steps.iter().find(|(of, _)| *of == number).map(|(_, rules)| rules);
             let client = match own.or(step.rules.as_ref()) {
                 None => 0,
-                Some(rules) => places.add_client(Client::new(rules, world.clients, true)),
+                Some(rules) => {
+                    drafts.push(draft(rules, world.clients, true));
+                    drafts.len() - 1
+                }
             };
             places.add(world, Some(step), step.server, step.method, client, true);
         }
         // Of each server's calls there is one client, wherever they are reached from.
+        let default = ClientRules::default();
         let mut known: Vec<Option<usize>> = vec![None; world.servers.len()];
         let mut next = 0;
         while next < places.all.len() {
             let server = places.all[next].server;
             let calls = &world.servers[server].calls;
             let first = *known[server].get_or_insert_with(|| {
-                let default = ClientRules::default();
-                let first = places.clients.len();
-                let rules = calls.iter().map(|call| call.rules.as_ref().unwrap_or(&default));
-                places.clients.extend(rules.map(|rules| Client::new(rules, 1, false)));
+                let first = drafts.len();
+                drafts.extend(calls.iter().map(|call| draft(call.rules.as_ref().unwrap_or(&default), 1, false)));
                 first
             });
             let below = places.all.len();
@@ -98,6 +152,10 @@ impl<'a> Places<'a> {
             places.all[next].below = below..places.all.len();
             next += 1;
         }
+        for place in &mut places.all {
+            place.first_endpoint = drafts[place.client].endpoints.first(world, place.server);
+        }
+        places.clients = drafts.iter().map(Client::new).collect();
         places
     }
 
@@ -112,15 +170,14 @@ impl<'a> Places<'a> {
     ) {
         assert!(self.all.len() < MOST_PLACES, "servers call each other at more than {MOST_PLACES} places");
         let most_effects = if world.servers[server].calls.is_empty() { method.effects(u32::MAX) } else { 0 };
-        self.all.push(Place { call, server, client, most_effects, below: 0..0, is_step });
-    }
-
-    fn add_client(&mut self, client: Client) -> usize {
-        self.clients.push(client);
-        self.clients.len() - 1
+        self.all.push(Place { call, server, client, first_endpoint: 0, most_effects, below: 0..0, is_step });
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.clients.iter().map(|client| client.gates.bytes() + client.hedger.bytes()).sum()
+        let of = |client: &Client| {
+            let ejector = client.ejector.as_ref().map_or(0, Ejector::bytes);
+            client.gates.bytes() + client.hedger.bytes() + ejector
+        };
+        self.clients.iter().map(of).sum()
     }
 }

@@ -5,11 +5,13 @@
 //! Here a row is a call; whose call it is, and what comes after it, stands in `orders.rs`. A client reacts to a reply where the reply is; what it
 //! sends then takes its turn, as a timer of the same instant, since a server may not have said all it has to say.
 
+use super::hosts::Hosts;
 use super::orders::{Orders, Owner};
 use super::places::{Client, Place, Places};
 use super::*;
 use crate::call::tries::{Open, Tries};
 use crate::flow::Flow;
+use crate::gate::Moment;
 use crate::hedge::Losers;
 use crate::retry::{GiveUp, Within};
 use crate::scenario::World;
@@ -23,12 +25,15 @@ pub(super) struct Whole<'a> {
     pub sides: Vec<CallSide>,
     /// By the attempt's place.
     pub attempts: Vec<AttemptSide>,
-    /// The number of the server that each attempt is sent to, by the attempt's place.
-    pub at: Vec<u16>,
+    /// The number of the replica that each attempt is sent to, by the attempt's place.
+    pub at: Vec<u32>,
+    pub hosts: Hosts,
+    /// Where the attempt goes that the step being taken may send.
+    next_host: u32,
     /// A server is being told something: what follows is done when it has said all.
     settling: bool,
     /// Bytes that sides take beside their own size.
-    heap: usize,
+    pub heap: usize,
 }
 
 /// A call, beside what every call has.
@@ -41,6 +46,8 @@ pub(super) struct CallSide {
     /// How long it may take, by a deadline from outside; [`Span::MAX`]: for ever.
     pub left: Span,
     pub tries: Tries,
+    /// The replica that each attempt was sent to, where there is a choice.
+    pub hosts: Vec<u32>,
     /// How the last attempt ended that did.
     pub last: Failure,
     pub has_begun: bool,
@@ -71,6 +78,8 @@ impl<'a> Whole<'a> {
             sides: Vec::new(),
             attempts: Vec::new(),
             at: Vec::new(),
+            hosts: Hosts::new(world),
+            next_host: 0,
             settling: false,
             heap: 0,
         }
@@ -92,7 +101,8 @@ impl<'a> Whole<'a> {
             + self.sides.capacity() * size_of::<CallSide>()
             + self.heap
             + self.attempts.capacity() * size_of::<AttemptSide>()
-            + self.at.capacity() * size_of::<u16>()
+            + self.at.capacity() * size_of::<u32>()
+            + self.hosts.bytes()
     }
 }
 
@@ -143,14 +153,10 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The server with this number.
-    pub(super) fn server(&mut self, number: usize) -> &mut Server<'a> {
-        numbered(self.scene.world.called_index(), number, &mut self.server, &mut self.others)
-    }
-
-    /// Tells a server something, and does what it says, now or when that is done which is being done.
-    pub(super) fn tell_whole(&mut self, number: usize, what: impl FnOnce(&mut Server, SimTime, &mut Floor)) {
-        let server = numbered(self.scene.world.called_index(), number, &mut self.server, &mut self.others);
+    /// Tells a replica something, and does what it says, now or when that is done which is being done.
+    pub(super) fn tell_whole(&mut self, number: u32, what: impl FnOnce(&mut Server, SimTime, &mut Floor)) {
+        self.server(number);
+        let server = numbered(self.called, number as usize, &mut self.server, &mut self.others);
         let at = self.whole.as_ref().map(|whole| &whole.at[..]);
         what(server, self.now, &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs, at });
         self.settle_whole();
@@ -159,7 +165,7 @@ impl<'a> Run<'a> {
     fn tell_its_server(&mut self, job: u32, what: impl FnOnce(&mut Server, SimTime, &mut Floor)) {
         // What is announced for an attempt may come when it is gone, and its place another one's.
         if self.jobs.get(job).is_some() {
-            let number = usize::from(self.whole().at[job as usize]);
+            let number = self.whole().at[job as usize];
             self.tell_whole(number, what);
         }
     }
@@ -176,7 +182,7 @@ impl<'a> Run<'a> {
                 Output::Answer { job, executed } => {
                     self.give_up_below(job);
                     let Job { key, attempt, .. } = self.jobs[job];
-                    let (number, row) = (usize::from(self.whole().at[job as usize]), self.attempt_side(job).row);
+                    let (number, row) = (self.whole().at[job as usize], self.attempt_side(job).row);
                     let delay = self.server(number).leg(key, attempt, Leg::Back);
                     if delay == Span::ZERO {
                         self.reply_whole(job, executed);
@@ -222,9 +228,11 @@ impl<'a> Run<'a> {
         if whole.sides.len() <= row_id as usize {
             whole.sides.push(side);
         } else {
-            // Its list of attempts serves the next call.
+            // Its lists serve the next call.
             let had = std::mem::replace(&mut whole.sides[row_id as usize], side);
-            whole.sides[row_id as usize].tries = had.tries;
+            let side = &mut whole.sides[row_id as usize];
+            (side.tries, side.hosts) = (had.tries, had.hosts);
+            side.hosts.clear();
         }
         if in_turn {
             self.timers.set(row_id, self.now, &mut self.queue);
@@ -245,7 +253,7 @@ impl<'a> Run<'a> {
 
     /// A reply reaches its client, who may have stopped waiting for it. `executed`: at the same instant.
     fn reply_whole(&mut self, job_id: u32, executed: bool) {
-        let (number, row_id) = (usize::from(self.whole().at[job_id as usize]), self.attempt_side(job_id).row);
+        let (number, row_id) = (self.whole().at[job_id as usize], self.attempt_side(job_id).row);
         let job = self.jobs.remove(job_id);
         let row = &mut self.rows[row_id];
         row.in_flight -= 1;
@@ -271,6 +279,7 @@ impl<'a> Run<'a> {
 
     /// Counts an attempt that has ended.
     pub(super) fn attempt_over(&mut self, row_id: u32, attempt: u32, reply: Failure) {
+        self.done_at(row_id, attempt, reply.outcome);
         let Row { key, start, .. } = self.rows[row_id];
         let now = self.now;
         let whole = self.whole.as_mut().expect("only what goes the whole way comes here");
@@ -353,7 +362,7 @@ impl<'a> Run<'a> {
 
     /// A client stops waiting for an attempt, and says so. `in_turn`: as an event of its own, also if it takes no time.
     fn stop_waiting_whole(&mut self, id: u32, in_turn: bool) {
-        let number = usize::from(self.whole().at[id as usize]);
+        let number = self.whole().at[id as usize];
         let job = &mut self.jobs[id];
         job.awaited = Awaited::No;
         let Job { key, attempt, reply, .. } = *job;
@@ -395,31 +404,32 @@ impl<'a> Run<'a> {
     fn send_whole(&mut self, row_id: u32, attempt: u32, hedge: bool) -> bool {
         self.at_once.attempt(self.now, row_id);
         let Row { key, start, client, .. } = self.rows[row_id];
-        let (number, is_step) = (self.whole().place(row_id).server, self.whole().place(row_id).is_step);
+        let (server, is_step) = (self.whole().place(row_id).server, self.whole().place(row_id).is_step);
         let measured = self.recorder.measured(start);
         if hedge {
             self.recorder.hedge_sent(measured);
         } else {
             self.recorder.attempt_sent(measured, attempt);
         }
-        let place = self.whole().sides[row_id as usize].place;
+        let (host, place) = (self.whole().next_host, self.whole().sides[row_id as usize].place);
+        let number = self.sent_to(row_id, host);
         if let Some(parts) = self.recorder.parts.as_mut().filter(|_| measured) {
-            parts.sent(number, is_step.then_some(place));
+            parts.sent(server, number, is_step.then_some(place));
         }
         // Servers that call are clients too, with one number behind those of operations.
         let client = if is_step { client } else { self.scene.world.clients };
         let delay = self.server(number).leg(key, attempt, Leg::Out);
         if delay > Span::ZERO {
-            let job = self.set_off(row_id, attempt, client, delay);
+            let job = self.set_off((row_id, attempt), number, client, delay);
             self.queue.push(self.now + delay, Event::Request { job });
             return true;
         }
         let (now, request) = (self.now, Request { key, attempt, client, cancelled: false });
         let door = self.server(number).knock(now, request);
-        self.arrived_whole(number, start, door != Door::Gone { arrived: false });
+        self.arrived_whole(server, start, door != Door::Gone { arrived: false });
         match door {
             Door::Open(fate) => {
-                let job = self.set_off(row_id, attempt, client, Span::ZERO);
+                let job = self.set_off((row_id, attempt), number, client, Span::ZERO);
                 self.tell_whole(number, |server, now, floor| server.enter(now, job, fate, floor));
                 let is_open = self.whole().sides[row_id as usize].tries.is_open(attempt);
                 self.rows.get(row_id).is_some_and(|row| row.key == key) && is_open
@@ -432,7 +442,7 @@ impl<'a> Run<'a> {
                     self.answered_whole(row_id, attempt, reply);
                     return false;
                 }
-                let job = self.set_off(row_id, attempt, client, Span::ZERO);
+                let job = self.set_off((row_id, attempt), number, client, Span::ZERO);
                 self.jobs[job].answer(outcome, retry_after);
                 self.queue.push(self.now + delay, Event::Reply { job });
                 true
@@ -445,26 +455,26 @@ impl<'a> Run<'a> {
     fn request_whole(&mut self, id: u32) {
         let row = self.attempt_side(id).row;
         let start = self.rows[row].start;
-        let number = self.whole().place(row).server;
+        let server = self.whole().place(row).server;
         let mut arrived = false;
         self.tell_its_server(id, |server, now, floor| arrived = server.receive(now, id, floor));
-        self.arrived_whole(number, start, arrived);
+        self.arrived_whole(server, start, arrived);
     }
 
     /// Counts an attempt that has reached its server, if it has.
-    fn arrived_whole(&mut self, number: usize, start: SimTime, arrived: bool) {
+    fn arrived_whole(&mut self, server: usize, start: SimTime, arrived: bool) {
         self.count_arrival(start, arrived);
         if let Some(parts) = self.recorder.parts.as_mut().filter(|_| arrived) {
-            parts.arrived(self.now, number);
+            parts.arrived(self.now, server);
         }
     }
 
     /// An attempt leaves its client.
-    fn set_off(&mut self, row_id: u32, attempt: u32, client: u32, way: Span) -> u32 {
+    fn set_off(&mut self, (row_id, attempt): (u32, u32), number: u32, client: u32, way: Span) -> u32 {
         let whole = self.whole.as_mut().expect("only what goes the whole way comes here");
         let side = &mut whole.sides[row_id as usize];
         let place = &whole.places.all[side.place];
-        let server = numbered(self.scene.world.called_index(), place.server, &mut self.server, &mut self.others);
+        let server = numbered(self.called, number as usize, &mut self.server, &mut self.others);
         let keyed = server.knows_keys() && whole.places.clients[place.client].policy.key() == KeyMode::PerOperation;
         let row = &mut self.rows[row_id];
         // What is known of a key belongs to the operation and the place.
@@ -476,10 +486,10 @@ impl<'a> Run<'a> {
         let attempt_side = AttemptSide { row: row_id, due, way, flow: Flow::default(), below: NONE };
         if whole.attempts.len() <= job as usize {
             whole.attempts.push(attempt_side);
-            whole.at.push(place.server as u16);
+            whole.at.push(number);
         } else {
             whole.attempts[job as usize] = attempt_side;
-            whole.at[job as usize] = place.server as u16;
+            whole.at[job as usize] = number;
         }
         job
     }
@@ -490,17 +500,21 @@ impl<'a> Run<'a> {
         row_id: u32,
         step: impl FnOnce(&mut Call, SimTime, &mut Rules, &mut StepDraws) -> Action,
     ) -> Action {
+        let host = self.next_host(row_id);
         let whole = self.whole.as_mut().expect("only what goes the whole way comes here");
+        whole.next_host = host;
         let row = &mut self.rows[row_id];
         let side = &mut whole.sides[row_id as usize];
-        let Client { policy, gates, hedger, is_row } = &mut whole.places.clients[whole.places.all[side.place].client];
+        let place = &whole.places.all[side.place];
+        let endpoint = (place.first_endpoint + host) as u16;
+        let Client { policy, gates, hedger, is_row, .. } = &mut whole.places.clients[place.client];
         let measured = self.recorder.measured(row.start);
         let (opened, refused) = (gates.counts().breaker_opened, hedger.refused());
         let had = side.tries.heap_bytes();
         let mut draws = StepDraws::of_hedge(&self.streams, row.key, row.call.used(), side.tries.asked());
         let within = Within { policy: &**policy, left: side.left };
         let policy: &dyn Policy = if side.left == Span::MAX { &**policy } else { &within };
-        let rules = Rules::new(policy, gates, &mut self.desk, row.client, row_id);
+        let rules = Rules::new(policy, gates, &mut self.desk, row.client, row_id).at(endpoint);
         let action = step(&mut row.call, self.now, &mut rules.hedging(hedger, &mut side.tries), &mut draws);
         whole.heap = whole.heap + side.tries.heap_bytes() - had;
         // With the refusal of a server's gate no operation has ended yet.
@@ -511,7 +525,11 @@ impl<'a> Run<'a> {
         }
         for (gate, fatal) in [(side.tries.take_refused(), false), (gates.take_refusal(), fatal)] {
             let Some(gate) = gate else { continue };
-            self.recorder.refused(gates.config(gate).rule.refusal(), measured, fatal);
+            let rule = &gates.config(gate).rule;
+            self.recorder.refused(rule.refusal(), measured, fatal);
+            if rule.moment() == Moment::Send {
+                whole.hosts.servers[place.server].passed(host);
+            }
             if side.has_begun {
                 self.at_once.attempt(self.now, row_id);
             }

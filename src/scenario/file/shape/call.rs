@@ -3,18 +3,16 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::hedge::HedgeChoice;
 use super::policy::PolicyTable;
 use crate::flow::{OnFailure, Step, When};
 use crate::protocol::Method;
-use crate::scenario::call::{Answer, AnswerMap, CallConfig, ClientRules, FailedBy};
+use crate::scenario::call::{Answer, AnswerMap, CallConfig, FailedBy};
 use crate::scenario::file::leaf::{Count, Outcome, Outcomes, Probability, Raw, Status};
 use crate::scenario::file::schema::{FAILURE_KEY, by_key, named, or_word};
 
@@ -102,17 +100,6 @@ impl JsonSchema for Rules {
             keys.retain(|key, _| !OF_ROWS.contains(&key.as_str()));
         }
         schema
-    }
-}
-
-impl Rules {
-    /// As the engine knows them, for calls with this method. They have been resolved.
-    pub fn build(&self, method: Method) -> ClientRules {
-        ClientRules {
-            policy: Arc::new(self.0.retry_policy(method)),
-            gates: self.0.gates().into_iter().map(|(_, gate)| gate).collect(),
-            hedge: self.0.hedge.as_ref().map(HedgeChoice::build),
-        }
     }
 }
 
@@ -386,7 +373,7 @@ pub fn build_calls(calls: &InOrder<CallTable>, server: impl Fn(&str) -> usize) -
 fn config(name: &str, table: &impl Called, server: &impl Fn(&str) -> usize) -> CallConfig {
     let Common { server: called, method, rules, .. } = table.common();
     let method = method.unwrap_or_default();
-    let rules = rules.map(|rules| rules.build(method));
+    let rules = rules.map(|rules| rules.0.build(method));
     CallConfig { rules, ..CallConfig::to(name, server(called.unwrap_or(name)), method) }
 }
 

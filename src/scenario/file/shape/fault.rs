@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::distribution::DistributionChoice;
 use super::recorded::SeriesTable;
-use crate::scenario::file::leaf::{Amount, ByStatus, Duration, OrNone, PositiveDuration, PositiveNumber, Probability};
+use crate::scenario::file::leaf::{
+    Amount, ByStatus, Count, Duration, OrNone, PositiveDuration, PositiveNumber, Probability,
+};
 use crate::scenario::{Fates, Fault, Flapping};
 use crate::units::{SimTime, Span};
 
@@ -15,6 +17,9 @@ use crate::units::{SimTime, Span};
 pub struct FaultTable {
     /// Name of the server it is about. Required if there are several. Default: the only server.
     pub server: Option<String>,
+    /// Which of its replicas it is about, from 1. Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replica: Option<Count<1, 1_000>>,
     /// First instant. Before the end of the run.
     #[serde(default = "beginning")]
     pub from: Duration,
@@ -141,6 +146,7 @@ impl FaultTable {
         Fault {
             name: name.to_owned(),
             server,
+            replica: self.replica.map(|replica| replica.0 as u32 - 1),
             from: SimTime(self.from.0.0),
             until: self.until.0.map_or(SimTime::NEVER, |until| SimTime(until.0.0)),
             fates: self.fates(),

@@ -11,14 +11,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::backoff::BackoffChoice;
 use super::call::{InOrder, Rules};
+use super::ejection::EjectionTable;
 use super::gate::{BreakerChoice, BudgetChoice, ConcurrencyTable, LimiterChoice, ThrottleChoice};
 use super::hedge::HedgeChoice;
 use super::hint::RetryAfterChoice;
 use super::limits::{self, FreeRetries, RetriesFor, RetryForChoice};
+use crate::endpoint::{EndpointRules, RetryHost};
 use crate::gate::{Around, GateConfig, OnRefusal};
 use crate::protocol::Method;
 use crate::retry::{KeyMode, OutcomeClass, RetryPolicy};
-use crate::scenario::PolicyConfig;
+use crate::scenario::call::ClientRules;
 use crate::scenario::file::leaf::{Factor, OrNone, OrUnlimited, Outcome, Outcomes, PositiveDuration};
 use crate::scenario::file::preset::PresetName;
 use crate::scenario::file::schema::{OUTCOME_KEY, by_key, form};
@@ -102,6 +104,13 @@ pub struct PolicyTable {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<OrNone<HedgeChoice>>")]
     pub hedge: Option<HedgeChoice>,
+    /// Which replica retries and hedges go to.
+    #[serde(default)]
+    retry_host: RetryHost,
+    /// Leaves a replica out that has failed too often. When all are out, nobody is. Default: `"none"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<OrNone<EjectionTable>>")]
+    pub ejection: Option<EjectionTable>,
     /// By name of a step of the operation: the rules of this row for it, in place of its own and of the other keys here: keys of a policy but
     /// `with` and `step`. Default: `{}`.
     #[serde(default, skip_serializing_if = "InOrder::is_empty")]
@@ -241,16 +250,16 @@ impl PolicyTable {
         self.step.0.iter_mut().for_each(|(_, rules)| rules.0.resolve());
     }
 
-    /// As the engine knows it. Call [`PolicyTable::resolve`] first.
-    pub fn build(&self, name: &str, method: Method) -> PolicyConfig {
-        let policy = Arc::new(self.retry_policy(method));
-        PolicyConfig {
-            name: name.to_owned(),
-            policy,
+    /// As the engine knows it, for calls with this method. Call [`PolicyTable::resolve`] first.
+    pub fn build(&self, method: Method) -> ClientRules {
+        ClientRules {
+            policy: Arc::new(self.retry_policy(method)),
             gates: self.gates().into_iter().map(|(_, gate)| gate).collect(),
             hedge: self.hedge.as_ref().map(HedgeChoice::build),
-            steps: Vec::new(),
-            world: None,
+            endpoints: EndpointRules {
+                retry_host: self.retry_host,
+                ejection: self.ejection.as_ref().map(EjectionTable::build),
+            },
         }
     }
 

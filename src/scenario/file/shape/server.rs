@@ -9,18 +9,26 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::call::{CallTable, InOrder};
 use super::distribution::{DistributionChoice, DurationOrDistribution, MaxWait};
 
+use crate::endpoint::Balance;
 use crate::protocol::{HintFormat, Outcome};
 use crate::scenario::file::leaf::{
-    ByStatus, Duration, OrNone, OrUnlimited, PositiveDuration, PositiveRate, Probability, Status,
+    ByStatus, Count, Duration, OrNone, OrUnlimited, PositiveDuration, PositiveRate, Probability, Status,
 };
 use crate::scenario::file::schema::or_word;
-use crate::scenario::{AbandonedWork, Discipline, Fates, Idempotency, RateLimit, ServerConfig};
+use crate::scenario::{AbandonedWork, Discipline, Fates, Idempotency, Per, RateLimit, ServerConfig, StoreScope};
 use crate::units::Span;
 
 /// A server: how many requests it can work on, how long each takes, and what becomes of attempts.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
+    /// How many there are behind the name, 1 to 1,000. Each has workers, queue and rest of its own; capacity and utilisation are of all, the
+    /// largest queue is that of any.
+    #[serde(default = "one")]
+    pub replicas: Count<1, 1_000>,
+    /// Which replica an attempt goes to. In flight is what was sent there, by anybody, and neither answered nor given up.
+    #[serde(default)]
+    balance: Balance,
     /// Requests in service at once; at least 1.
     #[serde(default)]
     workers: OrUnlimited<1>,
@@ -240,16 +248,6 @@ impl TryFrom<f64> for Burst {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum Per {
-    /// One bucket for all.
-    #[default]
-    Server,
-    /// One bucket for each client.
-    Client,
-}
-
 /// RFC 6585, section 4.
 fn too_many_requests() -> Status {
     Status(429)
@@ -257,6 +255,10 @@ fn too_many_requests() -> Status {
 
 fn yes() -> bool {
     true
+}
+
+fn one() -> Count<1, 1_000> {
+    Count(1)
 }
 
 /// What becomes of requests with an idempotency key.
@@ -276,6 +278,9 @@ enum IdempotencyChoice {
         /// Whether failures, late errors and permanent errors are stored too.
         #[serde(default)]
         store_errors: bool,
+        /// Whose store it is.
+        #[serde(default)]
+        scope: StoreScope,
     },
     /// The same, and the key is locked from when the work starts until it ends.
     Lock {
@@ -291,6 +296,9 @@ enum IdempotencyChoice {
         /// Whether failures, late errors and permanent errors are stored too.
         #[serde(default)]
         store_errors: bool,
+        /// Whose store it is.
+        #[serde(default)]
+        scope: StoreScope,
     },
 }
 
@@ -341,6 +349,8 @@ impl Server {
     pub fn build(&self, name: &str) -> ServerConfig {
         ServerConfig {
             name: name.to_owned(),
+            replicas: self.replicas.0 as u32,
+            balance: self.balance,
             workers: self.workers.0,
             queue: self.queue.0,
             when_full: self.when_full.0,
@@ -357,21 +367,24 @@ impl Server {
             rate_limit: self.rate_limit.0.as_ref().map(|limit| RateLimit {
                 rate: limit.rate.0.per_second,
                 burst: limit.burst.map_or(1.0, |burst| burst.0),
-                per_client: limit.per == Per::Client,
+                per: limit.per,
                 status: limit.status.0,
                 retry_after: limit.retry_after,
             }),
             idempotency: match &self.idempotency {
                 IdempotencyChoice::None => Idempotency::None,
-                IdempotencyChoice::Cache { retention, store_errors } => {
-                    Idempotency::Cache { retention: retention.span(), store_errors: *store_errors }
+                IdempotencyChoice::Cache { retention, store_errors, scope } => {
+                    Idempotency::Cache { retention: retention.span(), store_errors: *store_errors, scope: *scope }
                 }
-                IdempotencyChoice::Lock { retention, lock_ttl, conflict_status, store_errors } => Idempotency::Lock {
-                    retention: retention.span(),
-                    lock_ttl: lock_ttl.0.map(PositiveDuration::span),
-                    conflict_status: conflict_status.0,
-                    store_errors: *store_errors,
-                },
+                IdempotencyChoice::Lock { retention, lock_ttl, conflict_status, store_errors, scope } => {
+                    Idempotency::Lock {
+                        retention: retention.span(),
+                        lock_ttl: lock_ttl.0.map(PositiveDuration::span),
+                        conflict_status: conflict_status.0,
+                        store_errors: *store_errors,
+                        scope: *scope,
+                    }
+                }
             },
             calls: Vec::new(),
         }

@@ -88,6 +88,8 @@ fn start_up(scenario: &Scenario) -> Option<(f64, Span)> {
         return None;
     }
     let root = 1.0 - utilisation.sqrt();
+    // Each replica has a queue of its own.
+    let capacity = capacity / f64::from(scenario.world.called().replicas);
     let seconds = RELAXATION_TIMES / (capacity * root * root);
     let long = seconds > SHORT_START_UP * scenario.frame.duration.seconds();
     long.then(|| (utilisation, Span::secs(seconds.ceil() as u64)))
@@ -111,7 +113,7 @@ fn no_warm_up(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
 fn closed_loop(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
     let Arrivals::Closed { think } = &scenario.world.arrivals else { return None };
     let server = scenario.world.called();
-    let workers = server.workers?;
+    let workers = server.workers?.saturating_mul(server.replicas);
     if scenario.world.clients <= workers {
         return None;
     }
@@ -136,12 +138,12 @@ fn no_timeout(policy: &PolicyConfig, world: &World, root: &DeTable<'_>) -> Optio
     let never_answers = |fates: &Fates| fates.hangs + fates.lost_requests + fates.lost_replies > 0.0;
     let mut faults = world.called_faults().filter(|fault| fault.from < SimTime::NEVER);
     let silent = never_answers(&world.called().fates) || faults.any(|fault| never_answers(&fault.fates));
-    if !silent || !policy.policy.may_wait_for_ever() {
+    if !silent || !policy.rules.policy.may_wait_for_ever() {
         return None;
     }
     let place = tree::key_place(root, &["policy", &policy.name]);
     let title = format!("policy `{}` may wait for ever", policy.name);
-    let label = match policy.policy.deadline() {
+    let label = match policy.rules.policy.deadline() {
         None => "has neither `timeout` nor `deadline`",
         Some(_) => "has neither `timeout` nor `deadline`, and `retry_for` ends no attempt that is open",
     };
@@ -153,7 +155,8 @@ fn no_timeout(policy: &PolicyConfig, world: &World, root: &DeTable<'_>) -> Optio
 }
 
 fn timeout_below_p99(policy: &PolicyConfig, world: &World, root: &DeTable<'_>) -> Option<Diagnostic> {
-    let timeout = Some(policy.policy.attempt(&History::default()).timeout).filter(|timeout| *timeout < Span::MAX)?;
+    let timeout =
+        Some(policy.rules.policy.attempt(&History::default()).timeout).filter(|timeout| *timeout < Span::MAX)?;
     let server = world.called();
     let share = cut_off(&server.service_time, &server.network, timeout);
     if share <= MOST_CUT_OFF {
@@ -177,8 +180,8 @@ fn cut_off(service: &Distribution, network: &Distribution, timeout: Span) -> f64
 
 fn lock_conflict(policy: &PolicyConfig, world: &World, root: &DeTable<'_>) -> Option<Diagnostic> {
     let Idempotency::Lock { conflict_status, .. } = world.called().idempotency else { return None };
-    let retried = policy.policy.is_failure(Outcome::Status(conflict_status));
-    if policy.policy.key() != KeyMode::PerOperation || retried {
+    let retried = policy.rules.policy.is_failure(Outcome::Status(conflict_status));
+    if policy.rules.policy.key() != KeyMode::PerOperation || retried {
         return None;
     }
     let place = tree::value_place(root, &["policy", &policy.name, "retry_on"]);

@@ -6,7 +6,7 @@ use super::row_place;
 use super::words::{rate, share};
 use crate::scenario::file::checks::demand;
 use crate::scenario::file::diagnostic::Diagnostic;
-use crate::scenario::{Arrivals, Fault, RateLimit, Scenario, Scene, World, profile_rate};
+use crate::scenario::{Arrivals, Fault, Per, RateLimit, Scenario, Scene, World, profile_rate};
 use crate::units::{SimTime, Span};
 
 /// A share that is lost to a small burst is worth a word from here on.
@@ -110,6 +110,10 @@ fn in_words(excess: &Excess, world: &World) -> String {
 fn excess(scene: Scene) -> Option<Excess> {
     let world = scene.world;
     let server = world.called();
+    if world.called_faults().any(|fault| fault.replica.is_some() && lasts(fault, scene)) {
+        // How much of the demand meets it depends on who avoids it.
+        return None;
+    }
     let lasting: Vec<&Fault> = world.called_faults().filter(|fault| lasts(fault, scene)).collect();
     let fates = || std::iter::once(&server.fates).chain(lasting.iter().map(|fault| &fault.fates));
     let before: f64 = fates().map(|fates| fates.refused + fates.lost_requests + fates.resets).sum();
@@ -117,7 +121,7 @@ fn excess(scene: Scene) -> Option<Excess> {
     let reach = (1.0 - before).max(0.0);
     let answered = if reach > 0.0 { (answered / reach).min(1.0) } else { 1.0 };
     let capacity = world.capacity_with(|fault| lasts(fault, scene));
-    let limit = server.rate_limit.as_ref().map(|limit| limit_of(limit, world));
+    let limit = world.rate_limit();
     let above = |(demand, window): (f64, Option<(Span, Span)>)| {
         let at_limit = demand * reach;
         let passes = limit.map_or(at_limit, |limit| at_limit.min(limit));
@@ -144,13 +148,8 @@ fn lasts(fault: &Fault, scene: Scene) -> bool {
 
 /// Tokens that the limit's buckets hold at first, of all clients.
 fn burst_of(world: &World) -> f64 {
-    let burst = |limit: &RateLimit| if limit.per_client { limit.burst * f64::from(world.clients) } else { limit.burst };
+    let burst = |limit: &RateLimit| limit.burst * f64::from(limit.buckets(world.clients, world.called().replicas));
     world.called().rate_limit.as_ref().map_or(0.0, burst)
-}
-
-/// Requests per second that pass a limit, of all clients.
-fn limit_of(limit: &RateLimit, world: &World) -> f64 {
-    if limit.per_client { limit.rate * f64::from(world.clients) } else { limit.rate }
 }
 
 /// Mean rates of the demand, each with its window if it is not that of all the time.
@@ -193,7 +192,8 @@ fn evenly(world: &World) -> Option<f64> {
     let even = matches!(world.arrivals, Arrivals::Constant { .. })
         && matches!(server.network, crate::distribution::Distribution::Constant(_))
         && server.fates.refused + server.fates.lost_requests + server.fates.resets == 0.0;
-    server.rate_limit.as_ref().filter(|_| even).map(|limit| limit.burst)
+    let in_turn = |limit: &&RateLimit| limit.per != Per::Replica || server.replicas == 1;
+    server.rate_limit.as_ref().filter(|_| even).filter(in_turn).map(|limit| limit.burst)
 }
 
 /// The share of evenly spaced requests that pass a token bucket which is filled with `tokens` between two of them, fewer than one.
@@ -226,7 +226,8 @@ fn small_burst(world: &World) -> Option<String> {
     let (Arrivals::Constant { rate: demand }, Some(limit)) = (&world.arrivals, &world.called().rate_limit) else {
         return None;
     };
-    let (burst, tokens) = (evenly(world)?, limit_of(limit, world) / demand);
+    let (burst, tokens) =
+        (evenly(world)?, limit.rate * f64::from(limit.buckets(world.clients, world.called().replicas)) / demand);
     if tokens >= 1.0 {
         return None;
     }

@@ -45,7 +45,7 @@ impl Row<'_> {
     fn store(&self) -> Option<(&'static str, Span, bool)> {
         match self.server().idempotency {
             Idempotency::None => None,
-            Idempotency::Cache { retention, store_errors } => Some(("cache", retention, store_errors)),
+            Idempotency::Cache { retention, store_errors, .. } => Some(("cache", retention, store_errors)),
             Idempotency::Lock { retention, store_errors, .. } => Some(("lock", retention, store_errors)),
         }
     }
@@ -62,7 +62,7 @@ impl Row<'_> {
         let Idempotency::Lock { lock_ttl: Some(ttl), .. } = self.server().idempotency else { return None };
         let timeout = self.policy.attempt(&History::default()).timeout;
         let retries_while_at_work = self.retries() && timeout < Span::MAX && self.policy.is_failure(Outcome::Timeout);
-        if !retries_while_at_work && self.config.hedge.is_none() {
+        if !retries_while_at_work && self.config.rules.hedge.is_none() {
             return None;
         }
         let faults = self.scene.world.called_faults();

@@ -109,6 +109,29 @@ fn rules(
     }
 }
 
+/// Whose breaker it is.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum BreakerScope {
+    /// One for each client.
+    #[default]
+    Client,
+    /// One for all clients.
+    Fleet,
+    /// One for each client and each replica of the server, which is chosen first.
+    Replica,
+}
+
+impl From<BreakerScope> for Scope {
+    fn from(scope: BreakerScope) -> Scope {
+        match scope {
+            BreakerScope::Client => Scope::Client,
+            BreakerScope::Fleet => Scope::Fleet,
+            BreakerScope::Replica => Scope::Replica,
+        }
+    }
+}
+
 /// Opens after a number of failures in a row.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "ConsecutiveBreakerKeys", into = "ConsecutiveBreakerKeys")]
@@ -148,7 +171,7 @@ struct ConsecutiveBreakerKeys {
     ignore: Option<Outcomes>,
     /// Whose state it is.
     #[serde(default)]
-    scope: Scope,
+    scope: BreakerScope,
     /// What a refusal does to the call.
     #[serde(default)]
     on_refusal: OnRefusal,
@@ -255,7 +278,7 @@ struct RateBreakerKeys {
     slow_threshold: Option<PositiveProbability>,
     /// Whose state it is.
     #[serde(default)]
-    scope: Scope,
+    scope: BreakerScope,
     /// What a refusal does to the call.
     #[serde(default)]
     on_refusal: OnRefusal,
@@ -380,7 +403,7 @@ impl BreakerChoice {
                         keys.ignore.as_ref(),
                     ),
                 });
-                gate_around(rule, keys.scope, keys.on_refusal, keys.around)
+                gate_around(rule, keys.scope.into(), keys.on_refusal, keys.around)
             }
             BreakerChoice::Rate(RateBreaker { keys, threshold, window, min_calls, judge }) => {
                 let slow = keys.slow_call.map(|above| SlowCalls {
@@ -405,7 +428,7 @@ impl BreakerChoice {
                     ),
                     slow,
                 });
-                gate_around(rule, keys.scope, keys.on_refusal, keys.around)
+                gate_around(rule, keys.scope.into(), keys.on_refusal, keys.around)
             }
         }
     }
