@@ -276,7 +276,7 @@ fn policies_as_a_list_and_as_a_picture() {
         assert!(listed.contains(&format!("\n  {name} ")), "{name} is not in the list for people");
         let rows = entry["delays"].as_array().expect("delays").len();
         let expected = match (entry["kind"].as_str(), entry["attempts"].as_u64()) {
-            (Some("gate" | "hedge"), None) => 0,
+            (Some("gate" | "hedge" | "replica"), None) => 0,
             // Limits by cause may leave fewer retries than attempts do.
             (Some("preset"), Some(_)) => entry["total_wait"]["retries"].as_u64().expect("a number").min(10) as usize,
             (Some("preset"), None) if entry["attempts"] == "unlimited" => 8,
