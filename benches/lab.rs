@@ -121,7 +121,7 @@ fn server(criterion: &mut Criterion) {
 
 /// All that is counted in the life of one operation that succeeds at its first attempt.
 fn recorder(criterion: &mut Criterion) {
-    let mut recorder = Recorder::new(closed_loop(100, u64::MAX).common());
+    let mut recorder = Recorder::new(closed_loop(100, u64::MAX).common(), None);
     let (mut now, mut operation) = (SimTime::ZERO, 0);
     criterion.bench_function("recorder/operation", |bencher| {
         bencher.iter(|| {

@@ -58,10 +58,12 @@ pub enum Purpose {
     Condition,
     /// Which replica an attempt goes to.
     Replica,
+    /// Which member of a mix a client belongs to.
+    Member,
 }
 
 /// Purposes are numbered from 1 and below this.
-const PURPOSES: usize = Purpose::Replica as usize + 1;
+const PURPOSES: usize = Purpose::Member as usize + 1;
 
 /// A small generator at the start of one keyed stream.
 #[derive(Clone, Debug)]

@@ -282,15 +282,8 @@ fn order_and_additions_change_nothing() {
         }
         let mut more = scenario.clone();
         let newcomer = RetryPolicy { attempts: Some(9), ..RetryPolicy::default() };
-        more.policies.insert(
-            1,
-            PolicyConfig {
-                name: "newcomer".into(),
-                rules: ClientRules { policy: Arc::new(newcomer), gates: vec![breaker()], ..ClientRules::default() },
-                steps: Vec::new(),
-                world: None,
-            },
-        );
+        let rules = ClientRules { policy: Arc::new(newcomer), gates: vec![breaker()], ..ClientRules::default() };
+        more.policies.insert(1, PolicyConfig::new("newcomer", rules));
         let with_newcomer = run_all(&more);
         for before in &all.policies {
             let after = with_newcomer.policies.iter().find(|policy| policy.name == before.name);

@@ -349,7 +349,7 @@ fn asked_of<'a>(
 fn asked(scenario: &Scenario, case: &Case, left: &Left) -> Vec<Asked> {
     let asked = case.criteria.iter().zip(&left.leaders).map(|(criterion, leaders)| Asked {
         criterion: *criterion,
-        name: criterion.name(&scenario.world.names()),
+        name: criterion.name(&scenario.names()),
         leaders: leaders.iter().map(|at| case.policies[*at]).collect(),
     });
     asked.collect()

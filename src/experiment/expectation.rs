@@ -47,7 +47,7 @@ pub(super) fn judge(scenario: &Scenario, policies: &[PolicyResult]) -> Vec<Judge
                 None => Estimate::default(),
             };
             let met = observed.mean.is_some_and(|mean| expectation.limit.margin(nine_digits(mean)) >= 0.0);
-            let name = measure.name(&scenario.world.names());
+            let name = measure.name(&scenario.names());
             judgements.push(Judgement { policy, measure, name, limit: expectation.limit, observed, met });
         }
     }

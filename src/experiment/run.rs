@@ -159,7 +159,7 @@ pub fn compare(scenario: &Scenario, policies: &[usize], runs: Vec<RunResult>) ->
             } else {
                 (Estimate::of(&values, CONFIDENCE), Estimate::of_difference(&values, &of_base, CONFIDENCE))
             };
-            let name = measure.name(&scenario.world.names());
+            let name = measure.name(&scenario.names());
             Measured { measure: *measure, name, estimate, values, versus_baseline }
         });
         let timeline = mean_timeline(own, bins);

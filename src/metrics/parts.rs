@@ -1,7 +1,8 @@
-//! What is measured of each server and each step, where operations meet several.
+//! What is measured of each server, replica, step and member of a mix, where there are several.
 
-use crate::scenario::World;
+use crate::call::Verdict;
 use crate::scenario::metric::{Measure, Metric, Of};
+use crate::scenario::{PolicyConfig, Scene};
 use crate::units::{SimTime, Span};
 use crate::window::Window;
 
@@ -14,6 +15,9 @@ pub struct Parts {
     /// Attempts by replica, of servers that have several.
     replicas: Vec<OfReplica>,
     steps: Vec<Sums>,
+    /// With the number of each.
+    members: Vec<(u32, OfMember)>,
+    has_slo: bool,
     /// Calls that have ended, of steps and of servers, where an operation makes several.
     calls: Option<u64>,
 }
@@ -39,6 +43,30 @@ struct OfServer {
     peak: (u64, u64, u64),
 }
 
+/// What is counted of a member's operations.
+#[derive(Clone, Copy, Debug, Default)]
+struct OfMember {
+    operations: u64,
+    succeeded: u64,
+    in_time: u64,
+    failed: u64,
+    phantoms: u64,
+    sums: Sums,
+}
+
+/// An operation that goes off the books.
+#[derive(Clone, Copy, Debug)]
+pub struct Released {
+    /// Index of its client's member.
+    pub member: usize,
+    /// How it ended, if it has.
+    pub verdict: Option<Verdict>,
+    /// It succeeded, and within `slo`.
+    pub in_time: bool,
+    /// Attempts of all its calls.
+    pub attempts: u32,
+}
+
 /// Attempts at a replica: `of` is the server and the replica's number there, if there are others.
 #[derive(Clone, Copy, Debug)]
 struct OfReplica {
@@ -55,12 +83,31 @@ pub struct OwnCounts {
     pub queue_max: u32,
 }
 
+impl Sums {
+    fn enter(&mut self, executions: u32, most_effects: u32) {
+        let effects = executions.min(most_effects);
+        self.executions += u64::from(executions);
+        self.effects += u64::from(effects);
+        self.firsts += u64::from(effects > 0);
+    }
+
+    fn duplicates(self) -> u64 {
+        self.effects - self.firsts
+    }
+}
+
 impl Parts {
-    /// Of a world; `None` where operations make one call, to one server that is alone.
-    pub fn new(world: &World, window: Window, peak_window: Span) -> Option<Parts> {
-        world.has_parts().then(|| Parts {
+    /// Of a row in its world; `None` where all clients do the same, and operations make one call, to one server that is alone.
+    pub fn new(scene: Scene, row: Option<&PolicyConfig>, window: Window) -> Option<Parts> {
+        let Scene { frame, world } = scene;
+        let mix = row.filter(|row| row.is_mix());
+        let members = mix.map_or(&[][..], |mix| &mix.members);
+        let in_steps = members.iter().any(|member| !member.operation(world).steps.is_empty());
+        (world.has_parts() || mix.is_some()).then(|| Parts {
             window,
-            peak_window,
+            peak_window: frame.peak_window,
+            members: members.iter().map(|member| (member.number, OfMember::default())).collect(),
+            has_slo: frame.slo.is_some(),
             servers: vec![OfServer::default(); world.servers.len()],
             replicas: world
                 .replicas()
@@ -70,7 +117,7 @@ impl Parts {
                 })
                 .collect(),
             steps: vec![Sums::default(); world.operation.steps.len()],
-            calls: world.makes_several_calls().then_some(0),
+            calls: (world.makes_several_calls() || in_steps).then_some(0),
         })
     }
 
@@ -108,13 +155,24 @@ impl Parts {
 
     /// A measured operation goes off the books, after so many executions at one place.
     pub fn executed(&mut self, server: usize, step: Option<usize>, executions: u32, most_effects: u32) {
-        let effects = executions.min(most_effects);
         let step = step.and_then(|step| self.steps.get_mut(step));
         for sums in [Some(&mut self.servers[server].sums), step].into_iter().flatten() {
-            sums.executions += u64::from(executions);
-            sums.effects += u64::from(effects);
-            sums.firsts += u64::from(effects > 0);
+            sums.enter(executions, most_effects);
         }
+    }
+
+    /// A measured operation goes off the books, after so many executions at each of its places, and most effects there.
+    pub fn released(&mut self, of: Released, places: impl Iterator<Item = (u32, u32)>) {
+        let Some((_, member)) = self.members.get_mut(of.member) else { return };
+        member.operations += 1;
+        member.succeeded += u64::from(of.verdict == Some(Verdict::Succeeded));
+        member.in_time += u64::from(of.in_time);
+        let failed = matches!(of.verdict, Some(Verdict::Failed(_)));
+        member.failed += u64::from(failed);
+        member.sums.attempts += u64::from(of.attempts);
+        let before = member.sums.effects;
+        places.for_each(|(executions, most_effects)| member.sums.enter(executions, most_effects));
+        member.phantoms += u64::from(failed && member.sums.effects > before);
     }
 
     /// Calls that have ended, of operations and of servers, where an operation makes several.
@@ -140,7 +198,7 @@ impl Parts {
             add(Metric::PeakLoad, per(server.peak.2, self.peak_window.seconds()));
             add(Metric::Executions, Some(sums.executions as f64));
             add(Metric::Effects, Some(sums.effects as f64));
-            add(Metric::Duplicates, Some((sums.effects - sums.firsts) as f64));
+            add(Metric::Duplicates, Some(sums.duplicates() as f64));
             add(Metric::Utilisation, own.utilisation);
             add(Metric::QueueMax, Some(f64::from(own.queue_max)));
         }
@@ -160,7 +218,29 @@ impl Parts {
             add(Metric::AttemptsPerCall, per(step.attempts, calls as f64));
             add(Metric::Executions, Some(step.executions as f64));
             add(Metric::Effects, Some(step.effects as f64));
-            add(Metric::Duplicates, Some((step.effects - step.firsts) as f64));
+            add(Metric::Duplicates, Some(step.duplicates() as f64));
+        }
+        for (number, member) in &self.members {
+            let mut add = |metric, value| values.push((Measure { metric, of: Of::Member(*number) }, value));
+            let OfMember { operations, succeeded, in_time, failed, phantoms, sums } = *member;
+            let unsuccessful = operations - if self.has_slo { in_time } else { succeeded };
+            let wrong = unsuccessful + sums.duplicates() + phantoms;
+            let rate = |count: u64| per(count, operations as f64);
+            add(Metric::Operations, Some(operations as f64));
+            add(Metric::Succeeded, Some(succeeded as f64));
+            add(Metric::Failed, Some(failed as f64));
+            add(Metric::Unresolved, Some((operations - succeeded - failed) as f64));
+            add(Metric::SuccessRate, rate(succeeded));
+            add(Metric::GoneWrong, Some(wrong as f64));
+            add(Metric::GoneWrongRate, rate(wrong));
+            add(Metric::Unsuccessful, Some(unsuccessful as f64));
+            add(Metric::Attempts, Some(sums.attempts as f64));
+            add(Metric::AttemptsPerOperation, rate(sums.attempts));
+            add(Metric::Executions, Some(sums.executions as f64));
+            add(Metric::Effects, Some(sums.effects as f64));
+            add(Metric::Duplicates, Some(sums.duplicates() as f64));
+            add(Metric::DuplicateRate, rate(sums.duplicates()));
+            add(Metric::PhantomSuccesses, Some(phantoms as f64));
         }
         values
     }
@@ -171,16 +251,18 @@ mod tests {
     use super::*;
     use crate::protocol::Method;
     use crate::scenario::call::CallConfig;
-    use crate::scenario::{Arrivals, ServerConfig};
+    use crate::scenario::{Arrivals, Frame, ServerConfig, World};
 
     #[test]
     fn counts_by_server_and_step() {
         let mut world = World::new(Arrivals::Poisson { rate: 1.0 }, ServerConfig::named("a"));
         let window = Window { from: SimTime::ZERO + Span::secs(10), until: SimTime::ZERO + Span::secs(20) };
-        assert!(Parts::new(&world, window, Span::secs(1)).is_none(), "one call to one server has no parts");
+        let frame = Frame::lasting(Span::secs(20));
+        let new = |world: &World, row| Parts::new(Scene { frame: &frame, world }, row, window);
+        assert!(new(&world, None).is_none(), "one call to one server has no parts");
         world.servers.push(ServerConfig { replicas: 2, ..ServerConfig::named("b") });
         world.operation.steps = vec![CallConfig::to("one", 0, Method::Get), CallConfig::to("two", 1, Method::Post)];
-        let mut parts = Parts::new(&world, window, Span::secs(1)).expect("two steps");
+        let mut parts = new(&world, None).expect("two steps");
         let at = |ms| SimTime::ZERO + Span::millis(ms);
         for (server, replica, step) in [(0, 0, Some(0)), (1, 1, Some(1)), (1, 1, Some(1)), (1, 2, None)] {
             parts.sent(server, replica, step);

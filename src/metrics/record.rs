@@ -173,6 +173,7 @@ fn name(measure: Measure) -> String {
         Of::Server(place) => format!("{metric}.server.{place}"),
         Of::Replica(place, replica) => format!("{metric}.server.{place}.{replica}"),
         Of::Step(place) => format!("{metric}.step.{place}"),
+        Of::Member(number) => format!("{metric}.member.{number}"),
         Of::Run | Of::Demand | Of::Outcome(_) => measure.name(&Names::default()),
     }
 }
@@ -181,7 +182,7 @@ fn name(measure: Measure) -> String {
 fn measure(text: &str) -> Option<Measure> {
     let (metric, part) = text.split_once('.').unwrap_or((text, ""));
     let measure = match part.split_once('.') {
-        Some((kind @ ("fault" | "server" | "step"), place)) => {
+        Some((kind @ ("fault" | "server" | "step" | "member"), place)) => {
             let (metric, (place, replica)) = (Metric::named(metric)?, place.split_once('.').unwrap_or((place, "")));
             let place = place.parse().ok()?;
             let of = match kind {
@@ -189,6 +190,7 @@ fn measure(text: &str) -> Option<Measure> {
                 "server" if metric.is_of_replicas() && !replica.is_empty() => Of::Replica(place, replica.parse().ok()?),
                 "server" if metric.is_of_servers() => Of::Server(place),
                 "step" if metric.is_of_steps() => Of::Step(place),
+                "member" if metric.is_of_members() => Of::Member(place),
                 _ => return None,
             };
             Measure { metric, of }

@@ -23,7 +23,7 @@ use crate::gate::Refusal;
 use crate::key::CallKey;
 use crate::protocol::Outcome;
 use crate::scenario::metric::{Measure, Metric, Of, OutcomeKey};
-use crate::scenario::{Arrivals, Scene};
+use crate::scenario::{Arrivals, PolicyConfig, Scene};
 use crate::units::{SimTime, Span};
 use crate::window::Window;
 use values::Sums;
@@ -114,7 +114,7 @@ const STATUSES: usize = 600;
 
 impl Recorder {
     /// Nothing has happened yet.
-    pub fn new(scene: Scene) -> Recorder {
+    pub fn new(scene: Scene, row: Option<&PolicyConfig>) -> Recorder {
         let window = Window { from: SimTime::ZERO + scene.frame.warmup, until: scene.frame.demand_end() };
         let from_there = Window { from: window.from, until: SimTime::NEVER };
         let peak = || PeakCounter::new(SimTime::ZERO, scene.frame.peak_window, from_there);
@@ -163,8 +163,9 @@ impl Recorder {
             told_before: SimTime::ZERO,
             finish: Finish::new(scene),
             is_burst: matches!(scene.world.arrivals, Arrivals::Burst { every: None, .. }),
-            capacity: scene.world.capacity(),
-            parts: Parts::new(scene.world, window, scene.frame.peak_window).map(Box::new),
+            // Of several called servers nobody knows which is the narrow one.
+            capacity: scene.world.capacity().filter(|_| row.is_none_or(|row| row.calls_one_server(scene.world))),
+            parts: Parts::new(scene, row, window).map(Box::new),
             left_open: Vec::new(),
             bins: Bins::new(bin_width(scene.frame.peak_window, scene.frame.end())),
         };
@@ -517,7 +518,7 @@ mod tests {
     }
 
     fn record(scenario: &Scenario, lives: &[Life]) -> RunResult {
-        let mut recorder = Recorder::new(scenario.common());
+        let mut recorder = Recorder::new(scenario.common(), None);
         let of = |index: usize| [(lives[index].start, 0), (lives[index].up(), 1), (lives[index].end(), 2)];
         let mut events: Vec<(u64, i32, usize)> =
             (0..lives.len()).flat_map(|index| of(index).map(|(at, what)| (at, what, index))).collect();
@@ -554,7 +555,7 @@ mod tests {
     fn refusals_and_what_they_cost() {
         let mut scenario = Scenario::new(Span(100), Arrivals::Constant { rate: 1.0 }, ServerConfig::named("s"));
         scenario.frame.warmup = Span(10);
-        let mut recorder = Recorder::new(scenario.common());
+        let mut recorder = Recorder::new(scenario.common(), None);
         // Start, attempts, and refusals: the last of them was the end.
         let operations: [(u64, u32, &[Refusal]); 5] = [
             (0, 0, &[Refusal::Breaker]),

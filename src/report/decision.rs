@@ -41,7 +41,7 @@ fn wrong(wrong: &Wrong) -> Value {
 
 fn group(input: &ReportInput, group: &Group, name: &dyn Fn(usize) -> Value) -> Value {
     let names = |policies: &[usize]| policies.iter().map(|policy| name(*policy)).collect::<Vec<Value>>();
-    let all = input.scenario.world.names();
+    let all = input.scenario.names();
     let asked = |at: usize| Value::from(group.criteria[at].name.as_str());
     let choice = &group.choice;
     json!({

@@ -20,11 +20,14 @@ impl Scenario {
             Arrivals::Poisson { .. } | Arrivals::Profile(_) => true,
         };
         let calls = world.servers.iter().flat_map(|server| &server.calls).chain(&world.operation.steps);
-        let own = row.steps.iter().map(|(_, rules)| rules).chain([&row.rules]);
+        let calls =
+            calls.chain(row.members.iter().filter_map(|member| member.operation.as_ref()).flat_map(|own| &own.steps));
+        let own =
+            row.members.iter().flat_map(|member| member.steps.iter().map(|(_, rules)| rules).chain([&member.rules]));
         let mut all = own.chain(calls.clone().filter_map(|call| call.rules.as_ref()));
         let shares = |call: &CallConfig| matches!(call.step.when, When::Share(_));
         let world_draws = world.servers.iter().any(server) || world.faults.iter().any(fault);
-        demand || world_draws || all.any(rules) || calls.into_iter().any(shares)
+        demand || row.members.len() > 1 || world_draws || all.any(rules) || calls.into_iter().any(shares)
     }
 }
 

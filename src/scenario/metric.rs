@@ -283,6 +283,15 @@ impl Metric {
         counted || matches!(self, M::Executions | M::Effects | M::Duplicates | M::Utilisation | M::QueueMax)
     }
 
+    /// True if there is a value of each member too, in a mix.
+    pub fn is_of_members(self) -> bool {
+        use Metric as M;
+        let ended = matches!(self, M::Operations | M::Succeeded | M::Failed | M::Unresolved | M::SuccessRate);
+        let wrong = matches!(self, M::Unsuccessful | M::GoneWrong | M::GoneWrongRate | M::PhantomSuccesses);
+        let done = matches!(self, M::Executions | M::Effects | M::Duplicates | M::DuplicateRate);
+        ended || wrong || done || matches!(self, M::Attempts | M::AttemptsPerOperation)
+    }
+
     /// True if there is a value of each replica too, where a server has several.
     pub fn is_of_replicas(self) -> bool {
         matches!(self, Metric::Attempts | Metric::Utilisation | Metric::QueueMax)
@@ -313,9 +322,11 @@ pub enum Of {
     Replica(u32, u32),
     /// The step of the operation with this index.
     Step(u32),
+    /// The members of mixes with this number.
+    Member(u32),
 }
 
-/// What faults, servers and steps are called, by their indices.
+/// What faults, servers, steps and members are called, by their indices.
 #[derive(Clone, Debug, Default)]
 pub struct Names<'a> {
     /// Faults.
@@ -324,6 +335,8 @@ pub struct Names<'a> {
     pub servers: Vec<&'a str>,
     /// Steps of the operation.
     pub steps: Vec<&'a str>,
+    /// Members of mixes.
+    pub members: Vec<&'a str>,
 }
 
 impl<'a> Names<'a> {
@@ -421,6 +434,7 @@ impl Measure {
                 format!("{metric}.server.{}.{}", names.servers[index as usize], u64::from(replica) + 1)
             }
             Of::Step(index) => format!("{metric}.step.{}", names.steps[index as usize]),
+            Of::Member(index) => format!("{metric}.member.{}", names.members[index as usize]),
             Of::Outcome(outcome) if self.metric == Metric::OutcomeStatus => format!("outcome_{outcome}"),
             Of::Outcome(outcome) => format!("{metric}.outcome.{outcome}"),
         }
@@ -446,6 +460,9 @@ impl Measure {
             }
             Some(("step", name)) if metric.is_of_steps() => {
                 return Some(Measure { metric, of: Of::Step(index(&names.steps, name)?) });
+            }
+            Some(("member", name)) if metric.is_of_members() => {
+                return Some(Measure { metric, of: Of::Member(index(&names.members, name)?) });
             }
             _ => {}
         }

@@ -12,6 +12,7 @@ mod fault;
 pub mod file;
 pub mod metric;
 pub mod nearest;
+mod row;
 mod scene;
 mod server;
 pub mod warning;
@@ -29,6 +30,8 @@ pub(crate) use demand::profile_rate;
 pub use demand::{Arrivals, Cut, ProfilePoint, Trace};
 use expectation::Expectation;
 pub use fault::{Fault, Flapping, Series};
+use metric::Names;
+pub use row::{Member, PolicyConfig};
 pub use scene::Scene;
 pub use server::{AbandonedWork, Discipline, Fates, Idempotency, Per, RateLimit, ServerConfig, StoreScope};
 pub(crate) use world::workers_left;
@@ -76,19 +79,6 @@ pub struct Frame {
     pub peak_window: Span,
     /// Every run goes the whole way, also where the plain one would do. That changes nothing but the time it takes, and tests hold it to that.
     pub whole_way: bool,
-}
-
-/// A row of the comparison.
-#[derive(Clone, Debug)]
-pub struct PolicyConfig {
-    /// Its name in the file.
-    pub name: String,
-    /// What its clients do.
-    pub rules: ClientRules,
-    /// Its rules for single steps of the operation, by their numbers.
-    pub steps: Vec<(usize, ClientRules)>,
-    /// The world it runs in, if that is not the scenario's. Of files, servers and faults are the same ones in the same order, with other values.
-    pub world: Option<Arc<World>>,
 }
 
 impl Frame {
@@ -153,14 +143,42 @@ impl Scenario {
     /// Adds a row to the comparison, in the common world.
     pub fn with_policy(mut self, name: &str, policy: impl Policy + 'static, gates: &[GateConfig]) -> Scenario {
         let rules = ClientRules { policy: Arc::new(policy), gates: gates.to_vec(), ..ClientRules::default() };
-        self.policies.push(PolicyConfig { name: name.to_owned(), rules, steps: Vec::new(), world: None });
+        self.policies.push(PolicyConfig::new(name, rules));
         self
+    }
+
+    /// Adds a row of clients of several kinds, in the common world. What is measured of members goes by their names.
+    pub fn with_mix(mut self, name: &str, members: Vec<Member>) -> Scenario {
+        let mut names: Vec<String> = self.member_names().into_iter().map(str::to_owned).collect();
+        let number = |mut member: Member| {
+            if !names.contains(&member.name) {
+                names.push(member.name.clone());
+            }
+            member.number = names.iter().position(|name| *name == member.name).expect("it is among them") as u32;
+            member
+        };
+        let members = members.into_iter().map(number).collect();
+        self.policies.push(PolicyConfig { name: name.to_owned(), members, world: None });
+        self
+    }
+
+    /// The names of all members of mixes, in the order of their numbers.
+    pub fn member_names(&self) -> Vec<&str> {
+        let members = self.policies.iter().filter(|row| row.is_mix()).flat_map(|row| &row.members);
+        let names: std::collections::BTreeMap<u32, &str> =
+            members.map(|member| (member.number, member.name.as_str())).collect();
+        names.into_values().collect()
+    }
+
+    /// What everything is called.
+    pub fn names(&self) -> Names<'_> {
+        Names { members: self.member_names(), ..self.world.names() }
     }
 
     /// The same with hedging in its last row.
     pub fn hedged(mut self, hedge: HedgeConfig) -> Scenario {
         if let Some(policy) = self.policies.last_mut() {
-            policy.rules.hedge = Some(hedge);
+            policy.rules_mut().hedge = Some(hedge);
         }
         self
     }

@@ -36,6 +36,11 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// Index of the server that it calls, first if it has several steps.
+    pub fn called_index(&self) -> usize {
+        self.steps.first().map_or(self.server, |step| step.server)
+    }
+
     /// True if both make the same calls, with whatever rules.
     pub fn asks_the_same(&self, other: &Operation) -> bool {
         let of = |operation: &Operation| (operation.server, operation.method, operation.steps.len());
@@ -64,7 +69,7 @@ impl World {
 
     /// Its index.
     pub fn called_index(&self) -> usize {
-        self.operation.steps.first().map_or(self.operation.server, |step| step.server)
+        self.operation.called_index()
     }
 
     /// True if an operation makes several calls, of its own or by servers.
@@ -78,6 +83,7 @@ impl World {
             faults: self.faults.iter().map(|fault| fault.name.as_str()).collect(),
             servers: self.servers.iter().map(|server| server.name.as_str()).collect(),
             steps: self.operation.steps.iter().map(|step| step.name.as_str()).collect(),
+            members: Vec::new(),
         }
     }
 

@@ -31,7 +31,7 @@ use crate::protocol::{Failure, Outcome};
 use crate::retry::{KeyMode, Policy};
 use crate::rng::{Purpose, Streams, replication_seed};
 use crate::scenario::call::ClientRules;
-use crate::scenario::{Arrivals, PolicyConfig, Scenario, Scene, ServerConfig};
+use crate::scenario::{Arrivals, Member, PolicyConfig, Scenario, Scene, ServerConfig};
 use crate::server::job::{Awaited, Job};
 use crate::server::limiter::Limiter;
 use crate::server::{Door, Floor, Leg, Output, Request, Server};
@@ -127,21 +127,23 @@ pub fn initial_bytes(scenario: &Scenario, policy: usize) -> u64 {
         limit.map_or(0, |limit| Limiter::bytes_for(limit, clients, server.replicas))
     };
     let limiters: u64 = world.servers.iter().map(limiter).sum();
-    let policy = &scenario.policies[policy];
+    let row = &scenario.policies[policy];
     let of = |rules: &ClientRules, endpoints| {
         let hedge = rules.hedge.as_ref().map_or(0, |hedge| Hedger::initial_bytes(hedge, clients));
         let ejector = rules.endpoints.ejection.as_ref().map_or(0, |_| Ejector::bytes_for(clients, endpoints));
         GateChain::most_bytes(&rules.gates, clients, endpoints).saturating_add(hedge).saturating_add(ejector)
     };
-    // Steps with rules of their own have state of their own, for each client too.
-    let own_of = |number: usize| {
-        let of_row = policy.steps.iter().find(|(step, _)| *step == number).map(|(_, rules)| rules);
-        of_row.or(world.operation.steps[number].rules.as_ref())
+    let of_member = |member: &Member| {
+        let operation = member.operation(world);
+        let endpoints = |follow: &dyn Fn(usize) -> bool| places::endpoints(world, operation, follow);
+        // Steps with rules of their own have state of their own, for each client too.
+        let own_of = |number: usize| member.rules_of(number, &operation.steps[number]);
+        let steps = 0..operation.steps.len();
+        let own = steps.filter_map(|number| Some(of(own_of(number)?, endpoints(&|other| other == number))));
+        let common = of(&member.rules, endpoints(&|number| own_of(number).is_none()));
+        own.fold(common, u64::saturating_add)
     };
-    let steps = 0..world.operation.steps.len();
-    let own = steps.filter_map(|number| Some(of(own_of(number)?, places::endpoints(world, |other| other == number))));
-    let common = of(&policy.rules, places::endpoints(world, |number| own_of(number).is_none()));
-    let rules = own.fold(common, u64::saturating_add);
+    let rules = row.members.iter().map(of_member).fold(0, u64::saturating_add);
     let open = open_at_once(world);
     let open = [Slab::<Row>::bytes_for(open.operations), Slab::<Job>::bytes_for(open.attempts)];
     [closed, limiters, rules].into_iter().chain(open).fold(0, u64::saturating_add)
@@ -150,7 +152,7 @@ pub fn initial_bytes(scenario: &Scenario, policy: usize) -> u64 {
 /// True if a row needs what the plain way does not know.
 fn goes_whole(scene: Scene, row: &PolicyConfig) -> bool {
     let world = scene.world;
-    scene.frame.whole_way || world.has_parts() || row.rules.hedge.is_some()
+    scene.frame.whole_way || world.has_parts() || row.is_mix() || row.rules().hedge.is_some()
 }
 
 /// The replica with this number, where the called one stands apart.
@@ -241,7 +243,7 @@ impl<'a> Run<'a> {
         let whole = goes_whole(scene, config).then(|| whole::Whole::new(world, config));
         let mut run = Run {
             scene,
-            policy: &*config.rules.policy,
+            policy: &*config.rules().policy,
             streams: Streams::new(seed),
             now: SimTime::ZERO,
             queue,
@@ -254,7 +256,7 @@ impl<'a> Run<'a> {
             outputs: Vec::new(),
             faults,
             // The whole way has its own.
-            gates: GateChain::new(if whole.is_some() { &[] } else { &config.rules.gates }, world.clients),
+            gates: GateChain::new(if whole.is_some() { &[] } else { &config.rules().gates }, world.clients),
             held: Vec::new(),
             desk: Held::default(),
             whole,
@@ -263,7 +265,7 @@ impl<'a> Run<'a> {
             to_start: 0,
             at_once: AtOnce::default(),
             ahead: Ahead::default(),
-            recorder: Recorder::new(scene),
+            recorder: Recorder::new(scene, Some(config)),
             events: 0,
         };
         if let Arrivals::Closed { .. } = world.arrivals {

@@ -20,7 +20,7 @@ fn some_dead(replicas: u32, dead: u32, balance: Balance, attempts: u32, retry_ho
     let mut scenario = open_loop(200.0, 500, server)
         .in_world(|world| world.faults = (0..dead).map(fault).collect())
         .with_policy("retry", policy, &[]);
-    scenario.policies[0].rules.endpoints = EndpointRules { retry_host, ejection: None };
+    scenario.policies[0].rules_mut().endpoints = EndpointRules { retry_host, ejection: None };
     scenario
 }
 
@@ -97,7 +97,7 @@ fn a_hedge_at_another_host_saves_a_call() {
     for (retry_host, succeeded) in [(RetryHost::Any, 1.0 - 0.25 * 0.25), (RetryHost::Other, 1.0)] {
         let mut scenario = some_dead(4, 1, Balance::Random, 1, retry_host).hedged(HedgeConfig::after(Span::millis(50)));
         scenario.world_mut().faults[0].fates = Fates { hangs: 1.0, ..Fates::default() };
-        scenario.policies[0].rules.policy =
+        scenario.policies[0].rules_mut().policy =
             std::sync::Arc::new(RetryPolicy { timeout: Some(Span::secs(1)), ..RetryPolicy::default() });
         let result = run(&scenario);
         check(&format!("{retry_host:?}"), &result, "success_rate", succeeded, 0.003);

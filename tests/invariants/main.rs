@@ -1,6 +1,7 @@
 //! What holds in every run, whatever the scenario: random worlds, demands and policies, and what must be true of their books.
 
 mod gates;
+mod mixes;
 mod replicas;
 mod trees;
 mod two_tiers;
@@ -251,7 +252,7 @@ proptest! {
         let gates = vec![worlds::breaker(failures, Span::MAX, 1, Scope::Fleet)];
         let mut scenario = Case { gates, hedge: None, ..case.clone() }.scenario();
         let policy: Arc<dyn Policy> = Arc::new(Watched { policy: case.policy.clone(), seen: seen.clone() });
-        scenario.policies[0].rules.policy = policy;
+        scenario.policies[0].rules_mut().policy = policy;
         run(&scenario);
         let mut in_a_row = 0;
         for what in seen.lock().unwrap().iter() {

@@ -78,7 +78,7 @@ proptest! {
         let case = Case { server, faults: Vec::new(), policy, gates: Vec::new(), warmup: Span::ZERO, ..case };
         let ejection = EjectionConfig { failures, time: Span::secs(1_000), ..EjectionConfig::default() };
         let mut scenario = replicas.of(&case).in_world(|world| world.faults = faults);
-        scenario.policies[0].rules.endpoints.ejection = Some(ejection);
+        scenario.policies[0].rules_mut().endpoints.ejection = Some(ejection);
         let attempts = of_replicas(&run(&scenario), "attempts", replicas.count);
         prop_assert!(attempts[dead as usize] <= f64::from(failures * case.clients), "{:?}", attempts);
     }

@@ -49,7 +49,7 @@ fn tree(cases: [Case; 3], replicas: &[Replicas; 3], also: bool, propagate: bool,
         world.servers = servers;
         world.faults = faults;
     });
-    scenario.policies[0].rules.endpoints = replicas[0].rules.clone();
+    scenario.policies[0].rules_mut().endpoints = replicas[0].rules.clone();
     scenario
 }
 

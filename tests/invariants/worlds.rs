@@ -74,7 +74,7 @@ impl Case {
             },
         )
         .with_policy("p", self.policy.clone(), &self.gates);
-        scenario.policies[0].rules.hedge = self.hedge.clone();
+        scenario.policies[0].rules_mut().hedge = self.hedge.clone();
         scenario
     }
 }
@@ -581,7 +581,7 @@ impl Replicas {
         let server = self.server(case.server.clone());
         let case = Case { server, faults, gates: self.gates(&case.gates), ..case.clone() };
         let mut scenario = case.scenario();
-        scenario.policies[0].rules.endpoints = self.rules.clone();
+        scenario.policies[0].rules_mut().endpoints = self.rules.clone();
         scenario
     }
 }

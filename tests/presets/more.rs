@@ -200,7 +200,7 @@ fn delays() {
 /// httpx retries if it is told to: at once, and then from its factor on.
 #[test]
 fn delays_of_httpx() {
-    let httpx = read("preset = \"httpx\"\nattempts = 6").scenario.policies.remove(0).rules.policy;
+    let httpx = read("preset = \"httpx\"\nattempts = 6").scenario.policies.remove(0).members.remove(0).rules.policy;
     let waits: Vec<Decision> =
         (1..=6).map(|retry| decide(&*httpx, &Failure::new(Outcome::Refused), &mut History::default(), retry)).collect();
     let millis = [0, 500, 1_000, 2_000, 4_000];
@@ -247,7 +247,7 @@ fn for_method(preset: &str, method: &str) -> std::sync::Arc<dyn Policy> {
     let text = scenario(&format!("preset = \"{preset}\""))
         .replace("[load]", &format!("operation.method = \"{method}\"\n[load]"));
     let mut loaded = load(&text).unwrap_or_else(|error| panic!("{preset}: {}", error.render(false)));
-    loaded.scenario.policies.remove(0).rules.policy
+    loaded.scenario.policies.remove(0).members.remove(0).rules.policy
 }
 
 const EVERY: &str = "400 401 404 408 409 413 422 429 500 501 502 503 504 505 521 522 524 timeout refused reset";
@@ -531,7 +531,7 @@ fn open_times() {
     ];
     for (preset, expected) in [("finagle-accrual", finagle), ("linkerd-breaker", linkerd)] {
         let loaded = read(&format!("preset = \"{preset}\""));
-        let GateRule::ConsecutiveBreaker(breaker) = &loaded.scenario.policies[0].rules.gates[0].rule else {
+        let GateRule::ConsecutiveBreaker(breaker) = &loaded.scenario.policies[0].rules().gates[0].rule else {
             panic!("{preset} is a breaker of failures in a row")
         };
         let OpenTime::Grows(open) = &breaker.open else { panic!("the time of {preset} grows") };

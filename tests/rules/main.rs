@@ -8,6 +8,7 @@ mod keys;
 mod limits;
 mod measures;
 mod measuring;
+mod mixes;
 mod patience;
 mod pool;
 mod recorded;
@@ -75,7 +76,12 @@ fn run(scenario: &Scenario, policy: RetryPolicy) -> RunResult {
 
 /// The value of a metric; an outcome that did not occur is 0.
 fn value(result: &RunResult, name: &str) -> Option<f64> {
-    let names = Names { faults: vec!["f"], servers: vec!["api", "db", "last"], steps: vec!["one", "two", "three"] };
+    let names = Names {
+        faults: vec!["f"],
+        servers: vec!["api", "db", "last"],
+        steps: vec!["one", "two", "three"],
+        members: vec!["first", "second"],
+    };
     let measure = Measure::parse(name, &names).unwrap_or_else(|| panic!("no metric {name}"));
     match result.metrics.iter().find(|(own, _)| *own == measure) {
         Some((_, value)) => *value,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use simlab::flow::{OnFailure, Step, When};
 use simlab::protocol::Method;
 use simlab::retry::{OutcomeClass, OutcomeSet};
+use simlab::scenario::Fates;
 use simlab::scenario::call::{CallConfig, ClientRules};
-use simlab::scenario::{Fates, PolicyConfig};
 
 use super::*;
 
@@ -82,7 +82,7 @@ fn whose_rules() {
     check("row's", &run(&world(false), tries(2)), &[("attempts", 2.0)]);
     check("own", &run(&world(true), tries(2)), &[("attempts", 4.0)]);
     let mut scenario = world(true).with_policy("p", tries(2), &[]);
-    scenario.policies[0] = PolicyConfig { steps: vec![(0, rules(7))], ..scenario.policies[0].clone() };
+    scenario.policies[0].members[0].steps = vec![(0, rules(7))];
     let limits = Limits { memory: 1 << 30, interrupted: &AtomicBool::new(false) };
     check("row's for it", &sim::run(&scenario, 0, 0, limits).expect("an end"), &[("attempts", 7.0)]);
 }

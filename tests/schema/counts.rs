@@ -17,13 +17,14 @@ fn plain() -> Value {
         "operation": { "method": "PUT" },
         "server": { "s": { "replicas": 3, "call": { "other": {} } }, "other": {} },
         "fault": { "f": { "server": "s", "until": "4s" } },
-        "policy": { "p": { "attempts": 3, "timeout": "1s", "deadline": "9s" }, "q": {} },
+        "policy": { "p": { "attempts": 3, "timeout": "1s", "deadline": "9s" }, "q": {}, "r": { "attempts": 2 } },
+        "mix": { "m": { "a": { "share": 0.5, "policy": "r" }, "b": { "share": 0.5, "policy": "q" } } },
         "expect": [{ "policy": "p", "metric": "success_rate", "at_least": 0.5 }],
     })
 }
 
 /// The names in it.
-const NAMES: [(&str, &str); 3] = [("server", "s"), ("fault", "f"), ("policy", "p")];
+const NAMES: [(&str, &str); 5] = [("server", "s"), ("fault", "f"), ("policy", "p"), ("mix", "m"), ("mix.m", "a")];
 
 /// Values of many kinds; the schema says which of them a key may have.
 fn pool() -> Vec<Value> {
@@ -46,7 +47,8 @@ fn pool() -> Vec<Value> {
 fn meant(key: &str) -> Option<[Value; 2]> {
     Some(match key {
         "baseline" | "expect.0.policy" => [json!("p"), json!("q")],
-        "fault.f.server" => [json!("s"), json!("other")],
+        "fault.f.server" | "mix.m.a.server" => [json!("s"), json!("other")],
+        "mix.m.a.policy" => [json!("r"), json!("q")],
         "expect.0.metric" => [json!("success_rate"), json!("waited")],
         _ if key.ends_with("empirical.file") => {
             [json!("tests/recorded/seconds.csv"), json!("tests/recorded/seconds-later.csv")]
@@ -60,8 +62,17 @@ fn meant(key: &str) -> Option<[Value; 2]> {
     })
 }
 
-/// What is tried in `scenario/file/calls.rs`: calls and steps have to fit each other, and nobody may be left without a caller.
-const APART: [&str; 4] = ["operation.server", "operation.step", "policy.p.step", "server.s.call"];
+/// What is tried in `scenario/file/calls.rs` and `mixes.rs`: calls and steps have to fit each other, nobody may be left without a caller, and shares add
+/// up to 1.
+const APART: [&str; 7] = [
+    "operation.server",
+    "operation.step",
+    "policy.p.step",
+    "policy.p.row",
+    "server.s.call",
+    "mix.m.a.share",
+    "mix.m.a.step",
+];
 
 /// What stands beside a key, for those of which the schema does not say it; null takes a key away.
 const BESIDE: [(&str, &str); 11] = [
@@ -177,7 +188,7 @@ impl<'a> Walk<'a> {
     fn holds_tables(&self, part: &'a Value) -> bool {
         let named = part["patternProperties"].as_object().into_iter().flat_map(Map::values);
         let mut named = named.flat_map(|inner| self.parts(inner));
-        self.is_list_of_tables(part) || named.any(|inner| inner["properties"].is_object())
+        self.is_list_of_tables(part) || named.any(|inner| inner["properties"].is_object() || self.holds_tables(inner))
     }
 
     fn is_list_of_tables(&self, part: &'a Value) -> bool {
@@ -240,7 +251,7 @@ impl<'a> Walk<'a> {
         let below = |key: &str| -> Vec<String> { path.iter().cloned().chain([key.to_owned()]).collect() };
         for part in self.parts(schema) {
             for (name, inner) in part["patternProperties"].as_object().into_iter().flatten() {
-                let own = NAMES.iter().find(|(table, _)| path == [*table]).map(|(_, name)| *name);
+                let own = NAMES.iter().find(|(table, _)| path.join(".") == *table).map(|(_, name)| *name);
                 if own.is_some() || !self.parts(inner).iter().all(|part| part["properties"].is_null()) {
                     self.walk(inner, scenario, &below(own.unwrap_or(name)));
                 }

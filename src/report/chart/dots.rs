@@ -11,6 +11,7 @@ use crate::report::ReportInput;
 use crate::report::column::{Cells, Column, has_effects};
 use crate::report::name::harmless;
 use crate::report::number::Notation;
+use crate::scenario::metric::Measure;
 
 /// A dot plot: what it shows and how it is called.
 #[derive(Clone, Copy, Debug)]
@@ -19,17 +20,48 @@ pub struct Plot {
     pub title: &'static str,
     /// What is shown; its mean stands at the right.
     pub column: Column,
+    /// Of a server, a step or a member, what is written as the column is; `None`: of the whole run.
+    pub of: Option<Measure>,
     /// Shown in the same rows as ◇.
     pub second: Option<Column>,
 }
 
 /// Success rates.
-pub const SUCCESS: Plot = Plot { title: "Succeeded, % of operations", column: Column::Success, second: None };
+pub const SUCCESS: Plot = Plot { title: "Succeeded, % of operations", column: Column::Success, of: None, second: None };
 /// Attempts per operation.
-pub const ATTEMPTS: Plot = Plot { title: "Attempts per operation", column: Column::Attempts, second: None };
+pub const ATTEMPTS: Plot = Plot { title: "Attempts per operation", column: Column::Attempts, of: None, second: None };
 /// What happened twice, and what happened though nobody was told.
-pub const DUPLICATES: Plot =
-    Plot { title: "Duplicates and phantom successes", column: Column::Duplicates, second: Some(Column::Phantom) };
+pub const DUPLICATES: Plot = Plot {
+    title: "Duplicates and phantom successes",
+    column: Column::Duplicates,
+    of: None,
+    second: Some(Column::Phantom),
+};
+
+impl Plot {
+    /// What a policy has of it, run by run.
+    fn values(&self, policy: &PolicyResult) -> Vec<Option<f64>> {
+        let of = |measure| policy.metric(measure).map(|metric| metric.values.clone()).unwrap_or_default();
+        self.of.map_or_else(|| self.column.values(policy), of)
+    }
+
+    fn estimate(&self, policy: &PolicyResult) -> Estimate {
+        let of = |measure| policy.metric(measure).map(|metric| metric.estimate).unwrap_or_default();
+        self.of.map_or_else(|| self.column.estimate(policy), of)
+    }
+
+    /// The highest replication of all policies.
+    fn highest(&self, comparison: &Comparison) -> f64 {
+        comparison.policies.iter().flat_map(|policy| self.values(policy)).flatten().fold(0.0, f64::max)
+    }
+
+    /// What stands at the right of a policy's row.
+    fn text(&self, comparison: &Comparison, cells: &Cells, policy: usize) -> String {
+        let mean = || self.estimate(&comparison.policies[policy]).mean;
+        let of = |_| mean().map_or_else(|| Notation::PAGE.null.to_owned(), |mean| cells.number(self.column, mean));
+        self.of.map_or_else(|| cells.text(policy, self.column), of)
+    }
+}
 
 /// A dot plot. Where there is no duplicate to be seen it is a sentence.
 pub fn chart(input: &ReportInput, plot: &Plot) -> Option<Chart> {
@@ -123,7 +155,7 @@ impl Layout {
     /// The axis gets what names and values leave.
     fn new(comparison: &Comparison, plot: &Plot) -> Layout {
         let cells = Cells::new(comparison, None, Notation::PAGE);
-        let value = |policy: usize| bare(plot.column, &cells.text(policy, plot.column));
+        let value = |policy: usize| bare(plot.column, &plot.text(comparison, &cells, policy));
         let values: Vec<String> = (0..comparison.policies.len()).map(value).collect();
         let names = Names::within(MOST_NAME, comparison);
         let (start, end) = (names.width + BEFORE, WIDTH - widest(values.iter()).max(LEAST_VALUE) - AFTER);
@@ -136,7 +168,7 @@ impl Layout {
 }
 
 /// A plot of these results.
-fn plot(comparison: &Comparison, plot: &Plot) -> Picture {
+pub fn plot(comparison: &Comparison, plot: &Plot) -> Picture {
     let rows_bottom = FIRST_ROW + ROW * comparison.policies.len() as f64 + 2.0;
     let mut picture = Picture::new(WIDTH, rows_bottom + 24.0);
     let Layout { names, values, scale, ticks } = Layout::new(comparison, plot);
@@ -148,7 +180,7 @@ fn plot(comparison: &Comparison, plot: &Plot) -> Picture {
         picture.text(Role::Tick, (x, rows_bottom + 15.0), Anchor::Middle, tick.label);
     }
     let baseline = &comparison.policies[comparison.baseline];
-    if let Some(mean) = plot.column.estimate(baseline).mean {
+    if let Some(mean) = plot.estimate(baseline).mean {
         let x = scale.within(mean);
         picture.line(Role::Reference, (x, TOP), (x, rows_bottom));
     }
@@ -158,7 +190,7 @@ fn plot(comparison: &Comparison, plot: &Plot) -> Picture {
         let label = Role::Label.of(policy.slot);
         picture.text(label, (0.0, y + 4.0), Anchor::Start, name);
         picture.text(label, (WIDTH, y + 4.0), Anchor::End, value);
-        row(&mut picture, plot.column, second, policy, scale, y);
+        row(&mut picture, plot, second, policy, scale, y);
         words.push(format!("{} {}", harmless(&policy.name), value_in_words(plot, policy, &cells)));
     }
     picture.words = format!("{}, by policy. {}.", plot.title, words.join("; "));
@@ -171,13 +203,13 @@ fn second(comparison: &Comparison, plot: &Plot) -> Option<Column> {
 }
 
 /// The marks of a policy, back to front.
-fn row(picture: &mut Picture, column: Column, second: Option<Column>, policy: &PolicyResult, scale: Scale, y: f64) {
-    for column in [Some(column), second].into_iter().flatten() {
-        for value in shown(&column.values(policy)) {
+fn row(picture: &mut Picture, plot: &Plot, second: Option<Column>, policy: &PolicyResult, scale: Scale, y: f64) {
+    for values in [Some(plot.values(policy)), second.map(|column| column.values(policy))].into_iter().flatten() {
+        for value in shown(&values) {
             picture.add(Role::Replication.of(policy.slot), Shape::Circle((scale.within(value), y), 2.2));
         }
     }
-    let Estimate { mean, ci_low, ci_high } = column.estimate(policy);
+    let Estimate { mean, ci_low, ci_high } = plot.estimate(policy);
     if let (Some(low), Some(high)) = (ci_low, ci_high) {
         picture.line(Role::Interval.of(policy.slot), (scale.within(low), y), (scale.within(high), y));
         // Something below 0 cannot be: an interval that reaches there simply ends at the axis.
@@ -216,7 +248,7 @@ fn shown(values: &[Option<f64>]) -> Vec<f64> {
 }
 
 /// What the marks of all dot plots mean.
-fn caption(comparison: &Comparison) -> String {
+pub fn caption(comparison: &Comparison) -> String {
     let baseline = harmless(&comparison.policies[comparison.baseline].name);
     let marks = match comparison.replications as usize {
         1 => "Dot: the one replication.".to_owned(),
@@ -248,10 +280,10 @@ fn note(comparison: &Comparison, plot: &Plot) -> String {
 /// The axis between two places, with at most so many steps: shares from a tick below the lowest replication to one above the highest, counts
 /// from 0.
 fn axis(comparison: &Comparison, plot: &Plot, steps: f64, (start, end): (f64, f64)) -> (Scale, Vec<Tick>) {
-    let most = [Some(plot.column), plot.second].into_iter().flatten().map(|column| highest(comparison, column));
-    let most = most.fold(0.0, f64::max);
+    let second = plot.second.map_or(0.0, |column| highest(comparison, column));
+    let most = plot.highest(comparison).max(second);
     if plot.column == Column::Success {
-        let values = comparison.policies.iter().flat_map(|policy| plot.column.values(policy)).flatten();
+        let values = comparison.policies.iter().flat_map(|policy| plot.values(policy)).flatten();
         // Of nothing there is no lowest.
         let least = values.fold(1.0, f64::min).min(most);
         let (low, high, ticks) = share_ticks(least * 100.0, most * 100.0, steps);
@@ -290,16 +322,19 @@ fn bare(column: Column, text: &str) -> String {
 
 /// "72.2 (71.4 to 73.0)".
 fn value_in_words(plot: &Plot, policy: &PolicyResult, cells: &Cells) -> String {
-    let one = |column: Column| {
-        let Estimate { mean, ci_low, ci_high } = column.estimate(policy);
+    let one = |column: Column, estimate: Estimate| {
+        let Estimate { mean, ci_low, ci_high } = estimate;
         let write = |value: f64| bare(column, &cells.number(column, value));
         let mean = mean.map_or_else(|| "no value".to_owned(), write);
         let interval = ci_low.zip(ci_high).map(|(low, high)| format!(" ({} to {})", write(low.max(0.0)), write(high)));
         mean + &interval.unwrap_or_default()
     };
     match plot.second {
-        None => one(plot.column),
-        Some(second) => format!("duplicates {}, phantom successes {}", one(plot.column), one(second)),
+        None => one(plot.column, plot.estimate(policy)),
+        Some(second) => {
+            let of = |column: Column| one(column, column.estimate(policy));
+            format!("duplicates {}, phantom successes {}", of(plot.column), of(second))
+        }
     }
 }
 

@@ -11,6 +11,7 @@ pub mod ink;
 pub mod ladder;
 pub mod latency;
 mod lattice;
+pub mod parts;
 pub mod phase;
 pub mod picture;
 mod png;
@@ -128,11 +129,14 @@ const fn beside(name: &'static str, chart: fn(&ReportInput) -> Option<Chart>) ->
 }
 
 /// Every chart, in the order of the page.
-pub const CHARTS: [Listed; 8] = [
+pub const CHARTS: [Listed; 11] = [
     listed("storm", storm::chart),
     listed("success", |input| dots::chart(input, &dots::SUCCESS)),
     beside("attempts", |input| dots::chart(input, &dots::ATTEMPTS)),
     beside("duplicates", |input| dots::chart(input, &dots::DUPLICATES)),
+    listed("servers", parts::servers),
+    listed("steps", parts::steps),
+    listed("members", parts::members),
     listed("latency", latency::chart),
     beside("results", results::chart),
     listed("phase", phase::chart),

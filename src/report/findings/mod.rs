@@ -49,6 +49,8 @@ pub enum Topic {
     Load,
     /// Who makes duplicates and phantom successes.
     Duplicates,
+    /// What goes wrong with the members of mixes.
+    Mixes,
     /// What servers and gates refused.
     Refused,
     /// Whose runs fall into two groups.
@@ -70,6 +72,7 @@ impl Topic {
             Topic::Recovery => "Recovery",
             Topic::Load => "Load",
             Topic::Duplicates => "Duplicates",
+            Topic::Mixes => "Mixes",
             Topic::Refused => "Refused",
             Topic::Groups => "Two groups",
         }
@@ -150,6 +153,7 @@ impl Findings {
             add(Topic::Load, facts.load(group).map(|text| facts.of_group(group, text)));
         }
         add(Topic::Duplicates, facts.duplicates());
+        add(Topic::Mixes, facts.mixes());
         add(Topic::Refused, facts.refused());
         add(Topic::Groups, facts.two_groups());
         Findings {
@@ -247,7 +251,7 @@ impl<'a> Facts<'a> {
             (self.value(criterion, policy), mark)
         };
         let cells = (0..self.comparison.policies.len()).map(cell).collect();
-        Some(Asked { head: harmless(&criterion.name(&self.input.scenario.world.names())), cells })
+        Some(Asked { head: harmless(&criterion.name(&self.input.scenario.names())), cells })
     }
 
     /// "4 runs".

@@ -4,6 +4,7 @@ use super::Facts;
 use super::values::counted;
 use crate::decision::Group;
 use crate::report::column::has_effects;
+use crate::report::name::harmless;
 use crate::scenario::decide::Criterion;
 use crate::scenario::metric::{Measure, Metric, Of, OutcomeKey};
 
@@ -152,6 +153,28 @@ impl Facts<'_> {
             of(Metric::DuplicateRate, ["duplicate", "duplicates"]),
             of(Metric::PhantomRate, ["phantom success", "phantom successes"])
         ))
+    }
+
+    /// Mix by mix, what goes wrong with the operations of each member.
+    pub(super) fn mixes(&self) -> Option<String> {
+        let n = &self.notation;
+        let told = self.all().into_iter().filter_map(|policy| {
+            let result = &self.comparison.policies[policy];
+            let row = &self.input.scenario.policies[result.slot];
+            let each = row.members.iter().filter(|_| row.members.len() > 1).filter_map(|member| {
+                let of = |metric| result.mean(Measure { metric, of: Of::Member(member.number) });
+                let (wrong, duplicates) = (of(Metric::GoneWrongRate)?, of(Metric::DuplicateRate)?);
+                let duplicates = match duplicates > 0.0 {
+                    true => format!(" ({})", counted(&n.per_10_000(duplicates), "duplicate", "duplicates")),
+                    false => String::new(),
+                };
+                Some(format!("{} of {}{duplicates}", n.per_10_000(wrong), harmless(&member.name)))
+            });
+            let each: Vec<String> = each.collect();
+            (!each.is_empty()).then(|| format!("with {} {}", self.name(policy), each.join(", ")))
+        });
+        let told: Vec<String> = told.collect();
+        (!told.is_empty()).then(|| format!("go wrong per 10,000 operations of their own: {}.", told.join("; ")))
     }
 
     /// "no duplicates in 1,500 operations each"

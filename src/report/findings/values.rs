@@ -19,7 +19,7 @@ impl Facts<'_> {
 
     /// What a criterion is, as the subject of a sentence.
     pub(super) fn noun(&self, criterion: Criterion) -> String {
-        let fallback = || criterion.name(&self.input.scenario.world.names());
+        let fallback = || criterion.name(&self.input.scenario.names());
         let Criterion::Of(Measure { metric, of }) = criterion else { return "what goes wrong".to_owned() };
         match (metric, of) {
             (Metric::Wave, Of::Run) => {

@@ -7,12 +7,14 @@ use toml::de::DeTable;
 use super::diagnostic::Diagnostic;
 use super::shape::call::{Called, InOrder, OF_ROWS, build_calls, build_steps};
 use super::shape::policy::PolicyTable;
-use super::{Named, Parts, Tables, checks, tree};
+use super::shape::top::OperationTable;
+use super::tree::names;
+use super::{Named, Parts, Tables, checks, mixes, tree};
 use crate::flow::MOST_STEPS;
 use crate::protocol::Method;
 use crate::scenario::call::MOST_PLACES;
 use crate::scenario::nearest::nearest;
-use crate::scenario::{Operation, PolicyConfig, ServerConfig};
+use crate::scenario::{Member, Operation, ServerConfig};
 use crate::text::{cut, there_are};
 
 /// A call without a method has that of what makes it: that of the request, where all who call its server use the same one, or else `POST`.
@@ -24,7 +26,10 @@ impl Tables {
         }
         let mut known = BTreeMap::new();
         let methods: Vec<Method> = self.servers.iter().map(|server| self.method_at(&server.name, &mut known)).collect();
-        self.operation.step.0.iter_mut().for_each(|(name, step)| step.resolve(name, Method::default()));
+        let members = self.mixes.iter_mut().flat_map(|mix| &mut mix.table.0).map(|(_, member)| &mut member.step);
+        for steps in members.chain([&mut self.operation.step]) {
+            steps.0.iter_mut().for_each(|(name, step)| step.resolve(name, Method::default()));
+        }
         for (server, method) in self.servers.iter_mut().zip(methods) {
             server.table.call.0.iter_mut().for_each(|(name, call)| call.resolve(name, method));
         }
@@ -36,12 +41,15 @@ impl Tables {
             return *method;
         }
         let mut methods = Vec::new();
-        let operation = &self.operation;
-        if operation.server.as_deref() == Some(server) {
-            methods.push(operation.method);
+        let members = self.mixes.iter().flat_map(|mix| &mix.table.0);
+        let own: Vec<OperationTable> = members.filter_map(|(_, member)| member.operation(&self.operation)).collect();
+        for operation in own.iter().chain([&self.operation]) {
+            if operation.server.as_deref() == Some(server) {
+                methods.push(operation.method);
+            }
+            let steps = operation.step.0.iter().filter(|(name, step)| calls(name, step) == server);
+            methods.extend(steps.map(|(_, step)| step.common().method.unwrap_or_default()));
         }
-        let steps = operation.step.0.iter().filter(|(name, step)| calls(name, step) == server);
-        methods.extend(steps.map(|(_, step)| step.common().method.unwrap_or_default()));
         for caller in &self.servers {
             for (_, call) in caller.table.call.0.iter().filter(|(name, call)| calls(name, call) == server) {
                 methods.push(call.common().method.unwrap_or_else(|| self.method_at(&caller.name, known)));
@@ -70,35 +78,36 @@ impl Tables {
     }
 
     /// What an operation does, as the engine knows it. With steps, server and method are those of the first.
-    pub fn build_operation(&self) -> Operation {
-        let steps = build_steps(&self.operation.step, |name| self.server(name));
-        let (server, method) = match (steps.first(), &self.operation.server) {
+    pub fn build_operation(&self, operation: &OperationTable) -> Operation {
+        let steps = build_steps(&operation.step, |name| self.server(name));
+        let (server, method) = match (steps.first(), &operation.server) {
             (Some(first), _) => (first.server, first.method),
-            (None, name) => (self.server(name.as_deref().unwrap_or_default()), self.operation.method),
+            (None, name) => (self.server(name.as_deref().unwrap_or_default()), operation.method),
         };
         Operation { server, method, steps }
     }
 
-    /// A row, with its rules for single steps.
-    pub fn build_row(&self, policy: &Named<PolicyTable>) -> PolicyConfig {
-        let method = methods_of_row(&self.operation, &policy.table).first().copied();
+    /// Clients that follow a policy and make this operation, with their rules for single steps of it.
+    pub fn build_member(&self, name: &str, policy: &Named<PolicyTable>, operation: &OperationTable) -> Member {
+        let method = methods_of_row(operation, &policy.table).first().copied();
         let rules = policy.table.build(method.unwrap_or(Method::Post));
-        let steps = policy.table.step.0.iter().map(|(name, rules)| {
-            let number = self.operation.step.position(name).expect("names have been checked");
-            let method = self.operation.step.0[number].1.common().method.unwrap_or_default();
-            (number, rules.0.build(method))
+        let steps = policy.table.step.0.iter().filter_map(|(name, rules)| {
+            // A step of others is none of theirs.
+            let number = operation.step.position(name)?;
+            let method = operation.step.0[number].1.common().method.unwrap_or_default();
+            Some((number, rules.0.build(method)))
         });
-        PolicyConfig { name: policy.name.clone(), rules, steps: steps.collect(), world: None }
+        Member { steps: steps.collect(), ..Member::all(name, rules) }
     }
 }
 
-/// True if any call follows a row's own rules.
-pub fn is_followed(operation: &super::OperationTable, row: &PolicyTable) -> bool {
+/// True if any call of this operation follows a policy's own rules.
+pub fn is_followed(operation: &OperationTable, row: &PolicyTable) -> bool {
     !methods_of_row(operation, row).is_empty()
 }
 
 /// The methods of calls that follow a row's own rules.
-fn methods_of_row(operation: &super::OperationTable, row: &PolicyTable) -> Vec<Method> {
+fn methods_of_row(operation: &OperationTable, row: &PolicyTable) -> Vec<Method> {
     if operation.step.is_empty() {
         return vec![operation.method];
     }
@@ -168,10 +177,13 @@ fn lists(parts: &Parts) -> Vec<List<'_>> {
         .operation
         .iter()
         .map(|operation| List { path: vec!["operation", "step"], calls: entries(&operation.step) });
+    let members = parts.mixes.iter().flat_map(|mix| mix.table.0.iter().map(move |member| (mix, member)));
+    let members = members
+        .map(|(mix, (name, member))| List { path: vec!["mix", &mix.name, name, "step"], calls: entries(&member.step) });
     let servers = parts.servers.iter();
     let calls =
         servers.map(|server| List { path: vec!["server", &server.name, "call"], calls: entries(&server.table.call) });
-    steps.chain(calls).collect()
+    steps.chain(members).chain(calls).collect()
 }
 
 /// Everything that is wrong with calls and steps.
@@ -195,11 +207,6 @@ pub fn check(parts: &Parts, root: &DeTable<'_>) -> Vec<Diagnostic> {
         errors.extend(Graph::new(parts).check(root));
     }
     errors
-}
-
-fn names<'a>(root: &'a DeTable<'_>, path: &[&str]) -> Vec<&'a str> {
-    let table = tree::find(root, path).and_then(|node| node.get_ref().as_table());
-    table.map(|table| table.keys().map(|key| key.get_ref().as_ref()).collect()).unwrap_or_default()
 }
 
 impl List<'_> {
@@ -302,9 +309,15 @@ fn cancelling(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
 /// What rows say about steps.
 fn rows(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
     let Some(operation) = &parts.operation else { return };
-    let steps = names(root, &["operation", "step"]);
-    for Named { name, table } in &parts.policies {
-        for (step, _) in table.step.0.iter().filter(|(step, _)| !steps.contains(&step.as_str())) {
+    let uses = mixes::uses(&parts.policies, &parts.mixes, operation);
+    for policy in &parts.policies {
+        let Named { name, table } = policy;
+        // One that nobody uses is an error of its own.
+        let of: Vec<&OperationTable> =
+            uses.iter().filter(|one| one.policy.name == *name).map(|one| &one.operation).collect();
+        let steps: Vec<&str> =
+            of.iter().flat_map(|operation| &operation.step.0).map(|(step, _)| step.as_str()).collect();
+        for (step, _) in table.step.0.iter().filter(|(step, _)| !of.is_empty() && !steps.contains(&step.as_str())) {
             let place = tree::key_place(root, &["policy", name, "step", step]);
             let title = format!("there is no step `{}`", cut(step));
             let error = Diagnostic::error("unknown-name", title, place.clone(), "names no step of the operation");
@@ -313,10 +326,11 @@ fn rows(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
                 false => near(error, "step", step, &steps, |near| (place, near.to_owned())),
             });
         }
-        let methods = methods_of_row(operation, table);
+        let methods: Vec<Vec<Method>> = of.iter().map(|operation| methods_of_row(operation, table)).collect();
+        let nobody_follows = !methods.is_empty() && methods.iter().all(Vec::is_empty);
         // Every step has other rules: nobody follows the row's own.
         let keys = names(root, &["policy", name]);
-        if let Some(key) = keys.iter().find(|key| methods.is_empty() && !OF_ROWS.contains(key)) {
+        if let Some(key) = keys.iter().find(|key| nobody_follows && !OF_ROWS.contains(key)) {
             let title = format!("no step follows the own rules of policy `{name}`");
             let place = tree::key_place(root, &["policy", name, key]);
             errors.push(Diagnostic::error(
@@ -327,8 +341,9 @@ fn rows(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
             ));
         }
         let asks = || table.retry_policy(Method::Get) != table.retry_policy(Method::Post);
-        let mixed = methods.iter().any(|method| method.is_idempotent() != methods[0].is_idempotent());
-        if mixed && asks() {
+        let differ =
+            |methods: &Vec<Method>| methods.iter().any(|method| method.is_idempotent() != methods[0].is_idempotent());
+        if methods.iter().any(differ) && asks() {
             let title = format!(
                 "policy `{name}` asks whether the method is idempotent, and is that of steps which differ in it"
             );
@@ -364,6 +379,10 @@ impl<'a> Graph<'a> {
             if roots.is_empty() {
                 roots.extend(operation.server.as_deref().or(servers.first().copied()));
             }
+        }
+        for (_, member) in parts.mixes.iter().flat_map(|mix| &mix.table.0) {
+            roots.extend(member.server.as_deref());
+            roots.extend(member.step.0.iter().map(|(name, step)| calls(name, step)));
         }
         Graph { roots, calls: by_server, servers }
     }
@@ -517,8 +536,8 @@ with.operation.step.charge.method = "PUT"
         assert_eq!(answers, [Answer::Status(503), Answer::Pass, Answer::Status(502)]);
         assert_eq!(db.map.of(Failed::Unsent), Answer::Status(502));
         let rows = &scenario.policies;
-        assert_eq!(rows[0].steps.iter().map(|(step, _)| *step).collect::<Vec<_>>(), [1]);
-        assert!(rows[1].steps.is_empty() && rows[0].world.is_none());
+        assert_eq!(rows[0].members[0].steps.iter().map(|(step, _)| *step).collect::<Vec<_>>(), [1]);
+        assert!(rows[1].members[0].steps.is_empty() && rows[0].world.is_none());
         let own = rows[1].world.as_ref().expect("a world of its own");
         assert_eq!(own.operation.steps[1].method, Method::Put);
         let attempts = |world: &crate::scenario::World| {
@@ -585,7 +604,7 @@ with.operation.step.charge.method = "PUT"
         let retried = |rules: &dyn std::fmt::Debug| format!("{rules:?}").contains("Status(503)");
         let steps = &scenario.world.operation.steps;
         assert_eq!([0, 1].map(|step| retried(&steps[step].rules)), [true, false]);
-        assert_eq!([0, 1].map(|step: usize| retried(&scenario.policies[0].steps[step].1)), [true, false]);
+        assert_eq!([0, 1].map(|step: usize| retried(&scenario.policies[0].members[0].steps[step].1)), [true, false]);
         assert!(!retried(&RetryPolicy {
             retry_on: crate::retry::OutcomeSet::new(Vec::new()),
             ..RetryPolicy::default()

@@ -8,7 +8,7 @@ use super::leaf::PositiveDuration;
 use super::shape::fault::FaultTable;
 use super::source::Place;
 use super::warnings::allow;
-use super::{Named, Parts, calls, deciding, expectations, measured, tree};
+use super::{Named, Parts, calls, deciding, expectations, measured, mixes, tree};
 use crate::gate::{GateConfig, GateRule};
 use crate::scenario::nearest::nearest;
 use crate::scenario::{Arrivals, Fates, Fault, Scenario};
@@ -16,7 +16,7 @@ use crate::text::{cut, there_are};
 use crate::units::Span;
 
 /// Rounding of sums of shares.
-const ROUNDING: f64 = 1e-9;
+pub const ROUNDING: f64 = 1e-9;
 /// More operations than this in one run would take hours: 10 million clients with a hundred each.
 const MOST_OPERATIONS: f64 = 1e9;
 /// Most spells of all flapping faults in a run: 100 a second for a day.
@@ -27,7 +27,8 @@ const MOST_TITLE: usize = 500;
 const MOST_NAME: usize = 100;
 /// Most tables of a kind. Each policy is a row of every table and a panel of every chart: 200 are more than all presets together. Faults:
 /// three a day for a year.
-const MOST_TABLES: [(&str, usize); 4] = [("server", 100), ("fault", 1_000), ("policy", 200), ("expect", 1_000)];
+const MOST_TABLES: [(&str, usize); 5] =
+    [("server", 100), ("fault", 1_000), ("policy", 200), ("mix", 200), ("expect", 1_000)];
 
 /// More tables of a kind than there can be. All that follows depends on it.
 pub fn too_many(root: &DeTable<'_>) -> Vec<Diagnostic> {
@@ -88,6 +89,7 @@ pub fn across(parts: &Parts, root: &DeTable<'_>) -> Vec<Diagnostic> {
     shares(parts, root, &mut errors);
     policies(parts, root, &mut errors);
     errors.extend(calls::check(parts, root));
+    errors.extend(mixes::check(parts, root));
     errors.extend(parts.decide.iter().flat_map(|table| deciding::check(table, root)));
     errors.extend(expectations::check(&parts.expectations, root));
     errors
@@ -150,15 +152,34 @@ fn names(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
             None => error.help(there_are(known.iter().copied())),
         });
     };
-    if let Some(top) = &parts.top {
-        refer("policy", &top.baseline, &["baseline"]);
+    let mut no_baseline = None;
+    if let Some(baseline) = parts.top.as_ref().and_then(|top| top.baseline.as_ref()) {
+        let rows = mixes::rows(root);
+        if !rows.is_empty() && !rows.contains(&baseline.as_str()) {
+            let place = tree::value_place(root, &["baseline"]);
+            let (title, label) = match tree::names(root, &["policy"]).contains(&baseline.as_str()) {
+                true => (format!("policy `{}` is no row", cut(baseline)), "is a member of mixes only"),
+                false => (format!("there is no policy `{}`", cut(baseline)), "names no policy of this file"),
+            };
+            let error = Diagnostic::error("unknown-name", title, place.clone(), label);
+            no_baseline = Some(match nearest(baseline, rows.iter().copied()) {
+                Some(near) => error.fix("a policy with a similar name exists", place, format!("\"{near}\"")),
+                None => error.help(there_are(rows.iter().copied())),
+            });
+        }
     }
     if let Some(operation) = &parts.operation {
         refer("server", &operation.server, &["operation", "server"]);
     }
+    for mix in &parts.mixes {
+        for (member, table) in &mix.table.0 {
+            refer("server", &table.server, &["mix", &mix.name, member, "server"]);
+        }
+    }
     for fault in &parts.faults {
         refer("server", &fault.table.server, &["fault", &fault.name, "server"]);
     }
+    errors.extend(no_baseline);
     for fault in &parts.faults {
         let only = parts.servers.first().filter(|_| parts.servers.len() == 1);
         let named = parts.servers.iter().find(|server| Some(&server.name) == fault.table.server.as_ref());
@@ -321,7 +342,7 @@ fn sum_of_shares(kind: &str, name: &str, fates: &Fates, root: &DeTable<'_>) -> O
     })
 }
 
-fn percent(share: f64) -> String {
+pub fn percent(share: f64) -> String {
     // Two decimals are enough to see why; trailing zeros are noise.
     let text = format!("{:.2}", share * 100.0);
     format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
@@ -474,7 +495,7 @@ fn rounds_per_second(scenario: &Scenario, think: f64) -> f64 {
     let waits = |gates: &[GateConfig]| {
         gates.iter().any(|gate| matches!(gate.rule, GateRule::RateLimiter(_) | GateRule::CubicLimiter(_)))
     };
-    if scenario.policies.iter().all(|policy| waits(&policy.rules.gates)) {
+    if scenario.policies.iter().flat_map(|row| &row.members).all(|member| waits(&member.rules.gates)) {
         return 0.0;
     }
     let server = scenario.world.called();

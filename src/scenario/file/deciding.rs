@@ -6,7 +6,7 @@ use super::diagnostic::Diagnostic;
 use super::expectations;
 use super::shape::decide::{DecideTable, margin};
 use super::source::Place;
-use super::tree;
+use super::{mixes, tree};
 use crate::scenario::decide::Criterion;
 use crate::scenario::metric::Metric;
 use crate::scenario::nearest::nearest;
@@ -17,11 +17,7 @@ const MOST_WEIGHT: f64 = 1e6;
 
 /// All errors of the table.
 pub fn check(table: &DecideTable, root: &DeTable<'_>) -> Vec<Diagnostic> {
-    let names = |kind: &str| -> Vec<&str> {
-        let table = root.get(kind).and_then(|node| node.get_ref().as_table());
-        table.map(|table| table.keys().map(|key| key.get_ref().as_ref()).collect()).unwrap_or_default()
-    };
-    let (policies, all) = (names("policy"), expectations::names(root));
+    let (policies, all) = (mixes::rows(root), expectations::names(root));
     let mut errors = Vec::new();
     let mut seen: Vec<Criterion> = Vec::new();
     for (index, name) in table.order.iter().enumerate() {

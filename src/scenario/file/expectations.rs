@@ -5,7 +5,7 @@ use toml::de::DeTable;
 use super::diagnostic::Diagnostic;
 use super::shape::expect::{EVERY_POLICY, ExpectTable};
 use super::source::Place;
-use super::tree;
+use super::{mixes, tree};
 use crate::scenario::expectation::Expectation;
 use crate::scenario::metric::{Measure, Metric, Names, Of, Scope, Unit};
 use crate::scenario::nearest::nearest;
@@ -14,9 +14,7 @@ use crate::text::{cut, there_are};
 
 /// All errors of all expectations about the policies, and about the faults and the surge of demand, that `root` has.
 pub fn check(expectations: &[(usize, ExpectTable)], root: &DeTable<'_>) -> Vec<Diagnostic> {
-    let policies = root.get("policy").and_then(|node| node.get_ref().as_table());
-    let policies: Vec<&str> =
-        policies.map(|table| table.keys().map(|key| key.get_ref().as_ref()).collect()).unwrap_or_default();
+    let policies = mixes::rows(root);
     let names = names(root);
     let list = root.get("expect").and_then(|node| node.get_ref().as_array());
     let mut errors = Vec::new();
@@ -38,11 +36,9 @@ pub fn check(expectations: &[(usize, ExpectTable)], root: &DeTable<'_>) -> Vec<D
 
 /// What a file calls things.
 pub fn names<'a>(root: &'a DeTable<'_>) -> Names<'a> {
-    let keys = |path: &[&str]| -> Vec<&'a str> {
-        let table = tree::find(root, path).and_then(|node| node.get_ref().as_table());
-        table.map(|table| table.keys().map(|key| key.get_ref().as_ref()).collect()).unwrap_or_default()
-    };
-    Names { faults: keys(&["fault"]), servers: keys(&["server"]), steps: keys(&["operation", "step"]) }
+    let keys = |path: &[&str]| tree::names(root, path);
+    let (faults, servers, steps) = (keys(&["fault"]), keys(&["server"]), keys(&["operation", "step"]));
+    Names { faults, servers, steps, members: mixes::members(root) }
 }
 
 fn unknown_policy(name: &str, policies: &[&str], place: Place) -> Diagnostic {
@@ -62,7 +58,9 @@ fn unknown_metric(name: &str, names: &Names, place: Place) -> Diagnostic {
         let servers = names.servers.iter().filter(move |_| metric.is_of_servers());
         let steps = names.steps.iter().filter(move |_| metric.is_of_steps());
         let servers = servers.map(move |server| format!("{}.server.{server}", metric.name()));
-        servers.chain(steps.map(move |step| format!("{}.step.{step}", metric.name())))
+        let members = names.members.iter().filter(move |_| metric.is_of_members());
+        let members = members.map(move |member| format!("{}.member.{member}", metric.name()));
+        servers.chain(steps.map(move |step| format!("{}.step.{step}", metric.name()))).chain(members)
     };
     let known: Vec<String> = Metric::ALL
         .into_iter()
@@ -95,6 +93,11 @@ pub fn of_scenario(expectations: &[ExpectTable], scenario: &Scenario, root: &DeT
         Of::Fault(_) | Of::Demand => !ends.contains(&expected.measure.of),
         Of::Server(_) | Of::Step(_) => !scenario.world.has_parts(),
         Of::Replica(server, replica) => worlds().all(|world| world.servers[server as usize].replicas <= replica.max(1)),
+        Of::Member(number) => {
+            let rows = || scenario.policies.iter().enumerate();
+            let mut expected_of = rows().filter(|(row, _)| expected.policy.is_none_or(|policy| policy == *row));
+            expected_of.any(|(_, row)| !row.is_mix() || row.members.iter().all(|member| member.number != number))
+        }
         Of::Run | Of::Outcome(_) => false,
     });
     let error = |(index, (expected, table)): (usize, (&Expectation, &ExpectTable))| {
@@ -108,6 +111,9 @@ pub fn of_scenario(expectations: &[ExpectTable], scenario: &Scenario, root: &DeT
                 1 => ("the server has no replicas", "the measure of the server, or of the whole run, says the same"),
                 _ => ("the server has no such replica", "they are counted from 1"),
             },
+            Of::Member(_) => {
+                ("not every row that this is expected of has such a member", "expect it of a mix: `policy = \"…\"`")
+            }
             Of::Server(_) | Of::Step(_) => {
                 ("operations make one call to one server", "the measure of the whole run says the same")
             }

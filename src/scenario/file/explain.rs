@@ -215,7 +215,9 @@ fn kind_of(path: &str) -> String {
         ["policy", _, "step", _] | ["operation", "step", _, "policy"] | ["server", _, "call", _, "policy"] => {
             "a policy".to_owned()
         }
-        ["operation", "step", _] => "a step".to_owned(),
+        ["mix", _, _, "step", _, "policy"] => "a policy".to_owned(),
+        ["operation", "step", _] | ["mix", _, _, "step", _] => "a step".to_owned(),
+        ["mix", _, _] => "a member of a mix".to_owned(),
         ["server", _, "call", _] => "a call".to_owned(),
         ["load"] => "the load".to_owned(),
         ["operation"] => "the operation".to_owned(),

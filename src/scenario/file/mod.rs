@@ -11,6 +11,7 @@ mod expectations;
 mod explain;
 mod leaf;
 mod measured;
+mod mixes;
 mod overrides;
 pub mod preset;
 mod recorded;
@@ -36,7 +37,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::decide::Decide;
 use super::expectation::Expectation;
-use super::metric::Measure;
+use super::metric::{Measure, Names};
 use super::{Frame, Scenario, World};
 pub use diagnostic::{Diagnostic, Severity, render_all};
 use leaf::PositiveDuration;
@@ -49,6 +50,7 @@ use shape::decide::DecideTable;
 use shape::expect::{EVERY_POLICY, ExpectTable};
 use shape::fault::FaultTable;
 use shape::load::Load;
+use shape::mix::MixTable;
 use shape::policy::{PolicyTable, With};
 use shape::server::Server;
 use shape::top::{OperationTable, Top};
@@ -246,7 +248,8 @@ fn parse_within(
     tables.resolve(stem);
     let mut scenario = tables.build();
     for (policy, read) in worlds {
-        scenario.policies[policy] = read.row;
+        let row = tables.rows().iter().position(|row| *row == tables.policies[policy].name);
+        scenario.policies[row.expect("only rows have worlds")] = read.row;
         tables.policies[policy].table.with = Some(With { resolved: read.resolved });
     }
     let mut errors: Vec<Diagnostic> = checks::of_scenario(&scenario, &root).into_iter().collect();
@@ -266,7 +269,7 @@ fn parse_within(
 fn worlds(reader: &world::Reader, shelf: &mut Shelf) -> Result<Vec<(usize, world::Read)>, Vec<Diagnostic>> {
     let (mut worlds, mut errors) = (Vec::new(), Vec::new());
     for (index, policy) in reader.tables.policies.iter().enumerate() {
-        match reader.read(index, policy, shelf) {
+        match reader.read(policy, shelf) {
             Ok(read) => worlds.extend(read.map(|read| (index, read))),
             Err(of_policy) => errors.extend(of_policy),
         }
@@ -290,6 +293,7 @@ struct Tables {
     servers: Vec<Named<Server>>,
     faults: Vec<Named<FaultTable>>,
     policies: Vec<Named<PolicyTable>>,
+    mixes: Vec<Named<MixTable>>,
     /// If there is one.
     decide: Option<DecideTable>,
     expectations: Vec<ExpectTable>,
@@ -304,6 +308,7 @@ struct Parts {
     servers: Vec<Named<Server>>,
     faults: Vec<Named<FaultTable>>,
     policies: Vec<Named<PolicyTable>>,
+    mixes: Vec<Named<MixTable>>,
     decide: Option<DecideTable>,
     /// With their places in the list.
     expectations: Vec<(usize, ExpectTable)>,
@@ -320,6 +325,7 @@ impl Parts {
             servers: read_named(root, "server", &mut errors),
             faults: read_named(root, "fault", &mut errors),
             policies: read_named(root, "policy", &mut errors),
+            mixes: read_named(root, "mix", &mut errors),
             decide: keep(read_table(root, "decide"), &mut errors).flatten(),
             expectations: read_list(root, "expect", &mut errors),
         };
@@ -329,9 +335,10 @@ impl Parts {
 
     /// All of it, if nothing is missing.
     fn whole(self) -> Option<Tables> {
-        let Parts { top, load, operation, servers, faults, policies, decide, expectations } = self;
+        let Parts { top, load, operation, servers, faults, policies, mixes, decide, expectations } = self;
         let expectations = expectations.into_iter().map(|(_, table)| table).collect();
-        Some(Tables { top: top?, load: load?, operation: operation?, servers, faults, policies, decide, expectations })
+        let (top, load, operation) = (top?, load?, operation?);
+        Some(Tables { top, load, operation, servers, faults, policies, mixes, decide, expectations })
     }
 }
 
@@ -340,7 +347,8 @@ impl Tables {
     fn resolve(&mut self, stem: &str) {
         self.top.title.get_or_insert_with(|| stem.to_owned());
         self.top.drain.get_or_insert(self.top.duration.0);
-        self.top.baseline.get_or_insert_with(|| self.policies[0].name.clone());
+        let first = self.rows()[0].to_owned();
+        self.top.baseline.get_or_insert(first);
         self.resolve_calls();
         for fault in &mut self.faults {
             fault.table.server.get_or_insert_with(|| self.servers[0].name.clone());
@@ -363,7 +371,7 @@ impl Tables {
             drain: top.drain.unwrap_or(top.duration.0).0,
             warmup: top.warmup.0,
             replications: top.replications.0 as u32,
-            baseline: self.policies.iter().position(|p| p.name == baseline).expect("names have been checked"),
+            baseline: self.rows().iter().position(|row| *row == baseline).expect("names have been checked"),
             slo: top.slo.0.map(PositiveDuration::span),
             peak_window: top.peak_window.span(),
             whole_way: false,
@@ -372,12 +380,12 @@ impl Tables {
             clients: self.load.clients.get(),
             arrivals: self.load.arrivals.build(),
             recover_from: self.load.recover_from.0.map(PositiveDuration::span),
-            operation: self.build_operation(),
+            operation: self.build_operation(&self.operation),
             servers: self.build_servers(),
             faults: self.faults.iter().map(|f| f.table.build(&f.name, server(&f.table.server))).collect(),
         };
         Scenario {
-            policies: self.policies.iter().map(|policy| self.build_row(policy)).collect(),
+            policies: self.build_rows(),
             decide: self.decide.as_ref().map(|table| self.decide(table, &world)).unwrap_or_default(),
             allow: top.allow.clone(),
             expectations: self.expectations.iter().map(|expected| self.expectation(expected, &world)).collect(),
@@ -386,15 +394,25 @@ impl Tables {
         }
     }
 
+    /// What everything is called.
+    fn names<'a>(&'a self, world: &'a World) -> Names<'a> {
+        let mut members: Vec<&str> = Vec::new();
+        for (member, _) in self.mixes.iter().flat_map(|mix| &mix.table.0) {
+            if !members.contains(&member.as_str()) {
+                members.push(member);
+            }
+        }
+        Names { members, ..world.names() }
+    }
+
     fn decide(&self, table: &DecideTable, world: &World) -> Decide {
-        let policies: Vec<&str> = self.policies.iter().map(|policy| policy.name.as_str()).collect();
-        table.build(&policies, &world.names())
+        table.build(&self.rows(), &self.names(world))
     }
 
     fn expectation(&self, table: &ExpectTable, world: &World) -> Expectation {
-        let policy = self.policies.iter().position(|policy| policy.name == table.policy);
+        let policy = self.rows().iter().position(|row| *row == table.policy);
         assert!(policy.is_some() || table.policy == EVERY_POLICY, "names have been checked");
-        let measure = Measure::parse(&table.metric, &world.names()).expect("names have been checked");
+        let measure = Measure::parse(&table.metric, &self.names(world)).expect("names have been checked");
         table.build(policy, measure).expect("limits have been checked")
     }
 }

@@ -10,7 +10,7 @@ use super::shape::decide::DecideTable;
 use super::shape::load::Load;
 use super::shape::policy::PolicyTable;
 use super::shape::top::{OperationTable, Top};
-use super::{Named, Tables, calls};
+use super::{Named, Tables, calls, mixes};
 
 fn object<T: Serialize>(value: &T) -> Map<String, Value> {
     match serde_json::to_value(value) {
@@ -46,11 +46,21 @@ pub fn json(tables: &Tables) -> Value {
         root.insert("fault".into(), named(&tables.faults));
     }
     let mut policies = named(&tables.policies);
-    for policy in tables.policies.iter().filter(|policy| !calls::is_followed(&tables.operation, &policy.table)) {
+    let uses = mixes::uses(&tables.policies, &tables.mixes, &tables.operation);
+    let is_followed = |policy: &Named<PolicyTable>| {
+        let mut of = uses.iter().filter(|one| one.policy.name == policy.name);
+        of.any(|one| calls::is_followed(&one.operation, &policy.table))
+    };
+    for policy in tables.policies.iter().filter(|policy| !is_followed(policy)) {
         // Every step has other rules: nobody would read the row's.
         policies[&policy.name].as_object_mut().expect("a table").retain(|key, _| OF_ROWS.contains(&key.as_str()));
     }
     root.insert("policy".into(), policies);
+    if !tables.mixes.is_empty() {
+        let mixes =
+            tables.mixes.iter().map(|mix| (mix.name.clone(), serde_json::to_value(&mix.table).expect("tables")));
+        root.insert("mix".into(), Value::Object(mixes.collect()));
+    }
     if let Some(decide) = &tables.decide {
         root.insert("decide".into(), object::<DecideTable>(decide).into());
     }
@@ -88,6 +98,10 @@ pub fn toml(resolved: &Value) -> String {
 
 /// A table, and behind it those in it that have names.
 fn section(text: &mut String, path: &[&str], table: &Value) {
+    if path.len() > 1 && form().has_names_at(path) {
+        let entries = table.as_object().into_iter().flatten();
+        return entries.for_each(|(name, entry)| section(text, &[path, &[name.as_str()]].concat(), entry));
+    }
     text.push_str(&format!("\n[{}]\n", path.join(".")));
     let (mut named, mut rules) = (Vec::new(), None);
     for (key, value) in table.as_object().into_iter().flatten() {

@@ -22,12 +22,12 @@ fn examples_mean_what_they_say() {
         match entry.family {
             Family::Backoff => {
                 let expected = format!("backoff: {:?}, backoff_for", entry.backoff.expect("a backoff"));
-                let got = format!("{:?}", policy.rules.policy);
+                let got = format!("{:?}", policy.rules().policy);
                 assert!(got.contains(&expected), "{}: {got}, expected {expected}", entry.name);
             }
-            Family::Gate => assert_eq!(policy.rules.gates.len(), 1, "{}", entry.name),
-            Family::Hedge => assert!(policy.rules.hedge.is_some(), "{}", entry.name),
-            Family::Replica => assert!(policy.rules.endpoints.ejection.is_some(), "{}", entry.name),
+            Family::Gate => assert_eq!(policy.rules().gates.len(), 1, "{}", entry.name),
+            Family::Hedge => assert!(policy.rules().hedge.is_some(), "{}", entry.name),
+            Family::Replica => assert!(policy.rules().endpoints.ejection.is_some(), "{}", entry.name),
         }
     }
 }
@@ -116,7 +116,7 @@ fn the_most_specific_backoff_comes_first() {
     let policy = |lines: &str| {
         let text = format!("{WORLD}[policy.p]\nattempts = 3\n{lines}");
         let loaded = read(&text, &[]).unwrap_or_else(|error| panic!("{}", error.render(false)));
-        format!("{:?}", loaded.scenario.policies[0].rules.policy)
+        format!("{:?}", loaded.scenario.policies[0].rules().policy)
     };
     let (one, class) = ("backoff_for.429.fixed = { delay = \"2s\" }", "backoff_for.4xx.fixed = { delay = \"1s\" }");
     assert_eq!(policy(&format!("{one}\n{class}")), policy(&format!("{class}\n{one}")));

@@ -74,3 +74,9 @@ fn moved_value(node: Node<'_>, by: usize) -> Node<'_> {
     };
     Spanned::new(span.start + by..span.end + by, value)
 }
+
+/// The names in the table at `path`, in the order of the file; none if there is no such table.
+pub fn names<'a>(root: &'a DeTable<'_>, path: &[&str]) -> Vec<&'a str> {
+    let table = find(root, path).and_then(|node| node.get_ref().as_table());
+    table.map(|table| table.keys().map(|key| key.get_ref().as_ref()).collect()).unwrap_or_default()
+}

@@ -50,16 +50,11 @@ pub struct Read {
 }
 
 impl Reader<'_> {
-    /// Policy number `index` in its world, if it has one of its own.
+    /// A policy in its world, if it has one of its own.
     ///
     /// # Errors
     /// Says what is wrong, with places in its `with`.
-    pub fn read(
-        &self,
-        index: usize,
-        policy: &Named<PolicyTable>,
-        shelf: &mut Shelf,
-    ) -> Result<Option<Read>, Vec<Diagnostic>> {
+    pub fn read(&self, policy: &Named<PolicyTable>, shelf: &mut Shelf) -> Result<Option<Read>, Vec<Diagnostic>> {
         let with = tree::find(self.root, &["policy", &policy.name, "with"]).and_then(|node| node.get_ref().as_table());
         let Some(with) = with.filter(|_| policy.table.with.is_some()) else { return Ok(None) };
         let note = |error: Diagnostic| error.note(format!("in the world of policy `{}`", policy.name));
@@ -82,6 +77,7 @@ impl Reader<'_> {
             return Err(fail(vec![error]));
         }
         let resolved = touched(&changes, &resolved::json(&tables));
+        let index = tables.rows().iter().position(|row| *row == policy.name).expect("only rows have worlds");
         let row = PolicyConfig { world: Some(scenario.world), ..scenario.policies.swap_remove(index) };
         Ok(Some(Read { row, resolved }))
     }

@@ -1,9 +1,11 @@
 //! What operations are made of, the whole way: their steps, the calls that workers make for them, and what becomes of both when a call ends.
 
+use super::places::Steps;
 use super::whole::{CallSide, Whole};
 use super::*;
 use crate::call::tries::Tries;
 use crate::flow::{Act, Flow, Step};
+use crate::metrics::parts::Released;
 use crate::retry::GiveUp;
 use crate::scenario::call::{Answer, CallConfig, Failed};
 
@@ -22,6 +24,8 @@ pub(super) struct Order {
     pub key: CallKey,
     pub start: SimTime,
     pub client: u32,
+    /// Index of the member that the client belongs to.
+    member: u32,
     flow: Flow,
     /// Calls on the books that are made for it, at any server.
     pub calls: u32,
@@ -30,6 +34,8 @@ pub(super) struct Order {
     /// Attempts of all calls for it that have ended, those of servers too.
     attempts: u32,
     verdict: Option<Verdict>,
+    /// It succeeded, and within `slo`.
+    in_time: bool,
 }
 
 /// All operations on the books.
@@ -84,12 +90,15 @@ impl<'a> Run<'a> {
     pub(super) fn order(&mut self, number: u64, client: u32) {
         self.recorder.operation_started();
         let (key, start) = (CallKey::operation(number), self.now);
+        let member = self.member_of(client);
+        let steps = self.steps_of(member).calls;
         let drawn = shares(&self.streams, key);
-        let (flow, act) = match &self.scene.world.operation.steps[..] {
+        let (flow, act) = match steps {
             [] => Flow::start(&ONE, drawn),
             steps => Flow::start(steps, drawn),
         };
-        let order = Order { key, start, client, flow, calls: 0, retries: 0, attempts: 0, verdict: None };
+        let (verdict, in_time) = (None, false);
+        let order = Order { key, start, client, member, flow, calls: 0, retries: 0, attempts: 0, verdict, in_time };
         let orders = &mut self.whole().orders;
         let order = orders.all.insert(order);
         let most = (order as usize + 1) * orders.places;
@@ -107,11 +116,27 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// The member that a client belongs to for all of a run.
+    fn member_of(&mut self, client: u32) -> u32 {
+        let row = self.whole().row;
+        if row.members.len() == 1 {
+            return 0;
+        }
+        let unit = self.streams.at(Purpose::Member, CallKey::operation(u64::from(client)), 0).unit();
+        row.member(unit) as u32
+    }
+
+    /// The steps of its operations.
+    fn steps_of(&mut self, member: u32) -> Steps<'a> {
+        self.whole().places.members[member as usize]
+    }
+
     /// A step of an operation is made.
     fn call_step(&mut self, order: u32, step: usize, in_turn: bool) -> u32 {
-        let restarts = self.whole().orders.all[order].flow.restarts();
-        let key = self.whole().orders.all[order].key.step(step as u16).again(restarts);
-        let side = CallSide::new(step, Owner::Order, order, Span::MAX);
+        let Order { flow, key, member, .. } = self.whole().orders.all[order];
+        let key = key.step(step as u16).again(flow.restarts());
+        let place = self.steps_of(member).first + step;
+        let side = CallSide::new(place, Owner::Order, order, Span::MAX);
         self.put_down(side, key, in_turn)
     }
 
@@ -186,15 +211,17 @@ impl<'a> Run<'a> {
             Verdict::Failed(_) => Err(last.outcome),
         };
         let of = &mut whole.orders.all[order];
-        let (mut flow, key) = (of.flow, of.key);
+        let (mut flow, key, member) = (of.flow, of.key, of.member);
         if owner == Owner::Order {
             of.retries += tries.saturating_sub(1);
         }
-        self.count_call(order, (owner == Owner::Order).then_some(place), sent, ended.is_ok());
+        let step = whole.places.all[place].step;
+        self.count_call(order, step, sent, ended.is_ok());
         match owner {
             Owner::Order => {
+                let steps = self.steps_of(member).calls;
                 let drawn = shares(&self.streams, key);
-                let act = match &self.scene.world.operation.steps[..] {
+                let act = match steps {
                     [] => flow.on_end(ended, &ONE, drawn),
                     steps => flow.on_end(ended, steps, drawn),
                 };
@@ -239,8 +266,10 @@ impl<'a> Run<'a> {
     /// An operation has ended for its client. `verdict` is that of its last step.
     fn order_over(&mut self, id: u32, ended: Result<(), usize>, verdict: Verdict) {
         let verdict = if ended.is_ok() { Verdict::Succeeded } else { verdict };
+        let (now, slo) = (self.now, self.scene.frame.slo.unwrap_or(Span::ZERO));
         let order = &mut self.whole().orders.all[id];
         order.verdict = Some(verdict);
+        order.in_time = ended.is_ok() && now.since(order.start) <= slo;
         let (client, start, key) = (order.client, order.start, order.key);
         // Without any attempt it has not been tried once.
         let tries = if order.attempts == 0 { 0 } else { 1 + order.retries };
@@ -282,16 +311,17 @@ impl<'a> Run<'a> {
     /// What an operation has come to.
     fn close_books(&mut self, id: u32) {
         let whole = self.whole.as_mut().expect("only what goes the whole way comes here");
-        let Order { start, verdict, .. } = whole.orders.all[id];
+        let Order { start, verdict, member, in_time, attempts, .. } = whole.orders.all[id];
         let measured = self.recorder.measured(start);
         let Whole { orders, places, .. } = whole;
-        let each = orders.executions(id).iter().zip(&places.all);
+        let at_places = orders.executions(id).iter().zip(&places.all);
+        let each = at_places.clone().map(|(executions, place)| (*executions, place.most_effects));
         if let Some(parts) = self.recorder.parts.as_mut().filter(|_| measured) {
-            for (number, (executions, place)) in each.clone().enumerate() {
-                parts.executed(place.server, place.is_step.then_some(number), *executions, place.most_effects);
+            for (executions, place) in at_places {
+                parts.executed(place.server, place.step, *executions, place.most_effects);
             }
+            parts.released(Released { member: member as usize, verdict, in_time, attempts }, each.clone());
         }
-        let each = each.map(|(executions, place)| (*executions, place.most_effects));
         self.recorder.places_released(measured, verdict, each);
     }
 

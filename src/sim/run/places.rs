@@ -9,10 +9,10 @@ use crate::hedge::{HedgeConfig, Hedger};
 use crate::protocol::Method;
 use crate::retry::Policy;
 use crate::scenario::call::{CallConfig, ClientRules, MOST_PLACES};
-use crate::scenario::{PolicyConfig, World};
+use crate::scenario::{Operation, PolicyConfig, World};
 
 /// Where a call is made. Calls at one place are about one thing that somebody wants done once, however often they are made.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Place<'a> {
     /// As it is configured; `None`: the only call of an operation without steps.
     pub call: Option<&'a CallConfig>,
@@ -28,6 +28,17 @@ pub(super) struct Place<'a> {
     pub below: Range<usize>,
     /// It is a step: its client is that of the operation, and not a server.
     pub is_step: bool,
+    /// Its number among the steps that are measured.
+    pub step: Option<usize>,
+}
+
+/// The steps of a member's operations.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Steps<'a> {
+    /// Place of the first; the others follow.
+    pub first: usize,
+    /// As they are configured; none: one call.
+    pub calls: &'a [CallConfig],
 }
 
 /// Somebody's rules, with their state.
@@ -64,9 +75,11 @@ impl Client {
 /// All places of a world, and all who call.
 #[derive(Debug)]
 pub(super) struct Places<'a> {
-    /// Steps first, in order.
+    /// Steps first, member by member, in order.
     pub all: Vec<Place<'a>>,
-    /// The row's own rules first.
+    /// By member.
+    pub members: Vec<Steps<'a>>,
+    /// The members' own rules first.
     pub clients: Vec<Client>,
 }
 
@@ -98,13 +111,13 @@ impl Endpoints {
     }
 }
 
-/// How many replicas are called by rules that steps follow which `follow` says.
-pub(super) fn endpoints(world: &World, follow: impl Fn(usize) -> bool) -> u32 {
+/// How many replicas are called by rules that the steps of an operation follow of which `follow` says so.
+pub(super) fn endpoints(world: &World, operation: &Operation, follow: &dyn Fn(usize) -> bool) -> u32 {
     let mut endpoints = Endpoints::default();
-    let steps = world.operation.steps.iter().enumerate().filter(|(number, _)| follow(*number));
+    let steps = operation.steps.iter().enumerate().filter(|(number, _)| follow(*number));
     steps.for_each(|(_, step)| _ = endpoints.first(world, step.server));
-    if world.operation.steps.is_empty() {
-        endpoints.first(world, world.called_index());
+    if operation.steps.is_empty() {
+        endpoints.first(world, operation.called_index());
     }
     endpoints.count
 }
@@ -116,22 +129,33 @@ impl<'a> Places<'a> {
     /// If there are more than [`MOST_PLACES`], as where servers call each other in a circle.
     pub(super) fn new(world: &'a World, row: &'a PolicyConfig) -> Places<'a> {
         let draft = |rules, clients, is_row| Draft { rules, clients, is_row, endpoints: Endpoints::default() };
-        let mut drafts = vec![draft(&row.rules, world.clients, true)];
-        let mut places = Places { all: Vec::new(), clients: Vec::new() };
-        let steps = &world.operation.steps;
-        if steps.is_empty() {
-            places.add(world, None, world.called_index(), world.operation.method, 0, true);
-        }
-        for (number, step) in steps.iter().enumerate() {
-            let own = row.steps.iter().find(|(of, _)| *of == number).map(|(_, rules)| rules);
-            let client = match own.or(step.rules.as_ref()) {
-                None => 0,
-                Some(rules) => {
-                    drafts.push(draft(rules, world.clients, true));
-                    drafts.len() - 1
-                }
-            };
-            places.add(world, Some(step), step.server, step.method, client, true);
+        let mut drafts: Vec<Draft> =
+            row.members.iter().map(|member| draft(&member.rules, world.clients, true)).collect();
+        let mut places = Places { all: Vec::new(), members: Vec::new(), clients: Vec::new() };
+        for (index, member) in row.members.iter().enumerate() {
+            let operation = member.operation(world);
+            places.members.push(Steps { first: places.all.len(), calls: &operation.steps });
+            // Steps that only some have are not measured apart.
+            let measured = member.operation.is_none();
+            if operation.steps.is_empty() {
+                places.add(
+                    world,
+                    None,
+                    (operation.called_index(), operation.method),
+                    index,
+                    Some(measured.then_some(0)),
+                );
+            }
+            for (number, step) in operation.steps.iter().enumerate() {
+                let client = match member.rules_of(number, step) {
+                    None => index,
+                    Some(rules) => {
+                        drafts.push(draft(rules, world.clients, true));
+                        drafts.len() - 1
+                    }
+                };
+                places.add(world, Some(step), (step.server, step.method), client, Some(measured.then_some(number)));
+            }
         }
         // Of each server's calls there is one client, wherever they are reached from.
         let default = ClientRules::default();
@@ -147,7 +171,7 @@ impl<'a> Places<'a> {
             });
             let below = places.all.len();
             for (number, call) in calls.iter().enumerate() {
-                places.add(world, Some(call), call.server, call.method, first + number, false);
+                places.add(world, Some(call), (call.server, call.method), first + number, None);
             }
             places.all[next].below = below..places.all.len();
             next += 1;
@@ -163,14 +187,14 @@ impl<'a> Places<'a> {
         &mut self,
         world: &World,
         call: Option<&'a CallConfig>,
-        server: usize,
-        method: Method,
+        (server, method): (usize, Method),
         client: usize,
-        is_step: bool,
+        step: Option<Option<usize>>,
     ) {
         assert!(self.all.len() < MOST_PLACES, "servers call each other at more than {MOST_PLACES} places");
         let most_effects = if world.servers[server].calls.is_empty() { method.effects(u32::MAX) } else { 0 };
-        self.all.push(Place { call, server, client, first_endpoint: 0, most_effects, below: 0..0, is_step });
+        let (is_step, step) = (step.is_some(), step.flatten());
+        self.all.push(Place { call, server, client, first_endpoint: 0, most_effects, below: 0..0, is_step, step });
     }
 
     pub(super) fn bytes(&self) -> usize {

@@ -19,6 +19,8 @@ use crate::scenario::World;
 /// What the whole way needs beside the rest of a run.
 #[derive(Debug)]
 pub(super) struct Whole<'a> {
+    /// Whose clients there are.
+    pub row: &'a PolicyConfig,
     pub places: Places<'a>,
     pub orders: Orders,
     /// By the call's place.
@@ -73,6 +75,7 @@ impl<'a> Whole<'a> {
     pub(super) fn new(world: &'a World, row: &'a PolicyConfig) -> Whole<'a> {
         let places = Places::new(world, row);
         Whole {
+            row,
             orders: Orders::new(places.all.len()),
             places,
             sides: Vec::new(),
@@ -404,17 +407,17 @@ impl<'a> Run<'a> {
     fn send_whole(&mut self, row_id: u32, attempt: u32, hedge: bool) -> bool {
         self.at_once.attempt(self.now, row_id);
         let Row { key, start, client, .. } = self.rows[row_id];
-        let (server, is_step) = (self.whole().place(row_id).server, self.whole().place(row_id).is_step);
+        let &Place { server, is_step, step, .. } = self.whole().place(row_id);
         let measured = self.recorder.measured(start);
         if hedge {
             self.recorder.hedge_sent(measured);
         } else {
             self.recorder.attempt_sent(measured, attempt);
         }
-        let (host, place) = (self.whole().next_host, self.whole().sides[row_id as usize].place);
+        let host = self.whole().next_host;
         let number = self.sent_to(row_id, host);
         if let Some(parts) = self.recorder.parts.as_mut().filter(|_| measured) {
-            parts.sent(server, number, is_step.then_some(place));
+            parts.sent(server, number, step);
         }
         // Servers that call are clients too, with one number behind those of operations.
         let client = if is_step { client } else { self.scene.world.clients };

@@ -334,6 +334,11 @@ pub fn fill(root: &mut DeTable<'_>) {
     }
     let steps = table_mut(root, "operation").and_then(|operation| table_mut(operation, "step"));
     steps.into_iter().flat_map(tables_mut).filter_map(|step| table_mut(step, "policy")).for_each(fill_one);
+    if let Some(mixes) = table_mut(root, "mix") {
+        let members = tables_mut(mixes).flat_map(tables_mut);
+        let steps = members.filter_map(|member| table_mut(member, "step")).flat_map(tables_mut);
+        steps.filter_map(|step| table_mut(step, "policy")).for_each(fill_one);
+    }
     if let Some(servers) = table_mut(root, "server") {
         let calls = tables_mut(servers).filter_map(|server| table_mut(server, "call")).flat_map(tables_mut);
         calls.filter_map(|call| table_mut(call, "policy")).for_each(fill_one);

@@ -22,6 +22,7 @@ use super::shape::decide::DecideTable;
 use super::shape::expect::ExpectTable;
 use super::shape::fault::FaultTable;
 use super::shape::load::Load;
+use super::shape::mix::MemberTable;
 use super::shape::policy::PolicyTable;
 use super::shape::server::Server;
 use super::shape::top::{OperationTable, Top};
@@ -45,6 +46,9 @@ struct ScenarioFile {
     fault: Named<FaultTable>,
     /// The policies to compare, by name; at least one. Tables and charts keep the file's order.
     policy: AtLeastOneNamed<PolicyTable>,
+    /// Rows of clients that follow several policies, by name: members by name. Default: none.
+    #[schemars(default)]
+    mix: Named<Named<MemberTable>>,
     /// What the choice between policies is made by. Default: the contract's criteria and margins.
     #[schemars(default)]
     decide: DecideTable,

@@ -71,6 +71,7 @@ fn taken(way: &[String]) -> BTreeSet<String> {
         "server" => told::<Server>(table(2)),
         "fault" => told::<FaultTable>(table(2)),
         "policy" => told::<PolicyTable>(table(2)),
+        "mix" => told::<MemberTable>(table(3)),
         "decide" if way.len() > 1 => told::<crate::scenario::file::shape::decide::Weights>(&table(1)["weigh"]),
         "decide" => told::<DecideTable>(table(1)),
         "expect" if way.len() > 1 => told::<ExpectTable>(&table(1)[0]),
@@ -127,11 +128,12 @@ fn what_is_described_is_what_is_read() {
 /// What is asked of the form of files, and what was told of it by hand once.
 #[test]
 fn the_form_is_known() {
-    assert_eq!(form().tables(), ["load", "operation", "server", "fault", "policy", "decide", "expect"]);
+    assert_eq!(form().tables(), ["load", "operation", "server", "fault", "policy", "mix", "decide", "expect"]);
     let named: Vec<&str> = form().tables().into_iter().filter(|table| form().has_names(table)).collect();
-    assert_eq!(named, ["server", "fault", "policy"]);
+    assert_eq!(named, ["server", "fault", "policy", "mix"]);
     let has_names = |path: &str| form().has_names_at(&path.split('.').collect::<Vec<_>>());
-    for path in ["server", "policy", "server.s.call", "operation.step", "policy.p.step"] {
+    for path in ["server", "policy", "server.s.call", "operation.step", "policy.p.step", "mix", "mix.m", "mix.m.a.step"]
+    {
         assert!(has_names(path), "{path} has names");
     }
     for path in
@@ -139,7 +141,10 @@ fn the_form_is_known() {
     {
         assert!(!has_names(path), "{path} has no names");
     }
-    assert_eq!(form().may_be_none("policy"), ["breaker", "budget", "throttle", "limiter", "concurrency", "hedge"]);
+    assert_eq!(
+        form().may_be_none("policy"),
+        ["breaker", "budget", "throttle", "limiter", "concurrency", "hedge", "ejection"]
+    );
 }
 
 /// Setting an alternative of these replaces the other; a name may be that of a choice, and so may a key of something else.

@@ -81,7 +81,7 @@ impl<T: JsonSchema> JsonSchema for InOrder<T> {
 }
 
 /// Keys of a policy that are a row's: a call has none of them. They are read, so that what is said of them points at them.
-pub const OF_ROWS: [&str; 2] = ["with", "step"];
+pub const OF_ROWS: [&str; 3] = ["with", "step", "row"];
 
 /// The rules of one call: the keys of a policy but those of a row.
 #[derive(Clone, Debug, Serialize, Deserialize)]

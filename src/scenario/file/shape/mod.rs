@@ -16,6 +16,7 @@ pub mod hedge;
 pub mod hint;
 pub mod limits;
 pub mod load;
+pub mod mix;
 pub mod policy;
 pub mod recorded;
 pub mod server;

@@ -115,6 +115,9 @@ pub struct PolicyTable {
     /// `with` and `step`. Default: `{}`.
     #[serde(default, skip_serializing_if = "InOrder::is_empty")]
     pub step: InOrder<Rules>,
+    /// Whether it is a row of the comparison; if not, it is a member of mixes only. Default: `true`.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub row: bool,
     /// What is different in the world of this row: paths of `server`, `fault`, `load` and `operation`. Default: `{}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub with: Option<With>,
@@ -222,6 +225,10 @@ impl Serialize for BackoffFor {
         }
         map.end()
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn no_growth() -> Factor {

@@ -13,12 +13,14 @@ use toml::de::DeTable;
 use super::checks::demand;
 use super::diagnostic::Diagnostic;
 use super::leaf::OrUnlimited;
+use super::shape::policy::PolicyTable;
 use super::source::Place;
-use super::{Tables, tree};
+use super::{Named, Tables, tree};
 use crate::distribution::Distribution;
 use crate::protocol::Outcome;
 use crate::retry::{History, KeyMode};
-use crate::scenario::{Arrivals, Fates, Idempotency, PolicyConfig, Scenario, World};
+use crate::scenario::call::ClientRules;
+use crate::scenario::{Arrivals, Fates, Idempotency, Scenario, World};
 use crate::units::{SimTime, Span};
 
 /// Fewer replications than this are warned of.
@@ -43,17 +45,43 @@ pub fn all(tables: &Tables, scenario: &Scenario, root: &DeTable<'_>) -> Vec<Diag
     warnings.extend(overload::all(scenario, root));
     warnings.extend(load::traces(scenario, root));
     warnings.extend(load::different(scenario, root));
-    for (index, (policy, named)) in scenario.policies.iter().zip(&tables.policies).enumerate() {
+    for (index, table, rules) in followed(tables, scenario) {
         let scene = scenario.of(index);
         let world = scene.world;
-        warnings.extend(no_timeout(policy, world, root));
-        warnings.extend(timeout_below_p99(policy, world, root));
-        let retries = named.table.attempts != Some(OrUnlimited(Some(1)));
-        warnings.extend(lock_conflict(policy, world, root).filter(|_| retries));
-        let rules = named.table.retry_policy(world.operation.method);
-        warnings.extend(store::Row { policy: &rules, config: policy, scene, root }.warnings());
+        let client = Client { name: &table.name, rules };
+        warnings.extend(no_timeout(&client, world, root));
+        warnings.extend(timeout_below_p99(&client, world, root));
+        let retries = table.table.attempts != Some(OrUnlimited(Some(1)));
+        warnings.extend(lock_conflict(&client, world, root).filter(|_| retries));
+        let policy = table.table.retry_policy(world.operation.method);
+        warnings.extend(store::Row { policy: &policy, client, scene, root }.warnings());
     }
     warnings
+}
+
+/// Who follows a policy.
+#[derive(Clone, Copy)]
+pub struct Client<'a> {
+    /// The policy's name.
+    pub name: &'a str,
+    /// What it says.
+    pub rules: &'a ClientRules,
+}
+
+/// Every policy once, in the row that it is, or in the first mix whose members follow it and do what others do.
+fn followed<'a>(tables: &'a Tables, scenario: &'a Scenario) -> Vec<(usize, &'a Named<PolicyTable>, &'a ClientRules)> {
+    let mut followed: Vec<(usize, &Named<PolicyTable>, &ClientRules)> = Vec::new();
+    for (index, row) in scenario.policies.iter().enumerate() {
+        let mix = tables.mixes.iter().find(|mix| mix.name == row.name);
+        for (place, member) in row.members.iter().enumerate().filter(|(_, member)| member.operation.is_none()) {
+            let name = mix.map_or(&row.name, |mix| &mix.table.0[place].1.policy);
+            let table = tables.policies.iter().find(|policy| policy.name == *name).expect("names have been checked");
+            if followed.iter().all(|(_, other, _)| other.name != table.name) {
+                followed.push((index, table, &member.rules));
+            }
+        }
+    }
+    followed
 }
 
 /// Where a row's own world is changed; where its demand is chosen, if it has none.
@@ -134,16 +162,16 @@ fn closed_loop(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
     )
 }
 
-fn no_timeout(policy: &PolicyConfig, world: &World, root: &DeTable<'_>) -> Option<Diagnostic> {
+fn no_timeout(client: &Client, world: &World, root: &DeTable<'_>) -> Option<Diagnostic> {
     let never_answers = |fates: &Fates| fates.hangs + fates.lost_requests + fates.lost_replies > 0.0;
     let mut faults = world.called_faults().filter(|fault| fault.from < SimTime::NEVER);
     let silent = never_answers(&world.called().fates) || faults.any(|fault| never_answers(&fault.fates));
-    if !silent || !policy.rules.policy.may_wait_for_ever() {
+    if !silent || !client.rules.policy.may_wait_for_ever() {
         return None;
     }
-    let place = tree::key_place(root, &["policy", &policy.name]);
-    let title = format!("policy `{}` may wait for ever", policy.name);
-    let label = match policy.rules.policy.deadline() {
+    let place = tree::key_place(root, &["policy", client.name]);
+    let title = format!("policy `{}` may wait for ever", client.name);
+    let label = match client.rules.policy.deadline() {
         None => "has neither `timeout` nor `deadline`",
         Some(_) => "has neither `timeout` nor `deadline`, and `retry_for` ends no attempt that is open",
     };
@@ -154,16 +182,16 @@ fn no_timeout(policy: &PolicyConfig, world: &World, root: &DeTable<'_>) -> Optio
     )
 }
 
-fn timeout_below_p99(policy: &PolicyConfig, world: &World, root: &DeTable<'_>) -> Option<Diagnostic> {
+fn timeout_below_p99(client: &Client, world: &World, root: &DeTable<'_>) -> Option<Diagnostic> {
     let timeout =
-        Some(policy.rules.policy.attempt(&History::default()).timeout).filter(|timeout| *timeout < Span::MAX)?;
+        Some(client.rules.policy.attempt(&History::default()).timeout).filter(|timeout| *timeout < Span::MAX)?;
     let server = world.called();
     let share = cut_off(&server.service_time, &server.network, timeout);
     if share <= MOST_CUT_OFF {
         return None;
     }
-    let place = tree::value_place(root, &["policy", &policy.name, "timeout"]);
-    let title = format!("policy `{}` gives up on requests that nothing is wrong with", policy.name);
+    let place = tree::value_place(root, &["policy", client.name, "timeout"]);
+    let title = format!("policy `{}` gives up on requests that nothing is wrong with", client.name);
     let label = format!("{:.1}% of requests take longer than {timeout}", share * 100.0);
     Some(
         Diagnostic::warning("timeout-below-p99", title, place, label)
@@ -178,14 +206,14 @@ fn cut_off(service: &Distribution, network: &Distribution, timeout: Span) -> f64
     if on_the_way >= timeout { 1.0 } else { service.share_above(timeout - on_the_way) }
 }
 
-fn lock_conflict(policy: &PolicyConfig, world: &World, root: &DeTable<'_>) -> Option<Diagnostic> {
+fn lock_conflict(client: &Client, world: &World, root: &DeTable<'_>) -> Option<Diagnostic> {
     let Idempotency::Lock { conflict_status, .. } = world.called().idempotency else { return None };
-    let retried = policy.rules.policy.is_failure(Outcome::Status(conflict_status));
-    if policy.rules.policy.key() != KeyMode::PerOperation || retried {
+    let retried = client.rules.policy.is_failure(Outcome::Status(conflict_status));
+    if client.rules.policy.key() != KeyMode::PerOperation || retried {
         return None;
     }
-    let place = tree::value_place(root, &["policy", &policy.name, "retry_on"]);
-    let title = format!("policy `{}` takes the lock's {conflict_status} for a final answer", policy.name);
+    let place = tree::value_place(root, &["policy", client.name, "retry_on"]);
+    let title = format!("policy `{}` takes the lock's {conflict_status} for a final answer", client.name);
     Some(
         Diagnostic::warning("lock-conflict", title, place, format!("does not retry {conflict_status}"))
             .note("a retry that comes while its first attempt is still at work is told so, and the call then fails although the work succeeds")

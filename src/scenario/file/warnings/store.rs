@@ -2,13 +2,14 @@
 
 use toml::de::DeTable;
 
+use super::Client;
 use crate::distribution::Distribution;
 use crate::protocol::{Failure, Outcome};
 use crate::retry::hint::RetryAfter;
 use crate::retry::{History, KeyMode, Policy, RetryPolicy};
 use crate::scenario::file::diagnostic::Diagnostic;
 use crate::scenario::file::tree;
-use crate::scenario::{Fates, Idempotency, PolicyConfig, Scene, ServerConfig};
+use crate::scenario::{Fates, Idempotency, Scene, ServerConfig};
 use crate::units::Span;
 
 /// The 99th percentile.
@@ -19,7 +20,7 @@ pub struct Row<'a> {
     /// What the client does.
     pub policy: &'a RetryPolicy,
     /// And its name, its gates and its hedge.
-    pub config: &'a PolicyConfig,
+    pub client: Client<'a>,
     /// What it meets.
     pub scene: Scene<'a>,
     /// The file.
@@ -51,7 +52,7 @@ impl Row<'_> {
     }
 
     fn warning(&self, code: &'static str, title: String, key: &str, label: String, store: [&str; 2]) -> Diagnostic {
-        let place = tree::value_place(self.root, &["policy", &self.config.name, key]);
+        let place = tree::value_place(self.root, &["policy", self.client.name, key]);
         let [kind, of] = store;
         let there = tree::value_place(self.root, &["server", &self.server().name, "idempotency", kind, of]);
         Diagnostic::warning(code, title, place, label).also(there, format!("`{of}`"))
@@ -62,13 +63,13 @@ impl Row<'_> {
         let Idempotency::Lock { lock_ttl: Some(ttl), .. } = self.server().idempotency else { return None };
         let timeout = self.policy.attempt(&History::default()).timeout;
         let retries_while_at_work = self.retries() && timeout < Span::MAX && self.policy.is_failure(Outcome::Timeout);
-        if !retries_while_at_work && self.config.rules.hedge.is_none() {
+        if !retries_while_at_work && self.client.rules.hedge.is_none() {
             return None;
         }
         let faults = self.scene.world.called_faults();
         let slowdown = faults.map(|fault| fault.slowdown).fold(1.0, f64::max);
         let longer = self.server().service_time.share_above(ttl.scaled(1.0 / slowdown));
-        let name = &self.config.name;
+        let name = self.client.name;
         let (what, key) = match () {
             () if longer > MOST_LONGER => {
                 let slow = if slowdown > 1.0 { ", slowed down" } else { "" };
@@ -99,7 +100,7 @@ impl Row<'_> {
         }
         let title = format!(
             "policy `{}` may still retry when its first attempt's reply is forgotten after {retention}",
-            self.config.name
+            self.client.name
         );
         let label = format!("up to {} from the first attempt to the last", readable(longest));
         Some(
@@ -164,7 +165,7 @@ impl Row<'_> {
         let names: Vec<String> = statuses.iter().map(u16::to_string).collect();
         let names = names.join(", ");
         let title =
-            format!("policy `{}` retries {names} with the same key, and gets the stored error again", self.config.name);
+            format!("policy `{}` retries {names} with the same key, and gets the stored error again", self.client.name);
         let label = format!("errors are kept for {retention}");
         Some(
             self.warning("stored-errors", title, "retry_on", label, [kind, "store_errors"])

@@ -1,0 +1,92 @@
+//! What servers, steps and members of mixes have of it: a dot plot for each of them, side by side.
+
+use super::dots::{self, Plot};
+use super::{Chart, Panel, Table};
+use crate::experiment::{Comparison, Estimate};
+use crate::report::ReportInput;
+use crate::report::column::{Cells, Column};
+use crate::report::name::harmless;
+use crate::report::number::Notation;
+use crate::scenario::metric::{Measure, Metric, Of};
+
+/// Most panels of one chart; of more the first.
+const MOST_PANELS: usize = 12;
+
+/// Attempts at each server for each operation, where operations meet several.
+pub fn servers(input: &ReportInput) -> Option<Chart> {
+    let world = &input.scenario.world;
+    if !world.makes_several_calls() && input.scenario.policies.iter().all(|row| row.calls_one_server(world)) {
+        return None;
+    }
+    let servers = (0..).zip(&world.servers).map(|(index, server)| (Of::Server(index), server.name.as_str()));
+    let title = "Attempts at each server, per operation";
+    chart(input, title, Metric::AttemptsPerOperation, Column::Attempts, servers.collect())
+}
+
+/// Attempts of each step, every time it is made.
+pub fn steps(input: &ReportInput) -> Option<Chart> {
+    let steps =
+        (0..).zip(&input.scenario.world.operation.steps).map(|(index, step)| (Of::Step(index), step.name.as_str()));
+    chart(input, "Attempts of each step, per call", Metric::AttemptsPerCall, Column::Attempts, steps.collect())
+}
+
+/// What goes wrong with each member of a mix.
+pub fn members(input: &ReportInput) -> Option<Chart> {
+    let members = (0..).zip(input.scenario.member_names()).map(|(number, name)| (Of::Member(number), name));
+    let title = "What goes wrong with each member, per 10,000 of its operations";
+    chart(input, title, Metric::GoneWrongRate, Column::Duplicates, members.collect())
+}
+
+/// A panel for each part that any policy has a value of; written as a column is.
+fn chart(
+    input: &ReportInput,
+    title: &'static str,
+    metric: Metric,
+    column: Column,
+    parts: Vec<(Of, &str)>,
+) -> Option<Chart> {
+    let comparison = input.comparison;
+    let plots: Vec<(Plot, String)> = parts
+        .into_iter()
+        .map(|(of, name)| (Plot { title, column, of: Some(Measure { metric, of }), second: None }, harmless(name)))
+        .filter(|(plot, _)| comparison.policies.iter().any(|policy| plot.of.and_then(|of| policy.mean(of)).is_some()))
+        .collect();
+    if plots.len() < 2 {
+        return None;
+    }
+    let panel = |(plot, name): &(Plot, String)| {
+        let mut picture = dots::plot(comparison, plot);
+        picture.words = format!("{name}: {}", picture.words);
+        Panel { name: name.clone(), picture, ..Panel::default() }
+    };
+    let first = match plots.len() {
+        more if more > MOST_PANELS => format!(" The first {MOST_PANELS} of {more}; the table has all."),
+        _ => String::new(),
+    };
+    Some(Chart {
+        title: title.to_owned(),
+        caption: dots::caption(comparison) + &first,
+        panels: plots.iter().take(MOST_PANELS).map(panel).collect(),
+        tables: vec![table(comparison, title, &plots)],
+        ..Chart::default()
+    })
+}
+
+/// Means, a column for each part.
+fn table(comparison: &Comparison, title: &str, plots: &[(Plot, String)]) -> Table {
+    let cells = Cells::new(comparison, None, Notation::PAGE);
+    let rows = comparison.policies.iter().map(|policy| {
+        let cell = |(plot, _): &(Plot, String)| {
+            let estimate = plot.of.and_then(|of| policy.metric(of)).map(|metric| metric.estimate).unwrap_or_default();
+            let Estimate { mean, ci_low, ci_high } = estimate;
+            let number = |value: f64| cells.number(plot.column, value);
+            let interval =
+                ci_low.zip(ci_high).map(|(low, high)| format!(" ({} to {})", number(low.max(0.0)), number(high)));
+            mean.map_or_else(|| Notation::PAGE.null.to_owned(), |mean| number(mean) + &interval.unwrap_or_default())
+        };
+        plots.iter().map(cell).collect()
+    });
+    let interval = if comparison.replications > 1 { " (mean and 95% interval)" } else { "" };
+    let heads = plots.iter().map(|(_, name)| name.clone()).collect();
+    Table { title: format!("{title}{interval}"), heads, rows: rows.collect() }
+}
