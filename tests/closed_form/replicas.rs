@@ -1,6 +1,8 @@
 //! Replicas behind one name, of which some are dead: what becomes of calls that are retried somewhere.
 
 use simlab::endpoint::{Balance, EndpointRules, RetryHost};
+use simlab::gate::breaker::ConsecutiveBreakerConfig;
+use simlab::gate::{GateConfig, GateRule, OnRefusal, Scope};
 use simlab::hedge::HedgeConfig;
 use simlab::retry::{Backoff, RetryPolicy};
 use simlab::scenario::{Fates, Fault, Scenario, ServerConfig};
@@ -103,4 +105,18 @@ fn a_hedge_at_another_host_saves_a_call() {
         check(&format!("{retry_host:?}"), &result, "success_rate", succeeded, 0.003);
         check(&format!("{retry_host:?}"), &result, "attempts_per_operation", 1.25, 0.005);
     }
+}
+
+/// With a breaker for each replica that has opened for good, a refusal is tried again wherever it is drawn: of two draws both meet the dead one of
+/// four once in sixteen.
+#[test]
+fn a_refusal_is_drawn_again() {
+    let mut scenario = some_dead(4, 1, Balance::Random, 2, RetryHost::Any);
+    let rule = GateRule::ConsecutiveBreaker(ConsecutiveBreakerConfig::new(1, Span::secs(100_000), 1));
+    let gate = GateConfig { on_refusal: OnRefusal::Retry, ..GateConfig::new(rule, Scope::Replica) };
+    scenario.policies[0].rules_mut().gates = vec![gate];
+    let result = run(&scenario);
+    check("a breaker each", &result, "success_rate", 1.0 - 1.0 / 16.0, 0.003);
+    // What is refused is not sent.
+    check("a breaker each", &result, "attempts_per_operation", 1.0 - 1.0 / 16.0, 0.003);
 }

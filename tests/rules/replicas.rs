@@ -1,9 +1,12 @@
 //! Replicas behind one name: what each has of its own, what all have in common, and what a client knows of each.
 
 use simlab::endpoint::{Balance, EjectionConfig, EndpointRules, RetryHost};
+use simlab::flow::{OnFailure, Step};
 use simlab::gate::breaker::ConsecutiveBreakerConfig;
 use simlab::gate::{GateConfig, GateRule, OnRefusal, Scope};
+use simlab::protocol::Method;
 use simlab::retry::KeyMode;
+use simlab::scenario::call::CallConfig;
 use simlab::scenario::{Fates, Idempotency, Per, RateLimit, StoreScope};
 
 use super::*;
@@ -152,4 +155,40 @@ fn retries_go_to_another_host() {
     assert_eq!(sent(RetryHost::Any, 3), [3.0, 0.0, 0.0]);
     assert_eq!(sent(RetryHost::Other, 2), [1.0, 1.0, 0.0]);
     assert_eq!(sent(RetryHost::Other, 5), [3.0, 1.0, 1.0]);
+}
+
+/// What a replica's own store knew of an operation is forgotten with it, wherever that was.
+#[test]
+fn a_store_of_its_own_forgets() {
+    let scope = StoreScope::Replica;
+    let cache = Idempotency::Cache { retention: Span::secs(100), store_errors: false, scope };
+    let server = ServerConfig { idempotency: cache, ..in_turn(2, 0) };
+    let scenario = burst(1, server).in_world(|world| {
+        world.arrivals = Arrivals::Burst { operations: 1, at: Span::ZERO, every: Some(Span::secs(1)) };
+    });
+    let policy = RetryPolicy { key: KeyMode::PerOperation, ..RetryPolicy::default() };
+    check(
+        "ten",
+        &run(&scenario, policy),
+        &[("operations", 10.0), ("executions", 10.0), ("attempts.server.api.2", 5.0)],
+    );
+}
+
+/// The breakers of steps that go to different servers are different ones, also where the steps follow the same rules.
+#[test]
+fn breakers_of_two_servers() {
+    let scenario = burst(6, in_turn(2, 0)).in_world(|world| {
+        world.servers.push(ServerConfig { name: "db".to_owned(), ..in_turn(2, 0) });
+        let step = |name: &str, server| CallConfig {
+            step: Step { on_failure: OnFailure::GoOn, ..Step::default() },
+            ..CallConfig::to(name, server, Method::Post)
+        };
+        world.operation.steps = vec![step("one", 0), step("two", 1)];
+        world.faults = vec![Fault { replica: None, ..refusing(0) }];
+    });
+    let rule = GateRule::ConsecutiveBreaker(ConsecutiveBreakerConfig::new(1, Span::secs(60), 1));
+    let gates = [GateConfig::new(rule, Scope::Replica)];
+    let result = try_run(&scenario, RetryPolicy::default(), &gates).expect("it comes to its end");
+    check("two", &result, &[("succeeded.step.one", 0.0), ("succeeded.step.two", 6.0), ("breaker_opened", 2.0)]);
+    check("two", &result, &[("attempts.server.api", 2.0), ("breaker_refused", 4.0)]);
 }

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use simlab::flow::{OnFailure, Step};
+use simlab::gate::breaker::ConsecutiveBreakerConfig;
+use simlab::gate::{GateRule, Scope};
 use simlab::protocol::Method;
 use simlab::scenario::call::{Answer, AnswerMap, CallConfig, ClientRules, FailedBy};
 use simlab::scenario::{AbandonedWork, Fates, Per, RateLimit, StoreScope};
@@ -220,4 +223,44 @@ fn keys_are_passed_down() {
     check("key", &result, &[("attempts.server.db", 3.0), ("executions.server.db", 1.0), ("duplicates", 0.0)]);
     let result = run(&world(KeyMode::None), tries(3));
     check("no key", &result, &[("attempts.server.db", 3.0), ("executions.server.db", 3.0), ("duplicates", 2.0)]);
+}
+
+/// Calls of one server are made one after the other, each at its own server and by its own rules.
+#[test]
+fn several_calls_of_one_server() {
+    let cache = CallConfig {
+        step: Step { on_failure: OnFailure::GoOn, ..Step::default() },
+        ..CallConfig::to("cache", 2, Method::Get)
+    };
+    let api = ServerConfig { calls: vec![cache, calls(1, tries(2))], ..server("api", 100, 10) };
+    let scenario = burst(1, api).in_world(|world| {
+        world.servers.push(server("db", 200, 10));
+        world.servers.push(ServerConfig {
+            fates: Fates { failures: vec![(404, 1.0)], ..Fates::default() },
+            ..server("last", 50, 10)
+        });
+    });
+    let result = run(&scenario, once());
+    // 10 + 100 + (10 + 50 + 10) + (10 + 200 + 10) + 10
+    check("both", &result, &[("succeeded", 1.0), ("latency_max", 0.41), ("attempts.server.last", 1.0)]);
+    check("both", &result, &[("attempts.server.db", 1.0), ("effects", 1.0), ("attempts", 3.0)]);
+}
+
+/// A call that a gate refuses is answered as one of which nothing was sent.
+#[test]
+fn a_refusal_below_is_an_answer_above() {
+    let rule = GateRule::ConsecutiveBreaker(ConsecutiveBreakerConfig::new(1, Span::secs(60), 1));
+    for (map, expected) in
+        [(AnswerMap::default(), "outcome_503"), (AnswerMap(vec![(FailedBy::Gate, Answer::Status(429))]), "outcome_429")]
+    {
+        let rules = ClientRules { gates: vec![GateConfig::new(rule.clone(), Scope::Client)], ..ClientRules::default() };
+        let call = CallConfig { rules: Some(rules), map, ..CallConfig::to("db", 1, Method::Post) };
+        let scenario = two_tiers(1, call).in_world(|world| {
+            world.arrivals = Arrivals::Burst { operations: 1, at: Span::ZERO, every: Some(Span::secs(1)) };
+            world.servers[1].fates = Fates { failures: vec![(500, 1.0)], ..Fates::default() };
+        });
+        // The first fails below, and the breaker lets no other go there.
+        let result = run(&scenario, once());
+        check(expected, &result, &[("outcome_502", 1.0), (expected, 9.0), ("attempts.server.db", 1.0)]);
+    }
 }

@@ -24,18 +24,23 @@ pub struct Plot {
     pub of: Option<Measure>,
     /// Shown in the same rows as ◇.
     pub second: Option<Column>,
+    /// The axis goes at least so far: plots side by side have one.
+    pub reach: f64,
 }
 
 /// Success rates.
-pub const SUCCESS: Plot = Plot { title: "Succeeded, % of operations", column: Column::Success, of: None, second: None };
+pub const SUCCESS: Plot =
+    Plot { title: "Succeeded, % of operations", column: Column::Success, of: None, second: None, reach: 0.0 };
 /// Attempts per operation.
-pub const ATTEMPTS: Plot = Plot { title: "Attempts per operation", column: Column::Attempts, of: None, second: None };
+pub const ATTEMPTS: Plot =
+    Plot { title: "Attempts per operation", column: Column::Attempts, of: None, second: None, reach: 0.0 };
 /// What happened twice, and what happened though nobody was told.
 pub const DUPLICATES: Plot = Plot {
     title: "Duplicates and phantom successes",
     column: Column::Duplicates,
     of: None,
     second: Some(Column::Phantom),
+    reach: 0.0,
 };
 
 impl Plot {
@@ -51,7 +56,7 @@ impl Plot {
     }
 
     /// The highest replication of all policies.
-    fn highest(&self, comparison: &Comparison) -> f64 {
+    pub fn highest(&self, comparison: &Comparison) -> f64 {
         comparison.policies.iter().flat_map(|policy| self.values(policy)).flatten().fold(0.0, f64::max)
     }
 
@@ -281,7 +286,7 @@ fn note(comparison: &Comparison, plot: &Plot) -> String {
 /// from 0.
 fn axis(comparison: &Comparison, plot: &Plot, steps: f64, (start, end): (f64, f64)) -> (Scale, Vec<Tick>) {
     let second = plot.second.map_or(0.0, |column| highest(comparison, column));
-    let most = plot.highest(comparison).max(second);
+    let most = plot.highest(comparison).max(second).max(plot.reach);
     if plot.column == Column::Success {
         let values = comparison.policies.iter().flat_map(|policy| plot.values(policy)).flatten();
         // Of nothing there is no lowest.

@@ -48,12 +48,16 @@ fn chart(
     let comparison = input.comparison;
     let plots: Vec<(Plot, String)> = parts
         .into_iter()
-        .map(|(of, name)| (Plot { title, column, of: Some(Measure { metric, of }), second: None }, harmless(name)))
+        .map(|(of, name)| {
+            (Plot { title, column, of: Some(Measure { metric, of }), second: None, reach: 0.0 }, harmless(name))
+        })
         .filter(|(plot, _)| comparison.policies.iter().any(|policy| plot.of.and_then(|of| policy.mean(of)).is_some()))
         .collect();
     if plots.len() < 2 {
         return None;
     }
+    let reach = plots.iter().map(|(plot, _)| plot.highest(comparison)).fold(0.0, f64::max);
+    let plots: Vec<(Plot, String)> = plots.into_iter().map(|(plot, name)| (Plot { reach, ..plot }, name)).collect();
     let panel = |(plot, name): &(Plot, String)| {
         let mut picture = dots::plot(comparison, plot);
         picture.words = format!("{name}: {}", picture.words);
