@@ -312,12 +312,17 @@ impl Recorder {
         }
     }
 
-    /// A gate refused. `fatal`: with that the call ends.
+    /// A gate refused. `fatal`: with that the operation fails.
     #[inline]
     pub fn refused(&mut self, by: Refusal, measured: bool, fatal: bool) {
         self.totals.refusals += 1;
         self.refusals[by as usize] += u64::from(measured);
         self.fatal_refusals[by as usize] += u64::from(measured && fatal);
+    }
+
+    /// The operation whose call ended with a gate's refusal has failed with that.
+    pub fn failed_by(&mut self, by: Refusal, measured: bool) {
+        self.fatal_refusals[by as usize] += u64::from(measured);
     }
 
     /// The end of a measured operation's attempt opened so many breakers.

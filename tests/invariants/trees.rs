@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use simlab::flow::{OnFailure, Step, When};
+use simlab::retry::OutcomeSet;
 use simlab::scenario::AbandonedWork;
 use simlab::scenario::call::{CallConfig, ClientRules};
 
@@ -53,6 +54,25 @@ fn tree(cases: [Case; 3], replicas: &[Replicas; 3], also: bool, propagate: bool,
     scenario
 }
 
+/// The same in two steps, of which the first one's failure means something, if it does.
+fn in_steps(scenario: Scenario, flow: u8) -> Scenario {
+    let on_failure = match flow {
+        0 => return scenario,
+        1 => OnFailure::Stop,
+        2 => OnFailure::GoOn,
+        _ => OnFailure::StartOver { on: Box::new(OutcomeSet::any()), times: 2 },
+    };
+    scenario.in_world(|world| {
+        let method = world.operation.method;
+        let first = Step { on_failure, ..Step::default() };
+        let second = Step { when: When::Share(0.7), ..Step::default() };
+        world.operation.steps = vec![
+            CallConfig { step: first, ..CallConfig::to("one", 0, method) },
+            CallConfig { step: second, ..CallConfig::to("two", 1, method) },
+        ];
+    })
+}
+
 proptest! {
     #![proptest_config(config(2_000))]
 
@@ -60,10 +80,10 @@ proptest! {
     fn books_balance_at_every_server(
         cases in [worlds::case(), worlds::case(), worlds::case()],
         replicas in [worlds::replicas(), worlds::replicas(), worlds::replicas()],
-        also: bool, propagate: bool, cancel: bool, alone: bool,
+        also: bool, propagate: bool, cancel: bool, alone: bool, flow in 0u8..4,
     ) {
         let replicas = replicas.map(|replicas| if alone { replicas.alone() } else { replicas });
-        let scenario = tree(cases, &replicas, also, propagate, cancel);
+        let scenario = in_steps(tree(cases, &replicas, also, propagate, cancel), flow);
         let result = run(&scenario);
         let names = Names { servers: vec!["first", "second", "third"], ..Names::default() };
         let of = |name: &str| {

@@ -81,7 +81,7 @@ impl CallSide {
     fn new(place: usize, owner: Owner, order: u32, left: Span) -> CallSide {
         let last = Failure::new(Outcome::Open);
         let (tries, hosts) = (Tries::default(), Vec::new());
-        CallSide { place, owner, order, left, tries, hosts, last, has_begun: false, is_over: false }
+        CallSide { place, owner, order, left, tries, hosts, last, refused: None, has_begun: false, is_over: false }
     }
 }
 
@@ -204,7 +204,7 @@ impl<'a> Run<'a> {
     /// A call has ended, after so many attempts that were no hedges, and so many in all: what comes next?
     pub(super) fn call_ended(&mut self, row_id: u32, (tries, sent): (u32, u32), verdict: Verdict) {
         let whole = self.whole();
-        let CallSide { owner, order, place, last, .. } = whole.sides[row_id as usize];
+        let CallSide { owner, order, place, last, refused, .. } = whole.sides[row_id as usize];
         let ended = match verdict {
             Verdict::Succeeded => Ok(()),
             Verdict::Failed(_) if sent == 0 => Err(Outcome::Open),
@@ -228,7 +228,13 @@ impl<'a> Run<'a> {
                 self.whole().orders.all[order].flow = flow;
                 match act {
                     Act::Call(step) => _ = self.call_step(order, step, true),
-                    Act::Over(ended) => self.order_over(order, ended, verdict),
+                    Act::Over(ended) => {
+                        if let Some(by) = refused.filter(|_| ended.is_err()) {
+                            let start = self.whole().orders.all[order].start;
+                            self.recorder.failed_by(by, self.recorder.measured(start));
+                        }
+                        self.order_over(order, ended, verdict);
+                    }
                 }
             }
             Owner::Worker(job) => {

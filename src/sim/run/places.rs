@@ -52,12 +52,10 @@ pub(super) struct Client {
     pub breaks_by_replica: bool,
     /// Which replicas it leaves out, if it does.
     pub ejector: Option<Ejector>,
-    /// It is the row's, and not a server's.
-    pub is_row: bool,
 }
 
 impl Client {
-    fn new(&Draft { rules, clients, is_row, ref endpoints }: &Draft) -> Client {
+    fn new(&Draft { rules, clients, ref endpoints }: &Draft) -> Client {
         let (never, endpoints) = (HedgeConfig::never(), endpoints.count);
         let EndpointRules { retry_host, ejection } = &rules.endpoints;
         Client {
@@ -67,7 +65,6 @@ impl Client {
             breaks_by_replica: rules.gates.iter().any(|gate| gate.scope == Scope::Replica),
             ejector: ejection.as_ref().map(|ejection| Ejector::new(ejection, clients, endpoints)),
             hedger: Hedger::new(rules.hedge.as_ref().unwrap_or(&never), clients),
-            is_row,
         }
     }
 }
@@ -87,7 +84,6 @@ pub(super) struct Places<'a> {
 struct Draft<'r> {
     rules: &'r ClientRules,
     clients: u32,
-    is_row: bool,
     endpoints: Endpoints,
 }
 
@@ -128,9 +124,8 @@ impl<'a> Places<'a> {
     /// # Panics
     /// If there are more than [`MOST_PLACES`], as where servers call each other in a circle.
     pub(super) fn new(world: &'a World, row: &'a PolicyConfig) -> Places<'a> {
-        let draft = |rules, clients, is_row| Draft { rules, clients, is_row, endpoints: Endpoints::default() };
-        let mut drafts: Vec<Draft> =
-            row.members.iter().map(|member| draft(&member.rules, world.clients, true)).collect();
+        let draft = |rules, clients| Draft { rules, clients, endpoints: Endpoints::default() };
+        let mut drafts: Vec<Draft> = row.members.iter().map(|member| draft(&member.rules, world.clients)).collect();
         let mut places = Places { all: Vec::new(), members: Vec::new(), clients: Vec::new() };
         for (index, member) in row.members.iter().enumerate() {
             let operation = member.operation(world);
@@ -150,7 +145,7 @@ impl<'a> Places<'a> {
                 let client = match member.rules_of(number, step) {
                     None => index,
                     Some(rules) => {
-                        drafts.push(draft(rules, world.clients, true));
+                        drafts.push(draft(rules, world.clients));
                         drafts.len() - 1
                     }
                 };
@@ -166,7 +161,7 @@ impl<'a> Places<'a> {
             let calls = &world.servers[server].calls;
             let first = *known[server].get_or_insert_with(|| {
                 let first = drafts.len();
-                drafts.extend(calls.iter().map(|call| draft(call.rules.as_ref().unwrap_or(&default), 1, false)));
+                drafts.extend(calls.iter().map(|call| draft(call.rules.as_ref().unwrap_or(&default), 1)));
                 first
             });
             let below = places.all.len();

@@ -11,7 +11,7 @@ use super::places::{Client, Place, Places};
 use super::*;
 use crate::call::tries::{Open, Tries};
 use crate::flow::Flow;
-use crate::gate::Moment;
+use crate::gate::{Moment, Refusal};
 use crate::hedge::Losers;
 use crate::retry::{GiveUp, Within};
 use crate::scenario::World;
@@ -52,6 +52,8 @@ pub(super) struct CallSide {
     pub hosts: Vec<u32>,
     /// How the last attempt ended that did.
     pub last: Failure,
+    /// What refused it, if it ended with that.
+    pub refused: Option<Refusal>,
     pub has_begun: bool,
     pub is_over: bool,
 }
@@ -510,7 +512,7 @@ impl<'a> Run<'a> {
         let side = &mut whole.sides[row_id as usize];
         let place = &whole.places.all[side.place];
         let endpoint = (place.first_endpoint + host) as u16;
-        let Client { policy, gates, hedger, is_row, .. } = &mut whole.places.clients[place.client];
+        let Client { policy, gates, hedger, .. } = &mut whole.places.clients[place.client];
         let measured = self.recorder.measured(row.start);
         let (opened, refused) = (gates.counts().breaker_opened, hedger.refused());
         let had = side.tries.heap_bytes();
@@ -520,16 +522,17 @@ impl<'a> Run<'a> {
         let rules = Rules::new(policy, gates, &mut self.desk, row.client, row_id).at(endpoint);
         let action = step(&mut row.call, self.now, &mut rules.hedging(hedger, &mut side.tries), &mut draws);
         whole.heap = whole.heap + side.tries.heap_bytes() - had;
-        // With the refusal of a server's gate no operation has ended yet.
-        let fatal = *is_row && matches!(action, Action::Finish(_));
+        let is_over = matches!(action, Action::Finish(_));
         if measured {
             self.recorder.breakers_opened(gates.counts().breaker_opened - opened);
             self.recorder.hedges_refused(hedger.refused() - refused);
         }
-        for (gate, fatal) in [(side.tries.take_refused(), false), (gates.take_refusal(), fatal)] {
+        for (gate, of_hedge) in [(side.tries.take_refused(), true), (gates.take_refusal(), false)] {
             let Some(gate) = gate else { continue };
             let rule = &gates.config(gate).rule;
-            self.recorder.refused(rule.refusal(), measured, fatal);
+            // Whether an operation fails with it, is seen when the call has ended.
+            self.recorder.refused(rule.refusal(), measured, false);
+            side.refused = Some(rule.refusal()).filter(|_| is_over && !of_hedge);
             if rule.moment() == Moment::Send {
                 whole.hosts.servers[place.server].passed(host);
             }
