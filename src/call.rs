@@ -59,10 +59,19 @@ pub struct Rules<'a> {
     held: &'a mut Held,
     client: u32,
     call: u32,
-    endpoint: u16,
+    endpoint: u32,
     beside: Option<Beside<'a>>,
-    /// The call is a part of one of which several attempts may be open, and its end not that one's.
-    within: bool,
+    part: Part,
+}
+
+/// What a call is to its driver. As large as what stands beside it, so that both are written at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+enum Part {
+    /// All there is.
+    Whole = 0,
+    /// A part of one of which several attempts may be open, and its end not that one's.
+    Within = 1,
 }
 
 impl<'a> Rules<'a> {
@@ -77,12 +86,12 @@ impl<'a> Rules<'a> {
         client: u32,
         call: u32,
     ) -> Rules<'a> {
-        Rules { policy, gates, held, client, call, endpoint: 0, beside: None, within: false }
+        Rules { policy, gates, held, client, call, endpoint: 0, beside: None, part: Part::Whole }
     }
 
     /// The same where attempts go to one of several replicas: the next one would go to this, and gates of each replica are asked about it.
     pub fn at(self, endpoint: u16) -> Rules<'a> {
-        Rules { endpoint, ..self }
+        Rules { endpoint: u32::from(endpoint), ..self }
     }
 
     /// The same where the policy hedges. The driver keeps `tries` from one step of the call to the next.
@@ -198,9 +207,9 @@ impl Call {
     #[inline(never)]
     fn with_tries<T>(&mut self, rules: &mut Rules, step: impl FnOnce(&mut Beside, &mut Call, &mut Rules) -> T) -> T {
         let mut beside = rules.beside.take().expect("only calls that hedge come here");
-        rules.within = true;
+        rules.part = Part::Within;
         let result = step(&mut beside, self, rules);
-        rules.within = false;
+        rules.part = Part::Whole;
         rules.beside = Some(beside);
         result
     }
@@ -423,7 +432,7 @@ impl Call {
             waited: has_waited,
             has_place,
             after,
-            endpoint: rules.endpoint,
+            endpoint: rules.endpoint as u16,
         };
         rules.gates.admit(moment, ask, rules.client, &mut rules.held.permits, &mut ForGates(draws))
     }
@@ -548,7 +557,7 @@ impl Call {
     #[inline(always)]
     fn finish(&mut self, now: SimTime, verdict: Verdict, rules: &mut Rules) -> Action {
         self.state = State::Done(verdict);
-        if !rules.gates.is_empty() && rules.gates.hears_calls() && !rules.within {
+        if !rules.gates.is_empty() && rules.gates.hears_calls() && rules.part == Part::Whole {
             tell_of_call(now, self.attempts(), rules);
         }
         Action::Finish(verdict)

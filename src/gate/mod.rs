@@ -340,6 +340,9 @@ pub trait Gate: Kept {
     /// Whether calls wait in line for it: then it is asked whose turn it is, whenever an attempt ends.
     const HAS_LINE: bool = false;
 
+    /// Whether each replica may have one of its own ([`Scope::Replica`]). What it gives as a permit fits into 16 bits then.
+    const OF_REPLICAS: bool = false;
+
     /// So late it is: makes up for what was to happen by itself since then. Comes before an attempt asks, and before an outcome.
     fn pass_time(&mut self, _now: SimTime, _terms: &Self::Terms) {}
 

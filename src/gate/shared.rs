@@ -28,10 +28,16 @@ impl<G: Gate> Shared<G> {
         (&mut self.states[index], &self.terms)
     }
 
+    /// True if each client has several states.
+    #[inline(always)]
+    fn is_divided(&self) -> bool {
+        G::OF_REPLICAS && self.endpoints > 1
+    }
+
     /// The state that an attempt at this endpoint asks.
     #[inline(always)]
     pub fn at(&mut self, client: u32, endpoint: u16) -> (&mut G, &G::Terms) {
-        if self.endpoints <= 1 {
+        if !self.is_divided() {
             return self.of(client);
         }
         let index = client as usize * self.endpoints as usize + usize::from(endpoint);
@@ -41,13 +47,17 @@ impl<G: Gate> Shared<G> {
     /// The permit of an attempt at this endpoint, which is told with its end.
     #[inline(always)]
     pub fn given_at(&self, endpoint: u16, permit: Permit) -> Permit {
-        if self.endpoints <= 1 { permit } else { permit.at(endpoint) }
+        if self.is_divided() { permit.at(endpoint) } else { permit }
     }
 
     /// The state that gave this permit, and what it gave.
     #[inline(always)]
     pub fn giver(&mut self, client: u32, permit: Permit) -> (&mut G, &G::Terms, Permit) {
-        let (given, endpoint) = if self.endpoints <= 1 { (permit, 0) } else { permit.split() };
+        if !self.is_divided() {
+            let (gate, terms) = self.of(client);
+            return (gate, terms, permit);
+        }
+        let (given, endpoint) = permit.split();
         let (gate, terms) = self.at(client, endpoint);
         (gate, terms, given)
     }

@@ -89,6 +89,8 @@ impl<O: OpenTimes> Kept for ConsecutiveBreaker<O> {
 }
 
 impl<O: OpenTimes> Gate for ConsecutiveBreaker<O> {
+    const OF_REPLICAS: bool = true;
+
     #[inline(always)]
     fn pass_time(&mut self, now: SimTime, terms: &ConsecutiveBreakerTerms) {
         self.circuit.pass_time(now, &terms.circuit);

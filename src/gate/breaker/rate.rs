@@ -459,6 +459,8 @@ impl<O: OpenTimes> Kept for RateBreaker<O> {
 }
 
 impl<O: OpenTimes> Gate for RateBreaker<O> {
+    const OF_REPLICAS: bool = true;
+
     #[inline(always)]
     fn pass_time(&mut self, now: SimTime, terms: &RateBreakerTerms) {
         if let Judge::Tick(tick) = terms.judge {

@@ -32,8 +32,10 @@ impl Run<'_> {
         if !self.gates.is_empty() && self.held.len() <= row_id as usize {
             self.held.resize(row_id as usize + 1, Held::default());
         }
-        let held = if self.gates.is_empty() { &mut self.desk } else { &mut self.held[row_id as usize] };
-        let opened = self.gates.counts().breaker_opened;
+        let (held, opened) = match self.gates.is_empty() {
+            true => (&mut self.desk, 0),
+            false => (&mut self.held[row_id as usize], self.gates.counts().breaker_opened),
+        };
         let mut rules = Rules::new(self.policy, &mut self.gates, held, client, row_id);
         let mut draws = StepDraws::new(&self.streams, key, 0);
         let action = self.rows[row_id].call.begin(self.now, &mut rules, &mut draws);
@@ -324,8 +326,10 @@ impl Run<'_> {
     fn decide(&mut self, row_id: u32, reply: Option<Failure>) -> Action {
         let row = &mut self.rows[row_id];
         let mut draws = StepDraws::new(&self.streams, row.key, row.call.used());
-        let held = if self.gates.is_empty() { &mut self.desk } else { &mut self.held[row_id as usize] };
-        let opened = self.gates.counts().breaker_opened;
+        let (held, opened) = match self.gates.is_empty() {
+            true => (&mut self.desk, 0),
+            false => (&mut self.held[row_id as usize], self.gates.counts().breaker_opened),
+        };
         let mut rules = Rules::new(self.policy, &mut self.gates, held, row.client, row_id);
         let action = match reply {
             Some(reply) => row.call.on_reply(self.now, row.call.attempts(), reply, &mut rules, &mut draws),
