@@ -59,19 +59,7 @@ pub struct Rules<'a> {
     held: &'a mut Held,
     client: u32,
     call: u32,
-    endpoint: u32,
     beside: Option<Beside<'a>>,
-    part: Part,
-}
-
-/// What a call is to its driver. As large as what stands beside it, so that both are written at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-enum Part {
-    /// All there is.
-    Whole = 0,
-    /// A part of one of which several attempts may be open, and its end not that one's.
-    Within = 1,
 }
 
 impl<'a> Rules<'a> {
@@ -86,12 +74,14 @@ impl<'a> Rules<'a> {
         client: u32,
         call: u32,
     ) -> Rules<'a> {
-        Rules { policy, gates, held, client, call, endpoint: 0, beside: None, part: Part::Whole }
+        Rules { policy, gates, held, client, call, beside: None }
     }
 
-    /// The same where attempts go to one of several replicas: the next one would go to this, and gates of each replica are asked about it.
+    /// The same where attempts go to one of several replicas: the next one would go to this, and gates of each replica are asked about it. Gates
+    /// go by what they were told last, so that it is to be said before each step.
     pub fn at(self, endpoint: u16) -> Rules<'a> {
-        Rules { endpoint: u32::from(endpoint), ..self }
+        self.gates.set_endpoint(endpoint);
+        self
     }
 
     /// The same where the policy hedges. The driver keeps `tries` from one step of the call to the next.
@@ -207,9 +197,9 @@ impl Call {
     #[inline(never)]
     fn with_tries<T>(&mut self, rules: &mut Rules, step: impl FnOnce(&mut Beside, &mut Call, &mut Rules) -> T) -> T {
         let mut beside = rules.beside.take().expect("only calls that hedge come here");
-        rules.part = Part::Within;
+        rules.gates.set_within(true);
         let result = step(&mut beside, self, rules);
-        rules.part = Part::Whole;
+        rules.gates.set_within(false);
         rules.beside = Some(beside);
         result
     }
@@ -432,7 +422,7 @@ impl Call {
             waited: has_waited,
             has_place,
             after,
-            endpoint: rules.endpoint as u16,
+            endpoint: rules.gates.endpoint(),
         };
         rules.gates.admit(moment, ask, rules.client, &mut rules.held.permits, &mut ForGates(draws))
     }
@@ -557,7 +547,7 @@ impl Call {
     #[inline(always)]
     fn finish(&mut self, now: SimTime, verdict: Verdict, rules: &mut Rules) -> Action {
         self.state = State::Done(verdict);
-        if !rules.gates.is_empty() && rules.gates.hears_calls() && rules.part == Part::Whole {
+        if !rules.gates.is_empty() && rules.gates.hears_calls() && !rules.gates.is_within() {
             tell_of_call(now, self.attempts(), rules);
         }
         Action::Finish(verdict)

@@ -257,7 +257,7 @@ impl Beside<'_> {
     fn ask(&mut self, now: SimTime, call: &Call, rules: &mut Rules, draws: &mut impl Draws) -> Option<SimTime> {
         let Beside { hedger, tries } = self;
         let after = tries.after.unwrap_or(Outcome::Open);
-        let endpoint = rules.endpoint as u16;
+        let endpoint = rules.gates.endpoint();
         let ask = Ask { now, attempt: tries.sent + 1, waited: false, has_place: false, after, endpoint };
         tries.asked += 1;
         if !hedger.check(ask, rules.client, draws.gates()) {

@@ -229,7 +229,13 @@ pub struct GateChain {
     /// Those around the call that want to know how it ends.
     call_ends: Numbers,
     counts: GateCounts,
+    /// Of breakers that opened, so many were asked about.
+    told: u64,
     refusal: Option<u8>,
+    /// The replica that the next attempt would go to.
+    endpoint: u16,
+    /// A step is being taken of a call of which several attempts may be open: ends of its parts are not its own.
+    within: bool,
     /// Calls whose turn it is, which their driver has not been told yet.
     turns: Vec<u32>,
 }
@@ -264,7 +270,10 @@ impl GateChain {
             gates,
             configs: configs.to_vec(),
             counts: GateCounts::default(),
+            told: 0,
             refusal: None,
+            endpoint: 0,
+            within: false,
             turns: Vec::new(),
         }
     }
@@ -551,6 +560,33 @@ impl GateChain {
     #[inline(always)]
     pub fn hears_calls(&self) -> bool {
         self.call_ends != Numbers(0)
+    }
+
+    /// True if the step being taken is one of a call of which several attempts may be open.
+    pub(crate) fn is_within(&self) -> bool {
+        self.within
+    }
+
+    /// How often breakers have opened since this was asked before.
+    pub fn take_opened(&mut self) -> u64 {
+        let opened = self.counts.breaker_opened - self.told;
+        self.told = self.counts.breaker_opened;
+        opened
+    }
+
+    /// From now on a step is taken of a call of which several attempts may be open, or of one that is alone.
+    pub(crate) fn set_within(&mut self, within: bool) {
+        self.within = within;
+    }
+
+    /// The next attempt would go to this replica.
+    pub(crate) fn set_endpoint(&mut self, endpoint: u16) {
+        self.endpoint = endpoint;
+    }
+
+    /// The replica that the next attempt would go to.
+    pub(crate) fn endpoint(&self) -> u16 {
+        self.endpoint
     }
 
     /// A call ended of which an attempt was sent; `None`: nobody knows how.

@@ -32,17 +32,15 @@ impl Run<'_> {
         if !self.gates.is_empty() && self.held.len() <= row_id as usize {
             self.held.resize(row_id as usize + 1, Held::default());
         }
-        let (held, opened) = match self.gates.is_empty() {
-            true => (&mut self.desk, 0),
-            false => (&mut self.held[row_id as usize], self.gates.counts().breaker_opened),
-        };
+        let held = if self.gates.is_empty() { &mut self.desk } else { &mut self.held[row_id as usize] };
         let mut rules = Rules::new(self.policy, &mut self.gates, held, client, row_id);
         let mut draws = StepDraws::new(&self.streams, key, 0);
         let action = self.rows[row_id].call.begin(self.now, &mut rules, &mut draws);
         if !self.gates.is_empty() {
             let measured = self.recorder.measures();
+            let opened = self.gates.take_opened();
             if measured {
-                self.recorder.breakers_opened(self.gates.counts().breaker_opened - opened);
+                self.recorder.breakers_opened(opened);
             }
             self.count_refusal(measured, matches!(action, Action::Finish(_)));
             self.call_up();
@@ -326,10 +324,7 @@ impl Run<'_> {
     fn decide(&mut self, row_id: u32, reply: Option<Failure>) -> Action {
         let row = &mut self.rows[row_id];
         let mut draws = StepDraws::new(&self.streams, row.key, row.call.used());
-        let (held, opened) = match self.gates.is_empty() {
-            true => (&mut self.desk, 0),
-            false => (&mut self.held[row_id as usize], self.gates.counts().breaker_opened),
-        };
+        let held = if self.gates.is_empty() { &mut self.desk } else { &mut self.held[row_id as usize] };
         let mut rules = Rules::new(self.policy, &mut self.gates, held, row.client, row_id);
         let action = match reply {
             Some(reply) => row.call.on_reply(self.now, row.call.attempts(), reply, &mut rules, &mut draws),
@@ -337,8 +332,9 @@ impl Run<'_> {
         };
         if !self.gates.is_empty() {
             let measured = self.recorder.measured(row.start);
+            let opened = self.gates.take_opened();
             if measured {
-                self.recorder.breakers_opened(self.gates.counts().breaker_opened - opened);
+                self.recorder.breakers_opened(opened);
             }
             if self.count_refusal(measured, matches!(action, Action::Finish(_))) {
                 self.at_once.attempt(self.now, row_id);

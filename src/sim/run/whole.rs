@@ -514,7 +514,7 @@ impl<'a> Run<'a> {
         let endpoint = (place.first_endpoint + host) as u16;
         let Client { policy, gates, hedger, .. } = &mut whole.places.clients[place.client];
         let measured = self.recorder.measured(row.start);
-        let (opened, refused) = (gates.counts().breaker_opened, hedger.refused());
+        let refused = hedger.refused();
         let had = side.tries.heap_bytes();
         let mut draws = StepDraws::of_hedge(&self.streams, row.key, row.call.used(), side.tries.asked());
         let within = Within { policy: &**policy, left: side.left };
@@ -523,8 +523,9 @@ impl<'a> Run<'a> {
         let action = step(&mut row.call, self.now, &mut rules.hedging(hedger, &mut side.tries), &mut draws);
         whole.heap = whole.heap + side.tries.heap_bytes() - had;
         let is_over = matches!(action, Action::Finish(_));
+        let opened = gates.take_opened();
         if measured {
-            self.recorder.breakers_opened(gates.counts().breaker_opened - opened);
+            self.recorder.breakers_opened(opened);
             self.recorder.hedges_refused(hedger.refused() - refused);
         }
         for (gate, of_hedge) in [(side.tries.take_refused(), true), (gates.take_refusal(), false)] {
