@@ -67,9 +67,11 @@ pub struct Need {
 /// The memory that an experiment is known to need: the state of as many runs as go on at once, and the results of all.
 pub fn memory_needed(scenario: &Scenario, policies: &[usize], threads: usize) -> Need {
     let largest = policies.iter().map(|policy| sim::run::initial_bytes(scenario, *policy)).max().unwrap_or(0);
-    let runs = policies.len() as u64 * u64::from(scenario.frame.replications);
+    let replications = u64::from(scenario.frame.replications);
+    let runs = policies.len() as u64 * replications;
     let at_once = (workers(threads) as u64).min(runs).max(1);
-    let results = runs.saturating_mul(RunResult::bytes(scenario.common()));
+    let result = |policy: &usize| RunResult::bytes(scenario.of(*policy), &scenario.policies[*policy]);
+    let results = policies.iter().map(result).fold(0, u64::saturating_add).saturating_mul(replications);
     let common = results.saturating_add(scenario.recorded_bytes());
     Need { bytes: largest.saturating_mul(at_once).saturating_add(common), at_once }
 }

@@ -121,6 +121,14 @@ impl Parts {
         })
     }
 
+    /// How many values a row has of parts.
+    pub fn values_of(scene: Scene, row: &PolicyConfig) -> usize {
+        let whole = Window { from: SimTime::ZERO, until: SimTime::NEVER };
+        let Some(parts) = Parts::new(scene, Some(row), whole) else { return 0 };
+        let none = |count: usize| vec![OwnCounts::default(); count];
+        parts.values(0, (&none(parts.servers.len()), &none(parts.replicas.len()))).len()
+    }
+
     /// An attempt of a measured operation is sent to a server, to this replica of all, in this step if no server sends it.
     pub fn sent(&mut self, server: usize, replica: u32, step: Option<usize>) {
         self.servers[server].sums.attempts += 1;

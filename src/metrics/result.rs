@@ -2,9 +2,10 @@
 
 use super::ending::ByEnding;
 use super::histogram::grid;
+use super::parts::Parts;
 use super::timeline::{Timeline, bin_width};
-use crate::scenario::Scene;
 use crate::scenario::metric::{Measure, Metric};
+use crate::scenario::{PolicyConfig, Scene};
 use crate::units::SimTime;
 
 /// More outcomes than this are not expected of a run; each takes a few bytes.
@@ -45,13 +46,15 @@ impl RunResult {
         self.metrics[place].1
     }
 
-    /// Bytes that one result takes, at most: its timeline, a value of each metric, two for all that ends and for each outcome.
-    pub fn bytes(scene: Scene) -> u64 {
+    /// Bytes that one result of a row takes, at most: its timeline, a value of each metric, two for all that ends and for each outcome, and those of all
+    /// parts.
+    pub fn bytes(scene: Scene, row: &PolicyConfig) -> u64 {
         let bin = bin_width(scene.frame.peak_window, scene.frame.end());
         // A column that grows doubles.
         let timeline = 2 * 8 * size_of::<f64>() as u64 * (scene.frame.end().0 / bin.0 + 1);
         let successes = (grid().count() * size_of::<u64>()) as u64;
-        let values = Metric::ALL.len() + 2 * (scene.what_ends().len() + MOST_OUTCOMES);
+        let of_parts = Parts::values_of(scene, row);
+        let values = Metric::ALL.len() + 2 * (scene.what_ends().len() + MOST_OUTCOMES) + of_parts;
         timeline + successes + (values * size_of::<(Measure, Option<f64>)>()) as u64
     }
 }
