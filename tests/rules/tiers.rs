@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use simlab::endpoint::Balance;
 use simlab::flow::{OnFailure, Step};
 use simlab::gate::breaker::ConsecutiveBreakerConfig;
 use simlab::gate::{GateRule, Scope};
@@ -262,5 +263,22 @@ fn a_refusal_below_is_an_answer_above() {
         // The first fails below, and the breaker lets no other go there.
         let result = run(&scenario, once());
         check(expected, &result, &[("outcome_502", 1.0), (expected, 9.0), ("attempts.server.db", 1.0)]);
+    }
+}
+
+/// Of a server with replicas each has gates of its own for its calls: what one has learnt the other does not know.
+#[test]
+fn each_replica_has_gates_for_its_calls() {
+    let rule = GateRule::ConsecutiveBreaker(ConsecutiveBreakerConfig::new(1, Span::secs(60), 1));
+    for (replicas, reached) in [(1, 1.0), (3, 3.0)] {
+        let rules = ClientRules { gates: vec![GateConfig::new(rule.clone(), Scope::Client)], ..ClientRules::default() };
+        let call = CallConfig { rules: Some(rules), ..CallConfig::to("db", 1, Method::Post) };
+        let scenario = two_tiers(1, call).in_world(|world| {
+            world.arrivals = Arrivals::Burst { operations: 1, at: Span::ZERO, every: Some(Span::secs(1)) };
+            (world.servers[0].replicas, world.servers[0].balance) = (replicas, Balance::RoundRobin);
+            world.servers[1].fates = Fates { failures: vec![(500, 1.0)], ..Fates::default() };
+        });
+        let expected = [("attempts.server.db", reached), ("outcome_503", 10.0 - reached), ("breaker_opened", reached)];
+        check(&format!("{replicas}"), &run(&scenario, once()), &expected);
     }
 }

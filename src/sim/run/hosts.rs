@@ -43,6 +43,12 @@ impl Hosts {
         Hosts { servers, in_flight: vec![0; first as usize] }
     }
 
+    /// Which of its server's replicas the one with this number is, from 0.
+    pub(super) fn replica(&self, number: u32) -> u32 {
+        let server = self.servers.iter().rfind(|replicas| replicas.first <= number);
+        number - server.expect("it is one of them").first
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.in_flight.capacity() * size_of::<u32>()
     }

@@ -152,7 +152,7 @@ impl<'a> Places<'a> {
                 places.add(world, Some(step), (step.server, step.method), client, Some(measured.then_some(number)));
             }
         }
-        // Of each server's calls there is one client, wherever they are reached from.
+        // The clients of a server's calls are its replicas, wherever they are reached from.
         let default = ClientRules::default();
         let mut known: Vec<Option<usize>> = vec![None; world.servers.len()];
         let mut next = 0;
@@ -161,7 +161,8 @@ impl<'a> Places<'a> {
             let calls = &world.servers[server].calls;
             let first = *known[server].get_or_insert_with(|| {
                 let first = drafts.len();
-                drafts.extend(calls.iter().map(|call| draft(call.rules.as_ref().unwrap_or(&default), 1)));
+                let rules = calls.iter().map(|call| call.rules.as_ref().unwrap_or(&default));
+                drafts.extend(rules.map(|rules| draft(rules, world.servers[server].replicas)));
                 first
             });
             let below = places.all.len();

@@ -224,7 +224,11 @@ impl<'a> Run<'a> {
         let whole = self.whole.as_mut().expect("only what goes the whole way comes here");
         let order = &whole.orders.all[side.order];
         let (start, place) = (order.start, &whole.places.all[side.place]);
-        let client = if place.is_step { order.client } else { 0 };
+        let client = match side.owner {
+            Owner::Order => order.client,
+            // Each replica is a client of its own.
+            Owner::Worker(job) => whole.hosts.replica(whole.at[job as usize]),
+        };
         let rules = &whole.places.clients[place.client];
         let call = Call::new(self.now, &Within { policy: &*rules.policy, left: side.left });
         let row = Row { key, start, call, client, open_job: NONE, in_flight: 0, executions: 0 };
