@@ -6,69 +6,108 @@ use crate::endpoint::Balance;
 use crate::protocol::{HintFormat, Outcome};
 use crate::units::Span;
 
-/// A server.
+#[cfg(feature = "scenario-files")]
+use super::file::leaf::{As, ByStatus, Count, OrNone, OrUnlimited, PositiveDuration, Probability, Status, WhenFull};
+
+/// A server. Its keys in a file are those that are not skipped here, beside its [`Fates`] and what a file says in words of its own
+/// (`scenario/file/shape/server.rs`).
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(default, deny_unknown_fields)
+)]
 pub struct ServerConfig {
     /// Its name in the file.
+    #[cfg_attr(feature = "scenario-files", serde(skip))]
     pub name: String,
-    /// How many there are behind the name, at least 1. Each has workers, a queue and faults of its own.
+    /// How many there are behind the name, 1 to 1,000. Each has workers, queue and rest of its own; capacity and utilisation are of all, the
+    /// largest queue is that of any.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<Count<1, 1_000>>"))]
     pub replicas: u32,
-    /// Which of them an attempt goes to.
+    /// Which replica an attempt goes to. In flight is what was sent there, by anybody, and neither answered nor given up.
     pub balance: Balance,
-    /// Requests in service at once; `None`: unlimited.
+    /// Requests in service at once; at least 1.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<OrUnlimited<1>>"))]
     pub workers: Option<u32>,
-    /// Waiting places; `None`: unlimited.
+    /// Waiting places; 0 is none.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<OrUnlimited<0>>"))]
     pub queue: Option<u32>,
-    /// Answer when the queue is full: a status, or [`Outcome::Refused`].
+    /// Answer when no place is left: a status, or `"refuse"`: no connection.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<WhenFull>"))]
     pub when_full: Outcome,
     /// Longest time in the queue, drawn for each attempt; then it is answered as when the queue is full. `None`: no limit.
+    #[cfg_attr(feature = "scenario-files", serde(skip))]
     pub max_wait: Option<Distribution>,
     /// Who is served next.
     pub discipline: Discipline,
-    /// Work whose client has timed out is dropped when a worker would take it.
+    /// Whether a worker throws away, without losing time, what it would take up for a client that has stopped waiting, once the server
+    /// knows it (*cancelling*).
     pub drop_expired: bool,
-    /// What happens to work whose client stops waiting.
+    /// What becomes of work whose client stops waiting, as soon as the server knows it (*cancelling*).
     pub abandoned_work: AbandonedWork,
     /// Time a worker needs.
+    #[cfg_attr(feature = "scenario-files", serde(skip))]
     pub service_time: Distribution,
     /// One way, each direction.
+    #[cfg_attr(feature = "scenario-files", serde(skip))]
     pub network: Distribution,
     /// What becomes of attempts.
+    #[cfg_attr(feature = "scenario-files", serde(skip))]
     pub fates: Fates,
     /// `Retry-After` sent with these statuses, drawn for each attempt.
+    #[cfg_attr(feature = "scenario-files", serde(skip))]
     pub retry_after: Vec<(u16, Distribution)>,
-    /// How it is sent.
+    /// How a hint is sent, the rate limit's too.
     pub retry_after_as: HintFormat,
-    /// Statuses that come with the server's word that the request should be tried again, or should not.
+    /// By status: true or false, with which the server says that the request should be tried again, or should not (`Stripe-Should-Retry`).
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<ByStatus<bool>>"))]
     pub should_retry: Vec<(u16, bool)>,
     /// Token bucket in front of everything.
+    #[cfg_attr(feature = "scenario-files", serde(skip))]
     pub rate_limit: Option<RateLimit>,
-    /// How keys are treated.
+    /// What becomes of requests with an idempotency key.
     pub idempotency: Idempotency,
     /// The calls that a worker makes for each request, in order, after its own time.
+    #[cfg_attr(feature = "scenario-files", serde(skip))]
     pub calls: Vec<CallConfig>,
 }
 
 /// Shares of all attempts by fate, or what a fault adds to them. Disjoint; the rest succeeds.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Fates {
-    /// Connection refused.
+    /// Share of attempts whose connection is refused.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<Probability>"))]
     pub refused: f64,
-    /// Never arrives.
+    /// Share of attempts whose request never arrives: no work, no answer.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<Probability>"))]
     pub lost_requests: f64,
-    /// Reset before the server did anything.
+    /// Share of attempts whose connection is reset before the server did anything.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<Probability>"))]
     pub resets: f64,
-    /// A status from in front of the application.
+    /// By status: share of attempts that something in front of the application answers with it: no work, no effect, nothing stored.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<ByStatus<Probability>>"))]
     pub errors: Vec<(u16, f64)>,
-    /// The work runs and fails.
+    /// By status: share of attempts whose work runs and fails: this status, no effect.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<ByStatus<Probability>>"))]
     pub failures: Vec<(u16, f64)>,
-    /// The work runs without effect and is never answered.
+    /// Share of attempts whose work runs, without effect, and is never answered.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<Probability>"))]
     pub hangs: f64,
-    /// The work and its effect are done, then this status.
+    /// By status: share of attempts that make their effect and are then answered with it.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<ByStatus<Probability>>"))]
     pub late_errors: Vec<(u16, f64)>,
-    /// The effect is done, the reply never arrives.
+    /// Share of attempts that make their effect and whose reply never arrives. A stored reply can be lost too.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<Probability>"))]
     pub lost_replies: f64,
-    /// Drawn once per operation and step, apart from the shares above: every attempt fails with this status.
+    /// By status: share of operations that can never succeed, a declined card. Drawn once for each operation: whenever its work would
+    /// succeed, fail or be late, it ends in this status instead, without effect. Hangs and lost replies stay what they are, without effect.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<ByStatus<Probability>>"))]
     pub permanent_errors: Vec<(u16, f64)>,
 }
 
@@ -160,34 +199,70 @@ pub enum StoreScope {
     Replica,
 }
 
-/// How a server treats idempotency keys.
+/// What becomes of requests with an idempotency key.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "kebab-case", deny_unknown_fields),
+    schemars(extend("examples" = [{ "lock": { "retention": "24h" } }]))
+)]
 pub enum Idempotency {
-    /// Ignores them.
+    /// They are served like those without a key.
     #[default]
     None,
-    /// Looks the key up, does the work, stores the reply: two overlapping tries both do the work.
+    /// The key is looked up when a worker takes the request, the work is done, and the reply is stored when it ends, so that two attempts
+    /// that overlap both do the work.
     Cache {
-        /// From when the reply is stored.
+        /// How long a reply is kept, from when it is stored. Above 0.
+        #[cfg_attr(feature = "scenario-files", serde(default = "a_day", with = "As::<PositiveDuration>"))]
         retention: Span,
-        /// Stores failures, late and permanent errors too.
+        /// Whether failures, late errors and permanent errors are stored too.
+        #[cfg_attr(feature = "scenario-files", serde(default))]
         store_errors: bool,
         /// Whose store it is.
+        #[cfg_attr(feature = "scenario-files", serde(default))]
         scope: StoreScope,
     },
-    /// Locks the key while the work runs.
+    /// The same, and the key is locked from when the work starts until it ends.
     Lock {
-        /// From when the reply is stored.
+        /// How long a reply is kept, from when it is stored. Above 0.
+        #[cfg_attr(feature = "scenario-files", serde(default = "a_day", with = "As::<PositiveDuration>"))]
         retention: Span,
-        /// Longest time a key stays locked, from when the work starts; `None`: until it ends.
+        /// Longest time a key stays locked, from when the work starts; `"none"`: until it ends.
+        #[cfg_attr(
+            feature = "scenario-files",
+            serde(default = "half_a_minute", with = "As::<OrNone<PositiveDuration>>")
+        )]
         lock_ttl: Option<Span>,
-        /// Answer while locked.
+        /// Answer while the key is locked.
+        #[cfg_attr(feature = "scenario-files", serde(default = "conflict", with = "As::<Status>"))]
         conflict_status: u16,
-        /// Stores failures, late and permanent errors too.
+        /// Whether failures, late errors and permanent errors are stored too.
+        #[cfg_attr(feature = "scenario-files", serde(default))]
         store_errors: bool,
         /// Whose store it is.
+        #[cfg_attr(feature = "scenario-files", serde(default))]
         scope: StoreScope,
     },
+}
+
+/// Stripe keeps keys for at least 24 hours (API reference, "Idempotent requests").
+#[cfg(feature = "scenario-files")]
+fn a_day() -> Span {
+    Span::secs(24 * 3_600)
+}
+
+/// Chosen here, because it is what hand-written `SET key NX EX 30` locks use.
+#[cfg(feature = "scenario-files")]
+fn half_a_minute() -> Option<Span> {
+    Some(Span::secs(30))
+}
+
+/// 409 Conflict: IETF draft "The Idempotency-Key HTTP Header Field", section 2.6.
+#[cfg(feature = "scenario-files")]
+fn conflict() -> u16 {
+    409
 }
 
 impl Idempotency {
@@ -243,10 +318,17 @@ impl Fates {
 }
 
 impl ServerConfig {
-    /// A server with the contract's defaults: unlimited workers, no service time, no network, nothing goes wrong.
+    /// A server with the contract's defaults.
     pub fn named(name: &str) -> ServerConfig {
+        ServerConfig { name: name.to_owned(), ..ServerConfig::default() }
+    }
+}
+
+impl Default for ServerConfig {
+    /// The contract's defaults: unlimited workers, no service time, no network, nothing goes wrong.
+    fn default() -> ServerConfig {
         ServerConfig {
-            name: name.to_owned(),
+            name: String::new(),
             replicas: 1,
             balance: Balance::Random,
             workers: None,

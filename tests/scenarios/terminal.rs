@@ -6,7 +6,7 @@ use simlab::report::{TableStyle, table};
 use super::{check_file, results};
 
 /// The figures that answer each scenario's question.
-const ANSWERS: [(&str, &[&str]); 17] = [
+const ANSWERS: [(&str, &[&str]); 18] = [
     ("breaker-tradeoff", &["no-breaker: 5,000 go wrong per 10,000 operations", "five-30s       9,516!    4.8%!"]),
     ("brownout", &["breaker: 4,926 go wrong per 10,000 operations", "6,280    58.7%      2.24!  6.1x!"]),
     ("cron-herd", &["wide-jitter: 0 go wrong per 10,000 operations, against 7,900 with no-retry and 268"]),
@@ -17,6 +17,13 @@ const ANSWERS: [(&str, &[&str]); 17] = [
         &["against 1.16 s with no-hedge and 41.8 ms with hedge-30ms", "busy-hedge             –   22,090!     0.0%!"],
     ),
     ("metastable", &["after stall, back within 5 s: breaker", "never: retry-once, full-jitter and budget-10"]),
+    (
+        "mixed-clients",
+        &[
+            "half-half  2,928    81.8%   +1.2 ±0.1     1.29   2.6x   299",
+            "2,554 of axios, 3,289 of polly (585 duplicates)",
+        ],
+    ),
     (
         "one-bad-replica",
         &[

@@ -31,7 +31,7 @@ impl Tables {
             steps.0.iter_mut().for_each(|(name, step)| step.resolve(name, Method::default()));
         }
         for (server, method) in self.servers.iter_mut().zip(methods) {
-            server.table.call.0.iter_mut().for_each(|(name, call)| call.resolve(name, method));
+            server.table.words.call.0.iter_mut().for_each(|(name, call)| call.resolve(name, method));
         }
     }
 
@@ -51,7 +51,7 @@ impl Tables {
             methods.extend(steps.map(|(_, step)| step.common().method.unwrap_or_default()));
         }
         for caller in &self.servers {
-            for (_, call) in caller.table.call.0.iter().filter(|(name, call)| calls(name, call) == server) {
+            for (_, call) in caller.table.words.call.0.iter().filter(|(name, call)| calls(name, call) == server) {
                 methods.push(call.common().method.unwrap_or_else(|| self.method_at(&caller.name, known)));
             }
         }
@@ -68,7 +68,7 @@ impl Tables {
     }
 
     fn build_server(&self, server: &Named<super::shape::server::Server>) -> ServerConfig {
-        let calls = build_calls(&server.table.call, |name| self.server(name));
+        let calls = build_calls(&server.table.words.call, |name| self.server(name));
         ServerConfig { calls, ..server.table.build(&server.name) }
     }
 
@@ -181,8 +181,8 @@ fn lists(parts: &Parts) -> Vec<List<'_>> {
     let members = members
         .map(|(mix, (name, member))| List { path: vec!["mix", &mix.name, name, "step"], calls: entries(&member.step) });
     let servers = parts.servers.iter();
-    let calls =
-        servers.map(|server| List { path: vec!["server", &server.name, "call"], calls: entries(&server.table.call) });
+    let calls = servers
+        .map(|server| List { path: vec!["server", &server.name, "call"], calls: entries(&server.table.words.call) });
     steps.chain(members).chain(calls).collect()
 }
 
@@ -294,7 +294,7 @@ fn beside_steps(root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
 
 fn cancelling(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
     for Named { name, table } in parts.servers.iter().filter(|server| !server.table.cancels_work()) {
-        for (call, _) in table.call.0.iter().filter(|(_, call)| call.cancels()) {
+        for (call, _) in table.words.call.0.iter().filter(|(_, call)| call.cancels()) {
             let title =
                 format!("call `{call}` cancels what is below, but work of server `{name}` is finished in any case");
             let place = tree::key_place(root, &["server", name, "call", call, "cancel"]);
@@ -370,7 +370,7 @@ impl<'a> Graph<'a> {
     fn new(parts: &'a Parts) -> Graph<'a> {
         let servers: Vec<&str> = parts.servers.iter().map(|server| server.name.as_str()).collect();
         let made = |server: &'a Named<super::shape::server::Server>| {
-            server.table.call.0.iter().map(|(name, call)| (name.as_str(), calls(name, call))).collect()
+            server.table.words.call.0.iter().map(|(name, call)| (name.as_str(), calls(name, call))).collect()
         };
         let by_server = parts.servers.iter().map(|server| (server.name.as_str(), made(server))).collect();
         let mut roots: Vec<&str> = Vec::new();

@@ -177,14 +177,14 @@ fn names(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
         }
     }
     for fault in &parts.faults {
-        refer("server", &fault.table.server, &["fault", &fault.name, "server"]);
+        refer("server", &fault.table.words.server, &["fault", &fault.name, "server"]);
     }
     errors.extend(no_baseline);
     for fault in &parts.faults {
         let only = parts.servers.first().filter(|_| parts.servers.len() == 1);
-        let named = parts.servers.iter().find(|server| Some(&server.name) == fault.table.server.as_ref());
-        let (Some(server), Some(replica)) = (named.or(only), fault.table.replica) else { continue };
-        let replicas = server.table.replicas.0;
+        let named = parts.servers.iter().find(|server| Some(&server.name) == fault.table.words.server.as_ref());
+        let (Some(server), Some(replica)) = (named.or(only), fault.table.words.replica) else { continue };
+        let replicas = u64::from(server.table.config.replicas);
         if replica.0 > replicas {
             let title = format!("fault `{}` is about replica {} of {replicas}", fault.name, replica.0);
             let place = tree::value_place(root, &["fault", &fault.name, "replica"]);
@@ -196,7 +196,7 @@ fn names(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
         }
     }
     let servers = known("server");
-    for fault in parts.faults.iter().filter(|fault| fault.table.server.is_none() && servers.len() > 1) {
+    for fault in parts.faults.iter().filter(|fault| fault.table.words.server.is_none() && servers.len() > 1) {
         let place = tree::key_place(root, &["fault", &fault.name]);
         let title = format!("fault `{}` does not say which server it is about", fault.name);
         errors.push(
@@ -210,12 +210,12 @@ fn windows(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
     let end = parts.top.as_ref().map(|top| top.duration.span() + top.drain.unwrap_or(top.duration.0).0);
     for Named { name, table } in &parts.faults {
         let place = |key: &str| tree::value_place(root, &["fault", name, key]);
-        let from = table.from.0;
-        if let (Some(_), Some(_)) = (table.length, table.until.0) {
+        let from = table.words.from.0;
+        if let (Some(_), Some(_)) = (table.words.length, table.words.until.0) {
             let title = format!("fault `{name}` has two ends");
             let error = Diagnostic::error("two-ends", title, place("for"), "and its length");
             errors.push(error.also(place("until"), "its end").help("keep `until` or `for`"));
-        } else if let Some(until) = table.until.0.map(|until| until.0)
+        } else if let Some(until) = table.words.until.0.map(|until| until.0)
             && until <= from
         {
             let label = match from - until {
@@ -242,7 +242,7 @@ fn windows(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
 /// Shares of all attempts must not exceed 1, of one table and of all faults active at one instant.
 fn shares(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
     for server in &parts.servers {
-        errors.extend(sum_of_shares("server", &server.name, &server.table.fates(), root));
+        errors.extend(sum_of_shares("server", &server.name, &server.table.fates, root));
     }
     let mut whole = Vec::new();
     for fault in parts.faults.iter().filter(|fault| fault.table.flaps_and_replays()) {
@@ -252,7 +252,7 @@ fn shares(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
         errors.push(Diagnostic::error("misplaced", title, place, label).help("two faults, or one of the two keys"));
     }
     for fault in &parts.faults {
-        match sum_of_shares("fault", &fault.name, &fault.table.fates(), root) {
+        match sum_of_shares("fault", &fault.name, &fault.table.fates, root) {
             Some(error) => errors.push(error),
             None => whole.push(fault),
         }
@@ -261,27 +261,27 @@ fn shares(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
     let servers = root.get("server").and_then(|node| node.get_ref().as_table());
     let only = servers.filter(|servers| servers.len() == 1).and_then(|servers| servers.keys().next());
     let server = |fault: &'_ Named<FaultTable>| -> Option<String> {
-        fault.table.server.clone().or_else(|| only.map(|name| name.get_ref().to_string()))
+        fault.table.words.server.clone().or_else(|| only.map(|name| name.get_ref().to_string()))
     };
     // A sum can only grow where a fault begins.
     for (index, fault) in whole.iter().enumerate() {
-        let from = fault.table.from.0;
+        let from = fault.table.words.from.0;
         let active: Vec<_> = whole
             .iter()
             .enumerate()
             .filter(|(other, f)| {
-                let begins = (f.table.from.0, *other) <= (from, index);
+                let begins = (f.table.words.from.0, *other) <= (from, index);
                 server(f) == server(fault) && begins && f.table.end().is_none_or(|end| end > from)
             })
             .map(|(_, f)| *f)
             .collect();
         let kinds: [fn(&Fates) -> f64; 2] = [Fates::total, Fates::permanent];
         let above = |active: &[&Named<FaultTable>]| {
-            let sums = kinds.iter().map(|sum| active.iter().map(|f| sum(&f.table.fates())).sum::<f64>());
+            let sums = kinds.iter().map(|sum| active.iter().map(|f| sum(&f.table.fates)).sum::<f64>());
             sums.into_iter().find(|total| *total > 1.0 + ROUNDING)
         };
         // Those of one replica, and those of all.
-        let replica = |fault: &Named<FaultTable>| fault.table.replica.map(|replica| replica.0);
+        let replica = |fault: &Named<FaultTable>| fault.table.words.replica.map(|replica| replica.0);
         let together = active.iter().map(|one| {
             let is_there = |other: &&&Named<FaultTable>| replica(other).is_none_or(|at| replica(one) == Some(at));
             active.iter().filter(is_there).copied().collect::<Vec<_>>()

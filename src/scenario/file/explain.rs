@@ -3,6 +3,7 @@
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::Diagnostic;
+use super::schema::form;
 use super::source::Place;
 use super::tree::{self, Node};
 use crate::catalog;
@@ -47,7 +48,10 @@ pub fn shape(error: &toml::de::Error, table: &[&str], root: &DeTable<'_>) -> Dia
     let above = path.rsplit_once('.').map_or("", |(above, _)| above);
     let words = backticked(message);
     if let Some(name) = message.strip_prefix("unknown field ").and(words.first()) {
-        return unknown_key(name, &words[1..], above, place);
+        // Of a table that is read in groups, serde knows those of one.
+        let of_others = form().keys(&above.split('.').collect::<Vec<_>>());
+        let of_others = of_others.into_iter().filter(|key| !words.contains(key));
+        return unknown_key(name, &words[1..].iter().copied().chain(of_others).collect::<Vec<_>>(), above, place);
     }
     if let Some(name) = message.strip_prefix("unknown variant ").and(words.first()) {
         return unknown_alternative(root, name, &words[1..], &path, place);

@@ -1,16 +1,21 @@
 //! The small values of a scenario file: durations, rates, probabilities, statuses. Each checks itself when it is read, so that the error
 //! points at it, and each is written back in a form that is read again.
 
+mod plain;
+
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::protocol::Method;
+use crate::protocol::{Method, Outcome as Answer};
 use crate::retry::{OutcomeClass, OutcomeSet};
 use crate::text::cut;
 use crate::units::{Span, check_probability, parse_percentage, parse_probability, parse_rate, rate_parts};
+
+pub use plain::{As, Leaf};
 
 /// Bytes of the longest text that may be a value: a duration in all its units has fewer.
 const MOST_BYTES: usize = 200;
@@ -87,7 +92,7 @@ impl<'de> Deserialize<'de> for Raw {
 }
 
 /// A duration such as `"1m 30s"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Raw")]
 pub struct Duration(pub Span);
 
@@ -395,6 +400,40 @@ impl TryFrom<Raw> for Status {
     }
 }
 
+/// The answer to a request that finds no place: a status, or `"refuse"`.
+#[derive(Clone, Copy, Debug)]
+pub struct WhenFull(pub Answer);
+
+impl<'de> Deserialize<'de> for WhenFull {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<WhenFull, D::Error> {
+        // The only word that is no status; all others are told what a status is.
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "must be a status from 400 to 599, or \"refuse\"")]
+        enum Either {
+            Status(Status),
+            Word(Word),
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Word {
+            Refuse,
+        }
+        match Either::deserialize(deserializer)? {
+            Either::Status(Status(status)) => Ok(WhenFull(Answer::Status(status))),
+            Either::Word(Word::Refuse) => Ok(WhenFull(Answer::Refused)),
+        }
+    }
+}
+
+impl Serialize for WhenFull {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Answer::Status(status) => serializer.serialize_u16(status),
+            _ => serializer.serialize_str("refuse"),
+        }
+    }
+}
+
 /// Values by status, in the file's order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ByStatus<T>(pub Vec<(u16, T)>);
@@ -414,7 +453,7 @@ impl<T> ByStatus<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for ByStatus<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ByStatus<T>, D::Error> {
-        struct MapVisitor<T>(std::marker::PhantomData<T>);
+        struct MapVisitor<T>(PhantomData<T>);
         impl<'de, T: Deserialize<'de>> Visitor<'de> for MapVisitor<T> {
             type Value = ByStatus<T>;
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -428,7 +467,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for ByStatus<T> {
                 Ok(ByStatus(entries))
             }
         }
-        deserializer.deserialize_map(MapVisitor(std::marker::PhantomData))
+        deserializer.deserialize_map(MapVisitor(PhantomData))
     }
 }
 

@@ -9,7 +9,8 @@ mod diagnostic;
 mod excerpt;
 mod expectations;
 mod explain;
-mod leaf;
+mod group;
+pub(super) mod leaf;
 mod measured;
 mod mixes;
 mod overrides;
@@ -55,6 +56,7 @@ use shape::policy::{PolicyTable, With};
 use shape::server::Server;
 use shape::top::{OperationTable, Top};
 pub use source::Source;
+use tree::Node;
 
 use crate::text::printable;
 
@@ -322,10 +324,12 @@ impl Parts {
             top: keep(read_top(root), &mut errors),
             load: keep(read_table(root, "load"), &mut errors).flatten(),
             operation: keep(read_table(root, "operation").map(Option::unwrap_or_default), &mut errors),
-            servers: read_named(root, "server", &mut errors),
-            faults: read_named(root, "fault", &mut errors),
-            policies: read_named(root, "policy", &mut errors),
-            mixes: read_named(root, "mix", &mut errors),
+            servers: read_named(root, "server", &mut errors, Server::read),
+            faults: read_named(root, "fault", &mut errors, FaultTable::read),
+            policies: read_named(root, "policy", &mut errors, |node| {
+                PolicyTable::deserialize(ValueDeserializer::from(node))
+            }),
+            mixes: read_named(root, "mix", &mut errors, |node| MixTable::deserialize(ValueDeserializer::from(node))),
             decide: keep(read_table(root, "decide"), &mut errors).flatten(),
             expectations: read_list(root, "expect", &mut errors),
         };
@@ -351,7 +355,7 @@ impl Tables {
         self.top.baseline.get_or_insert(first);
         self.resolve_calls();
         for fault in &mut self.faults {
-            fault.table.server.get_or_insert_with(|| self.servers[0].name.clone());
+            fault.table.words.server.get_or_insert_with(|| self.servers[0].name.clone());
             fault.table.resolve();
         }
         self.servers.iter_mut().for_each(|server| server.table.resolve());
@@ -382,7 +386,7 @@ impl Tables {
             recover_from: self.load.recover_from.0.map(PositiveDuration::span),
             operation: self.build_operation(&self.operation),
             servers: self.build_servers(),
-            faults: self.faults.iter().map(|f| f.table.build(&f.name, server(&f.table.server))).collect(),
+            faults: self.faults.iter().map(|f| f.table.build(&f.name, server(&f.table.words.server))).collect(),
         };
         Scenario {
             policies: self.build_rows(),
@@ -439,10 +443,11 @@ fn read_table<T: for<'de> Deserialize<'de>>(root: &DeTable<'_>, name: &str) -> R
         .map_err(|error| explain::shape(&error, &[name], root))
 }
 
-fn read_named<T: for<'de> Deserialize<'de>>(
+fn read_named<T>(
     root: &DeTable<'_>,
     kind: &str,
     errors: &mut Vec<Diagnostic>,
+    read: impl Fn(Node<'_>) -> Result<T, toml::de::Error>,
 ) -> Vec<Named<T>> {
     let Some(node) = root.get(kind) else { return Vec::new() };
     let Some(entries) = node.get_ref().as_table() else {
@@ -462,8 +467,7 @@ fn read_named<T: for<'de> Deserialize<'de>>(
             errors.push(error);
             continue;
         }
-        let read = T::deserialize(ValueDeserializer::from(node.clone()));
-        match read {
+        match read(node.clone()) {
             Ok(table) => named.push(Named { name, table }),
             Err(error) => errors.push(preset::replaced(explain::shape(&error, &[kind, &name], root), node)),
         }

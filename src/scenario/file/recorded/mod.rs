@@ -105,7 +105,7 @@ impl<'a> Shelf<'a> {
             keep(read, &table.file, &keys, root, &mut errors);
         }
         for fault in &mut parts.faults {
-            let Some(table) = &mut fault.table.series else { continue };
+            let Some(table) = &mut fault.table.words.series else { continue };
             let keys = ["fault", &fault.name, "series"].map(str::to_owned);
             let read = self.series(table, clock, SimTime::ZERO + end);
             keep(read, &table.file, &keys, root, &mut errors);
@@ -220,17 +220,17 @@ fn distributions(parts: &mut Parts) -> Vec<(Vec<String>, &mut Recorded)> {
         all.extend(think.recorded().into_iter().map(|recorded| (path(&keys), recorded)));
     }
     for server in &mut parts.servers {
-        let table = &mut server.table;
-        drawn.push((["server", &server.name, "service_time"], &mut table.service_time));
-        drawn.push((["server", &server.name, "network"], &mut table.network));
-        drawn.extend(table.max_wait.0.as_mut().map(|wait| (["server", &server.name, "max_wait"], wait)));
-        for (status, hint) in &mut table.retry_after.0 {
+        let words = &mut server.table.words;
+        drawn.push((["server", &server.name, "service_time"], &mut words.service_time));
+        drawn.push((["server", &server.name, "network"], &mut words.network));
+        drawn.extend(words.max_wait.0.as_mut().map(|wait| (["server", &server.name, "max_wait"], wait)));
+        for (status, hint) in &mut words.retry_after.0 {
             let keys = path(&["server", &server.name, "retry_after", &status.to_string(), "empirical"]);
             all.extend(hint.0.recorded().into_iter().map(|recorded| (keys.clone(), recorded)));
         }
     }
     for fault in &mut parts.faults {
-        drawn.push((["fault", &fault.name, "added_latency"], &mut fault.table.added_latency));
+        drawn.push((["fault", &fault.name, "added_latency"], &mut fault.table.words.added_latency));
     }
     for (keys, distribution) in drawn {
         let keys = path(&[keys[0], keys[1], keys[2], "empirical"]);

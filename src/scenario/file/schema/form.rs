@@ -39,6 +39,12 @@ impl Form {
         path.len() == 1 || self.has_names_at(path) || self.has_names_at(&path[..path.len() - 1])
     }
 
+    /// The keys of the table at `path`.
+    pub fn keys(&self, path: &[&str]) -> Vec<&str> {
+        let keys = self.at(path).into_iter().flat_map(|part| part["properties"].as_object().into_iter().flatten());
+        keys.map(|(key, _)| key.as_str()).collect()
+    }
+
     /// What may stand at `path`.
     fn at(&self, path: &[&str]) -> Vec<&Value> {
         path.iter().fold(self.parts(&self.root), |parts, key| {

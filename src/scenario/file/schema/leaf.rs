@@ -6,8 +6,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
 use crate::scenario::file::leaf::{
-    Amount, ByStatus, Count, Duration, Factor, OrNone, OrUnlimited, Outcome, Outcomes, PositiveDuration,
-    PositiveNumber, PositiveProbability, PositiveRate, Probability, Rate, Ratio, Status,
+    Amount, As, ByStatus, Count, Duration, Factor, OrNone, OrUnlimited, Outcome, Outcomes, PositiveDuration,
+    PositiveNumber, PositiveProbability, PositiveRate, Probability, Rate, Ratio, Status, WhenFull,
 };
 use crate::scenario::file::shape::recorded::{Column, Origin};
 use crate::scenario::warning::codes;
@@ -123,6 +123,33 @@ defined!(Origin, "Origin", {
     "anyOf": [{ "type": "string" }, { "type": "number", "minimum": 0 }],
     "examples": ["2026-01-01T00:00:00Z", 1767225600],
 });
+
+impl JsonSchema for WhenFull {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "WhenFull".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        or_word::<Status>("refuse", generator)
+    }
+}
+
+impl<L: JsonSchema> JsonSchema for As<L> {
+    fn inline_schema() -> bool {
+        L::inline_schema()
+    }
+    fn schema_name() -> Cow<'static, str> {
+        L::schema_name()
+    }
+    fn schema_id() -> Cow<'static, str> {
+        L::schema_id()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        L::json_schema(generator)
+    }
+}
 
 impl JsonSchema for Outcomes {
     fn inline_schema() -> bool {

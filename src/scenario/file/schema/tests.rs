@@ -2,9 +2,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
 
 use super::*;
+use crate::scenario::Fates;
+use crate::scenario::file::group::keys;
 use crate::scenario::file::shape::call::OF_ROWS;
+use crate::scenario::file::shape::{fault, server};
+use crate::scenario::file::tree::Node;
 
 /// A way into a table: its keys, `[]` for an item of a list.
 type Way = Vec<String>;
@@ -61,15 +66,20 @@ fn taken(way: &[String]) -> BTreeSet<String> {
         value = if key == "[]" { json!([value]) } else { json!({ key: value }) };
     }
     fn told<T: for<'de> Deserialize<'de> + std::fmt::Debug>(value: &Value) -> String {
+        told_by(|node| T::deserialize(ValueDeserializer::from(node)), value)
+    }
+    fn told_by<T: std::fmt::Debug>(read: impl Fn(Node<'_>) -> Result<T, Error>, value: &Value) -> String {
         let text = toml::to_string(value).expect("TOML");
-        toml::from_str::<T>(&text).expect_err("there is no such key").message().to_owned()
+        let table = DeTable::parse(&text).expect("TOML").into_inner();
+        let node = Node::new(0..text.len(), DeValue::Table(table));
+        read(node).expect_err("there is no such key").message().to_owned()
     }
     let table = |depth: usize| way[..depth].iter().fold(&value, |inner, key| &inner[key.as_str()]);
     let message = match way.first().map_or("", String::as_str) {
         "load" => told::<Load>(table(1)),
         "operation" => told::<OperationTable>(table(1)),
-        "server" => told::<Server>(table(2)),
-        "fault" => told::<FaultTable>(table(2)),
+        "server" => told_by(Server::read, table(2)),
+        "fault" => told_by(FaultTable::read, table(2)),
         "policy" => told::<PolicyTable>(table(2)),
         "mix" => told::<MemberTable>(table(3)),
         "decide" if way.len() > 1 => told::<crate::scenario::file::shape::decide::Weights>(&table(1)["weigh"]),
@@ -90,6 +100,13 @@ fn taken(way: &[String]) -> BTreeSet<String> {
     {
         OF_ROWS.iter().for_each(|key| assert!(words.remove(*key), "{way:?}: {key}"));
     }
+    // These tables are read in groups, and an unknown key is met in the last one.
+    let others = match way {
+        [kind, _] if kind == "server" => [keys::<Fates>(), keys::<server::Words>()],
+        [kind, _] if kind == "fault" => [keys::<Fates>(), keys::<fault::Words>()],
+        _ => [&[][..]; 2],
+    };
+    words.extend(others.concat().into_iter().map(str::to_owned));
     if way.is_empty() {
         words.extend(form().tables().into_iter().map(str::to_owned));
     }
