@@ -96,7 +96,8 @@ fn server(criterion: &mut Criterion) {
             let (mut now, mut operation, mut ends) = (SimTime::ZERO, 0, None);
             let mut step = |complete: bool| {
                 operation += 1;
-                let id = jobs.insert(Job::new(CallKey::operation(operation), 1, 0, 0, false));
+                let id =
+                    jobs.insert(Job::new(CallKey::operation(operation), 1, 0, 0, simlab::server::job::Keyed::Passes));
                 server.receive(now, id, &mut Floor { jobs: &mut jobs, out: &mut out, at: None });
                 for pass in 0..2 {
                     for output in out.drain(..) {

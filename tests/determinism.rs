@@ -17,8 +17,8 @@ use simlab::retry::{AttemptPlan, Backoff, Decision, History, KeyMode, Policy, Re
 use simlab::scenario::call::ClientRules;
 use simlab::scenario::metric::Metric;
 use simlab::scenario::{
-    Arrivals, Fates, Fault, Flapping, Frame, Idempotency, Per, PolicyConfig, RateLimit, Scenario, ServerConfig,
-    StoreScope, World,
+    Arrivals, Fates, Fault, Flapping, Frame, Idempotency, LockConfig, Per, PolicyConfig, RateLimit, Scenario,
+    ServerConfig, World,
 };
 use simlab::sim::{self, Limits};
 use simlab::units::{SimTime, Span};
@@ -49,16 +49,22 @@ fn server() -> ServerConfig {
             late_errors: vec![(500, 0.01)],
             lost_replies: 0.02,
             permanent_errors: vec![(402, 0.02)],
+            ..Fates::default()
         },
         retry_after: vec![(503, Distribution::Constant(Span::secs(1)))],
-        rate_limit: Some(RateLimit { rate: 55.0, burst: 10.0, per: Per::Server, status: 429, retry_after: false }),
-        idempotency: Idempotency::Lock {
+        rate_limit: Some(RateLimit {
+            rate: 55.0,
+            burst: 10.0,
+            per: Per::Server,
+            status: 429,
+            retry_after: false,
+            ban: None,
+        }),
+        idempotency: Idempotency::Lock(LockConfig {
             retention: Span::secs(30),
             lock_ttl: Some(Span::secs(5)),
-            conflict_status: 409,
-            store_errors: false,
-            scope: StoreScope::Server,
-        },
+            ..LockConfig::default()
+        }),
         ..ServerConfig::named("api")
     }
 }

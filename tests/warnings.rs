@@ -357,14 +357,14 @@ fn stores_that_forget_too_early() {
 
 #[test]
 fn errors_that_are_kept() {
-    let (key, kept) = ("policy.retry.key = per-operation", "server.api.idempotency.cache.store_errors = true");
+    let (key, kept) = ("policy.retry.key = per-operation", "server.api.idempotency.cache.stores = everything");
     check(&[key, kept], &[]);
     check(&[key, kept, "server.api.failures.500 = 1%"], &["stored-errors"]);
     check(&[key, kept, "server.api.late_errors.504 = 1%"], &["stored-errors"]);
     check(&[key, kept, "server.api.permanent_errors.402 = 1%"], &[]);
     check(&[key, kept, "server.api.failures.400 = 1%"], &[]);
     check(&[kept, "server.api.failures.500 = 1%"], &[]);
-    check(&[key, "server.api.idempotency.cache.store_errors = false", "server.api.failures.500 = 1%"], &[]);
+    check(&[key, "server.api.idempotency.cache.stores = successes", "server.api.failures.500 = 1%"], &[]);
     // Whoever waits for longer than they are kept gets another answer.
     let wait = ["policy.retry.backoff.fixed.delay = 5s", "server.api.idempotency.cache.retention = 5s"];
     check(&[key, kept, "server.api.failures.500 = 1%", wait[0], wait[1]], &["retention-too-short"]);

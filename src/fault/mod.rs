@@ -31,6 +31,10 @@ pub enum Fate {
     LostReply,
     /// The work runs and fails, and the reply that says so never arrives.
     LostFailure(u16),
+    /// The effect is done, then the connection breaks.
+    LateReset,
+    /// The work runs and fails, and the connection breaks.
+    ResetFailure(u16),
 }
 
 impl Fate {
@@ -39,6 +43,7 @@ impl Fate {
         match self {
             Fate::Success | Fate::Failure(_) | Fate::LateError(_) => Fate::Failure(status),
             Fate::LostReply | Fate::LostFailure(_) => Fate::LostFailure(status),
+            Fate::LateReset | Fate::ResetFailure(_) => Fate::ResetFailure(status),
             Fate::Refused | Fate::LostRequest | Fate::Reset | Fate::Error(_) | Fate::Hang => self,
         }
     }
@@ -155,6 +160,7 @@ impl Intervals {
             self.push(share * scale, Fate::LateError(*status));
         }
         self.push(fates.lost_replies * scale, Fate::LostReply);
+        self.push(fates.late_resets * scale, Fate::LateReset);
         for (status, share) in &fates.permanent_errors {
             if *share > 0.0 {
                 let start = self.permanent.last().map_or(0.0, |(end, _)| *end);

@@ -33,7 +33,10 @@ pub use fault::{Fault, Flapping, Series};
 use metric::Names;
 pub use row::{Member, PolicyConfig};
 pub use scene::Scene;
-pub use server::{AbandonedWork, Discipline, Fates, Idempotency, Per, RateLimit, ServerConfig, StoreScope};
+pub use server::{
+    AbandonedWork, Ban, CacheConfig, Discipline, Fates, FreedBy, Idempotency, LockConfig, LockOnFailure, Per,
+    RateLimit, Scripted, ServerConfig, StoreScope, Stores,
+};
 pub(crate) use world::workers_left;
 pub use world::{Operation, World};
 

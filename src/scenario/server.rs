@@ -7,7 +7,9 @@ use crate::protocol::{HintFormat, Outcome};
 use crate::units::Span;
 
 #[cfg(feature = "scenario-files")]
-use super::file::leaf::{As, ByStatus, Count, OrNone, OrUnlimited, PositiveDuration, Probability, Status, WhenFull};
+use super::file::leaf::{
+    As, ByStatus, Count, Factor, OrNone, OrServe, OrUnlimited, PositiveDuration, Probability, Script, Status, WhenFull,
+};
 
 /// A server. Its keys in a file are those that are not skipped here, beside its [`Fates`] and what a file says in words of its own
 /// (`scenario/file/shape/server.rs`).
@@ -66,6 +68,13 @@ pub struct ServerConfig {
     /// Token bucket in front of everything.
     #[cfg_attr(feature = "scenario-files", serde(skip))]
     pub rate_limit: Option<RateLimit>,
+    /// What becomes of the first attempts of each call, one after the other, instead of what they draw: `"ok"`; an error status, with which the
+    /// work fails; `"refused"`, `"lost-request"`, `"reset"`, `"hang"` or `"timeout"`, which is a hang; `"lost-reply"`, `"late-reset"`.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<Script>"))]
+    pub script: Vec<Scripted>,
+    /// So many first attempts of each call fail with 503: short for a `script`.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<Count<0, 1_000>>"))]
+    pub fail_first: u32,
     /// What becomes of requests with an idempotency key.
     pub idempotency: Idempotency,
     /// The calls that a worker makes for each request, in order, after its own time.
@@ -105,10 +114,35 @@ pub struct Fates {
     /// Share of attempts that make their effect and whose reply never arrives. A stored reply can be lost too.
     #[cfg_attr(feature = "scenario-files", serde(with = "As::<Probability>"))]
     pub lost_replies: f64,
+    /// Share of attempts that make their effect and whose connection then breaks: the client sees a reset at once, and cannot tell it from
+    /// `resets`. The connection of a stored reply can break too.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<Probability>"))]
+    pub late_resets: f64,
     /// By status: share of operations that can never succeed, a declined card. Drawn once for each operation: whenever its work would
-    /// succeed, fail or be late, it ends in this status instead, without effect. Hangs and lost replies stay what they are, without effect.
+    /// succeed, fail or be late, it ends in this status instead, without effect. Hangs, lost replies and late resets stay what they are, without effect.
     #[cfg_attr(feature = "scenario-files", serde(with = "As::<ByStatus<Probability>>"))]
     pub permanent_errors: Vec<(u16, f64)>,
+}
+
+/// What becomes of an attempt by the script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scripted {
+    /// Nothing goes wrong.
+    Ok,
+    /// The work fails with this status.
+    Status(u16),
+    /// Connection refused.
+    Refused,
+    /// The request never arrives.
+    LostRequest,
+    /// Reset before the server did anything.
+    Reset,
+    /// The work runs without effect and is never answered.
+    Hang,
+    /// The effect is done, the reply never arrives.
+    LostReply,
+    /// The effect is done, then the connection breaks.
+    LateReset,
 }
 
 /// Who is served next.
@@ -154,6 +188,33 @@ pub struct RateLimit {
     pub status: u16,
     /// Send the time until the next token, in whole seconds, as `Retry-After`.
     pub retry_after: bool,
+    /// What becomes of those who are refused again and again.
+    pub ban: Option<Ban>,
+}
+
+/// Refusals that lead to more refusals.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(deny_unknown_fields)
+)]
+pub struct Ban {
+    /// After so many refusals, with no request that passed among them, whoever has the bucket is banned: all its requests are refused. Those
+    /// count too, and so many of them make the next ban, from that instant on.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<Count<1, 1_000_000>>"))]
+    pub after: u32,
+    /// How long the first ban lasts. What passes ends the series: the next ban is a first one again.
+    #[cfg_attr(feature = "scenario-files", serde(rename = "for", with = "As::<PositiveDuration>"))]
+    pub time: Span,
+    /// How much longer each further ban is than the one before it; at least 1.
+    #[cfg_attr(feature = "scenario-files", serde(default = "unchanged", with = "As::<Factor>"))]
+    pub grows: f64,
+}
+
+#[cfg(feature = "scenario-files")]
+fn unchanged() -> f64 {
+    1.0
 }
 
 /// Whose bucket a rate limit has.
@@ -213,64 +274,177 @@ pub enum Idempotency {
     None,
     /// The key is looked up when a worker takes the request, the work is done, and the reply is stored when it ends, so that two attempts
     /// that overlap both do the work.
-    Cache {
-        /// How long a reply is kept, from when it is stored. Above 0.
-        #[cfg_attr(feature = "scenario-files", serde(default = "a_day", with = "As::<PositiveDuration>"))]
-        retention: Span,
-        /// Whether failures, late errors and permanent errors are stored too.
-        #[cfg_attr(feature = "scenario-files", serde(default))]
-        store_errors: bool,
-        /// Whose store it is.
-        #[cfg_attr(feature = "scenario-files", serde(default))]
-        scope: StoreScope,
-    },
+    Cache(CacheConfig),
     /// The same, and the key is locked from when the work starts until it ends.
-    Lock {
-        /// How long a reply is kept, from when it is stored. Above 0.
-        #[cfg_attr(feature = "scenario-files", serde(default = "a_day", with = "As::<PositiveDuration>"))]
-        retention: Span,
-        /// Longest time a key stays locked, from when the work starts; `"none"`: until it ends.
-        #[cfg_attr(
-            feature = "scenario-files",
-            serde(default = "half_a_minute", with = "As::<OrNone<PositiveDuration>>")
-        )]
-        lock_ttl: Option<Span>,
-        /// Answer while the key is locked.
-        #[cfg_attr(feature = "scenario-files", serde(default = "conflict", with = "As::<Status>"))]
-        conflict_status: u16,
-        /// Whether failures, late errors and permanent errors are stored too.
-        #[cfg_attr(feature = "scenario-files", serde(default))]
-        store_errors: bool,
-        /// Whose store it is.
-        #[cfg_attr(feature = "scenario-files", serde(default))]
-        scope: StoreScope,
-    },
+    Lock(LockConfig),
+}
+
+/// A store of replies without a lock.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(default, deny_unknown_fields)
+)]
+pub struct CacheConfig {
+    /// How long a reply is kept, from when it is stored. Above 0.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<PositiveDuration>"))]
+    pub retention: Span,
+    /// Which ends of work are stored, and come back for the same key. Hangs leave nothing to store.
+    pub stores: Stores,
+    /// What a request without a key gets: it is served, or this status, as a 400 where keys are required.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<OrServe>"))]
+    pub missing_key: Option<u16>,
+    /// Whose store it is.
+    pub scope: StoreScope,
+}
+
+/// A store of replies with a lock for each key.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(default, deny_unknown_fields)
+)]
+pub struct LockConfig {
+    /// How long a reply is kept, from when it is stored. Above 0.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<PositiveDuration>"))]
+    pub retention: Span,
+    /// Longest time a key stays locked, from when the work starts; `"none"`: until it ends.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<OrNone<PositiveDuration>>"))]
+    pub lock_ttl: Option<Span>,
+    /// Answer while the key is locked.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<Status>"))]
+    pub conflict_status: u16,
+    /// Which ends of work are stored, and come back for the same key. Hangs leave nothing to store.
+    pub stores: Stores,
+    /// Who frees the lock where work ends.
+    pub freed_by: FreedBy,
+    /// What work that ends and is not stored does to its lock.
+    pub on_failure: LockOnFailure,
+    /// What a request without a key gets: it is served, or this status, as a 400 where keys are required.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<OrServe>"))]
+    pub missing_key: Option<u16>,
+    /// Whose store it is.
+    pub scope: StoreScope,
 }
 
 /// Stripe keeps keys for at least 24 hours (API reference, "Idempotent requests").
-#[cfg(feature = "scenario-files")]
-fn a_day() -> Span {
-    Span::secs(24 * 3_600)
+const A_DAY: Span = Span::secs(24 * 3_600);
+
+impl Default for CacheConfig {
+    /// The contract's defaults: a day, successes only, keys are not required, one store for all replicas.
+    fn default() -> CacheConfig {
+        CacheConfig { retention: A_DAY, stores: Stores::Successes, missing_key: None, scope: StoreScope::Server }
+    }
 }
 
-/// Chosen here, because it is what hand-written `SET key NX EX 30` locks use.
-#[cfg(feature = "scenario-files")]
-fn half_a_minute() -> Option<Span> {
-    Some(Span::secs(30))
+impl Default for LockConfig {
+    /// The contract's defaults. A lock of 30 s is chosen here, because it is what hand-written `SET key NX EX 30` locks use; 409 Conflict is that of
+    /// the IETF draft "The Idempotency-Key HTTP Header Field", section 2.6.
+    fn default() -> LockConfig {
+        LockConfig {
+            retention: A_DAY,
+            lock_ttl: Some(Span::secs(30)),
+            conflict_status: 409,
+            stores: Stores::Successes,
+            freed_by: FreedBy::Owner,
+            on_failure: LockOnFailure::Free,
+            missing_key: None,
+            scope: StoreScope::Server,
+        }
+    }
 }
 
-/// 409 Conflict: IETF draft "The Idempotency-Key HTTP Header Field", section 2.6.
-#[cfg(feature = "scenario-files")]
-fn conflict() -> u16 {
-    409
+/// Which ends of work a store keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
+pub enum Stores {
+    /// Failed work is done again for the same key, and so is work whose effect was made and that then answered with an error.
+    #[default]
+    Successes,
+    /// Whatever had an effect, late errors too. Work that failed without one is done again, as Stripe's API v2 does.
+    Effects,
+    /// Whatever was answered: failures, late and permanent errors too, as Stripe's API v1 does.
+    Everything,
+}
+
+impl Stores {
+    /// True if work that ended with this status, with an effect or without, is stored.
+    pub fn keeps(self, status: u16, executed: bool) -> bool {
+        match self {
+            Stores::Successes => status == 200,
+            Stores::Effects => executed,
+            Stores::Everything => true,
+        }
+    }
+}
+
+/// Who frees a lock where work ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
+pub enum FreedBy {
+    /// Only who holds it: the lock has a token.
+    #[default]
+    Owner,
+    /// Whoever ends, also if its own lock has expired and another attempt holds the key.
+    Anyone,
+}
+
+/// What becomes of a lock where work ends that is not stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
+pub enum LockOnFailure {
+    /// It is freed.
+    #[default]
+    Free,
+    /// It stays until `lock_ttl` is over: the handler threw, past the code that would have freed it.
+    Keep,
 }
 
 impl Idempotency {
+    /// A lock with the contract's defaults, but this limit.
+    pub fn lock(lock_ttl: Option<Span>) -> Idempotency {
+        Idempotency::Lock(LockConfig { lock_ttl, ..LockConfig::default() })
+    }
+
+    /// How long a reply is kept, and which are; `None` without a store.
+    pub fn keeps(&self) -> Option<(Span, Stores)> {
+        match self {
+            Idempotency::None => None,
+            Idempotency::Cache(cache) => Some((cache.retention, cache.stores)),
+            Idempotency::Lock(lock) => Some((lock.retention, lock.stores)),
+        }
+    }
+
+    /// The status for requests without a key, where they are required.
+    pub fn missing_key(&self) -> Option<u16> {
+        match self {
+            Idempotency::None => None,
+            Idempotency::Cache(cache) => cache.missing_key,
+            Idempotency::Lock(lock) => lock.missing_key,
+        }
+    }
+
     /// True if replicas know different keys.
     pub fn is_per_replica(&self) -> bool {
         match self {
             Idempotency::None => false,
-            Idempotency::Cache { scope, .. } | Idempotency::Lock { scope, .. } => *scope == StoreScope::Replica,
+            Idempotency::Cache(CacheConfig { scope, .. }) | Idempotency::Lock(LockConfig { scope, .. }) => {
+                *scope == StoreScope::Replica
+            }
         }
     }
 }
@@ -287,6 +461,7 @@ impl Fates {
             + self.hangs
             + of(&self.late_errors)
             + self.lost_replies
+            + self.late_resets
     }
 
     /// Sum of the shares of operations that can never succeed.
@@ -302,6 +477,7 @@ impl Fates {
             ("resets", None, self.resets),
             ("hangs", None, self.hangs),
             ("lost_replies", None, self.lost_replies),
+            ("late_resets", None, self.late_resets),
         ];
         let maps = [
             ("errors", &self.errors),
@@ -345,6 +521,8 @@ impl Default for ServerConfig {
             retry_after_as: HintFormat::Seconds,
             should_retry: Vec::new(),
             rate_limit: None,
+            script: Vec::new(),
+            fail_first: 0,
             idempotency: Idempotency::None,
             calls: Vec::new(),
         }

@@ -56,7 +56,7 @@ pub const BEFORE: [Warning; 15] = [
     ),
     (
         "stored-errors",
-        "A policy with retries and `key = \"per-operation\"`, and a store with `store_errors` that keeps an error (`failures`, \
+        "A policy with retries and `key = \"per-operation\"`, and a store of `everything` that keeps an error (`failures`, \
          `late_errors`) which the policy retries for longer than a retry waits.",
     ),
     ("trace-cut", "Instants of a trace are left out, being before the beginning or after the end of the demand."),

@@ -5,7 +5,7 @@ use crate::fault::Fate;
 use crate::key::CallKey;
 use crate::protocol::{Failure, HintFormat, Outcome};
 use crate::rng::Purpose;
-use crate::scenario::AbandonedWork;
+use crate::scenario::{AbandonedWork, Scripted};
 use crate::units::{SimTime, Span};
 
 /// A request that reaches a server.
@@ -43,7 +43,7 @@ impl Server<'_> {
         if self.in_force.crashed {
             return Door::Answer(Outcome::Refused, None);
         }
-        if self.in_force.has_fates() || self.in_force.has_permanent_errors() || request.cancelled {
+        if self.has_fates || request.cancelled {
             fate = self.fate(request);
             match fate {
                 Fate::Refused => return Door::Answer(Outcome::Refused, None),
@@ -77,6 +77,9 @@ impl Server<'_> {
             let attempt = u64::from(request.attempt);
             fate = self.in_force.fate(self.streams.at(Purpose::Fate, request.key, attempt).unit());
         }
+        if let Some(scripted) = self.scripted(request.attempt) {
+            fate = scripted;
+        }
         if self.in_force.has_permanent_errors() {
             let unit = self.streams.at(Purpose::PermanentError, request.key, 0).unit();
             if let Some(status) = self.in_force.permanent_error(unit) {
@@ -84,6 +87,24 @@ impl Server<'_> {
             }
         }
         fate
+    }
+
+    /// What the script says about an attempt of this number.
+    fn scripted(&self, attempt: u32) -> Option<Fate> {
+        if attempt <= self.config.fail_first {
+            return Some(Fate::Failure(503));
+        }
+        let scripted = self.config.script.get(attempt as usize - 1)?;
+        Some(match scripted {
+            Scripted::Ok => Fate::Success,
+            Scripted::Status(status) => Fate::Failure(*status),
+            Scripted::Refused => Fate::Refused,
+            Scripted::LostRequest => Fate::LostRequest,
+            Scripted::Reset => Fate::Reset,
+            Scripted::Hang => Fate::Hang,
+            Scripted::LostReply => Fate::LostReply,
+            Scripted::LateReset => Fate::LateReset,
+        })
     }
 
     /// The rate limiter has no token for an attempt, and will have one after this wait.

@@ -2,8 +2,8 @@
 //!
 //! A record stands where its operation stands and lives as long: retention and locks are comparisons of instants, never a sweep.
 
-use crate::scenario::Idempotency;
-use crate::units::{SimTime, Span};
+use crate::scenario::{FreedBy, Idempotency, LockOnFailure};
+use crate::units::SimTime;
 
 /// What is known of one key.
 #[derive(Clone, Copy, Debug)]
@@ -45,44 +45,49 @@ impl Record {
         match store {
             Idempotency::None => Admission::Work,
             _ if now < self.stored_until => Admission::Replay(self.status),
-            Idempotency::Cache { .. } => Admission::Work,
-            Idempotency::Lock { conflict_status, lock_ttl, .. } => {
+            Idempotency::Cache(_) => Admission::Work,
+            Idempotency::Lock(lock) => {
                 if now < self.locked_until {
-                    return Admission::Conflict(*conflict_status);
+                    return Admission::Conflict(lock.conflict_status);
                 }
-                self.locked_until = lock_ttl.map_or(SimTime::NEVER, |ttl| now + ttl);
+                self.locked_until = lock.lock_ttl.map_or(SimTime::NEVER, |ttl| now + ttl);
                 self.holder = job;
                 Admission::Work
             }
         }
     }
 
-    /// The work of `job` has ended. `reply` is its status and whether that is a success; `None` for a hang.
+    /// The work of `job` has ended. `reply` is its status and whether it had an effect; `None` for a hang.
     pub fn end(&mut self, now: SimTime, job: u32, reply: Option<(u16, bool)>, store: &Idempotency) {
-        let (retention, store_errors): (Span, bool) = match store {
-            Idempotency::None => return,
-            Idempotency::Cache { retention, store_errors, .. } | Idempotency::Lock { retention, store_errors, .. } => {
-                (*retention, *store_errors)
-            }
-        };
-        if let Some((status, success)) = reply
-            && (success || store_errors)
-        {
+        let Some((retention, stores)) = store.keeps() else { return };
+        let kept = reply.filter(|(status, executed)| stores.keeps(*status, *executed));
+        if let Some((status, _)) = kept {
             self.status = status;
             self.stored_until = now + retention;
         }
-        self.release(job);
+        let Idempotency::Lock(lock) = store else { return };
+        if kept.is_none() && lock.on_failure == LockOnFailure::Keep {
+            self.orphan(job);
+        } else if lock.freed_by == FreedBy::Anyone {
+            self.free();
+        } else {
+            self.release(job);
+        }
     }
 
     /// The work of `job` was cancelled: its lock, if it still holds it, is gone.
     pub fn release(&mut self, job: u32) {
         if self.holder == job {
-            self.holder = u32::MAX;
-            self.locked_until = SimTime::ZERO;
+            self.free();
         }
     }
 
-    /// The server crashed under `job`: the lock stays until its time is up, but nobody holds it.
+    fn free(&mut self) {
+        self.holder = u32::MAX;
+        self.locked_until = SimTime::ZERO;
+    }
+
+    /// The server crashed under `job`, or its handler threw: the lock stays until its time is up, but nobody holds it.
     pub fn orphan(&mut self, job: u32) {
         if self.holder == job {
             self.holder = u32::MAX;
@@ -90,20 +95,29 @@ impl Record {
     }
 }
 
+/// What is known of the key of the operation at `row`.
+#[inline(always)]
+pub fn record(records: &mut Vec<Record>, row: u32) -> &mut Record {
+    if records.len() <= row as usize {
+        make_room(records, row);
+    }
+    &mut records[row as usize]
+}
+
+#[inline(never)]
+fn make_room(records: &mut Vec<Record>, row: u32) {
+    records.resize(row as usize + 1, Record::default());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::StoreScope;
+    use crate::scenario::{CacheConfig, LockConfig, Stores};
+    use crate::units::Span;
 
-    const LOCK: Idempotency = Idempotency::Lock {
-        retention: Span::secs(100),
-        lock_ttl: Some(Span::secs(30)),
-        conflict_status: 409,
-        store_errors: false,
-        scope: StoreScope::Server,
-    };
-    const CACHE: Idempotency =
-        Idempotency::Cache { retention: Span::secs(100), store_errors: true, scope: StoreScope::Server };
+    fn lock() -> LockConfig {
+        LockConfig { retention: Span::secs(100), ..LockConfig::default() }
+    }
 
     /// Steps: (seconds, job, Ok(expected admission) to begin | Err(reply) to end).
     #[allow(clippy::type_complexity)] // A script is easier to read as plain tuples.
@@ -123,8 +137,9 @@ mod tests {
         use Admission::{Conflict, Replay, Work};
         let ok = Some((200, true));
         let error = Some((500, false));
+        let locked = Idempotency::Lock(lock());
         check(
-            &LOCK,
+            &locked,
             &[
                 (0, 1, Ok(Work)),
                 (1, 2, Ok(Conflict(409))),
@@ -133,26 +148,74 @@ mod tests {
                 (102, 4, Ok(Work)),
             ],
         );
-        check(&LOCK, &[(0, 1, Ok(Work)), (2, 1, Err(error)), (3, 3, Ok(Work))]);
-        check(&LOCK, &[(0, 1, Ok(Work)), (2, 1, Err(None)), (3, 3, Ok(Work))]);
+        check(&locked, &[(0, 1, Ok(Work)), (2, 1, Err(error)), (3, 3, Ok(Work))]);
+        check(&locked, &[(0, 1, Ok(Work)), (2, 1, Err(None)), (3, 3, Ok(Work))]);
         // The lock ends before the work: a second try does the work again, and the first one's end does not unlock it.
-        check(&LOCK, &[(0, 1, Ok(Work)), (30, 2, Ok(Work)), (31, 1, Err(error)), (32, 3, Ok(Conflict(409)))]);
+        let overtaken = |third| [(0, 1, Ok(Work)), (30, 2, Ok(Work)), (31, 1, Err(error)), (32, 3, Ok(third))];
+        check(&locked, &overtaken(Conflict(409)));
+        // Unless whoever ends frees it.
+        check(&Idempotency::Lock(LockConfig { freed_by: FreedBy::Anyone, ..lock() }), &overtaken(Work));
         // A cache is not atomic, and this one stores errors.
-        check(&CACHE, &[(0, 1, Ok(Work)), (1, 2, Ok(Work)), (2, 1, Err(error)), (3, 3, Ok(Replay(500)))]);
+        let cache =
+            |stores| Idempotency::Cache(CacheConfig { retention: Span::secs(100), stores, ..Default::default() });
+        let twice = |third| [(0, 1, Ok(Work)), (1, 2, Ok(Work)), (2, 1, Err(error)), (3, 3, Ok(third))];
+        check(&cache(Stores::Everything), &twice(Replay(500)));
+        check(&cache(Stores::Successes), &twice(Work));
         check(&Idempotency::None, &[(0, 1, Ok(Work)), (2, 1, Err(ok)), (3, 3, Ok(Work))]);
     }
 
     #[test]
+    fn what_is_stored() {
+        use Admission::{Replay, Work};
+        // Success, late error, failure.
+        let ends = [(200, true), (500, true), (500, false)];
+        for (stores, kept) in [
+            (Stores::Successes, [Replay(200), Work, Work]),
+            (Stores::Effects, [Replay(200), Replay(500), Work]),
+            (Stores::Everything, [Replay(200), Replay(500), Replay(500)]),
+        ] {
+            for (end, expected) in ends.into_iter().zip(kept) {
+                check(
+                    &Idempotency::Lock(LockConfig { stores, ..lock() }),
+                    &[(0, 1, Ok(Work)), (1, 1, Err(Some(end))), (2, 2, Ok(expected))],
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_handler_that_throws_leaves_its_lock() {
+        use Admission::{Conflict, Replay, Work};
+        let store = Idempotency::Lock(LockConfig { on_failure: LockOnFailure::Keep, ..lock() });
+        for failed in [Some((500, false)), Some((500, true)), None] {
+            check(&store, &[(0, 1, Ok(Work)), (1, 1, Err(failed)), (29, 2, Ok(Conflict(409))), (30, 3, Ok(Work))]);
+        }
+        check(&store, &[(0, 1, Ok(Work)), (1, 1, Err(Some((200, true)))), (2, 2, Ok(Replay(200)))]);
+        // The lock of another one is not its own to keep.
+        check(
+            &store,
+            &[
+                (0, 1, Ok(Work)),
+                (30, 2, Ok(Work)),
+                (31, 1, Err(None)),
+                (32, 2, Err(Some((200, true)))),
+                (33, 3, Ok(Replay(200))),
+            ],
+        );
+    }
+
+    #[test]
     fn a_crash_keeps_the_lock_and_a_cancel_frees_it() {
+        let store = Idempotency::Lock(lock());
         for (crash, expected) in [(true, Admission::Conflict(409)), (false, Admission::Work)] {
             let mut record = Record::default();
-            record.begin(SimTime::ZERO, 1, &LOCK);
+            record.begin(SimTime::ZERO, 1, &store);
             if crash {
                 record.orphan(1)
             } else {
                 record.release(1)
             }
-            assert_eq!(record.begin(SimTime::ZERO + Span::secs(5), 2, &LOCK), expected);
+            assert_eq!(record.begin(SimTime::ZERO + Span::secs(5), 2, &store), expected);
         }
     }
 }

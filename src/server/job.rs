@@ -31,6 +31,17 @@ pub enum Awaited {
     Cancelled,
 }
 
+/// What a server makes of an attempt's idempotency key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keyed {
+    /// Nothing: it looks at none, this one is known to nobody else, or there is none and none is required.
+    Passes,
+    /// It is the operation's, and may be known.
+    Known,
+    /// There is none, and one is required.
+    Missing,
+}
+
 /// An attempt in flight.
 #[derive(Clone, Debug)]
 #[repr(align(64))]
@@ -59,8 +70,8 @@ pub struct Job {
     /// The reply.
     pub reply: Outcome,
     has_hint: bool,
-    /// It carries the operation's idempotency key (which is not `key`), and the server knows such keys.
-    pub keyed: bool,
+    /// What its idempotency key (which is not `key`) is to the server.
+    pub keyed: Keyed,
     /// Whether somebody waits for its reply.
     pub awaited: Awaited,
     /// Where it is.
@@ -71,7 +82,7 @@ const _: () = assert!(Slab::<Job>::PLACE_BYTES == 64, "an attempt fills one cach
 
 impl Job {
     /// An attempt on its way.
-    pub fn new(key: CallKey, attempt: u32, row: u32, client: u32, keyed: bool) -> Job {
+    pub fn new(key: CallKey, attempt: u32, row: u32, client: u32, keyed: Keyed) -> Job {
         Job {
             key,
             since: SimTime::ZERO,

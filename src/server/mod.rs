@@ -13,19 +13,20 @@ mod network;
 #[cfg(test)]
 mod tests;
 mod waiting;
+mod work;
 
 use crate::distribution::Distribution;
 use crate::fault::{Fate, InForce};
 use crate::key::CallKey;
 use crate::protocol::Outcome;
 use crate::rng::{KeyedRng, Purpose, Streams};
-use crate::scenario::{AbandonedWork, Discipline, Idempotency, ServerConfig};
+use crate::scenario::{AbandonedWork, Idempotency, ServerConfig};
 use crate::slab::Slab;
 use crate::units::{SimTime, Span};
 use crate::window::Window;
 pub use door::{Door, Request};
-use idempotency::{Admission, Record};
-use job::{Awaited, Job, Place};
+use idempotency::{Record, record};
+use job::{Awaited, Job, Keyed, Place};
 use limiter::Limiter;
 pub use network::Leg;
 use network::constant_leg;
@@ -97,6 +98,8 @@ pub struct Server<'a> {
     streams: Streams,
     window: Window,
     in_force: InForce,
+    /// Something can go wrong with an attempt.
+    has_fates: bool,
     /// Workers that may take work up now: none while they stand still, [`u32::MAX`] without a limit.
     open_workers: u32,
     /// What each leg of the network takes now, if all take the same.
@@ -155,6 +158,7 @@ impl<'a> Server<'a> {
             window,
             open_workers: open_workers(config, &in_force),
             constant_leg: constant_leg(config, &in_force),
+            has_fates: has_fates(config, &in_force),
             in_force,
             frozen_since: SimTime::ZERO,
             retry_after_full: match config.when_full {
@@ -292,68 +296,6 @@ impl<'a> Server<'a> {
         arrived
     }
 
-    /// A completion that was announced is due. Does nothing if the attempt has been cancelled, frozen or reset since.
-    #[inline(always)]
-    pub fn complete(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
-        // Times are compared, not counters: an entry is stale unless the attempt ends exactly now.
-        let Some(job) = floor.jobs.get_mut(id) else { return };
-        if job.place != Place::InService || job.ends != now || self.in_force.frozen {
-            return;
-        }
-        let mut below = None;
-        if self.makes_calls {
-            if begins_calls(id, job, floor.out) {
-                return;
-            }
-            below = Some(job.reply);
-        }
-        self.completions += 1;
-        self.leave_worker(now, job);
-        let (mut status, mut executed, answered) = match job.fate {
-            Fate::Hang => (0, false, false),
-            Fate::LostFailure(status) => (status, false, false),
-            Fate::Failure(status) => (status, false, true),
-            Fate::LateError(status) => (status, true, true),
-            Fate::LostReply => (200, true, false),
-            // The others never get here.
-            Fate::Success | Fate::Refused | Fate::LostRequest | Fate::Reset | Fate::Error(_) => (200, true, true),
-        };
-        if let Some(Outcome::Status(failed @ 300..)) = below {
-            (status, executed) = (failed, false);
-        }
-        if job.keyed {
-            let reply = (status != 0).then_some((status, status == 200));
-            record(&mut self.records, job.row).end(now, id, reply, &self.config.idempotency);
-        }
-        if answered {
-            // A hint that came with the failure of a call is passed on.
-            let passed = below.and_then(|_| job.retry_after());
-            let hint = passed.or_else(|| self.retry_after(status, job.key, job.attempt));
-            job.answer(Outcome::Status(status), hint);
-            floor.out.push(Output::Answer { job: id, executed });
-        } else {
-            floor.out.push(Output::Gone { job: id, executed });
-        }
-        if self.waiting.len() > 0 {
-            self.fill(now, floor);
-        }
-    }
-
-    /// The calls that a worker waited for have succeeded, or failed, so that this status and hint is the answer.
-    pub fn calls_over(&mut self, now: SimTime, id: u32, failed: Option<(u16, Option<Span>)>, floor: &mut Floor) {
-        let job = &mut floor.jobs[id];
-        assert!(job.place == Place::InService && job.ends == SimTime::NEVER, "a worker waits for them");
-        let (status, hint) = failed.unwrap_or((200, None));
-        job.answer(Outcome::Status(status), hint);
-        if self.in_force.frozen {
-            // It goes on when the workers do.
-            job.ends = self.frozen_since;
-            return;
-        }
-        job.ends = now;
-        self.complete(now, id, floor);
-    }
-
     /// True if it does something about a client that has stopped waiting.
     pub fn heeds_cancellation(&self) -> bool {
         self.config.abandoned_work == AbandonedWork::Cancel || self.config.drop_expired
@@ -374,7 +316,7 @@ impl<'a> Server<'a> {
             }
             Place::InService => {
                 self.leave_worker(now, job);
-                if job.keyed {
+                if job.keyed == Keyed::Known {
                     record(&mut self.records, job.row).release(id);
                 }
                 floor.out.push(Output::Gone { job: id, executed: false });
@@ -388,6 +330,7 @@ impl<'a> Server<'a> {
         let (was_frozen, was_crashed) = (self.in_force.frozen, self.in_force.crashed);
         self.open_workers = open_workers(self.config, &in_force);
         self.constant_leg = constant_leg(self.config, &in_force);
+        self.has_fates = has_fates(self.config, &in_force);
         self.in_force = in_force;
         if self.in_force.crashed && !was_crashed {
             self.crash(now, floor);
@@ -435,7 +378,7 @@ impl<'a> Server<'a> {
         for id in &lost {
             let job = &mut floor.jobs[*id];
             self.leave_worker(now, job);
-            if job.keyed {
+            if job.keyed == Keyed::Known {
                 record(&mut self.records, job.row).orphan(*id);
             }
         }
@@ -472,80 +415,6 @@ impl<'a> Server<'a> {
         self.working < self.open_workers
     }
 
-    /// Free workers take up what waits.
-    fn fill(&mut self, now: SimTime, floor: &mut Floor) {
-        while self.has_free_worker() {
-            let next = match self.config.discipline {
-                Discipline::Fifo => self.waiting.first(),
-                Discipline::Lifo => self.waiting.last(),
-            };
-            let Some(id) = next else { return };
-            self.leave_queue(now, id, floor.jobs);
-            self.take_up(now, id, floor);
-        }
-    }
-
-    /// A free worker takes the attempt up: it may be dropped, answered from the store, or worked on.
-    #[inline(always)]
-    fn take_up(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
-        let job = &mut floor.jobs[id];
-        if job.awaited == Awaited::Cancelled && self.config.drop_expired {
-            floor.out.push(Output::Gone { job: id, executed: false });
-            return;
-        }
-        if job.keyed && self.answer_from_store(now, id, floor) {
-            return;
-        }
-        let job = &mut floor.jobs[id];
-        let service = self.config.service_time.sample(&mut self.draws(job, Purpose::Service));
-        let service = if self.in_force.slowdown == 1.0 { service } else { service.scaled(self.in_force.slowdown) };
-        let (arrived, at) = (job.since, now + service);
-        job.place = Place::InService;
-        (job.since, job.ends) = (now, at);
-        job.ahead = self.begun;
-        self.begun = self.begun.wrapping_add(1);
-        self.working += 1;
-        floor.out.push(Output::Started { job: id, arrived, at });
-    }
-
-    /// True if the store knows the answer, or that another try holds the key. If not, work for the key begins.
-    #[inline(always)]
-    fn answer_from_store(&mut self, now: SimTime, id: u32, floor: &mut Floor) -> bool {
-        let row = floor.jobs[id].row;
-        match record(&mut self.records, row).begin(now, id, &self.config.idempotency) {
-            Admission::Work => false,
-            Admission::Replay(status) => {
-                self.tell_what_is_stored(id, status, true, floor);
-                true
-            }
-            Admission::Conflict(status) => {
-                self.tell_what_is_stored(id, status, false, floor);
-                true
-            }
-        }
-    }
-
-    /// No work for an attempt: its reply is known, or is that another try holds the key.
-    #[inline(never)]
-    fn tell_what_is_stored(&self, id: u32, status: u16, replay: bool, floor: &mut Floor) {
-        let job = &floor.jobs[id];
-        let lost = replay && matches!(job.fate, Fate::LostReply | Fate::LostFailure(_));
-        floor.out.push(Output::TakenUp { arrived: job.since });
-        if lost {
-            floor.out.push(Output::Gone { job: id, executed: false });
-        } else {
-            let hint = self.retry_after(status, job.key, job.attempt);
-            answer(floor, id, Outcome::Status(status), hint);
-        }
-    }
-
-    /// A worker is free again.
-    fn leave_worker(&mut self, now: SimTime, job: &mut Job) {
-        job.place = Place::Elsewhere;
-        self.working -= 1;
-        self.worked += u128::from(self.window.overlap(job.since, now).0);
-    }
-
     /// The hint of a reply with this status to an attempt.
     fn retry_after(&self, status: u16, key: CallKey, attempt: u32) -> Option<Span> {
         retry_after(self.config, status).map(|hint| self.draw_hint(hint, key, attempt))
@@ -566,21 +435,15 @@ impl<'a> Server<'a> {
     }
 
     /// True if requests carrying a key are treated differently here.
+    #[inline]
     pub fn knows_keys(&self) -> bool {
         self.config.idempotency != Idempotency::None
     }
-}
 
-/// A worker's own time is over: true if it makes calls now, as it does where the work would succeed so far.
-#[inline(never)]
-fn begins_calls(id: u32, job: &mut Job, out: &mut Vec<Output>) -> bool {
-    let calls = matches!(job.fate, Fate::Success | Fate::LateError(_) | Fate::LostReply);
-    if !calls || job.reply != Outcome::Open {
-        return false;
+    /// What it makes of a request without a key.
+    pub fn without_key(&self) -> Keyed {
+        if self.config.idempotency.missing_key().is_some() { Keyed::Missing } else { Keyed::Passes }
     }
-    job.ends = SimTime::NEVER;
-    out.push(Output::Calls { job: id });
-    true
 }
 
 /// The hint that replies with this status carry.
@@ -596,18 +459,9 @@ fn answer(floor: &mut Floor, id: u32, reply: Outcome, retry_after: Option<Span>)
     floor.out.push(Output::Answer { job: id, executed: false });
 }
 
-/// What is known of the key of the operation at `row`.
-#[inline(always)]
-fn record(records: &mut Vec<Record>, row: u32) -> &mut Record {
-    if records.len() <= row as usize {
-        make_room(records, row);
-    }
-    &mut records[row as usize]
-}
-
-#[inline(never)]
-fn make_room(records: &mut Vec<Record>, row: u32) {
-    records.resize(row as usize + 1, Record::default());
+/// True if something can go wrong with an attempt, by what it draws or by the script.
+fn has_fates(config: &ServerConfig, in_force: &InForce) -> bool {
+    in_force.has_fates() || in_force.has_permanent_errors() || !config.script.is_empty() || config.fail_first > 0
 }
 
 /// Workers that may take work up.

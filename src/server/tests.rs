@@ -5,7 +5,7 @@ use proptest::test_runner::RngSeed;
 
 use super::*;
 use crate::distribution::Distribution;
-use crate::scenario::{Fault, StoreScope};
+use crate::scenario::{Fault, LockConfig, Stores};
 
 fn at(ms: u64) -> SimTime {
     SimTime::ZERO + Span::millis(ms)
@@ -58,7 +58,7 @@ impl<'a> World<'a> {
     }
 
     fn receive(&mut self, now: SimTime, operation: u64) -> Vec<u32> {
-        let id = self.jobs.insert(Job::new(CallKey::operation(operation), 1, operation as u32, 0, true));
+        let id = self.jobs.insert(Job::new(CallKey::operation(operation), 1, operation as u32, 0, Keyed::Known));
         self.tell(|server, floor| {
             server.receive(now, id, floor);
         })
@@ -105,7 +105,7 @@ proptest! {
         };
         if lock {
             let retention = Span::millis(200);
-            config.idempotency = Idempotency::Lock { retention, lock_ttl: None, conflict_status: 409, store_errors: true, scope: StoreScope::Server };
+            config.idempotency = Idempotency::Lock(LockConfig { retention, lock_ttl: None, stores: Stores::Everything, ..LockConfig::default() });
         }
         let window = Window { from: at(from), until: at(until) };
         let mut world = World::new(&config, window);

@@ -74,6 +74,7 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::job::Keyed;
     use super::*;
     use crate::key::CallKey;
 
@@ -87,7 +88,7 @@ mod tests {
             for (step, which) in steps {
                 match step {
                     0 => {
-                        let id = jobs.insert(Job::new(CallKey::operation(0), 1, 0, 0, false));
+                        let id = jobs.insert(Job::new(CallKey::operation(0), 1, 0, 0, Keyed::Passes));
                         waiting.push(id, &mut jobs);
                         model.push_back(id);
                     }

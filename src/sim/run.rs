@@ -32,7 +32,7 @@ use crate::retry::{KeyMode, Policy};
 use crate::rng::{Purpose, Streams, replication_seed};
 use crate::scenario::call::ClientRules;
 use crate::scenario::{Arrivals, Member, PolicyConfig, Scenario, Scene, ServerConfig};
-use crate::server::job::{Awaited, Job};
+use crate::server::job::{Awaited, Job, Keyed};
 use crate::server::limiter::Limiter;
 use crate::server::{Door, Floor, Leg, Output, Request, Server};
 use crate::slab::Slab;
@@ -153,6 +153,19 @@ pub fn initial_bytes(scenario: &Scenario, policy: usize) -> u64 {
 fn goes_whole(scene: Scene, row: &PolicyConfig) -> bool {
     let world = scene.world;
     scene.frame.whole_way || world.has_parts() || row.is_mix() || row.rules().hedge.is_some()
+}
+
+/// What a server makes of the key of a client with this policy.
+#[inline(always)]
+fn keyed(server: &Server, policy: &dyn Policy) -> Keyed {
+    if !server.knows_keys() {
+        return Keyed::Passes;
+    }
+    match policy.key() {
+        KeyMode::None => server.without_key(),
+        KeyMode::PerAttempt => Keyed::Passes,
+        KeyMode::PerOperation => Keyed::Known,
+    }
 }
 
 /// The replica with this number, where the called one stands apart.

@@ -56,7 +56,7 @@ fn a_pool_is_a_queue() {
 /// C = 100/s, K = 2 that is 200/s, of which half are accepted; with R = 150/s nothing is held back.
 #[test]
 fn throttling_against_a_limited_backend() {
-    let limit = RateLimit { rate: 100.0, burst: 100.0, per: Per::Server, status: 429, retry_after: false };
+    let limit = RateLimit { rate: 100.0, burst: 100.0, per: Per::Server, status: 429, retry_after: false, ban: None };
     let server = ServerConfig { rate_limit: Some(limit), ..ServerConfig::named("s") };
     for (rate, sent, dropped) in [(300.0, 200.0, 100.0), (150.0, 150.0, 0.0)] {
         let scenario =

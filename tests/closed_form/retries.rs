@@ -2,7 +2,7 @@
 
 use simlab::experiment::PolicyResult;
 use simlab::retry::{Backoff, KeyMode, RetryPolicy};
-use simlab::scenario::{Arrivals, Fates, Frame, Idempotency, Scenario, ServerConfig, StoreScope, World};
+use simlab::scenario::{Arrivals, Fates, Frame, Idempotency, LockConfig, Scenario, ServerConfig, World};
 use simlab::units::Span;
 
 use super::{check, check_values, compare, run, values};
@@ -30,13 +30,7 @@ fn retry(attempts: u32, key: KeyMode) -> RetryPolicy {
 
 /// A store that locks, and keeps replies for `retention`.
 fn lock(retention: Span) -> Idempotency {
-    Idempotency::Lock {
-        retention,
-        lock_ttl: Some(Span::secs(30)),
-        conflict_status: 409,
-        store_errors: false,
-        scope: StoreScope::Server,
-    }
+    Idempotency::Lock(LockConfig { retention, ..LockConfig::default() })
 }
 
 /// What becomes of calls of at most `n` attempts, each of which fails before the work with probability `f`, and does it but loses its reply

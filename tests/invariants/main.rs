@@ -23,7 +23,7 @@ use simlab::metrics::{RunResult, record};
 use simlab::protocol::{Failure, Method, Outcome};
 use simlab::retry::{AtLimit, AttemptPlan, Decision, History, KeyMode, Policy, RetryPolicy};
 use simlab::scenario::metric::{Measure, Names};
-use simlab::scenario::{Fault, Flapping, Idempotency, Scenario, ServerConfig};
+use simlab::scenario::{Fault, Flapping, Idempotency, Scenario, ServerConfig, Stores};
 use simlab::sim::{self, Limits};
 use simlab::units::{SimTime, Span};
 use worlds::Case;
@@ -330,7 +330,7 @@ fn check_effects(case: &Case, result: &RunResult) -> Result<(), TestCaseError> {
     }
     prop_assert!(of("phantom_successes") <= of("failed"));
     let exactly_once = match case.server.idempotency {
-        Idempotency::Lock { lock_ttl, store_errors, .. } => lock_ttl.is_none() && store_errors,
+        Idempotency::Lock(ref lock) => lock.lock_ttl.is_none() && lock.stores == Stores::Everything,
         _ => false,
     };
     if exactly_once && case.policy.key == KeyMode::PerOperation {

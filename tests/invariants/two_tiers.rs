@@ -366,7 +366,7 @@ impl World {
                     hangs,
                     late_errors: vec![(STATUSES[2], late_errors)],
                     lost_replies,
-                    permanent_errors: Vec::new(),
+                    ..Fates::default()
                 },
                 abandoned_work: abandoned,
                 ..ServerConfig::named(name)

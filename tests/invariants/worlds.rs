@@ -24,8 +24,9 @@ use simlab::retry::{
     RetryPolicy,
 };
 use simlab::scenario::{
-    AbandonedWork, Arrivals, Discipline, Fates, Fault, Flapping, Frame, Idempotency, Operation, Per, ProfilePoint,
-    RateLimit, Scenario, ServerConfig, StoreScope, World,
+    AbandonedWork, Arrivals, Ban, CacheConfig, Discipline, Fates, Fault, Flapping, Frame, FreedBy, Idempotency,
+    LockConfig, LockOnFailure, Operation, Per, ProfilePoint, RateLimit, Scenario, Scripted, ServerConfig, StoreScope,
+    Stores, World,
 };
 use simlab::units::{SimTime, Span};
 
@@ -152,7 +153,7 @@ fn share() -> impl Strategy<Value = f64> {
 }
 
 fn fates() -> impl Strategy<Value = Fates> {
-    (vec(share(), 8), option::weighted(0.2, 0.0f64..0.3)).prop_map(|(shares, permanent)| Fates {
+    (vec(share(), 9), option::weighted(0.2, 0.0f64..0.3)).prop_map(|(shares, permanent)| Fates {
         refused: shares[0],
         lost_requests: shares[1],
         resets: shares[2],
@@ -161,43 +162,64 @@ fn fates() -> impl Strategy<Value = Fates> {
         hangs: shares[5],
         late_errors: vec![(504, shares[6])],
         lost_replies: shares[7],
+        late_resets: shares[8],
         permanent_errors: permanent.map(|share| (402, share)).into_iter().collect(),
     })
+}
+
+fn stores() -> impl Strategy<Value = Stores> {
+    prop_oneof![Just(Stores::Successes), Just(Stores::Effects), Just(Stores::Everything)]
+}
+
+fn missing_key() -> impl Strategy<Value = Option<u16>> {
+    option::weighted(0.2, Just(400))
 }
 
 fn idempotency() -> impl Strategy<Value = Idempotency> {
     let retention = prop_oneof![Just(Span::secs(86_400)), (0u64..3_000).prop_map(Span::millis)];
     prop_oneof![
         Just(Idempotency::None),
-        (retention, any::<bool>()).prop_map(|(retention, store_errors)| Idempotency::Cache {
-            retention,
-            store_errors,
-            scope: StoreScope::Server
+        (retention, stores(), missing_key()).prop_map(|(retention, stores, missing_key)| {
+            Idempotency::Cache(CacheConfig { retention, stores, missing_key, scope: StoreScope::Server })
         }),
-        (option::of(0u64..2_000), any::<bool>()).prop_map(|(ttl, store_errors)| Idempotency::Lock {
-            retention: Span::secs(86_400),
-            lock_ttl: ttl.map(Span::millis),
-            conflict_status: 409,
-            store_errors,
-            scope: StoreScope::Server,
-        }),
+        (option::of(0u64..2_000), stores(), any::<bool>(), option::weighted(0.2, Just(())), missing_key()).prop_map(
+            |(ttl, stores, owner, keep, missing_key)| {
+                Idempotency::Lock(LockConfig {
+                    retention: Span::secs(86_400),
+                    lock_ttl: ttl.map(Span::millis),
+                    stores,
+                    freed_by: if owner { FreedBy::Owner } else { FreedBy::Anyone },
+                    on_failure: if keep.is_some() { LockOnFailure::Keep } else { LockOnFailure::Free },
+                    missing_key,
+                    ..LockConfig::default()
+                })
+            }
+        ),
     ]
+}
+
+fn script() -> impl Strategy<Value = Vec<Scripted>> {
+    use Scripted::{Hang, LateReset, LostReply, LostRequest, Ok, Refused, Reset, Status};
+    let words = vec![Ok, Status(500), Refused, LostRequest, Reset, Hang, LostReply, LateReset];
+    prop_oneof![3 => Just(Vec::new()), 1 => vec(proptest::sample::select(words), 1..4)]
 }
 
 fn server() -> impl Strategy<Value = ServerConfig> {
     let capacity =
         (option::of(1u32..4), option::of(0u32..5), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
-    let limit = option::weighted(0.3, (0.2f64..6.0, 1.0f64..5.0, any::<bool>(), any::<bool>()));
+    let ban = option::weighted(0.3, (1u32..5, 1u64..5_000, 1.0f64..3.0))
+        .prop_map(|ban| ban.map(|(after, ms, grows)| Ban { after, time: Span::millis(ms), grows }));
+    let limit = option::weighted(0.3, (0.2f64..6.0, 1.0f64..5.0, any::<bool>(), any::<bool>(), ban));
     let max_wait = option::weighted(0.4, distribution());
     let hints = option::weighted(0.3, distribution());
-    (capacity, (distribution(), distribution(), max_wait), fates(), hints, limit, idempotency()).prop_map(
+    (capacity, (distribution(), distribution(), max_wait), fates(), hints, limit, (script(), idempotency())).prop_map(
         |(
             (workers, queue, refuse, lifo, drop_expired, cancel),
             (service_time, network, max_wait),
             fates,
             hint,
             limit,
-            idempotency,
+            (script, idempotency),
         )| {
             ServerConfig {
                 workers,
@@ -211,13 +233,15 @@ fn server() -> impl Strategy<Value = ServerConfig> {
                 network,
                 fates,
                 retry_after: hint.map(|hint| (503, hint)).into_iter().collect(),
-                rate_limit: limit.map(|(rate, burst, per_client, retry_after)| RateLimit {
+                rate_limit: limit.map(|(rate, burst, per_client, retry_after, ban)| RateLimit {
                     rate,
                     burst,
                     per: if per_client { Per::Client } else { Per::Server },
                     status: 429,
                     retry_after,
+                    ban,
                 }),
+                script,
                 idempotency,
                 ..ServerConfig::named("s")
             }
@@ -549,7 +573,8 @@ impl Replicas {
         let [_, limit, store] = self.own;
         let per_replica = |limit: RateLimit| RateLimit { per: Per::Replica, ..limit };
         let mut idempotency = server.idempotency.clone();
-        if let Idempotency::Cache { scope, .. } | Idempotency::Lock { scope, .. } = &mut idempotency
+        if let Idempotency::Cache(CacheConfig { scope, .. }) | Idempotency::Lock(LockConfig { scope, .. }) =
+            &mut idempotency
             && store
         {
             *scope = StoreScope::Replica;

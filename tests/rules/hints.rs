@@ -53,7 +53,7 @@ fn hints_are_drawn_and_spread() {
         service_time: Distribution::Constant(Span::nanos(100)),
         ..hinting()
     };
-    let limit = RateLimit { rate: 1e7, burst: 1.0, per: Per::Server, status: 503, retry_after: false };
+    let limit = RateLimit { rate: 1e7, burst: 1.0, per: Per::Server, status: 503, retry_after: false, ban: None };
     let limited = ServerConfig { rate_limit: Some(limit), ..hinting() };
     let honours = |jitter| {
         let hints = Hints { jitter, ..Hints::default() };

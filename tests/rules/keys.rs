@@ -2,19 +2,16 @@
 
 use simlab::protocol::Method;
 use simlab::retry::{Backoff, KeyMode, OutcomeClass, OutcomeSet, RetryPolicy};
-use simlab::scenario::{AbandonedWork, Fates, Fault, Idempotency, ServerConfig, StoreScope};
+use simlab::scenario::{
+    AbandonedWork, CacheConfig, Fates, Fault, FreedBy, Idempotency, LockConfig, LockOnFailure, Scripted, ServerConfig,
+    Stores,
+};
 use simlab::units::Span;
 
 use super::{MS, burst, check, fault, one_worker, run, tries};
 
 fn lock(ttl: Option<u64>, retention: u64) -> Idempotency {
-    Idempotency::Lock {
-        retention: MS(retention),
-        lock_ttl: ttl.map(MS),
-        conflict_status: 409,
-        store_errors: false,
-        scope: StoreScope::Server,
-    }
+    Idempotency::Lock(LockConfig { retention: MS(retention), lock_ttl: ttl.map(MS), ..LockConfig::default() })
 }
 
 /// Two workers that need 100 ms, time-outs after 60 ms, one attempt after the other.
@@ -56,7 +53,7 @@ fn idempotency() {
         check(&case, &run(&burst(1, server), patient.clone()), &[("executions", executions)]);
     }
     // A cache is not atomic; a key per attempt is none.
-    let cache = Idempotency::Cache { retention: MS(10_000), store_errors: false, scope: StoreScope::Server };
+    let cache = Idempotency::Cache(CacheConfig { retention: MS(10_000), ..CacheConfig::default() });
     let (server, _) = keyed(cache, Fates::default(), 3);
     check("cache", &run(&burst(1, server.clone()), patient.clone()), &[("executions", 2.0), ("outcome_200", 1.0)]);
     let fresh = RetryPolicy { key: KeyMode::PerAttempt, ..patient };
@@ -81,15 +78,81 @@ fn locks_outlive_a_crash() {
     check("cancelled", &result, &[("outcome_409", 0.0), ("outcome_timeout", 2.0), ("executions", 0.0)]);
 }
 
-/// Failures, late errors and permanent errors are stored if the store stores errors.
+/// What is stored comes back: of late errors, whose effect was made, and of failures, which may be done again.
 #[test]
 fn stored_errors() {
-    for (store_errors, executions, duplicates) in [(true, 1.0, 0.0), (false, 3.0, 2.0)] {
-        let store = Idempotency::Cache { retention: MS(10_000), store_errors, scope: StoreScope::Server };
-        let (server, policy) = keyed(store, Fates { late_errors: vec![(500, 1.0)], ..Fates::default() }, 3);
-        let policy = RetryPolicy { timeout: Some(MS(1_000)), ..policy };
+    let late = || Fates { late_errors: vec![(500, 1.0)], ..Fates::default() };
+    // The work fails at first, and would succeed the second time.
+    let twice = |stores, fates, script| {
+        let store = Idempotency::Cache(CacheConfig { stores, ..CacheConfig::default() });
+        let (server, policy) = keyed(store, fates, 3);
+        let server = ServerConfig { script, ..server };
+        run(&burst(1, server), RetryPolicy { timeout: Some(MS(1_000)), ..policy })
+    };
+    for (stores, executions) in [(Stores::Everything, 1.0), (Stores::Effects, 1.0), (Stores::Successes, 3.0)] {
+        let result = twice(stores, late(), Vec::new());
+        check(
+            "late errors",
+            &result,
+            &[("executions", executions), ("duplicates", executions - 1.0), ("outcome_500", 3.0)],
+        );
+    }
+    for (stores, errors, succeeded) in
+        [(Stores::Everything, 3.0, 0.0), (Stores::Effects, 1.0, 1.0), (Stores::Successes, 1.0, 1.0)]
+    {
+        let result = twice(stores, Fates::default(), vec![Scripted::Status(500)]);
+        check("failures", &result, &[("outcome_500", errors), ("succeeded", succeeded), ("executions", succeeded)]);
+    }
+}
+
+/// One that ends late frees the lock of the one that came after it, unless locks know their owners.
+#[test]
+fn a_lock_is_its_owners() {
+    for (freed_by, conflicts) in [(FreedBy::Owner, 1.0), (FreedBy::Anyone, 0.0)] {
+        // Works of 100 ms that fail. The second begins at 65, when the first one's lock is over, and has its own until 125. The first one ends at
+        // 100; the third comes at 105.
+        let lock = LockConfig { lock_ttl: Some(MS(60)), freed_by, ..LockConfig::default() };
+        let fates = Fates { failures: vec![(500, 1.0)], ..Fates::default() };
+        let (server, policy) = keyed(Idempotency::Lock(lock), fates, 3);
+        let server = ServerConfig { workers: None, ..server };
+        let backoff = Backoff::schedule(vec![MS(45), MS(20)], 0.0);
+        let result = run(&burst(1, server), RetryPolicy { timeout: Some(MS(20)), backoff, ..policy });
+        check(&format!("{freed_by:?}"), &result, &[("outcome_409", conflicts), ("outcome_timeout", 3.0 - conflicts)]);
+    }
+}
+
+/// A handler that throws leaves its lock behind, so that an ordinary failure is followed by conflicts.
+#[test]
+fn a_lock_outlives_its_handler() {
+    for (on_failure, conflicts, succeeded) in [(LockOnFailure::Free, 0.0, 1.0), (LockOnFailure::Keep, 1.0, 1.0)] {
+        let lock = LockConfig { lock_ttl: Some(MS(250)), on_failure, ..LockConfig::default() };
+        let (server, policy) = keyed(Idempotency::Lock(lock), Fates::default(), 3);
+        let server = ServerConfig { script: vec![Scripted::Status(500)], ..server };
+        let policy = RetryPolicy { timeout: Some(MS(1_000)), backoff: Backoff::fixed(MS(100)), ..policy };
+        // Fails at 100, tries at 200, and if the lock is still there, at 300.
         let result = run(&burst(1, server), policy);
-        check("late errors", &result, &[("executions", executions), ("duplicates", duplicates), ("outcome_500", 3.0)]);
+        check(&format!("{on_failure:?}"), &result, &[("outcome_409", conflicts), ("succeeded", succeeded)]);
+    }
+}
+
+/// Where keys are required, who sends none is told so, and takes no worker's time.
+#[test]
+fn a_key_is_required() {
+    for (missing_key, key, status) in [
+        (Some(400), KeyMode::None, "outcome_400"),
+        (Some(400), KeyMode::PerAttempt, "outcome_200"),
+        (Some(400), KeyMode::PerOperation, "outcome_200"),
+        (None, KeyMode::None, "outcome_200"),
+    ] {
+        let executions = if status == "outcome_200" { 1.0 } else { 0.0 };
+        for store in [
+            Idempotency::Cache(CacheConfig { missing_key, ..CacheConfig::default() }),
+            Idempotency::Lock(LockConfig { missing_key, ..LockConfig::default() }),
+        ] {
+            let (server, policy) = keyed(store, Fates::default(), 1);
+            let result = run(&burst(1, server), RetryPolicy { timeout: None, key, ..policy });
+            check(&format!("{key:?}"), &result, &[(status, 1.0), ("executions", executions), ("attempts", 1.0)]);
+        }
     }
 }
 

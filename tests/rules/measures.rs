@@ -101,7 +101,7 @@ fn recovery_is_of_success_and_load() {
 #[test]
 fn nothing_recovers_from_too_much() {
     let mut scenario = after_an_outage();
-    let limit = |rate| RateLimit { rate, burst: 1000.0, per: Per::Server, status: 429, retry_after: false };
+    let limit = |rate| RateLimit { rate, burst: 1000.0, per: Per::Server, status: 429, retry_after: false, ban: None };
     scenario.world_mut().servers[0].rate_limit = Some(limit(9.0));
     assert_eq!(value(&run(&scenario, tries(1)), "recovery"), None);
     scenario.world_mut().servers[0].rate_limit = Some(limit(10.0));
@@ -215,7 +215,7 @@ fn peaks_of_demand_and_of_capacity() {
         check("three times", &result, &[("peak_of_demand", 2.8), ("peak_of_capacity", 2.8)]);
     }
     let mut server = ServerConfig { workers: Some(5), ..one_worker() };
-    let limit = RateLimit { rate: 10.0, burst: 1.0, per: Per::Client, status: 429, retry_after: false };
+    let limit = RateLimit { rate: 10.0, burst: 1.0, per: Per::Client, status: 429, retry_after: false, ban: None };
     server.rate_limit = Some(limit);
     let mut scenario = burst(20, server);
     check("limit", &run(&scenario, tries(1)), &[("peak_of_capacity", 2.0)]);

@@ -56,7 +56,7 @@ fn what_is_remembered_of_clients_is_state() {
     };
     let alone = bytes(&bare, &[]);
     let mut limited = bare.clone();
-    let limit = RateLimit { rate: 1.0, burst: 1.0, per: Per::Client, status: 429, retry_after: false };
+    let limit = RateLimit { rate: 1.0, burst: 1.0, per: Per::Client, status: 429, retry_after: false, ban: None };
     limited.world_mut().servers[0].rate_limit = Some(limit);
     assert_eq!(bytes(&limited, &[]), alone + 8 * u64::from(clients));
     let budget = TokenBudgetConfig::new(Tokens::new(1.0), Tokens::new(1.0), Tokens::new(1.0));

@@ -7,7 +7,7 @@ use simlab::gate::{GateConfig, GateRule, OnRefusal, Scope};
 use simlab::protocol::Method;
 use simlab::retry::KeyMode;
 use simlab::scenario::call::CallConfig;
-use simlab::scenario::{Fates, Idempotency, Per, RateLimit, StoreScope};
+use simlab::scenario::{CacheConfig, Fates, Idempotency, LockConfig, Per, RateLimit, StoreScope};
 
 use super::*;
 
@@ -59,7 +59,7 @@ fn each_has_workers_and_a_queue() {
 /// A rate limit is that of the server, unless each replica has one.
 #[test]
 fn a_limit_is_of_all_or_of_each() {
-    let limit = |per| RateLimit { rate: 1.0, burst: 2.0, per, status: 429, retry_after: false };
+    let limit = |per| RateLimit { rate: 1.0, burst: 2.0, per, status: 429, retry_after: false, ban: None };
     for (per, passed) in [(Per::Server, 2.0), (Per::Replica, 6.0), (Per::Client, 2.0)] {
         let server = ServerConfig { rate_limit: Some(limit(per)), ..in_turn(3, 0) };
         let result = run(&burst(8, server), RetryPolicy::default());
@@ -70,7 +70,7 @@ fn a_limit_is_of_all_or_of_each() {
 /// A crash empties what its replica counted; what all have in common only the crash of all.
 #[test]
 fn a_crash_forgets_what_nobody_else_knows() {
-    let limit = |per| RateLimit { rate: 0.001, burst: 2.0, per, status: 429, retry_after: false };
+    let limit = |per| RateLimit { rate: 0.001, burst: 2.0, per, status: 429, retry_after: false, ban: None };
     let crash = |replica| {
         let at = |seconds| SimTime::ZERO + Span::secs(seconds);
         Fault { replica, crash: true, ..Fault::named("crash", 0, at(1), at(2)) }
@@ -93,7 +93,7 @@ fn a_crash_forgets_what_nobody_else_knows() {
 fn a_key_is_known_to_all_or_to_one() {
     for (scope, executions) in [(StoreScope::Server, 1.0), (StoreScope::Replica, 2.0)] {
         let retention = Span::secs(100);
-        let lock = Idempotency::Lock { retention, lock_ttl: None, conflict_status: 409, store_errors: false, scope };
+        let lock = Idempotency::Lock(LockConfig { retention, lock_ttl: None, scope, ..LockConfig::default() });
         let mut server = ServerConfig { idempotency: lock, ..in_turn(2, 100) };
         server.fates = Fates { late_errors: vec![(500, 1.0)], ..Fates::default() };
         let policy = RetryPolicy { key: KeyMode::PerOperation, ..tries(2) };
@@ -161,7 +161,7 @@ fn retries_go_to_another_host() {
 #[test]
 fn a_store_of_its_own_forgets() {
     let scope = StoreScope::Replica;
-    let cache = Idempotency::Cache { retention: Span::secs(100), store_errors: false, scope };
+    let cache = Idempotency::Cache(CacheConfig { retention: Span::secs(100), scope, ..CacheConfig::default() });
     let server = ServerConfig { idempotency: cache, ..in_turn(2, 0) };
     let scenario = burst(1, server).in_world(|world| {
         world.arrivals = Arrivals::Burst { operations: 1, at: Span::ZERO, every: Some(Span::secs(1)) };

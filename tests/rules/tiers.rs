@@ -8,7 +8,7 @@ use simlab::gate::breaker::ConsecutiveBreakerConfig;
 use simlab::gate::{GateRule, Scope};
 use simlab::protocol::Method;
 use simlab::scenario::call::{Answer, AnswerMap, CallConfig, ClientRules, FailedBy};
-use simlab::scenario::{AbandonedWork, Fates, Per, RateLimit, StoreScope};
+use simlab::scenario::{AbandonedWork, CacheConfig, Fates, Idempotency, Per, RateLimit};
 
 use super::*;
 
@@ -113,7 +113,7 @@ fn what_a_tier_answers() {
 /// A limit below says when to come back, and who asked above hears it.
 #[test]
 fn hints_are_passed_on() {
-    let limit = RateLimit { rate: 0.5, burst: 1.0, per: Per::Server, status: 429, retry_after: true };
+    let limit = RateLimit { rate: 0.5, burst: 1.0, per: Per::Server, status: 429, retry_after: true, ban: None };
     let world = two_tiers(2, calls(1, once())).in_world(|world| world.servers[1].rate_limit = Some(limit));
     let patient = RetryPolicy {
         attempts: Some(2),
@@ -212,11 +212,8 @@ fn keys_are_passed_down() {
         let policy = RetryPolicy { key, ..once() };
         two_tiers(1, calls(1, policy)).in_world(|world| {
             world.servers[0].fates = Fates { late_errors: vec![(500, 1.0)], ..Fates::default() };
-            world.servers[1].idempotency = simlab::scenario::Idempotency::Cache {
-                retention: MS(60_000),
-                store_errors: false,
-                scope: StoreScope::Server,
-            };
+            world.servers[1].idempotency =
+                Idempotency::Cache(CacheConfig { retention: MS(60_000), ..CacheConfig::default() });
         })
     };
     use simlab::retry::KeyMode;

@@ -264,7 +264,7 @@ fn when_full() {
 /// The limiter answers before anything in front of the application; its hint, or the status's, is honoured.
 #[test]
 fn rate_limit() {
-    let limit = RateLimit { rate: 1.0, burst: 1.0, per: Per::Server, status: 429, retry_after: true };
+    let limit = RateLimit { rate: 1.0, burst: 1.0, per: Per::Server, status: 429, retry_after: true, ban: None };
     let server = ServerConfig {
         rate_limit: Some(limit.clone()),
         fates: Fates { errors: vec![(500, 1.0)], ..Fates::default() },
@@ -300,6 +300,7 @@ fn permanent_errors() {
         ("alone", Fates::default(), [("outcome_402", 2.0), ("executions", 0.0)]),
         ("hang", Fates { hangs: 1.0, ..Fates::default() }, [("outcome_timeout", 2.0), ("executions", 0.0)]),
         ("lost", Fates { lost_replies: 1.0, ..Fates::default() }, [("outcome_timeout", 2.0), ("executions", 0.0)]),
+        ("reset", Fates { late_resets: 1.0, ..Fates::default() }, [("outcome_connection", 2.0), ("executions", 0.0)]),
         ("front", Fates { errors: vec![(500, 1.0)], ..Fates::default() }, [("outcome_500", 2.0), ("executions", 0.0)]),
         (
             "late",
@@ -324,6 +325,7 @@ fn fates() {
         ("hangs", Fates { hangs: 1.0, ..none() }, "outcome_timeout", 0.0, 0.01),
         ("late_errors", Fates { late_errors: vec![(500, 1.0)], ..none() }, "outcome_500", 1.0, 0.01),
         ("lost_replies", Fates { lost_replies: 1.0, ..none() }, "outcome_timeout", 1.0, 0.01),
+        ("late_resets", Fates { late_resets: 1.0, ..none() }, "outcome_connection", 1.0, 0.01),
     ] {
         let result = run(&burst(1, ServerConfig { fates, ..one_worker() }), tries(1));
         let arrived = if case == "lost_requests" { 0.0 } else { 0.1 };

@@ -6,7 +6,8 @@ use simlab::report::{TableStyle, table};
 use super::{check_file, results};
 
 /// The figures that answer each scenario's question.
-const ANSWERS: [(&str, &[&str]); 18] = [
+const ANSWERS: [(&str, &[&str]); 20] = [
+    ("banned", &["full-jitter     9,000!   10.0%!", "patient-jitter     12   99.88%", "limiter: 0 go wrong"]),
     ("breaker-tradeoff", &["no-breaker: 5,000 go wrong per 10,000 operations", "five-30s       9,516!    4.8%!"]),
     ("brownout", &["breaker: 4,926 go wrong per 10,000 operations", "6,280    58.7%      2.24!  6.1x!"]),
     ("cron-herd", &["wide-jitter: 0 go wrong per 10,000 operations, against 7,900 with no-retry and 268"]),
@@ -46,6 +47,14 @@ const ANSWERS: [(&str, &[&str]); 18] = [
     (
         "slow-success",
         &["longer-timeout: 1.0 go wrong per 10,000 operations", "against 637 with no-retry and 154 with key"],
+    ),
+    (
+        "stored-errors",
+        &[
+            "keeps-effects: 410 go wrong per 10,000 operations",
+            "keeps-everything     687    95.1%",
+            "forgot-the-key    10,000!    0.0%!",
+        ],
     ),
     ("stripe-outage", &["full-jitter-key: 2,162 go wrong per 10,000 operations", "against 4,813 with no-retry"]),
     ("thundering-herd", &["the wave after outage 310/s, against 10,000/s with exponential"]),

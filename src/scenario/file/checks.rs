@@ -242,6 +242,12 @@ fn windows(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
 /// Shares of all attempts must not exceed 1, of one table and of all faults active at one instant.
 fn shares(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
     for server in &parts.servers {
+        if !server.table.config.script.is_empty() && server.table.config.fail_first > 0 {
+            let title = format!("`server.{}` has two scripts", server.name);
+            let place = tree::key_place(root, &["server", &server.name, "fail_first"]);
+            let label = "it is short for a script of its own";
+            errors.push(Diagnostic::error("misplaced", title, place, label).help("one of `script` and `fail_first`"));
+        }
         errors.extend(sum_of_shares("server", &server.name, &server.table.fates, root));
     }
     let mut whole = Vec::new();

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::protocol::{Method, Outcome as Answer};
 use crate::retry::{OutcomeClass, OutcomeSet};
+use crate::scenario::Scripted;
 use crate::text::cut;
 use crate::units::{Span, check_probability, parse_percentage, parse_probability, parse_rate, rate_parts};
 
@@ -434,6 +435,80 @@ impl Serialize for WhenFull {
     }
 }
 
+/// A status, or `"serve"`.
+#[derive(Clone, Copy, Debug)]
+pub struct OrServe(pub Option<Status>);
+
+impl<'de> Deserialize<'de> for OrServe {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<OrServe, D::Error> {
+        match Raw::deserialize(deserializer)? {
+            Raw::Text(text) if text == "serve" => Ok(OrServe(None)),
+            raw => {
+                let told = format!("{} is neither an error status, 400 to 599, nor \"serve\"", raw.shown());
+                let status = Status::try_from(raw).map_err(|_| serde::de::Error::custom(told))?;
+                Ok(OrServe(Some(status)))
+            }
+        }
+    }
+}
+
+impl Serialize for OrServe {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            None => serializer.serialize_str("serve"),
+            Some(status) => status.serialize(serializer),
+        }
+    }
+}
+
+/// What becomes of one attempt by a script.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "Raw")]
+pub struct ScriptWord(pub Scripted);
+
+/// Its words, each with what it stands for. The first of two for one thing is the one that is written.
+pub const SCRIPT_WORDS: [(&str, Scripted); 8] = [
+    ("ok", Scripted::Ok),
+    ("refused", Scripted::Refused),
+    ("lost-request", Scripted::LostRequest),
+    ("reset", Scripted::Reset),
+    ("hang", Scripted::Hang),
+    ("timeout", Scripted::Hang),
+    ("lost-reply", Scripted::LostReply),
+    ("late-reset", Scripted::LateReset),
+];
+
+impl TryFrom<Raw> for ScriptWord {
+    type Error = String;
+    fn try_from(raw: Raw) -> Result<ScriptWord, String> {
+        let known = |text: &str| SCRIPT_WORDS.into_iter().find(|(word, _)| *word == text);
+        if let Raw::Text(text) = &raw
+            && let Some((_, scripted)) = known(text)
+        {
+            return Ok(ScriptWord(scripted));
+        }
+        let words: Vec<&str> = SCRIPT_WORDS.iter().map(|(word, _)| *word).collect();
+        let told = format!("{} is neither an error status, 400 to 599, nor one of {}", raw.shown(), words.join(", "));
+        Status::try_from(raw).map(|status| ScriptWord(Scripted::Status(status.0))).map_err(|_| told)
+    }
+}
+
+impl Serialize for ScriptWord {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Scripted::Status(status) => serializer.serialize_u16(status),
+            scripted => {
+                let word = SCRIPT_WORDS.into_iter().find(|(_, other)| *other == scripted);
+                serializer.serialize_str(word.expect("each has a word").0)
+            }
+        }
+    }
+}
+
+/// What becomes of attempts, one after the other.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Script(pub Vec<ScriptWord>);
+
 /// Values by status, in the file's order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ByStatus<T>(pub Vec<(u16, T)>);
@@ -608,6 +683,12 @@ mod tests {
         check::<Status>("\"+503\"", Err("not an error status"));
         check::<ByStatus<Probability>>("{ 503 = \"90%\", 500 = 0.1 }", Ok("{\"503\":0.9,\"500\":0.1}"));
         check::<ByStatus<Probability>>("{ 5xx = 0.1 }", Err("not an error status"));
+        check::<Script>("[\"timeout\", 500, \"ok\"]", Ok("[\"hang\",500,\"ok\"]"));
+        check::<Script>("[\"late\"]", Err("nor one of ok, refused, "));
+        check::<Script>("[200]", Err("200 is neither"));
+        check::<OrServe>("\"serve\"", Ok("\"serve\""));
+        check::<OrServe>("400", Ok("400"));
+        check::<OrServe>("\"refuse\"", Err("nor \"serve\""));
         check::<Outcomes>("[\"5xx\", 429, \"timeout\"]", Ok("[\"5xx\",\"429\",\"timeout\"]"));
         check::<Outcomes>("[\"5x\"]", Err("not an outcome"));
         check::<Outcomes>("[]", Ok("[]"));

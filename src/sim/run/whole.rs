@@ -484,7 +484,7 @@ impl<'a> Run<'a> {
         let side = &mut whole.sides[row_id as usize];
         let place = &whole.places.all[side.place];
         let server = numbered(self.called, number as usize, &mut self.server, &mut self.others);
-        let keyed = server.knows_keys() && whole.places.clients[place.client].policy.key() == KeyMode::PerOperation;
+        let keyed = keyed(server, &*whole.places.clients[place.client].policy);
         let row = &mut self.rows[row_id];
         // What is known of a key belongs to the operation and the place.
         let slot = whole.orders.slot(side.order, side.place);

@@ -5,10 +5,11 @@ use std::marker::PhantomData;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
-    Amount, ByStatus, Count, Duration, OrNone, OrUnlimited, PositiveDuration, PositiveNumber, Probability, Status,
-    WhenFull,
+    Amount, ByStatus, Count, Duration, Factor, OrNone, OrServe, OrUnlimited, PositiveDuration, PositiveNumber,
+    Probability, Script, ScriptWord, Status, WhenFull,
 };
 use crate::protocol::Outcome;
+use crate::scenario::Scripted;
 use crate::units::Span;
 
 /// A value that a file writes in a form of its own, and that is plain where nobody reads files.
@@ -152,5 +153,35 @@ impl<L: Leaf> Leaf for ByStatus<L> {
     }
     fn of(plain: &Vec<(u16, L::Plain)>) -> Self {
         ByStatus(plain.iter().map(|(status, value)| (*status, L::of(value))).collect())
+    }
+}
+
+impl Leaf for OrServe {
+    type Plain = Option<u16>;
+    fn plain(self) -> Option<u16> {
+        self.0.map(Status::plain)
+    }
+    fn of(plain: &Option<u16>) -> Self {
+        OrServe(plain.map(Status))
+    }
+}
+
+impl Leaf for Factor {
+    type Plain = f64;
+    fn plain(self) -> f64 {
+        self.0
+    }
+    fn of(plain: &f64) -> Self {
+        Factor(*plain)
+    }
+}
+
+impl Leaf for Script {
+    type Plain = Vec<Scripted>;
+    fn plain(self) -> Vec<Scripted> {
+        self.0.into_iter().map(|word| word.0).collect()
+    }
+    fn of(plain: &Vec<Scripted>) -> Self {
+        Script(plain.iter().copied().map(ScriptWord).collect())
     }
 }

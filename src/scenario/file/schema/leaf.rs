@@ -6,8 +6,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
 use crate::scenario::file::leaf::{
-    Amount, As, ByStatus, Count, Duration, Factor, OrNone, OrUnlimited, Outcome, Outcomes, PositiveDuration,
-    PositiveNumber, PositiveProbability, PositiveRate, Probability, Rate, Ratio, Status, WhenFull,
+    Amount, As, ByStatus, Count, Duration, Factor, OrNone, OrServe, OrUnlimited, Outcome, Outcomes, PositiveDuration,
+    PositiveNumber, PositiveProbability, PositiveRate, Probability, Rate, Ratio, SCRIPT_WORDS, Script, Status,
+    WhenFull,
 };
 use crate::scenario::file::shape::recorded::{Column, Origin};
 use crate::scenario::warning::codes;
@@ -123,6 +124,36 @@ defined!(Origin, "Origin", {
     "anyOf": [{ "type": "string" }, { "type": "number", "minimum": 0 }],
     "examples": ["2026-01-01T00:00:00Z", 1767225600],
 });
+
+impl JsonSchema for Script {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Script".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let words: Vec<&str> = SCRIPT_WORDS.iter().map(|(word, _)| *word).collect();
+        let status = generator.subschema_for::<Status>();
+        json_schema!({
+            "type": "array",
+            "items": { "anyOf": [{ "enum": words }, status] },
+            "examples": [["timeout", 500, "ok"]],
+        })
+    }
+}
+
+impl JsonSchema for OrServe {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "OrServe".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        or_word::<Status>("serve", generator)
+    }
+}
 
 impl JsonSchema for WhenFull {
     fn inline_schema() -> bool {

@@ -13,7 +13,7 @@ use crate::scenario::file::group::{both, take};
 use crate::scenario::file::leaf::{ByStatus, PositiveRate, Status};
 use crate::scenario::file::schema::or_word;
 use crate::scenario::file::tree::Node;
-use crate::scenario::{AbandonedWork, Fates, Per, RateLimit, ServerConfig};
+use crate::scenario::{AbandonedWork, Ban, Fates, Per, RateLimit, ServerConfig};
 
 /// A server: how many requests it can work on, how long each takes, and what becomes of attempts.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -119,6 +119,9 @@ struct RateLimitKeys {
     /// says). With `false` the server's own `retry_after` applies.
     #[serde(default = "yes")]
     retry_after: bool,
+    /// What becomes of those who are refused again and again. Default: nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ban: Option<Ban>,
 }
 
 /// Requests at once: at least 1.
@@ -184,6 +187,7 @@ impl Server {
                 per: limit.per,
                 status: limit.status.0,
                 retry_after: limit.retry_after,
+                ban: limit.ban.clone(),
             }),
             ..self.config.clone()
         }

@@ -20,7 +20,7 @@ use crate::distribution::Distribution;
 use crate::protocol::Outcome;
 use crate::retry::{History, KeyMode};
 use crate::scenario::call::ClientRules;
-use crate::scenario::{Arrivals, Fates, Idempotency, Scenario, World};
+use crate::scenario::{Arrivals, Fates, Idempotency, LockConfig, Scenario, World};
 use crate::units::{SimTime, Span};
 
 /// Fewer replications than this are warned of.
@@ -207,7 +207,7 @@ fn cut_off(service: &Distribution, network: &Distribution, timeout: Span) -> f64
 }
 
 fn lock_conflict(client: &Client, world: &World, root: &DeTable<'_>) -> Option<Diagnostic> {
-    let Idempotency::Lock { conflict_status, .. } = world.called().idempotency else { return None };
+    let Idempotency::Lock(LockConfig { conflict_status, .. }) = world.called().idempotency else { return None };
     let retried = client.rules.policy.is_failure(Outcome::Status(conflict_status));
     if client.rules.policy.key() != KeyMode::PerOperation || retried {
         return None;

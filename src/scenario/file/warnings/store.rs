@@ -9,7 +9,7 @@ use crate::retry::hint::RetryAfter;
 use crate::retry::{History, KeyMode, Policy, RetryPolicy};
 use crate::scenario::file::diagnostic::Diagnostic;
 use crate::scenario::file::tree;
-use crate::scenario::{Fates, Idempotency, Scene, ServerConfig};
+use crate::scenario::{Fates, Idempotency, LockConfig, Scene, ServerConfig, Stores};
 use crate::units::Span;
 
 /// The 99th percentile.
@@ -42,13 +42,11 @@ impl Row<'_> {
         self.policy.attempts != Some(1)
     }
 
-    /// How long replies are kept, and whether errors are among them.
-    fn store(&self) -> Option<(&'static str, Span, bool)> {
-        match self.server().idempotency {
-            Idempotency::None => None,
-            Idempotency::Cache { retention, store_errors, .. } => Some(("cache", retention, store_errors)),
-            Idempotency::Lock { retention, store_errors, .. } => Some(("lock", retention, store_errors)),
-        }
+    /// How long replies are kept, and which.
+    fn store(&self) -> Option<(&'static str, Span, Stores)> {
+        let (retention, stores) = self.server().idempotency.keeps()?;
+        let kind = if matches!(self.server().idempotency, Idempotency::Lock(_)) { "lock" } else { "cache" };
+        Some((kind, retention, stores))
     }
 
     fn warning(&self, code: &'static str, title: String, key: &str, label: String, store: [&str; 2]) -> Diagnostic {
@@ -60,7 +58,7 @@ impl Row<'_> {
 
     /// The key is free again while its work goes on, and another attempt does the work once more.
     fn lock(&self) -> Option<Diagnostic> {
-        let Idempotency::Lock { lock_ttl: Some(ttl), .. } = self.server().idempotency else { return None };
+        let Idempotency::Lock(LockConfig { lock_ttl: Some(ttl), .. }) = self.server().idempotency else { return None };
         let timeout = self.policy.attempt(&History::default()).timeout;
         let retries_while_at_work = self.retries() && timeout < Span::MAX && self.policy.is_failure(Outcome::Timeout);
         if !retries_while_at_work && self.client.rules.hedge.is_none() {
@@ -131,8 +129,7 @@ impl Row<'_> {
         let listed = |fates: &Fates| fates.listed().iter().any(|(_, own, _)| *own == Some(status));
         let full = server.workers.is_some() && server.when_full == Outcome::Status(status);
         let limited = server.rate_limit.as_ref().is_some_and(|limit| limit.status == status);
-        let conflict =
-            matches!(server.idempotency, Idempotency::Lock { conflict_status, .. } if conflict_status == status);
+        let conflict = matches!(&server.idempotency, Idempotency::Lock(lock) if lock.conflict_status == status);
         replays || full || limited || conflict || fates.any(listed)
     }
 
@@ -148,7 +145,7 @@ impl Row<'_> {
 
     /// A retry gets the error that its first attempt left.
     fn stored_errors(&self) -> Option<Diagnostic> {
-        let (kind, retention, true) = self.store()? else { return None };
+        let (kind, retention, Stores::Everything) = self.store()? else { return None };
         let faults = self.scene.world.called_faults();
         let fates: Vec<&Fates> =
             std::iter::once(&self.server().fates).chain(faults.map(|fault| &fault.fates)).collect();
@@ -168,9 +165,9 @@ impl Row<'_> {
             format!("policy `{}` retries {names} with the same key, and gets the stored error again", self.client.name);
         let label = format!("errors are kept for {retention}");
         Some(
-            self.warning("stored-errors", title, "retry_on", label, [kind, "store_errors"])
-                .note("with `store_errors` the first error is the answer to every retry, so that none can succeed while it is kept")
-                .help("`store_errors = false`, a fresh key after such an error, or no retry of it"),
+            self.warning("stored-errors", title, "retry_on", label, [kind, "stores"])
+                .note("with `stores = \"everything\"` the first error is the answer to every retry, so that none can succeed while it is kept")
+                .help("`stores = \"effects\"`, a fresh key after such an error, or no retry of it"),
         )
     }
 }

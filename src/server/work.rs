@@ -1,0 +1,184 @@
+//! What workers do: take work up, ask the store, end it, and answer.
+
+use super::idempotency::{Admission, record};
+use super::job::{Awaited, Job, Keyed, Place};
+use super::{Floor, Output, Server, answer};
+use crate::fault::Fate;
+use crate::protocol::Outcome;
+use crate::rng::Purpose;
+use crate::scenario::Discipline;
+use crate::units::{SimTime, Span};
+
+impl Server<'_> {
+    /// A completion that was announced is due. Does nothing if the attempt has been cancelled, frozen or reset since.
+    #[inline(always)]
+    pub fn complete(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
+        // Times are compared, not counters: an entry is stale unless the attempt ends exactly now.
+        let Some(job) = floor.jobs.get_mut(id) else { return };
+        if job.place != Place::InService || job.ends != now || self.in_force.frozen {
+            return;
+        }
+        let mut below = None;
+        if self.makes_calls {
+            if begins_calls(id, job, floor.out) {
+                return;
+            }
+            below = Some(job.reply);
+        }
+        self.completions += 1;
+        self.leave_worker(now, job);
+        let (mut status, mut executed, answer) = match job.fate {
+            Fate::Hang => (0, false, Sent::Nothing),
+            Fate::LostFailure(status) => (status, false, Sent::Nothing),
+            Fate::ResetFailure(status) => (status, false, Sent::Reset),
+            Fate::Failure(status) => (status, false, Sent::Reply),
+            Fate::LateError(status) => (status, true, Sent::Reply),
+            Fate::LostReply => (200, true, Sent::Nothing),
+            Fate::LateReset => (200, true, Sent::Reset),
+            // The others never get here.
+            Fate::Success | Fate::Refused | Fate::LostRequest | Fate::Reset | Fate::Error(_) => {
+                (200, true, Sent::Reply)
+            }
+        };
+        if let Some(Outcome::Status(failed @ 300..)) = below {
+            (status, executed) = (failed, false);
+        }
+        if job.keyed == Keyed::Known {
+            let reply = (status != 0).then_some((status, executed));
+            record(&mut self.records, job.row).end(now, id, reply, &self.config.idempotency);
+        }
+        if answer == Sent::Reply {
+            // A hint that came with the failure of a call is passed on.
+            let passed = below.and_then(|_| job.retry_after());
+            let hint = passed.or_else(|| self.retry_after(status, job.key, job.attempt));
+            job.answer(Outcome::Status(status), hint);
+            floor.out.push(Output::Answer { job: id, executed });
+        } else if answer == Sent::Reset {
+            job.answer(Outcome::Reset, None);
+            floor.out.push(Output::Answer { job: id, executed });
+        } else {
+            floor.out.push(Output::Gone { job: id, executed });
+        }
+        if self.waiting.len() > 0 {
+            self.fill(now, floor);
+        }
+    }
+
+    /// The calls that a worker waited for have succeeded, or failed, so that this status and hint is the answer.
+    pub fn calls_over(&mut self, now: SimTime, id: u32, failed: Option<(u16, Option<Span>)>, floor: &mut Floor) {
+        let job = &mut floor.jobs[id];
+        assert!(job.place == Place::InService && job.ends == SimTime::NEVER, "a worker waits for them");
+        let (status, hint) = failed.unwrap_or((200, None));
+        job.answer(Outcome::Status(status), hint);
+        if self.in_force.frozen {
+            // It goes on when the workers do.
+            job.ends = self.frozen_since;
+            return;
+        }
+        job.ends = now;
+        self.complete(now, id, floor);
+    }
+
+    /// Free workers take up what waits.
+    pub(super) fn fill(&mut self, now: SimTime, floor: &mut Floor) {
+        while self.has_free_worker() {
+            let next = match self.config.discipline {
+                Discipline::Fifo => self.waiting.first(),
+                Discipline::Lifo => self.waiting.last(),
+            };
+            let Some(id) = next else { return };
+            self.leave_queue(now, id, floor.jobs);
+            self.take_up(now, id, floor);
+        }
+    }
+
+    /// A free worker takes the attempt up: it may be dropped, answered from the store, or worked on.
+    #[inline(always)]
+    pub(super) fn take_up(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
+        let job = &mut floor.jobs[id];
+        if job.awaited == Awaited::Cancelled && self.config.drop_expired {
+            floor.out.push(Output::Gone { job: id, executed: false });
+            return;
+        }
+        if job.keyed != Keyed::Passes && self.answer_from_store(now, id, floor) {
+            return;
+        }
+        let job = &mut floor.jobs[id];
+        let service = self.config.service_time.sample(&mut self.draws(job, Purpose::Service));
+        let service = if self.in_force.slowdown == 1.0 { service } else { service.scaled(self.in_force.slowdown) };
+        let (arrived, at) = (job.since, now + service);
+        job.place = Place::InService;
+        (job.since, job.ends) = (now, at);
+        job.ahead = self.begun;
+        self.begun = self.begun.wrapping_add(1);
+        self.working += 1;
+        floor.out.push(Output::Started { job: id, arrived, at });
+    }
+
+    /// True if the store knows the answer, or that another try holds the key, or misses one. If not, work for the key begins.
+    #[inline(always)]
+    fn answer_from_store(&mut self, now: SimTime, id: u32, floor: &mut Floor) -> bool {
+        let Job { row, keyed, .. } = floor.jobs[id];
+        if keyed == Keyed::Missing {
+            let status = self.config.idempotency.missing_key().expect("only what is required is missing");
+            self.tell_what_is_stored(id, status, false, floor);
+            return true;
+        }
+        match record(&mut self.records, row).begin(now, id, &self.config.idempotency) {
+            Admission::Work => false,
+            Admission::Replay(status) => {
+                self.tell_what_is_stored(id, status, true, floor);
+                true
+            }
+            Admission::Conflict(status) => {
+                self.tell_what_is_stored(id, status, false, floor);
+                true
+            }
+        }
+    }
+
+    /// No work for an attempt: its reply is known, or is that another try holds the key.
+    #[inline(never)]
+    fn tell_what_is_stored(&self, id: u32, status: u16, replay: bool, floor: &mut Floor) {
+        let job = &floor.jobs[id];
+        let lost = replay && matches!(job.fate, Fate::LostReply | Fate::LostFailure(_));
+        let breaks = replay && matches!(job.fate, Fate::LateReset | Fate::ResetFailure(_));
+        floor.out.push(Output::TakenUp { arrived: job.since });
+        if lost {
+            floor.out.push(Output::Gone { job: id, executed: false });
+        } else if breaks {
+            answer(floor, id, Outcome::Reset, None);
+        } else {
+            let hint = self.retry_after(status, job.key, job.attempt);
+            answer(floor, id, Outcome::Status(status), hint);
+        }
+    }
+
+    /// A worker is free again.
+    pub(super) fn leave_worker(&mut self, now: SimTime, job: &mut Job) {
+        job.place = Place::Elsewhere;
+        self.working -= 1;
+        self.worked += u128::from(self.window.overlap(job.since, now).0);
+    }
+}
+
+/// What leaves the server where work ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sent {
+    Reply,
+    /// The connection breaks.
+    Reset,
+    Nothing,
+}
+
+/// A worker's own time is over: true if it makes calls now, as it does where the work would succeed so far.
+#[inline(never)]
+fn begins_calls(id: u32, job: &mut Job, out: &mut Vec<Output>) -> bool {
+    let calls = matches!(job.fate, Fate::Success | Fate::LateError(_) | Fate::LostReply | Fate::LateReset);
+    if !calls || job.reply != Outcome::Open {
+        return false;
+    }
+    job.ends = SimTime::NEVER;
+    out.push(Output::Calls { job: id });
+    true
+}
