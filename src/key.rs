@@ -35,6 +35,11 @@ impl CallKey {
         if restarts == 0 { self } else { self.with(AGAIN | restarts as u64) }
     }
 
+    /// Of an operation that is done again, for the `nth` time.
+    pub const fn repeated(self, nth: u32) -> CallKey {
+        if nth == 0 { self } else { self.with(REPEATED | nth as u64) }
+    }
+
     /// The number by which draws are keyed.
     #[inline]
     pub const fn value(self) -> u64 {
@@ -52,6 +57,7 @@ impl CallKey {
 const STEP: u64 = 1 << 60;
 const BELOW: u64 = 2 << 60;
 const AGAIN: u64 = 3 << 60;
+const REPEATED: u64 = 4 << 60;
 
 #[cfg(test)]
 mod tests {

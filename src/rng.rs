@@ -60,10 +60,16 @@ pub enum Purpose {
     Replica,
     /// Which member of a mix a client belongs to.
     Member,
+    /// Whether an operation is done again, and when.
+    Repeat,
+    /// Which thing an operation is about.
+    Thing,
+    /// Whether a request loses its key on the way.
+    KeyLost,
 }
 
 /// Purposes are numbered from 1 and below this.
-const PURPOSES: usize = Purpose::Member as usize + 1;
+const PURPOSES: usize = Purpose::KeyLost as usize + 1;
 
 /// A small generator at the start of one keyed stream.
 #[derive(Clone, Debug)]

@@ -11,11 +11,11 @@ pub(super) struct Books {
     pub operations: u64,
     pub executions: u64,
     pub effects: u64,
-    /// Of these, first ones: of an operation, and of each place where it has any.
+    /// Of these, wanted ones: the first of an operation, and of each place where it has any; or as many as are wanted of its thing.
     pub firsts: u64,
     /// Operations with an effect.
     pub effective: u64,
-    /// Operations with more than one, at one place.
+    /// Operations with more than that at one place.
     pub duplicated: u64,
 }
 
@@ -31,20 +31,38 @@ impl Books {
         self.duplicated += if effects > 1 { operations } else { 0 };
     }
 
-    /// Enters an operation with so many executions at each of its places, and most effects there.
-    pub fn enter_places(&mut self, places: impl Iterator<Item = (u32, u32)>) {
+    /// Enters an operation with what it has done at each of its places.
+    pub fn enter_places(&mut self, places: impl Iterator<Item = Done>) {
         let (mut effective, mut duplicated) = (false, false);
-        for (executions, most_effects) in places {
-            let effects = executions.min(most_effects);
+        for Done { executions, effects, firsts } in places {
             self.executions += u64::from(executions);
             self.effects += u64::from(effects);
-            self.firsts += u64::from(effects > 0);
+            self.firsts += u64::from(firsts);
             effective |= effects > 0;
-            duplicated |= effects > 1;
+            duplicated |= effects > firsts;
         }
         self.operations += 1;
         self.effective += u64::from(effective);
         self.duplicated += u64::from(duplicated);
+    }
+}
+
+/// What an operation has done at one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// Executions.
+    pub executions: u32,
+    /// What came of them.
+    pub effects: u32,
+    /// Of these, wanted ones. The others are duplicates.
+    pub firsts: u32,
+}
+
+impl Done {
+    /// So many executions, where one effect is wanted and there are so many at most.
+    pub fn new(executions: u32, most_effects: u32) -> Done {
+        let effects = executions.min(most_effects);
+        Done { executions, effects, firsts: effects.min(1) }
     }
 }
 

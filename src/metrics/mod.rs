@@ -18,6 +18,7 @@ pub mod timeline;
 pub mod wave;
 pub mod windows;
 
+pub use books::Done;
 pub use recorder::Recorder;
 pub use result::RunResult;
 pub use timeline::Timeline;

@@ -1,6 +1,7 @@
 //! What is measured of each server, replica, step and member of a mix, where there are several.
 
 use crate::call::Verdict;
+use crate::metrics::Done;
 use crate::scenario::metric::{Measure, Metric, Of};
 use crate::scenario::{PolicyConfig, Scene};
 use crate::units::{SimTime, Span};
@@ -84,11 +85,10 @@ pub struct OwnCounts {
 }
 
 impl Sums {
-    fn enter(&mut self, executions: u32, most_effects: u32) {
-        let effects = executions.min(most_effects);
-        self.executions += u64::from(executions);
-        self.effects += u64::from(effects);
-        self.firsts += u64::from(effects > 0);
+    fn enter(&mut self, done: Done) {
+        self.executions += u64::from(done.executions);
+        self.effects += u64::from(done.effects);
+        self.firsts += u64::from(done.firsts);
     }
 
     fn duplicates(self) -> u64 {
@@ -162,15 +162,15 @@ impl Parts {
     }
 
     /// A measured operation goes off the books, after so many executions at one place.
-    pub fn executed(&mut self, server: usize, step: Option<usize>, executions: u32, most_effects: u32) {
+    pub fn executed(&mut self, server: usize, step: Option<usize>, done: Done) {
         let step = step.and_then(|step| self.steps.get_mut(step));
         for sums in [Some(&mut self.servers[server].sums), step].into_iter().flatten() {
-            sums.enter(executions, most_effects);
+            sums.enter(done);
         }
     }
 
-    /// A measured operation goes off the books, after so many executions at each of its places, and most effects there.
-    pub fn released(&mut self, of: Released, places: impl Iterator<Item = (u32, u32)>) {
+    /// A measured operation goes off the books, with what it has done at each of its places.
+    pub fn released(&mut self, of: Released, places: impl Iterator<Item = Done>) {
         let Some((_, member)) = self.members.get_mut(of.member) else { return };
         member.operations += 1;
         member.succeeded += u64::from(of.verdict == Some(Verdict::Succeeded));
@@ -179,7 +179,7 @@ impl Parts {
         member.failed += u64::from(failed);
         member.sums.attempts += u64::from(of.attempts);
         let before = member.sums.effects;
-        places.for_each(|(executions, most_effects)| member.sums.enter(executions, most_effects));
+        places.for_each(|done| member.sums.enter(done));
         member.phantoms += u64::from(failed && member.sums.effects > before);
     }
 
@@ -283,8 +283,8 @@ mod tests {
             parts.call_ended(step, succeeded);
         }
         assert_eq!(parts.calls(), Some(3));
-        parts.executed(1, Some(1), 3, u32::MAX);
-        parts.executed(1, None, 1, 0);
+        parts.executed(1, Some(1), Done::new(3, u32::MAX));
+        parts.executed(1, None, Done::new(1, 0));
         let own = [OwnCounts::default(), OwnCounts { utilisation: Some(0.25), queue_max: 7 }];
         let replicas = [own[0], own[0], own[1]];
         let values = parts.values(2, (&own, &replicas));

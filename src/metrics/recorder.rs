@@ -21,6 +21,7 @@ use super::windows::{Dispersion, PeakCounter, Windows};
 use crate::call::Verdict;
 use crate::gate::Refusal;
 use crate::key::CallKey;
+use crate::metrics::Done;
 use crate::protocol::Outcome;
 use crate::scenario::metric::{Measure, Metric, Of, OutcomeKey};
 use crate::scenario::{Arrivals, PolicyConfig, Scene};
@@ -398,13 +399,8 @@ impl Recorder {
         }
     }
 
-    /// The same of an operation with executions at several places: those of each, and most effects there.
-    pub fn places_released(
-        &mut self,
-        measured: bool,
-        verdict: Option<Verdict>,
-        places: impl Iterator<Item = (u32, u32)>,
-    ) {
+    /// The same of an operation with what it has done at each of several places.
+    pub fn places_released(&mut self, measured: bool, verdict: Option<Verdict>, places: impl Iterator<Item = Done>) {
         if measured {
             self.books[book_of(verdict)].enter_places(places);
         }

@@ -18,5 +18,5 @@ pub use curve::Curve;
 pub use hint::{Hints, OverMax, RetryAfter};
 pub use jitter::Jitter;
 pub use limits::{AtLimit, Cause, Free, Limits, RetryFor};
-pub use policy::{AttemptPlan, Decision, GiveUp, History, KeyMode, Policy, RetryPolicy};
+pub use policy::{AttemptPlan, Clock, Decision, GiveUp, History, KeyMode, Made, Policy, RetryPolicy};
 pub use within::Within;

@@ -76,19 +76,62 @@ pub enum GiveUp {
 
 /// The idempotency key that requests carry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "scenario-files",
-    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
-    serde(rename_all = "kebab-case")
-)]
 pub enum KeyMode {
     /// No key.
     #[default]
     None,
-    /// One for all attempts of an operation.
+    /// One for all attempts of an operation; for each of its steps another.
     PerOperation,
     /// A fresh one for each attempt: made inside the retried function, a common mistake.
     PerAttempt,
+    /// One for each call of a flow: who starts over makes another.
+    PerCall,
+    /// One for what a user wanted once, however often the operation is done.
+    PerAction,
+    /// One for all operations about one thing.
+    PerThing,
+    /// Made from the thing and the time.
+    Clock(Clock),
+}
+
+impl KeyMode {
+    /// True if all attempts of a call have one key.
+    pub fn is_kept(self) -> bool {
+        match self {
+            KeyMode::None | KeyMode::PerAttempt => false,
+            KeyMode::PerOperation | KeyMode::PerCall | KeyMode::PerAction | KeyMode::PerThing => true,
+            KeyMode::Clock(clock) => clock.made == Made::Operation,
+        }
+    }
+
+    /// True if keys are the operation's own, or an attempt's, so that no other operation has them.
+    pub fn is_own(self) -> bool {
+        matches!(self, KeyMode::None | KeyMode::PerOperation | KeyMode::PerAttempt)
+    }
+}
+
+/// The time in a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// Times are equal within it; above 0.
+    pub resolution: Span,
+    /// Whose time it is.
+    pub made: Made,
+}
+
+/// When a key with the time in it is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
+pub enum Made {
+    /// For each attempt, inside the retried function.
+    #[default]
+    Attempt,
+    /// Once, when the operation starts.
+    Operation,
 }
 
 /// One client's rules for one call. Plain configuration, shared by all clients and threads.
@@ -139,6 +182,11 @@ pub trait Policy: fmt::Debug + Send + Sync {
         KeyMode::None
     }
 
+    /// Share of its requests that lose their key on the way, in a proxy.
+    fn key_lost(&self) -> f64 {
+        0.0
+    }
+
     /// False if it never draws a random number: then the same failures always have the same waits.
     fn draws(&self) -> bool {
         true
@@ -180,6 +228,8 @@ pub struct RetryPolicy {
     pub heeds_should_retry: bool,
     /// The idempotency key of its requests.
     pub key: KeyMode,
+    /// Share of requests that lose it on the way.
+    pub key_lost: f64,
 }
 
 impl Default for RetryPolicy {
@@ -199,6 +249,7 @@ impl Default for RetryPolicy {
             retry_after: RetryAfter::Ignore,
             heeds_should_retry: false,
             key: KeyMode::None,
+            key_lost: 0.0,
         }
     }
 }
@@ -438,6 +489,10 @@ impl Policy for RetryPolicy {
 
     fn key(&self) -> KeyMode {
         self.key
+    }
+
+    fn key_lost(&self) -> f64 {
+        self.key_lost
     }
 }
 

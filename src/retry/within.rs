@@ -77,6 +77,10 @@ impl Policy for Within<'_> {
         self.policy.key()
     }
 
+    fn key_lost(&self) -> f64 {
+        self.policy.key_lost()
+    }
+
     fn draws(&self) -> bool {
         self.policy.draws()
     }

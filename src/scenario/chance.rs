@@ -27,12 +27,23 @@ impl Scenario {
         let mut all = own.chain(calls.clone().filter_map(|call| call.rules.as_ref()));
         let shares = |call: &CallConfig| matches!(call.step.when, When::Share(_));
         let world_draws = world.servers.iter().any(server) || world.faults.iter().any(fault);
-        demand || row.members.len() > 1 || world_draws || all.any(rules) || calls.into_iter().any(shares)
+        let again = world.repeat.as_ref().is_some_and(|repeat| repeat.share < 1.0 || varies(&repeat.after));
+        let things = world.contend.is_some_and(|contend| contend.things > 1);
+        demand
+            || again
+            || things
+            || row.members.len() > 1
+            || world_draws
+            || all.any(rules)
+            || calls.into_iter().any(shares)
     }
 }
 
 fn rules(rules: &ClientRules) -> bool {
-    rules.policy.draws() || rules.gates.iter().any(|gate| matches!(gate.rule, GateRule::AdaptiveThrottle(_)))
+    let loses_keys = rules.policy.key_lost();
+    (loses_keys > 0.0 && loses_keys < 1.0)
+        || rules.policy.draws()
+        || rules.gates.iter().any(|gate| matches!(gate.rule, GateRule::AdaptiveThrottle(_)))
 }
 
 fn varies(distribution: &Distribution) -> bool {

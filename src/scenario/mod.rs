@@ -15,6 +15,7 @@ pub mod nearest;
 mod row;
 mod scene;
 mod server;
+mod things;
 pub mod warning;
 mod world;
 
@@ -37,6 +38,7 @@ pub use server::{
     AbandonedWork, Ban, CacheConfig, Discipline, Fates, FreedBy, Idempotency, LockConfig, LockOnFailure, Per,
     RateLimit, Scripted, ServerConfig, StoreScope, Stores,
 };
+pub use things::{Contend, Repeat, Same};
 pub(crate) use world::workers_left;
 pub use world::{Operation, World};
 

@@ -528,3 +528,29 @@ impl Default for ServerConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every share counts, under its name.
+    #[test]
+    fn shares_are_listed_and_add_up() {
+        let fates = Fates {
+            refused: 0.01,
+            lost_requests: 0.02,
+            resets: 0.03,
+            errors: vec![(500, 0.04), (503, 0.05)],
+            failures: vec![(500, 0.06)],
+            hangs: 0.07,
+            late_errors: vec![(500, 0.08)],
+            lost_replies: 0.09,
+            late_resets: 0.1,
+            permanent_errors: vec![(402, 0.2)],
+        };
+        assert!((fates.total() - 0.55).abs() < 1e-12, "{}", fates.total());
+        let listed: f64 = fates.listed().iter().map(|(_, _, share)| share).sum();
+        assert!((listed - 0.75).abs() < 1e-12, "{listed}");
+        assert_eq!(fates.listed().len(), 11);
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::call::CallConfig;
 use super::metric::Names;
-use super::{Arrivals, Fault, ServerConfig};
+use super::{Arrivals, Contend, Fault, Repeat, ServerConfig};
 use crate::distribution::Distribution;
 use crate::protocol::Method;
 use crate::units::{SimTime, Span};
@@ -16,6 +16,10 @@ pub struct World {
     pub arrivals: Arrivals,
     /// When a surge of demand is over, if somebody said so.
     pub recover_from: Option<Span>,
+    /// Operations that are done again.
+    pub repeat: Option<Repeat>,
+    /// Operations about the same things; `None`: each about one of its own.
+    pub contend: Option<Contend>,
     /// What one operation does.
     pub operation: Operation,
     /// At least one.
@@ -33,6 +37,8 @@ pub struct Operation {
     pub method: Method,
     /// The calls that it makes, in order; none: one call, to `server` with `method`.
     pub steps: Vec<CallConfig>,
+    /// So many effects are wanted of each thing, at each place; `None`: one of each operation.
+    pub wanted: Option<u32>,
 }
 
 impl Operation {
@@ -56,7 +62,9 @@ impl World {
             clients: 1,
             arrivals,
             recover_from: None,
-            operation: Operation { server: 0, method: Method::Post, steps: Vec::new() },
+            repeat: None,
+            contend: None,
+            operation: Operation { server: 0, method: Method::Post, steps: Vec::new(), wanted: None },
             servers: vec![server],
             faults: Vec::new(),
         }
@@ -101,6 +109,11 @@ impl World {
     pub fn replicas(&self) -> impl Iterator<Item = (usize, u32)> + '_ {
         let servers = self.servers.iter().enumerate();
         servers.flat_map(|(index, server)| (0..server.replicas).map(move |replica| (index, replica)))
+    }
+
+    /// True if operations have something in common: their things, or what is wanted of these.
+    pub fn has_things(&self) -> bool {
+        self.repeat.is_some() || self.contend.is_some() || self.operation.wanted.is_some()
     }
 
     /// True if there is more than one step, server or replica that operations meet: then there are measures of each.

@@ -191,6 +191,9 @@ mod tests {
             check(&store, &[(0, 1, Ok(Work)), (1, 1, Err(failed)), (29, 2, Ok(Conflict(409))), (30, 3, Ok(Work))]);
         }
         check(&store, &[(0, 1, Ok(Work)), (1, 1, Err(Some((200, true)))), (2, 2, Ok(Replay(200)))]);
+        // What is stored has no lock any more, when it is forgotten.
+        let for_ever = Idempotency::Lock(LockConfig { lock_ttl: None, on_failure: LockOnFailure::Keep, ..lock() });
+        check(&for_ever, &[(0, 1, Ok(Work)), (1, 1, Err(Some((200, true)))), (101, 2, Ok(Work))]);
         // The lock of another one is not its own to keep.
         check(
             &store,

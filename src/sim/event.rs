@@ -73,6 +73,12 @@ pub enum Event {
         /// The number of its operation, from 0.
         turn: u32,
     } = 10,
-    /// The next operation of an open-loop demand starts.
-    NextOperation = 11,
+    /// The next operation of an open-loop demand starts, or one is done again.
+    NextOperation {
+        /// Which repeat it is; [`DEMAND`] if it is none.
+        repeat: u32,
+    } = 11,
 }
+
+/// No repeat.
+pub const DEMAND: u32 = u32::MAX;

@@ -5,13 +5,14 @@ mod hosts;
 mod life;
 mod orders;
 mod places;
+mod things;
 mod whole;
 
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use super::draws::StepDraws;
-use super::event::Event;
+use super::event::{DEMAND, Event};
 use super::need::open_at_once;
 use super::queue::{About, Queue, TURNS};
 use super::standstill::AtOnce;
@@ -144,18 +145,25 @@ pub fn initial_bytes(scenario: &Scenario, policy: usize) -> u64 {
         own.fold(common, u64::saturating_add)
     };
     let rules = row.members.iter().map(of_member).fold(0, u64::saturating_add);
+    let things = world.contend.map_or(0, |contend| things::Things::bytes_for(contend.things));
     let open = open_at_once(world);
     let open = [Slab::<Row>::bytes_for(open.operations), Slab::<Job>::bytes_for(open.attempts)];
-    [closed, limiters, rules].into_iter().chain(open).fold(0, u64::saturating_add)
+    [closed, limiters, rules, things].into_iter().chain(open).fold(0, u64::saturating_add)
 }
 
 /// True if a row needs what the plain way does not know.
 fn goes_whole(scene: Scene, row: &PolicyConfig) -> bool {
     let world = scene.world;
-    scene.frame.whole_way || world.has_parts() || row.is_mix() || row.rules().hedge.is_some()
+    let shares_keys = |rules: &ClientRules| !rules.policy.key().is_own() || rules.policy.key_lost() > 0.0;
+    scene.frame.whole_way
+        || world.has_parts()
+        || world.has_things()
+        || row.is_mix()
+        || row.rules().hedge.is_some()
+        || shares_keys(row.rules())
 }
 
-/// What a server makes of the key of a client with this policy.
+/// What a server makes of a key that is made so.
 #[inline(always)]
 fn keyed(server: &Server, policy: &dyn Policy) -> Keyed {
     if !server.knows_keys() {
@@ -164,7 +172,7 @@ fn keyed(server: &Server, policy: &dyn Policy) -> Keyed {
     match policy.key() {
         KeyMode::None => server.without_key(),
         KeyMode::PerAttempt => Keyed::Passes,
-        KeyMode::PerOperation => Keyed::Known,
+        _ => Keyed::Known,
     }
 }
 
@@ -308,7 +316,7 @@ impl<'a> Run<'a> {
                     self.timer(row);
                 }
             }
-            Event::NextOperation => {
+            Event::NextOperation { .. } => {
                 self.to_start -= 1;
                 if let Some(start) = self.next_start.take() {
                     self.schedule_next_start();
@@ -325,7 +333,7 @@ impl<'a> Run<'a> {
     fn schedule_next_start(&mut self) {
         self.next_start = self.demand.next();
         if let Some(start) = self.next_start {
-            self.queue.push(start.at, Event::NextOperation);
+            self.queue.push(start.at, Event::NextOperation { repeat: DEMAND });
             self.to_start += 1;
         }
     }

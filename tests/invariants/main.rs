@@ -2,6 +2,7 @@
 
 mod gates;
 mod mixes;
+mod once;
 mod replicas;
 mod trees;
 mod two_tiers;

@@ -69,7 +69,7 @@ impl Case {
             Frame { seed: self.seed, warmup: self.warmup, drain: self.drain, ..Frame::lasting(Span::secs(SECONDS)) },
             World {
                 clients: self.clients,
-                operation: Operation { server: 0, method: self.method, steps: Vec::new() },
+                operation: Operation { server: 0, method: self.method, steps: Vec::new(), wanted: None },
                 faults: self.faults.clone(),
                 ..World::new(self.arrivals.clone(), self.server.clone())
             },
@@ -349,6 +349,7 @@ pub fn policy() -> impl Strategy<Value = RetryPolicy> {
                 retry_for,
                 retry_on,
                 key,
+                key_lost: 0.0,
             }
         },
     )

@@ -175,3 +175,34 @@ fn methods() {
         );
     }
 }
+
+/// The connection of a stored reply can break too.
+#[test]
+fn replays_break() {
+    let (server, policy) = keyed(lock(None, 10_000), Fates { late_resets: 1.0, ..Fates::default() }, 3);
+    let result = run(&burst(1, server), RetryPolicy { timeout: Some(MS(1_000)), ..policy });
+    check("breaks", &result, &[("outcome_connection", 3.0), ("executions", 1.0), ("phantom_successes", 1.0)]);
+}
+
+/// A script says what becomes of first attempts, the shares of the others.
+#[test]
+fn scripts() {
+    let failing = || ServerConfig { fates: Fates { failures: vec![(500, 1.0)], ..Fates::default() }, ..one_worker() };
+    let scripted = |script| run(&burst(1, ServerConfig { script, ..failing() }), tries(2));
+    check("ok", &scripted(vec![Scripted::Ok]), &[("succeeded", 1.0), ("attempts", 1.0)]);
+    check("rest", &scripted(vec![Scripted::Status(502)]), &[("outcome_502", 1.0), ("outcome_500", 1.0)]);
+    for (word, outcome, executions) in [
+        (Scripted::Refused, "outcome_connection", 0.0),
+        (Scripted::LostRequest, "outcome_timeout", 0.0),
+        (Scripted::Reset, "outcome_connection", 0.0),
+        (Scripted::Hang, "outcome_timeout", 0.0),
+        (Scripted::LostReply, "outcome_timeout", 1.0),
+        (Scripted::LateReset, "outcome_connection", 1.0),
+    ] {
+        let expected = [(outcome, 1.0), ("outcome_500", 1.0), ("executions", executions)];
+        check(&format!("{word:?}"), &scripted(vec![word]), &expected);
+    }
+    let first = |fail_first| run(&burst(1, ServerConfig { fail_first, ..one_worker() }), tries(3));
+    check("two", &first(2), &[("outcome_503", 2.0), ("succeeded", 1.0)]);
+    check("three", &first(3), &[("outcome_503", 3.0), ("succeeded", 0.0)]);
+}

@@ -14,6 +14,7 @@ mod pool;
 mod recorded;
 mod replicas;
 mod steps;
+mod things;
 mod tiers;
 mod world;
 

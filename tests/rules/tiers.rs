@@ -85,6 +85,9 @@ fn effects_are_counted_at_each_place() {
     let silent = two_tiers(1, calls(1, once()))
         .in_world(|world| world.servers[0].fates = Fates { lost_replies: 1.0, ..Fates::default() });
     check("lost", &run(&silent, tries(1)), &[("executions.server.db", 1.0), ("outcome_timeout", 1.0)]);
+    let broken = two_tiers(1, calls(1, once()))
+        .in_world(|world| world.servers[0].fates = Fates { late_resets: 1.0, ..Fates::default() });
+    check("broken", &run(&broken, tries(1)), &[("executions.server.db", 1.0), ("outcome_connection", 1.0)]);
 }
 
 #[test]

@@ -6,11 +6,20 @@ use simlab::report::{TableStyle, table};
 use super::{check_file, results};
 
 /// The figures that answer each scenario's question.
-const ANSWERS: [(&str, &[&str]); 20] = [
+const ANSWERS: [(&str, &[&str]); 21] = [
     ("banned", &["full-jitter     9,000!   10.0%!", "patient-jitter     12   99.88%", "limiter: 0 go wrong"]),
     ("breaker-tradeoff", &["no-breaker: 5,000 go wrong per 10,000 operations", "five-30s       9,516!    4.8%!"]),
     ("brownout", &["breaker: 4,926 go wrong per 10,000 operations", "6,280    58.7%      2.24!  6.1x!"]),
     ("cron-herd", &["wide-jitter: 0 go wrong per 10,000 operations, against 7,900 with no-retry and 268"]),
+    (
+        "double-click",
+        &[
+            "per-form: 4.7 go wrong per 10,000 operations",
+            "number-order: 2.0 go wrong",
+            "per-request      302!",
+            "clock-order      210!",
+        ],
+    ),
     ("endless-retry", &["the peak 13.6/s", "32.20!  24.2x!"]),
     ("flaky-checkout", &["no-retry          2,871!   71.3%!", "four-attempts       140    98.6%"]),
     (

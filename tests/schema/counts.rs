@@ -75,7 +75,8 @@ const APART: [&str; 7] = [
 ];
 
 /// What stands beside a key, for those of which the schema does not say it; null takes a key away.
-const BESIDE: [(&str, &str); 11] = [
+const BESIDE: [(&str, &str); 12] = [
+    ("policy.p.key_lost", "key = 'per-operation'"),
     ("series.time", "window = '2s'"),
     ("fault.f.for", "until = 'null'"),
     ("expect.0.at_most", "at_least = 'null'"),

@@ -84,7 +84,7 @@ impl Tables {
             (Some(first), _) => (first.server, first.method),
             (None, name) => (self.server(name.as_deref().unwrap_or_default()), operation.method),
         };
-        Operation { server, method, steps }
+        Operation { server, method, steps, wanted: operation.wanted.0 }
     }
 
     /// Clients that follow a policy and make this operation, with their rules for single steps of it.

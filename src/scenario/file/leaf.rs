@@ -2,6 +2,7 @@
 //! points at it, and each is written back in a form that is read again.
 
 mod plain;
+mod words;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,13 +11,13 @@ use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::protocol::{Method, Outcome as Answer};
+use crate::protocol::Method;
 use crate::retry::{OutcomeClass, OutcomeSet};
-use crate::scenario::Scripted;
 use crate::text::cut;
 use crate::units::{Span, check_probability, parse_percentage, parse_probability, parse_rate, rate_parts};
 
 pub use plain::{As, Leaf};
+pub use words::{OrServe, SCRIPT_WORDS, Script, ScriptWord, Wanted, WhenFull};
 
 /// Bytes of the longest text that may be a value: a duration in all its units has fewer.
 const MOST_BYTES: usize = 200;
@@ -401,114 +402,6 @@ impl TryFrom<Raw> for Status {
     }
 }
 
-/// The answer to a request that finds no place: a status, or `"refuse"`.
-#[derive(Clone, Copy, Debug)]
-pub struct WhenFull(pub Answer);
-
-impl<'de> Deserialize<'de> for WhenFull {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<WhenFull, D::Error> {
-        // The only word that is no status; all others are told what a status is.
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "must be a status from 400 to 599, or \"refuse\"")]
-        enum Either {
-            Status(Status),
-            Word(Word),
-        }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "lowercase")]
-        enum Word {
-            Refuse,
-        }
-        match Either::deserialize(deserializer)? {
-            Either::Status(Status(status)) => Ok(WhenFull(Answer::Status(status))),
-            Either::Word(Word::Refuse) => Ok(WhenFull(Answer::Refused)),
-        }
-    }
-}
-
-impl Serialize for WhenFull {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Answer::Status(status) => serializer.serialize_u16(status),
-            _ => serializer.serialize_str("refuse"),
-        }
-    }
-}
-
-/// A status, or `"serve"`.
-#[derive(Clone, Copy, Debug)]
-pub struct OrServe(pub Option<Status>);
-
-impl<'de> Deserialize<'de> for OrServe {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<OrServe, D::Error> {
-        match Raw::deserialize(deserializer)? {
-            Raw::Text(text) if text == "serve" => Ok(OrServe(None)),
-            raw => {
-                let told = format!("{} is neither an error status, 400 to 599, nor \"serve\"", raw.shown());
-                let status = Status::try_from(raw).map_err(|_| serde::de::Error::custom(told))?;
-                Ok(OrServe(Some(status)))
-            }
-        }
-    }
-}
-
-impl Serialize for OrServe {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            None => serializer.serialize_str("serve"),
-            Some(status) => status.serialize(serializer),
-        }
-    }
-}
-
-/// What becomes of one attempt by a script.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(try_from = "Raw")]
-pub struct ScriptWord(pub Scripted);
-
-/// Its words, each with what it stands for. The first of two for one thing is the one that is written.
-pub const SCRIPT_WORDS: [(&str, Scripted); 8] = [
-    ("ok", Scripted::Ok),
-    ("refused", Scripted::Refused),
-    ("lost-request", Scripted::LostRequest),
-    ("reset", Scripted::Reset),
-    ("hang", Scripted::Hang),
-    ("timeout", Scripted::Hang),
-    ("lost-reply", Scripted::LostReply),
-    ("late-reset", Scripted::LateReset),
-];
-
-impl TryFrom<Raw> for ScriptWord {
-    type Error = String;
-    fn try_from(raw: Raw) -> Result<ScriptWord, String> {
-        let known = |text: &str| SCRIPT_WORDS.into_iter().find(|(word, _)| *word == text);
-        if let Raw::Text(text) = &raw
-            && let Some((_, scripted)) = known(text)
-        {
-            return Ok(ScriptWord(scripted));
-        }
-        let words: Vec<&str> = SCRIPT_WORDS.iter().map(|(word, _)| *word).collect();
-        let told = format!("{} is neither an error status, 400 to 599, nor one of {}", raw.shown(), words.join(", "));
-        Status::try_from(raw).map(|status| ScriptWord(Scripted::Status(status.0))).map_err(|_| told)
-    }
-}
-
-impl Serialize for ScriptWord {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Scripted::Status(status) => serializer.serialize_u16(status),
-            scripted => {
-                let word = SCRIPT_WORDS.into_iter().find(|(_, other)| *other == scripted);
-                serializer.serialize_str(word.expect("each has a word").0)
-            }
-        }
-    }
-}
-
-/// What becomes of attempts, one after the other.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Script(pub Vec<ScriptWord>);
-
 /// Values by status, in the file's order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ByStatus<T>(pub Vec<(u16, T)>);
@@ -686,6 +579,10 @@ mod tests {
         check::<Script>("[\"timeout\", 500, \"ok\"]", Ok("[\"hang\",500,\"ok\"]"));
         check::<Script>("[\"late\"]", Err("nor one of ok, refused, "));
         check::<Script>("[200]", Err("200 is neither"));
+        check::<Wanted>("\"each\"", Ok("\"each\""));
+        check::<Wanted>("2", Ok("2"));
+        check::<Wanted>("0", Err("at least 1"));
+        check::<Wanted>("\"all\"", Err("or \"each\""));
         check::<OrServe>("\"serve\"", Ok("\"serve\""));
         check::<OrServe>("400", Ok("400"));
         check::<OrServe>("\"refuse\"", Err("nor \"serve\""));

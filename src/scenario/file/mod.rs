@@ -50,7 +50,7 @@ pub use schema::schema;
 use shape::decide::DecideTable;
 use shape::expect::{EVERY_POLICY, ExpectTable};
 use shape::fault::FaultTable;
-use shape::load::Load;
+use shape::load::{Load, RepeatTable};
 use shape::mix::MixTable;
 use shape::policy::{PolicyTable, With};
 use shape::server::Server;
@@ -384,6 +384,8 @@ impl Tables {
             clients: self.load.clients.get(),
             arrivals: self.load.arrivals.build(),
             recover_from: self.load.recover_from.0.map(PositiveDuration::span),
+            repeat: self.load.repeat.as_ref().map(RepeatTable::build),
+            contend: self.load.contend,
             operation: self.build_operation(&self.operation),
             servers: self.build_servers(),
             faults: self.faults.iter().map(|f| f.table.build(&f.name, server(&f.table.words.server))).collect(),

@@ -88,7 +88,7 @@ impl Entry {
             Event::WakeUp { row } => (8, row, 0),
             Event::TimeOut { row, setting } => (9, row, setting),
             Event::ThinkingOver { client, turn } => (10, client, turn),
-            Event::NextOperation => (11, 0, 0),
+            Event::NextOperation { repeat } => (11, repeat, 0),
         };
         Entry { time: time.0, what: kind << KIND | u64::from(more) << MORE | u64::from(id) }
     }
@@ -107,7 +107,7 @@ impl Entry {
             8 => Event::WakeUp { row: id },
             9 => Event::TimeOut { row: id, setting: more },
             10 => Event::ThinkingOver { client: id, turn: more },
-            11 => Event::NextOperation,
+            11 => Event::NextOperation { repeat: id },
             _ => unreachable!("no such event was packed"),
         }
     }

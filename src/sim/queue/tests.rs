@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
-use super::super::event::Class;
+use super::super::event::{Class, DEMAND};
 use super::*;
 use crate::rng::{KeyedRng, Purpose};
 
@@ -208,7 +208,7 @@ fn events_have_the_number_of_their_class() {
             assert_eq!(entry.what >> CLASS, class as u64, "{class:?}");
         }
     }
-    assert_eq!(Entry::new(SimTime(1), Event::NextOperation).what >> CLASS, Class::Arrival as u64);
+    assert_eq!(Entry::new(SimTime(1), Event::NextOperation { repeat: DEMAND }).what >> CLASS, Class::Arrival as u64);
 }
 
 #[test]
@@ -224,7 +224,8 @@ fn every_event_survives() {
             ])
         })
         .collect();
-    events.push(Event::NextOperation);
+    events.push(Event::NextOperation { repeat: DEMAND });
+    events.push(Event::NextOperation { repeat: 7 });
     for event in events {
         queue.push(SimTime(5), event);
         assert_eq!(queue.pop(), Some((SimTime(5), event)));

@@ -1,12 +1,15 @@
 //! What operations are made of, the whole way: their steps, the calls that workers make for them, and what becomes of both when a call ends.
 
 use super::places::Steps;
+use super::things::{Again, Things};
 use super::whole::{CallSide, Whole};
 use super::*;
 use crate::call::tries::Tries;
 use crate::flow::{Act, Flow, Step};
+use crate::metrics::Done;
 use crate::metrics::parts::Released;
 use crate::retry::GiveUp;
+use crate::scenario::Same;
 use crate::scenario::call::{Answer, CallConfig, Failed};
 
 /// Who waits for a call to end.
@@ -26,6 +29,12 @@ pub(super) struct Order {
     pub client: u32,
     /// Index of the member that the client belongs to.
     member: u32,
+    /// What it is about, where that is asked.
+    pub thing: u32,
+    /// What its user wanted once: the first operation that was done for it.
+    pub action: CallKey,
+    /// It is done again, for the so many-eth time; 0: it is the first.
+    nth: u32,
     flow: Flow,
     /// Calls on the books that are made for it, at any server.
     pub calls: u32,
@@ -86,10 +95,55 @@ impl CallSide {
 }
 
 impl<'a> Run<'a> {
+    /// An operation of the demand starts.
+    pub(super) fn first(&mut self, number: u64, client: u32) {
+        let key = CallKey::operation(number);
+        let streams = &self.streams;
+        let things = self.whole.as_mut().and_then(|whole| whole.things.as_mut());
+        let thing = things.map_or(NONE, |things| things.pick(|| streams.at(Purpose::Thing, key, 0).unit()));
+        let again = Again { number: key, nth: 0, client, thing };
+        if let Some(repeat) = &self.scene.world.repeat
+            && self.streams.at(Purpose::Repeat, key, 0).unit() < repeat.share
+        {
+            self.do_again(again);
+        }
+        self.order(again);
+    }
+
+    /// An operation will be done once more, if the demand lasts until then.
+    fn do_again(&mut self, before: Again) {
+        let Some(repeat) = &self.scene.world.repeat else { return };
+        let nth = before.nth + 1;
+        let after = repeat.after.sample(&mut self.streams.at(Purpose::Repeat, before.number, u64::from(nth)));
+        let at = self.now + after;
+        if nth > repeat.times || at >= self.scene.frame.demand_end() {
+            return;
+        }
+        let things = self.things();
+        things.hold(before.thing);
+        let repeat = things.repeats.insert(Again { nth, ..before });
+        self.queue.push(at, Event::NextOperation { repeat });
+        self.to_start += 1;
+    }
+
+    /// An operation is done again.
+    pub(super) fn repeat(&mut self, repeat: u32) {
+        let again = self.things().repeats.remove(repeat);
+        self.do_again(again);
+        self.order(again);
+    }
+
+    fn things(&mut self) -> &mut Things {
+        self.whole().things.as_mut().expect("there are, where anything comes again")
+    }
+
     /// An operation starts.
-    pub(super) fn order(&mut self, number: u64, client: u32) {
+    fn order(&mut self, again: Again) {
         self.recorder.operation_started();
-        let (key, start) = (CallKey::operation(number), self.now);
+        let Again { number, nth, client, thing } = again;
+        let (key, start) = (number.repeated(nth), self.now);
+        let is_same_action = self.scene.world.repeat.as_ref().is_some_and(|repeat| repeat.same == Same::Key);
+        let action = if is_same_action { number } else { key };
         let member = self.member_of(client);
         let steps = self.steps_of(member).calls;
         let drawn = shares(&self.streams, key);
@@ -98,7 +152,9 @@ impl<'a> Run<'a> {
             steps => Flow::start(steps, drawn),
         };
         let (verdict, in_time) = (None, false);
-        let order = Order { key, start, client, member, flow, calls: 0, retries: 0, attempts: 0, verdict, in_time };
+        let (calls, retries, attempts) = (0, 0, 0);
+        let order =
+            Order { key, start, client, member, thing, action, nth, flow, calls, retries, attempts, verdict, in_time };
         let orders = &mut self.whole().orders;
         let order = orders.all.insert(order);
         let most = (order as usize + 1) * orders.places;
@@ -276,14 +332,16 @@ impl<'a> Run<'a> {
         let order = &mut self.whole().orders.all[id];
         order.verdict = Some(verdict);
         order.in_time = ended.is_ok() && now.since(order.start) <= slo;
-        let (client, start, key) = (order.client, order.start, order.key);
+        let (client, start, key, nth) = (order.client, order.start, order.key, order.nth);
         // Without any attempt it has not been tried once.
         let tries = if order.attempts == 0 { 0 } else { 1 + order.retries };
         let attempts = (tries, order.attempts);
         let measured = self.recorder.measured(start);
         self.recorder.operation_ended(self.now, start, attempts, verdict, measured);
         self.release_order(id);
-        self.think(client, (key.value() as u32 + 1) % TURNS);
+        if nth == 0 {
+            self.think(client, (key.value() as u32 + 1) % TURNS);
+        }
     }
 
     /// Takes a call off the books once it is over and nothing of it is in flight.
@@ -307,7 +365,16 @@ impl<'a> Run<'a> {
             return;
         }
         self.close_books(id);
-        self.whole().orders.all.remove(id);
+        let Order { thing, .. } = self.whole().orders.all.remove(id);
+        if let Some(things) = &mut self.whole().things {
+            let mut over: Vec<(usize, u32)> = Vec::new();
+            things.let_go(thing, Some(id), |place, slot| over.push((place, slot)));
+            for (place, slot) in over {
+                let server = self.whole().places.all[place].server;
+                self.forget(server, slot);
+            }
+            return;
+        }
         for place in 0..self.whole().places.all.len() {
             let (server, slot) = (self.whole().places.all[place].server, self.whole().orders.slot(id, place));
             self.forget(server, slot);
@@ -317,14 +384,22 @@ impl<'a> Run<'a> {
     /// What an operation has come to.
     fn close_books(&mut self, id: u32) {
         let whole = self.whole.as_mut().expect("only what goes the whole way comes here");
-        let Order { start, verdict, member, in_time, attempts, .. } = whole.orders.all[id];
+        let Order { start, verdict, member, in_time, attempts, thing, .. } = whole.orders.all[id];
         let measured = self.recorder.measured(start);
-        let Whole { orders, places, .. } = whole;
-        let at_places = orders.executions(id).iter().zip(&places.all);
-        let each = at_places.clone().map(|(executions, place)| (*executions, place.most_effects));
+        let Whole { orders, places, things, .. } = whole;
+        let wanted = self.scene.world.operation.wanted;
+        let done = &mut whole.done;
+        done.clear();
+        for (index, (executions, place)) in orders.executions(id).iter().zip(&places.all).enumerate() {
+            done.push(match things {
+                Some(things) => things.done(thing, index, *executions, place.most_effects, wanted),
+                None => Done::new(*executions, place.most_effects),
+            });
+        }
+        let each = done.iter().copied();
         if let Some(parts) = self.recorder.parts.as_mut().filter(|_| measured) {
-            for (executions, place) in at_places {
-                parts.executed(place.server, place.step, *executions, place.most_effects);
+            for (done, place) in each.clone().zip(&places.all) {
+                parts.executed(place.server, place.step, done);
             }
             parts.released(Released { member: member as usize, verdict, in_time, attempts }, each.clone());
         }
@@ -337,6 +412,10 @@ impl<'a> Run<'a> {
             assert!(
                 self.jobs.is_empty() && self.whole().orders.all.is_empty(),
                 "what nobody waits for is off the books"
+            );
+            assert!(
+                self.to_start > 0 || self.whole().things.as_ref().is_none_or(Things::is_empty),
+                "nobody is busy with anything any more"
             );
             assert!(self.servers().all(|server| server.load() == 0), "no worker is held by a call that is over");
         }

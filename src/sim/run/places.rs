@@ -193,6 +193,11 @@ impl<'a> Places<'a> {
         self.all.push(Place { call, server, client, first_endpoint: 0, most_effects, below: 0..0, is_step, step });
     }
 
+    /// True if some of them have keys that other operations may have too.
+    pub(super) fn share_keys(&self) -> bool {
+        self.clients.iter().any(|client| !client.policy.key().is_own())
+    }
+
     pub(super) fn bytes(&self) -> usize {
         let of = |client: &Client| {
             let ejector = client.ejector.as_ref().map_or(0, Ejector::bytes);

@@ -8,12 +8,14 @@
 use super::hosts::Hosts;
 use super::orders::{Orders, Owner};
 use super::places::{Client, Place, Places};
+use super::things::{MadeFrom, SlotKey, Things, at_clock};
 use super::*;
 use crate::call::tries::{Open, Tries};
 use crate::flow::Flow;
 use crate::gate::{Moment, Refusal};
 use crate::hedge::Losers;
-use crate::retry::{GiveUp, Within};
+use crate::metrics::Done;
+use crate::retry::{GiveUp, Made, Within};
 use crate::scenario::World;
 
 /// What the whole way needs beside the rest of a run.
@@ -23,6 +25,8 @@ pub(super) struct Whole<'a> {
     pub row: &'a PolicyConfig,
     pub places: Places<'a>,
     pub orders: Orders,
+    /// What operations are about, where that is asked.
+    pub things: Option<Things>,
     /// By the call's place.
     pub sides: Vec<CallSide>,
     /// By the attempt's place.
@@ -32,6 +36,8 @@ pub(super) struct Whole<'a> {
     pub hosts: Hosts,
     /// Where the attempt goes that the step being taken may send.
     next_host: u32,
+    /// What an operation has done at each place, while its books are closed.
+    pub done: Vec<Done>,
     /// A server is being told something: what follows is done when it has said all.
     settling: bool,
     /// Bytes that sides take beside their own size.
@@ -79,12 +85,14 @@ impl<'a> Whole<'a> {
         Whole {
             row,
             orders: Orders::new(places.all.len()),
+            things: (world.has_things() || places.share_keys()).then(|| Things::new(world, places.all.len())),
             places,
             sides: Vec::new(),
             attempts: Vec::new(),
             at: Vec::new(),
             hosts: Hosts::new(world),
             next_host: 0,
+            done: Vec::new(),
             settling: false,
             heap: 0,
         }
@@ -103,6 +111,7 @@ impl<'a> Whole<'a> {
     pub(super) fn bytes(&self) -> usize {
         self.places.bytes()
             + self.orders.bytes()
+            + self.things.as_ref().map_or(0, Things::bytes)
             + self.sides.capacity() * size_of::<CallSide>()
             + self.heap
             + self.attempts.capacity() * size_of::<AttemptSide>()
@@ -144,16 +153,20 @@ impl<'a> Run<'a> {
                     self.timer_whole(row);
                 }
             }
-            Event::NextOperation => {
+            Event::NextOperation { repeat } if repeat != DEMAND => {
+                self.to_start -= 1;
+                self.repeat(repeat);
+            }
+            Event::NextOperation { .. } => {
                 self.to_start -= 1;
                 if let Some(start) = self.next_start.take() {
                     self.schedule_next_start();
-                    self.order(start.number, start.client);
+                    self.first(start.number, start.client);
                 }
             }
             Event::ThinkingOver { client, turn } => {
                 self.to_start -= 1;
-                self.order(turn_of(client, turn), client);
+                self.first(turn_of(client, turn), client);
             }
         }
     }
@@ -484,10 +497,30 @@ impl<'a> Run<'a> {
         let side = &mut whole.sides[row_id as usize];
         let place = &whole.places.all[side.place];
         let server = numbered(self.called, number as usize, &mut self.server, &mut self.others);
-        let keyed = keyed(server, &*whole.places.clients[place.client].policy);
+        let policy = &*whole.places.clients[place.client].policy;
+        let mut keyed = keyed(server, policy);
         let row = &mut self.rows[row_id];
-        // What is known of a key belongs to the operation and the place.
-        let slot = whole.orders.slot(side.order, side.place);
+        let order = &whole.orders.all[side.order];
+        // What is known of a key belongs to the operation and the place, unless others have it too.
+        let slot = match &mut whole.things {
+            Some(things) if keyed == Keyed::Known => {
+                let made_from = match policy.key() {
+                    KeyMode::PerCall => MadeFrom::Call(row.key),
+                    KeyMode::PerAction => MadeFrom::Action(order.action),
+                    KeyMode::PerThing => MadeFrom::Thing,
+                    KeyMode::Clock(clock) if clock.made == Made::Operation => at_clock(clock, order.start),
+                    KeyMode::Clock(clock) => at_clock(clock, self.now),
+                    _ => MadeFrom::Operation(side.order),
+                };
+                things.slot(order.thing, SlotKey { place: side.place, made_from })
+            }
+            Some(_) => NONE,
+            None => whole.orders.slot(side.order, side.place),
+        };
+        let lost = policy.key_lost();
+        if lost > 0.0 && self.streams.at(Purpose::KeyLost, row.key, u64::from(attempt)).unit() < lost {
+            keyed = if server.knows_keys() { server.without_key() } else { Keyed::Passes };
+        }
         let job = self.jobs.insert(Job::new(row.key, attempt, slot, client, keyed));
         row.in_flight += 1;
         let due = side.tries.open().iter().find(|open| open.attempt == attempt).map_or(SimTime::NEVER, Open::due);

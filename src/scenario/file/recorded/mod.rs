@@ -17,7 +17,7 @@ use toml::de::DeTable;
 use super::Parts;
 use super::diagnostic::Diagnostic;
 use super::shape::distribution::{DistributionChoice, Recorded};
-use super::shape::load::ArrivalsChoice;
+use super::shape::load::{ArrivalsChoice, Load};
 use super::shape::recorded::{Column, Origin, SeriesTable, TraceTable};
 use super::tree;
 use crate::distribution::Empirical;
@@ -215,9 +215,14 @@ fn distributions(parts: &mut Parts) -> Vec<(Vec<String>, &mut Recorded)> {
     let mut all: Vec<(Vec<String>, &mut Recorded)> = Vec::new();
     let mut drawn: Vec<([&str; 3], &mut DistributionChoice)> = Vec::new();
     let path = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
-    if let Some(ArrivalsChoice::Closed { think }) = parts.load.as_mut().map(|load| &mut load.arrivals) {
-        let keys = ["load", "arrivals", "closed", "think", "empirical"];
-        all.extend(think.recorded().into_iter().map(|recorded| (path(&keys), recorded)));
+    if let Some(Load { arrivals, repeat, .. }) = &mut parts.load {
+        if let ArrivalsChoice::Closed { think } = arrivals {
+            let keys = ["load", "arrivals", "closed", "think", "empirical"];
+            all.extend(think.recorded().into_iter().map(|recorded| (path(&keys), recorded)));
+        }
+        let keys = ["load", "repeat", "after", "empirical"];
+        let again = repeat.iter_mut().flat_map(|repeat| repeat.after.0.recorded());
+        all.extend(again.map(|recorded| (path(&keys), recorded)));
     }
     for server in &mut parts.servers {
         let words = &mut server.table.words;

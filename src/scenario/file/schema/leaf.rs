@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::scenario::file::leaf::{
     Amount, As, ByStatus, Count, Duration, Factor, OrNone, OrServe, OrUnlimited, Outcome, Outcomes, PositiveDuration,
-    PositiveNumber, PositiveProbability, PositiveRate, Probability, Rate, Ratio, SCRIPT_WORDS, Script, Status,
+    PositiveNumber, PositiveProbability, PositiveRate, Probability, Rate, Ratio, SCRIPT_WORDS, Script, Status, Wanted,
     WhenFull,
 };
 use crate::scenario::file::shape::recorded::{Column, Origin};
@@ -140,6 +140,18 @@ impl JsonSchema for Script {
             "items": { "anyOf": [{ "enum": words }, status] },
             "examples": [["timeout", 500, "ok"]],
         })
+    }
+}
+
+impl JsonSchema for Wanted {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Wanted".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        or_word::<Count<1, { u32::MAX as u64 }>>("each", generator)
     }
 }
 

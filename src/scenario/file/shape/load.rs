@@ -3,10 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::distribution::DistributionChoice;
+use super::distribution::{DistributionChoice, DurationOrDistribution};
 use super::recorded::TraceTable;
-use crate::scenario::file::leaf::{AtLeastOne, Count, Duration, OrNone, PositiveDuration, PositiveRate, Rate};
-use crate::scenario::{Arrivals, ProfilePoint};
+use crate::scenario::file::leaf::{
+    AtLeastOne, Count, Duration, Leaf, OrNone, PositiveDuration, PositiveProbability, PositiveRate, Rate,
+};
+use crate::scenario::{Arrivals, Contend, ProfilePoint, Repeat, Same};
 
 /// The demand.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -21,6 +23,40 @@ pub struct Load {
     /// last step down of a profile that steps up before.
     #[serde(default)]
     pub recover_from: OrNone<PositiveDuration>,
+    /// Operations that are done again. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<RepeatTable>,
+    /// Operations about the same things. Default: each is about one of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contend: Option<Contend>,
+}
+
+/// Operations that are done again.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "share": "2%", "after": "300ms", "same": "key" }]))]
+pub struct RepeatTable {
+    /// Share of operations that are done again. Above 0.
+    share: PositiveProbability,
+    /// How long after the start of the one before: a duration, or a distribution, drawn for each. What would start after `duration` does not.
+    pub after: DurationOrDistribution,
+    /// How often.
+    #[serde(default = "once")]
+    times: Count<1, 1_000>,
+    /// What a repeat has in common with the first.
+    same: Same,
+}
+
+fn once() -> Count<1, 1_000> {
+    Count(1)
+}
+
+impl RepeatTable {
+    /// As the engine knows it.
+    pub fn build(&self) -> Repeat {
+        let (after, times) = (self.after.0.build(), self.times.plain());
+        Repeat { share: self.share.0.0, after, times, same: self.same }
+    }
 }
 
 fn one_client() -> AtLeastOne {

@@ -34,11 +34,16 @@ impl MemberTable {
     /// What their operations do, if it is not what all others' do.
     pub fn operation(&self, others: &OperationTable) -> Option<OperationTable> {
         if !self.step.is_empty() {
-            return Some(OperationTable { step: self.step.clone(), ..OperationTable::default() });
+            return Some(OperationTable {
+                step: self.step.clone(),
+                wanted: others.wanted,
+                ..OperationTable::default()
+            });
         }
         (self.server.is_some() || self.method.is_some()).then(|| OperationTable {
             server: self.server.clone().or_else(|| others.server.clone()),
             method: self.method.unwrap_or(others.method),
+            wanted: others.wanted,
             step: InOrder::default(),
         })
     }

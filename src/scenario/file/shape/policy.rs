@@ -19,9 +19,9 @@ use super::limits::{self, FreeRetries, RetriesFor, RetryForChoice};
 use crate::endpoint::{EndpointRules, RetryHost};
 use crate::gate::{Around, GateConfig, OnRefusal};
 use crate::protocol::Method;
-use crate::retry::{KeyMode, OutcomeClass, RetryPolicy};
+use crate::retry::{Clock, KeyMode, Made, OutcomeClass, RetryPolicy};
 use crate::scenario::call::ClientRules;
-use crate::scenario::file::leaf::{Factor, OrNone, OrUnlimited, Outcome, Outcomes, PositiveDuration};
+use crate::scenario::file::leaf::{Factor, OrNone, OrUnlimited, Outcome, Outcomes, PositiveDuration, Probability};
 use crate::scenario::file::preset::PresetName;
 use crate::scenario::file::schema::{OUTCOME_KEY, by_key, form};
 
@@ -79,7 +79,10 @@ pub struct PolicyTable {
     pub retry_after: Option<RetryAfterChoice>,
     /// The idempotency key of its requests.
     #[serde(default)]
-    key: KeyMode,
+    key: KeyChoice,
+    /// Share of requests that lose their key on the way, in a proxy.
+    #[serde(default)]
+    key_lost: Probability,
     /// A circuit breaker, which may refuse attempts. Default: `"none"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<OrNone<BreakerChoice>>")]
@@ -246,6 +249,48 @@ enum ShouldRetryName {
     Honour,
 }
 
+/// `key`: what two requests must have in common to have one key.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(extend("examples" = ["per-operation", { "clock": { "resolution": "1ms" } }]))]
+enum KeyChoice {
+    /// No key.
+    #[default]
+    None,
+    /// A fresh one for each attempt: made inside the retried function, or with its number in it, a common mistake.
+    PerAttempt,
+    /// One for each call of a flow: who starts over makes another.
+    PerCall,
+    /// One for all attempts of an operation; each of its steps has one of its own.
+    PerOperation,
+    /// One for what a user wanted once: repeats with `same = "key"` have it too.
+    PerAction,
+    /// One for all operations about one thing, as a hash of the cart, or the order's number.
+    PerThing,
+    /// Made from the thing and the time.
+    Clock {
+        /// Times are equal within it.
+        resolution: PositiveDuration,
+        /// Whether the time is that of each attempt, inside the retried function, or that at which the operation started.
+        #[serde(default)]
+        made: Made,
+    },
+}
+
+impl KeyChoice {
+    fn build(self) -> KeyMode {
+        match self {
+            KeyChoice::None => KeyMode::None,
+            KeyChoice::PerAttempt => KeyMode::PerAttempt,
+            KeyChoice::PerCall => KeyMode::PerCall,
+            KeyChoice::PerOperation => KeyMode::PerOperation,
+            KeyChoice::PerAction => KeyMode::PerAction,
+            KeyChoice::PerThing => KeyMode::PerThing,
+            KeyChoice::Clock { resolution, made } => KeyMode::Clock(Clock { resolution: resolution.span(), made }),
+        }
+    }
+}
+
 impl PolicyTable {
     /// Writes the defaults that depend on whether there are retries.
     pub fn resolve(&mut self) {
@@ -288,7 +333,8 @@ impl PolicyTable {
             limits: limits::build(&self.retries_for, self.free_retries.as_ref()),
             retry_after: self.retry_after.clone().unwrap_or_default().build(method),
             heeds_should_retry: self.should_retry == ShouldRetryName::Honour,
-            key: self.key,
+            key: self.key.build(),
+            key_lost: self.key_lost.0,
         }
     }
 
@@ -335,6 +381,8 @@ impl PolicyTable {
             Some(("timeout_cap", "timeout_factor"))
         } else if self.hedges_on_timeout() && self.timeout.0.is_none() {
             Some(("hedge.timeout", "timeout"))
+        } else if self.key_lost.0 > 0.0 && matches!(self.key, KeyChoice::None) {
+            Some(("key_lost", "key"))
         } else {
             None
         }

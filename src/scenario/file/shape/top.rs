@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::call::{InOrder, StepTable};
 use crate::protocol::Method;
-use crate::scenario::file::leaf::{Count, Duration, OrNone, PositiveDuration};
+use crate::scenario::file::leaf::{Count, Duration, OrNone, PositiveDuration, Wanted};
 use crate::units::Span;
 
 /// Largest number of replications: beyond, the results of single runs would not fit in any report.
@@ -73,6 +73,9 @@ pub struct OperationTable {
     /// How repeated executions add up, unless it has steps.
     #[serde(default)]
     pub method: Method,
+    /// How many effects are lawful: one of `"each"` operation, or so many of each thing. More are duplicates.
+    #[serde(default)]
+    pub wanted: Wanted,
     /// The calls that it makes, by name, in the file's order, one after the other. Default: one call, with `server` and `method`.
     #[serde(default, skip_serializing_if = "InOrder::is_empty")]
     pub step: InOrder<StepTable>,

@@ -18,7 +18,7 @@ use super::source::Place;
 use super::{Named, Tables, tree};
 use crate::distribution::Distribution;
 use crate::protocol::Outcome;
-use crate::retry::{History, KeyMode};
+use crate::retry::History;
 use crate::scenario::call::ClientRules;
 use crate::scenario::{Arrivals, Fates, Idempotency, LockConfig, Scenario, World};
 use crate::units::{SimTime, Span};
@@ -209,7 +209,7 @@ fn cut_off(service: &Distribution, network: &Distribution, timeout: Span) -> f64
 fn lock_conflict(client: &Client, world: &World, root: &DeTable<'_>) -> Option<Diagnostic> {
     let Idempotency::Lock(LockConfig { conflict_status, .. }) = world.called().idempotency else { return None };
     let retried = client.rules.policy.is_failure(Outcome::Status(conflict_status));
-    if client.rules.policy.key() != KeyMode::PerOperation || retried {
+    if !client.rules.policy.key().is_kept() || retried {
         return None;
     }
     let place = tree::value_place(root, &["policy", client.name, "retry_on"]);

@@ -6,7 +6,7 @@ use super::Client;
 use crate::distribution::Distribution;
 use crate::protocol::{Failure, Outcome};
 use crate::retry::hint::RetryAfter;
-use crate::retry::{History, KeyMode, Policy, RetryPolicy};
+use crate::retry::{History, Policy, RetryPolicy};
 use crate::scenario::file::diagnostic::Diagnostic;
 use crate::scenario::file::tree;
 use crate::scenario::{Fates, Idempotency, LockConfig, Scene, ServerConfig, Stores};
@@ -30,7 +30,7 @@ pub struct Row<'a> {
 impl Row<'_> {
     /// All that is to be said of one row.
     pub fn warnings(&self) -> impl Iterator<Item = Diagnostic> {
-        let asked = self.policy.key == KeyMode::PerOperation;
+        let asked = self.policy.key.is_kept();
         [self.lock(), self.retention(), self.stored_errors()].into_iter().flatten().filter(move |_| asked)
     }
 
