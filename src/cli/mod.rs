@@ -15,6 +15,7 @@ mod schema;
 mod shell;
 mod show;
 mod terminal;
+mod trace;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
@@ -40,6 +41,7 @@ First steps:
   simlab new my-scenario          write a scenario
   simlab check my-scenario.toml   is it valid?
   simlab run my-scenario.toml     compare its policies
+  simlab trace my-scenario.toml   how did one double charge come about?
   simlab policies full-jitter     explain a policy
 
 Exit codes:
@@ -55,6 +57,8 @@ Exit codes:
 enum Command {
     /// Simulate every policy of a scenario on the same demand and faults, print the comparison, write the report
     Run(run::Args),
+    /// Tell how one double charge came about, attempt by attempt
+    Trace(trace::Args),
     /// Validate scenarios without running them
     Check(check::Args),
     /// Print the fully resolved scenario as TOML
@@ -110,6 +114,7 @@ pub fn main() -> ExitCode {
     };
     let outcome = std::panic::catch_unwind(|| match &cli.command {
         Command::Run(args) => run::main(args),
+        Command::Trace(args) => trace::main(args),
         Command::Check(args) => check::main(args),
         Command::Show(args) => show::main(args),
         Command::Policies(args) => policies::main(args),

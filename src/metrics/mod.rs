@@ -7,6 +7,7 @@ pub mod ending;
 pub mod finish;
 pub mod histogram;
 pub mod intervals;
+pub mod notes;
 pub mod parts;
 #[cfg(feature = "scenario-files")]
 pub mod record;

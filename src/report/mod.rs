@@ -19,6 +19,7 @@ pub mod number;
 pub mod page;
 pub mod recovery;
 mod refusal;
+pub mod story;
 mod table;
 mod timeline;
 

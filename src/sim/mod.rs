@@ -11,5 +11,5 @@ mod standstill;
 pub mod stop;
 pub mod timers;
 
-pub use run::{run, run_from};
+pub use run::{run, run_from, tell};
 pub use stop::{Limits, Stop};

@@ -2,9 +2,11 @@
 //! at its end; what happens to an operation and its attempts stands in `run/life.rs`.
 
 mod hosts;
+mod leaving;
 mod life;
 mod orders;
 mod places;
+mod telling;
 mod things;
 mod whole;
 
@@ -25,6 +27,7 @@ use crate::fault::clock::{Edge, FaultClock};
 use crate::gate::GateChain;
 use crate::hedge::Hedger;
 use crate::key::CallKey;
+use crate::metrics::notes::{Account, Notes, Wanted};
 use crate::metrics::parts::OwnCounts;
 use crate::metrics::recorder::{Levels, ServerTotals};
 use crate::metrics::{Recorder, RunResult};
@@ -210,43 +213,70 @@ pub fn run_from(
         return Err(Stop::OutOfMemory { at: SimTime::ZERO, limit: limits.memory });
     }
     let scene = scenario.of(policy);
-    let mut run = Run::new(scene, &scenario.policies[policy], replication_seed(scene.frame.seed, replication));
-    let end = scene.frame.end();
+    let seed = replication_seed(scene.frame.seed, replication);
+    let run = Run::new(scene, &scenario.policies[policy], seed, None);
     ready();
-    while let Some((time, event)) = run.queue.pop() {
-        if time >= end {
-            break;
-        }
-        run.now = time;
-        run.events += 1;
-        if time >= run.recorder.next_tick() {
-            let levels = run.levels();
-            run.recorder.tick(time, levels);
-        }
-        if run.whole.is_some() {
-            run.handle_whole(event);
-        } else {
-            if run.queue.has_news() {
-                run.look_ahead();
-            }
-            run.handle(event);
-        }
-        if run.at_once.storm() {
-            return Err(Stop::RetryStorm { at: time });
-        }
-        if run.to_start == 0 && run.rows.is_empty() {
-            break;
-        }
-        if run.events.is_multiple_of(LOOK_EVERY) {
-            run.look_up(limits)?;
-            run.timers.tidy(&mut run.queue);
-        }
-    }
-    Ok(run.finish())
+    run.until_the_end(limits).map(|(result, _)| result)
+}
+
+/// The same, which also tells what happened to some operations. Every run can be told; the result is that of the run that is not.
+///
+/// # Errors
+/// Says why the run stopped before its end.
+pub fn tell(
+    scenario: &Scenario,
+    policy: usize,
+    replication: u32,
+    limits: Limits,
+    wanted: Wanted,
+) -> Result<(RunResult, Account), Stop> {
+    let scene = scenario.of(policy);
+    let seed = replication_seed(scene.frame.seed, replication);
+    let run = Run::new(scene, &scenario.policies[policy], seed, Some(wanted));
+    let (result, notes) = run.until_the_end(limits)?;
+    Ok((result, notes.map(Notes::kept).unwrap_or_default()))
 }
 
 impl<'a> Run<'a> {
-    fn new(scene: Scene<'a>, config: &'a PolicyConfig, seed: u64) -> Run<'a> {
+    /// Until nothing is left to happen.
+    fn until_the_end(self, limits: Limits) -> Result<(RunResult, Option<Notes>), Stop> {
+        let mut run = self;
+        let end = run.scene.frame.end();
+        while let Some((time, event)) = run.queue.pop() {
+            if time >= end {
+                break;
+            }
+            run.now = time;
+            run.events += 1;
+            if time >= run.recorder.next_tick() {
+                let levels = run.levels();
+                run.recorder.tick(time, levels);
+            }
+            if run.whole.is_some() {
+                run.handle_whole(event);
+            } else {
+                if run.queue.has_news() {
+                    run.look_ahead();
+                }
+                run.handle(event);
+            }
+            if run.at_once.storm() {
+                return Err(Stop::RetryStorm { at: time });
+            }
+            if run.to_start == 0 && run.rows.is_empty() {
+                break;
+            }
+            if run.events.is_multiple_of(LOOK_EVERY) {
+                run.look_up(limits)?;
+                run.timers.tidy(&mut run.queue);
+            }
+        }
+        Ok(run.finish())
+    }
+}
+
+impl<'a> Run<'a> {
+    fn new(scene: Scene<'a>, config: &'a PolicyConfig, seed: u64, wanted: Option<Wanted>) -> Run<'a> {
         let Scene { frame, world } = scene;
         let window = Window { from: SimTime::ZERO + frame.warmup, until: frame.demand_end() };
         // Servers that call are clients too, all with the number after that of the last.
@@ -261,7 +291,8 @@ impl<'a> Run<'a> {
         let mut queue = Queue::default();
         let faults = FaultClock::new(scene, seed);
         faults.first_edges().for_each(|(at, fault)| queue.push(at, Event::FaultEdge { fault }));
-        let whole = goes_whole(scene, config).then(|| whole::Whole::new(world, config));
+        let goes_whole = wanted.is_some() || goes_whole(scene, config);
+        let whole = goes_whole.then(|| whole::Whole::new(world, config, wanted));
         let mut run = Run {
             scene,
             policy: &*config.rules().policy,
@@ -462,7 +493,7 @@ impl<'a> Run<'a> {
     }
 
     /// The run is over.
-    fn finish(mut self) -> RunResult {
+    fn finish(mut self) -> (RunResult, Option<Notes>) {
         if !self.rows.is_empty() {
             // It lasted to its end, even if nothing has happened for a while.
             self.now = self.scene.frame.end();
@@ -509,6 +540,7 @@ impl<'a> Run<'a> {
             completions: self.servers().map(|server| server.completions).sum(),
         };
         let bytes = self.bytes() as u64;
-        self.recorder.finish(totals, (&each, &replicas), self.events, bytes)
+        let notes = self.whole.as_mut().and_then(|whole| whole.notes.take());
+        (self.recorder.finish(totals, (&each, &replicas), self.events, bytes), notes)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-const COMMANDS: [&str; 9] = ["", "run", "check", "show", "policies", "new", "schema", "bench", "completions"];
+const COMMANDS: [&str; 10] = ["", "run", "trace", "check", "show", "policies", "new", "schema", "bench", "completions"];
 
 fn help(command: &str, option: &str, columns: usize) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_simlab"))

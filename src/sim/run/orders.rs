@@ -7,6 +7,7 @@ use super::*;
 use crate::call::tries::Tries;
 use crate::flow::{Act, Flow, Step};
 use crate::metrics::Done;
+use crate::metrics::notes::Told;
 use crate::metrics::parts::Released;
 use crate::retry::GiveUp;
 use crate::scenario::Same;
@@ -43,6 +44,8 @@ pub(super) struct Order {
     /// Attempts of all calls for it that have ended, those of servers too.
     attempts: u32,
     verdict: Option<Verdict>,
+    /// When it was over for its user, once it was.
+    over: SimTime,
     /// It succeeded, and within `slo`.
     in_time: bool,
 }
@@ -153,10 +156,28 @@ impl<'a> Run<'a> {
         };
         let (verdict, in_time) = (None, false);
         let (calls, retries, attempts) = (0, 0, 0);
-        let order =
-            Order { key, start, client, member, thing, action, nth, flow, calls, retries, attempts, verdict, in_time };
-        let orders = &mut self.whole().orders;
+        let order = Order {
+            key,
+            start,
+            client,
+            member,
+            thing,
+            action,
+            nth,
+            flow,
+            calls,
+            retries,
+            attempts,
+            verdict,
+            over: start,
+            in_time,
+        };
+        let whole = self.whole();
+        let orders = &mut whole.orders;
         let order = orders.all.insert(order);
+        if let Some(notes) = &mut whole.notes {
+            notes.start(order);
+        }
         let most = (order as usize + 1) * orders.places;
         if orders.executions.len() < most {
             orders.executions.resize(most, 0);
@@ -330,7 +351,7 @@ impl<'a> Run<'a> {
         let verdict = if ended.is_ok() { Verdict::Succeeded } else { verdict };
         let (now, slo) = (self.now, self.scene.frame.slo.unwrap_or(Span::ZERO));
         let order = &mut self.whole().orders.all[id];
-        order.verdict = Some(verdict);
+        (order.verdict, order.over) = (Some(verdict), now);
         order.in_time = ended.is_ok() && now.since(order.start) <= slo;
         let (client, start, key, nth) = (order.client, order.start, order.key, order.nth);
         // Without any attempt it has not been tried once.
@@ -394,6 +415,20 @@ impl<'a> Run<'a> {
             done.push(match things {
                 Some(things) => things.done(thing, index, *executions, place.most_effects, wanted),
                 None => Done::new(*executions, place.most_effects),
+            });
+        }
+        if let Some(notes) = &mut whole.notes {
+            let Order { key, client, over, .. } = whole.orders.all[id];
+            notes.close(id, |number, notes| Told {
+                key,
+                number,
+                client,
+                start,
+                end: verdict.is_some().then_some(over),
+                verdict,
+                attempts,
+                done: done.clone(),
+                notes,
             });
         }
         let each = done.iter().copied();

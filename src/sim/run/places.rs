@@ -193,6 +193,12 @@ impl<'a> Places<'a> {
         self.all.push(Place { call, server, client, first_endpoint: 0, most_effects, below: 0..0, is_step, step });
     }
 
+    /// What they are called: the step or the call, or the server where there are none.
+    pub(super) fn names(&self, world: &World) -> Vec<String> {
+        let name = |place: &Place| place.call.map_or(&world.servers[place.server].name, |call| &call.name).clone();
+        self.all.iter().map(name).collect()
+    }
+
     /// True if some of them have keys that other operations may have too.
     pub(super) fn share_keys(&self) -> bool {
         self.clients.iter().any(|client| !client.policy.key().is_own())

@@ -15,6 +15,7 @@ use crate::flow::Flow;
 use crate::gate::{Moment, Refusal};
 use crate::hedge::Losers;
 use crate::metrics::Done;
+use crate::metrics::notes::{Note, Notes, Wanted, What};
 use crate::retry::{GiveUp, Made, Within};
 use crate::scenario::World;
 
@@ -27,6 +28,8 @@ pub(super) struct Whole<'a> {
     pub orders: Orders,
     /// What operations are about, where that is asked.
     pub things: Option<Things>,
+    /// What happens, where somebody wants it told.
+    pub notes: Option<Notes>,
     /// By the call's place.
     pub sides: Vec<CallSide>,
     /// By the attempt's place.
@@ -80,10 +83,12 @@ pub(super) struct AttemptSide {
 }
 
 impl<'a> Whole<'a> {
-    pub(super) fn new(world: &'a World, row: &'a PolicyConfig) -> Whole<'a> {
+    pub(super) fn new(world: &'a World, row: &'a PolicyConfig, wanted: Option<Wanted>) -> Whole<'a> {
         let places = Places::new(world, row);
+        let notes = wanted.map(|wanted| Notes::new(wanted, places.names(world)));
         Whole {
             row,
+            notes,
             orders: Orders::new(places.all.len()),
             things: (world.has_things() || places.share_keys()).then(|| Things::new(world, places.all.len())),
             places,
@@ -194,13 +199,17 @@ impl<'a> Run<'a> {
             return;
         }
         let mut next = 0;
+        let mut asked_store = false;
         while let Some(output) = self.outputs.get(next).copied() {
             next += 1;
+            // What a worker takes up and answers at once, it has asked the store about.
+            let from_store = std::mem::take(&mut asked_store);
             match output {
                 Output::Answer { job, executed } => {
                     self.give_up_below(job);
-                    let Job { key, attempt, .. } = self.jobs[job];
+                    let Job { key, attempt, reply, ends, .. } = self.jobs[job];
                     let (number, row) = (self.whole().at[job as usize], self.attempt_side(job).row);
+                    self.note_answer(row, attempt, Some(reply), (executed, ends), from_store);
                     let delay = self.server(number).leg(key, attempt, Leg::Back);
                     if delay == Span::ZERO {
                         self.reply_whole(job, executed);
@@ -211,16 +220,23 @@ impl<'a> Run<'a> {
                 }
                 Output::Started { job, arrived, at } => {
                     self.recorder.taken_up(arrived, self.now);
+                    let (row, attempt) = (self.attempt_side(job).row, self.jobs[job].attempt);
+                    let waited = self.now.since(arrived);
+                    self.note(row, attempt, What::TakenUp { waited, until: at });
                     self.queue.push(at, Event::Completion { job });
                 }
-                Output::TakenUp { arrived } => self.recorder.taken_up(arrived, self.now),
+                Output::TakenUp { arrived } => {
+                    asked_store = true;
+                    self.recorder.taken_up(arrived, self.now);
+                }
                 Output::CompletionAt { job, at } => self.queue.push(at, Event::Completion { job }),
                 Output::PatienceEndsAt { job, at } => self.queue.push(at, Event::PatienceEnds { job }),
                 Output::Calls { job } => self.begin_below(job),
                 Output::Gone { job, executed } => {
                     self.give_up_below(job);
                     let row_id = self.attempt_side(job).row;
-                    self.jobs.remove(job);
+                    let Job { attempt, ends, .. } = self.jobs.remove(job);
+                    self.note_answer(row_id, attempt, None, (executed, ends), from_store);
                     let row = &mut self.rows[row_id];
                     row.executions += u32::from(executed);
                     row.in_flight -= 1;
@@ -282,6 +298,7 @@ impl<'a> Run<'a> {
         row.executions += u32::from(executed);
         if job.awaited != Awaited::Yes || !self.whole().sides[row_id as usize].tries.is_open(job.attempt) {
             // Given up, or it lost and ran on.
+            self.note(row_id, job.attempt, What::TooLate(job.reply));
             self.release_call(row_id);
             return;
         }
@@ -308,6 +325,15 @@ impl<'a> Run<'a> {
         if reply.outcome != Outcome::Cancelled {
             whole.sides[row_id as usize].last = reply;
         }
+        self.note(
+            row_id,
+            attempt,
+            match reply.outcome {
+                Outcome::Timeout => What::TimedOut,
+                Outcome::Cancelled | Outcome::Open => What::GivenUp,
+                outcome => What::Reads(outcome),
+            },
+        );
         self.recorder.attempt_ended(now, key, attempt, reply.outcome, self.recorder.measured(start));
     }
 
@@ -338,7 +364,13 @@ impl<'a> Run<'a> {
                 }
                 due
             }
-            Action::WakeAt(at) | Action::WaitInLine(at) => at,
+            Action::WakeAt(at) | Action::WaitInLine(at) => {
+                if at > self.now && at != SimTime::NEVER && self.whole().sides[row_id as usize].tries.open().is_empty()
+                {
+                    self.note(row_id, 0, What::Waits(at));
+                }
+                at
+            }
             Action::Finish(verdict) => return self.end_call(row_id, verdict),
         };
         if due != SimTime::NEVER {
@@ -355,71 +387,12 @@ impl<'a> Run<'a> {
         let side = &mut whole.sides[row_id as usize];
         side.is_over = true;
         let (attempts, losers) = ((side.tries.tries(), side.tries.sent()), side.tries.take_open());
+        self.note(row_id, 0, What::CallOver(verdict));
         for open in &losers {
             self.attempt_over(row_id, open.attempt, Failure::new(Outcome::Cancelled));
         }
         self.call_ended(row_id, attempts, verdict);
         self.lose(row_id, key, losers, cancels);
-    }
-
-    /// Attempts that were open when their call ended are given up; `told`: their server hears of it. The call goes off the books, if nothing of it moves.
-    fn lose(&mut self, row_id: u32, key: CallKey, losers: Vec<Open>, told: bool) {
-        for open in &losers {
-            if self.left_something(key, *open) {
-                if told {
-                    self.stop_waiting_whole(open.tag, true);
-                } else {
-                    self.jobs[open.tag].awaited = Awaited::No;
-                }
-            }
-        }
-        self.whole().sides[row_id as usize].tries.put_back(losers);
-        self.release_call(row_id);
-    }
-
-    /// True if something of an attempt moves that nobody waits for any more. One that was lost or hangs has left nothing behind.
-    fn left_something(&self, key: CallKey, open: Open) -> bool {
-        self.jobs.get(open.tag).is_some_and(|job| (job.key, job.attempt) == (key, open.attempt))
-    }
-
-    /// A client stops waiting for an attempt, and says so. `in_turn`: as an event of its own, also if it takes no time.
-    fn stop_waiting_whole(&mut self, id: u32, in_turn: bool) {
-        let number = self.whole().at[id as usize];
-        let job = &mut self.jobs[id];
-        job.awaited = Awaited::No;
-        let Job { key, attempt, reply, .. } = *job;
-        let server = self.server(number);
-        // If its answer is on the way, there is nothing to cancel any more.
-        if !server.heeds_cancellation() || reply != Outcome::Open {
-            return;
-        }
-        let delay = server.leg(key, attempt, Leg::Cancel);
-        if delay == Span::ZERO && !in_turn {
-            return self.tell_whole(number, |server, now, floor| server.cancel(now, id, floor));
-        }
-        let at = self.now + delay;
-        self.jobs[id].cancel_at(at);
-        self.queue.push(at, Event::Cancellation { job: id });
-    }
-
-    /// Whoever made a call has gone: what is open of it ends, and no more is sent.
-    pub(super) fn abandon_call(&mut self, row_id: u32) {
-        let key = self.rows[row_id].key;
-        self.timers.clear(row_id);
-        self.step(row_id, |call, _, rules, _| {
-            call.abandon(rules);
-            Action::WakeAt(SimTime::NEVER)
-        });
-        let side = &mut self.whole().sides[row_id as usize];
-        side.is_over = true;
-        let (order, sent) = (side.order, side.tries.sent());
-        let losers = side.tries.take_open();
-        for open in &losers {
-            self.attempt_over(row_id, open.attempt, Failure::new(Outcome::Cancelled));
-        }
-        self.count_call(order, None, sent, false);
-        let told = self.whole().place(row_id).call.is_some_and(|call| call.cancel);
-        self.lose(row_id, key, losers, told);
     }
 
     /// Sends an attempt. False if it is answered by now.
@@ -435,6 +408,7 @@ impl<'a> Run<'a> {
         }
         let host = self.whole().next_host;
         let number = self.sent_to(row_id, host);
+        self.note(row_id, attempt, What::Sent { hedge });
         if let Some(parts) = self.recorder.parts.as_mut().filter(|_| measured) {
             parts.sent(server, number, step);
         }
@@ -449,6 +423,11 @@ impl<'a> Run<'a> {
         let (now, request) = (self.now, Request { key, attempt, client, cancelled: false });
         let door = self.server(number).knock(now, request);
         self.arrived_whole(server, start, door != Door::Gone { arrived: false });
+        match door {
+            Door::Answer(reply, _) => self.note(row_id, attempt, What::TurnedAway(reply)),
+            Door::Gone { .. } => self.note(row_id, attempt, What::Silence),
+            Door::Open(_) => {}
+        }
         match door {
             Door::Open(fate) => {
                 let job = self.set_off((row_id, attempt), number, client, Span::ZERO);
@@ -498,8 +477,8 @@ impl<'a> Run<'a> {
         let place = &whole.places.all[side.place];
         let server = numbered(self.called, number as usize, &mut self.server, &mut self.others);
         let policy = &*whole.places.clients[place.client].policy;
-        let mut keyed = keyed(server, policy);
         let row = &mut self.rows[row_id];
+        let mut keyed = keyed(server, policy);
         let order = &whole.orders.all[side.order];
         // What is known of a key belongs to the operation and the place, unless others have it too.
         let slot = match &mut whole.things {
@@ -523,6 +502,11 @@ impl<'a> Run<'a> {
         }
         let job = self.jobs.insert(Job::new(row.key, attempt, slot, client, keyed));
         row.in_flight += 1;
+        if let Some(notes) = &mut whole.notes {
+            let key = (keyed == Keyed::Known).then_some(slot);
+            let what = What::Keyed { key, replica: whole.hosts.replica(number) };
+            notes.note(side.order, Note { at: self.now, place: side.place, attempt, what });
+        }
         let due = side.tries.open().iter().find(|open| open.attempt == attempt).map_or(SimTime::NEVER, Open::due);
         side.tries.tag(attempt, job);
         let attempt_side = AttemptSide { row: row_id, due, way, flow: Flow::default(), below: NONE };
@@ -537,7 +521,7 @@ impl<'a> Run<'a> {
     }
 
     /// Lets the call take a step, and counts what that did to the gates.
-    fn step(
+    pub(super) fn step(
         &mut self,
         row_id: u32,
         step: impl FnOnce(&mut Call, SimTime, &mut Rules, &mut StepDraws) -> Action,
@@ -568,6 +552,10 @@ impl<'a> Run<'a> {
         for (gate, of_hedge) in [(side.tries.take_refused(), true), (gates.take_refusal(), false)] {
             let Some(gate) = gate else { continue };
             let rule = &gates.config(gate).rule;
+            if let Some(notes) = &mut whole.notes {
+                let what = What::Refused(rule.refusal());
+                notes.note(side.order, Note { at: self.now, place: side.place, attempt: 0, what });
+            }
             // Whether an operation fails with it, is seen when the call has ended.
             self.recorder.refused(rule.refusal(), measured, false);
             side.refused = Some(rule.refusal()).filter(|_| is_over && !of_hedge);

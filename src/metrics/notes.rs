@@ -1,0 +1,328 @@
+//! What happened to single operations, note by note: what `simlab trace` tells.
+
+use std::cmp::Reverse;
+
+use super::Done;
+use crate::call::Verdict;
+use crate::gate::Refusal;
+use crate::key::CallKey;
+use crate::protocol::Outcome;
+use crate::units::{SimTime, Span};
+
+/// One thing that happened.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Note {
+    /// When.
+    pub at: SimTime,
+    /// The number of the place at which its call is made.
+    pub place: usize,
+    /// The attempt's number within its call, from 1; 0 for what is about the call.
+    pub attempt: u32,
+    /// What.
+    pub what: What,
+}
+
+/// What can happen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum What {
+    /// The attempt leaves its client.
+    Sent {
+        /// Beside one that is open.
+        hedge: bool,
+    },
+    /// It is on its way, or in.
+    Keyed {
+        /// The slot of its key in the server's store; `None`: it has none that the server knows.
+        key: Option<u32>,
+        /// The replica that it is sent to, from 0.
+        replica: u32,
+    },
+    /// It is turned away at the server's door, or from its queue, with this answer.
+    TurnedAway(Outcome),
+    /// A worker takes it up, after this time in the queue, and will work until then.
+    TakenUp {
+        /// Time in the queue.
+        waited: Span,
+        /// When the work will end, as far as is known.
+        until: SimTime,
+    },
+    /// It is answered without work, by what the store knows: a stored answer, a conflict, or that a key is missing.
+    FromStore(Outcome),
+    /// Its work is done: an execution.
+    Executed,
+    /// Its work has ended without effect.
+    Ended,
+    /// The server answers.
+    Answers(Outcome),
+    /// No answer will ever come.
+    Silence,
+    /// The client reads the answer.
+    Reads(Outcome),
+    /// An answer comes when nobody waits for it any more.
+    TooLate(Outcome),
+    /// The client has waited as long as it does for one attempt.
+    TimedOut,
+    /// The client gives it up, because the call is over.
+    GivenUp,
+    /// A gate refuses.
+    Refused(Refusal),
+    /// The client waits until then, and tries again.
+    Waits(SimTime),
+    /// The call ends: with success, or not.
+    CallOver(Verdict),
+}
+
+/// An operation, told from its start until nothing of it moves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    /// Whose draws it uses: the same under every policy that meets the same demand.
+    pub key: CallKey,
+    /// Its number among the operations of the run, from 0, in the order in which they start.
+    pub number: u64,
+    /// Whose it is.
+    pub client: u32,
+    /// When it starts.
+    pub start: SimTime,
+    /// When it is over for its user; `None`: it was not when the run ended.
+    pub end: Option<SimTime>,
+    /// How it ended.
+    pub verdict: Option<Verdict>,
+    /// Attempts that ended.
+    pub attempts: u32,
+    /// What it has done, by place.
+    pub done: Vec<Done>,
+    /// What happened, in order.
+    pub notes: Vec<Note>,
+}
+
+impl Told {
+    /// Executions at all places.
+    pub fn executions(&self) -> u64 {
+        self.done.iter().map(|done| u64::from(done.executions)).sum()
+    }
+
+    /// Effects beyond those that are wanted.
+    pub fn duplicates(&self) -> u64 {
+        self.done.iter().map(|done| u64::from(done.effects - done.firsts)).sum()
+    }
+
+    /// True if it failed for its user, and has an effect all the same.
+    pub fn is_phantom(&self) -> bool {
+        matches!(self.verdict, Some(Verdict::Failed(_))) && self.done.iter().any(|done| done.effects > 0)
+    }
+
+    /// True if its user got what was wanted, once.
+    pub fn is_right(&self) -> bool {
+        self.verdict == Some(Verdict::Succeeded) && self.duplicates() == 0
+    }
+
+    /// How long it took its user; `None`: without end.
+    pub fn took(&self) -> Option<Span> {
+        self.end.map(|end| end.since(self.start))
+    }
+}
+
+/// Which operations are told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wanted {
+    /// The first with a duplicate, the first phantom success, and the one that took longest.
+    Telling,
+    /// That with this number.
+    Number(u64),
+    /// That whose draws are these.
+    Key(CallKey),
+    /// The first of which this holds.
+    Where(Condition),
+    /// So many that went most wrong: duplicates before phantoms before failures, more attempts before fewer.
+    Worst(usize),
+    /// All that satisfy this.
+    All,
+}
+
+/// What must hold of an operation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Condition {
+    /// What is compared.
+    pub of: Count,
+    /// How.
+    pub comparison: std::cmp::Ordering,
+    /// True if it may be equal too.
+    pub or_equal: bool,
+    /// With what.
+    pub number: f64,
+}
+
+/// What there is a number of in an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// Attempts.
+    Attempts,
+    /// Executions.
+    Executions,
+    /// Effects too many.
+    Duplicates,
+    /// Phantom successes: 1 or 0.
+    Phantoms,
+    /// Seconds that it took its user.
+    Seconds,
+}
+
+impl Count {
+    /// All, by name.
+    pub const NAMED: [(&str, Count); 5] = [
+        ("attempts", Count::Attempts),
+        ("executions", Count::Executions),
+        ("duplicates", Count::Duplicates),
+        ("phantom_successes", Count::Phantoms),
+        ("seconds", Count::Seconds),
+    ];
+}
+
+impl Condition {
+    /// Reads `duplicates > 0`: a count, one of `>`, `>=`, `<`, `<=`, `=`, and a number.
+    pub fn parse(text: &str) -> Option<Condition> {
+        use std::cmp::Ordering::{Equal, Greater, Less};
+        let signs =
+            [(">=", Greater, true), ("<=", Less, true), (">", Greater, false), ("<", Less, false), ("=", Equal, true)];
+        let (sign, comparison, or_equal) = signs.into_iter().find(|(sign, ..)| text.contains(sign))?;
+        let (name, number) = text.split_once(sign)?;
+        let (_, of) = Count::NAMED.into_iter().find(|(own, _)| *own == name.trim())?;
+        let number = number.trim().parse().ok().filter(|number: &f64| number.is_finite())?;
+        Some(Condition { of, comparison, or_equal, number })
+    }
+
+    /// True if it holds of an operation.
+    pub fn holds(&self, told: &Told) -> bool {
+        let value = match self.of {
+            Count::Attempts => f64::from(told.attempts),
+            Count::Executions => told.executions() as f64,
+            Count::Duplicates => told.duplicates() as f64,
+            Count::Phantoms => f64::from(u8::from(told.is_phantom())),
+            Count::Seconds => told.took().map_or(f64::INFINITY, Span::seconds),
+        };
+        let is = value.total_cmp(&self.number);
+        is == self.comparison || self.or_equal && is.is_eq()
+    }
+}
+
+/// Why an operation is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// The first with an effect too many.
+    Duplicate,
+    /// The first that failed although it was done.
+    Phantom,
+    /// That which took longest.
+    Longest,
+    /// It was asked for.
+    Asked,
+}
+
+/// Notes of all operations on the books, and those that are kept.
+#[derive(Debug)]
+pub struct Notes {
+    wanted: Wanted,
+    /// By the operation's place on the books.
+    open: Vec<(u64, Vec<Note>)>,
+    started: u64,
+    kept: Vec<(Why, Told)>,
+    /// What the places are called.
+    places: Vec<String>,
+}
+
+/// What is told of a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Account {
+    /// Operations, and why each is told.
+    pub told: Vec<(Why, Told)>,
+    /// What the places are called at which they make their calls.
+    pub places: Vec<String>,
+}
+
+impl Notes {
+    /// Nothing yet, of calls at these places.
+    pub fn new(wanted: Wanted, places: Vec<String>) -> Notes {
+        Notes { wanted, open: Vec::new(), started: 0, kept: Vec::new(), places }
+    }
+
+    /// An operation starts.
+    pub fn start(&mut self, order: u32) {
+        let order = order as usize;
+        if self.open.len() <= order {
+            self.open.resize_with(order + 1, Default::default);
+        }
+        self.open[order].0 = self.started;
+        self.open[order].1.clear();
+        self.started += 1;
+    }
+
+    /// Something happens to one.
+    pub fn note(&mut self, order: u32, note: Note) {
+        self.open[order as usize].1.push(note);
+    }
+
+    /// An operation goes off the books: is it kept?
+    pub fn close(&mut self, order: u32, told: impl FnOnce(u64, Vec<Note>) -> Told) {
+        let (number, notes) = &mut self.open[order as usize];
+        let told = told(*number, std::mem::take(notes));
+        match &self.wanted {
+            Wanted::Telling => {
+                let has = |kept: &[(Why, Told)], why| kept.iter().any(|(other, _)| *other == why);
+                // The first by its start, not by its end.
+                let earlier = |kept: &[(Why, Told)], why| {
+                    kept.iter().all(|(other, first)| *other != why || told.number < first.number)
+                };
+                let longest = |told: &Told| (told.took().unwrap_or(Span::MAX), Reverse(told.number));
+                for (why, is) in [
+                    (Why::Duplicate, told.duplicates() > 0 && earlier(&self.kept, Why::Duplicate)),
+                    (Why::Phantom, told.is_phantom() && earlier(&self.kept, Why::Phantom)),
+                    (
+                        Why::Longest,
+                        !has(&self.kept, Why::Longest)
+                            || self.kept.iter().any(|(w, kept)| *w == Why::Longest && longest(&told) > longest(kept)),
+                    ),
+                ] {
+                    if is {
+                        self.kept.retain(|(other, _)| *other != why);
+                        self.kept.push((why, told.clone()));
+                    }
+                }
+            }
+            Wanted::Number(number) if told.number == *number => self.kept.push((Why::Asked, told)),
+            Wanted::Key(key) if told.key == *key => self.kept.push((Why::Asked, told)),
+            Wanted::Where(condition) if condition.holds(&told) => {
+                if self.kept.first().is_none_or(|(_, first)| told.number < first.number) {
+                    self.kept = vec![(Why::Asked, told)];
+                }
+            }
+            Wanted::All => self.kept.push((Why::Asked, told)),
+            Wanted::Worst(most) => {
+                let most = *most;
+                self.kept.push((Why::Asked, told));
+                self.kept.sort_by_key(|(_, told)| Reverse(wrong(told)));
+                self.kept.truncate(most);
+            }
+            Wanted::Number(_) | Wanted::Key(_) | Wanted::Where(_) => {}
+        }
+    }
+
+    /// Those that are kept: each once, with the first reason, in the order of their reasons.
+    pub fn kept(mut self) -> Account {
+        if self.wanted == Wanted::Telling {
+            self.kept.sort_by_key(|(why, _)| *why);
+            let mut seen = Vec::new();
+            self.kept.retain(|(_, told)| {
+                let is_new = !seen.contains(&told.number);
+                seen.push(told.number);
+                is_new
+            });
+        }
+        Account { told: self.kept, places: self.places }
+    }
+}
+
+/// How wrong an operation went: the larger, the more.
+fn wrong(told: &Told) -> (u64, bool, bool, u32, Reverse<u64>) {
+    let failed = told.verdict != Some(Verdict::Succeeded);
+    (told.duplicates(), told.is_phantom(), failed, told.attempts, Reverse(told.number))
+}

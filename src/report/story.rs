@@ -1,0 +1,233 @@
+//! One operation, told attempt by attempt: what `simlab trace` prints. It reads like the account of an incident.
+
+use crate::call::Verdict;
+use crate::gate::Refusal;
+use crate::metrics::notes::{Note, Told, What, Why};
+use crate::protocol::Outcome;
+use crate::retry::GiveUp;
+use crate::units::{SimTime, Span};
+
+/// What is said of one operation beside what it has done itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'a> {
+    /// The policy that it follows.
+    pub policy: &'a str,
+    /// The replication, from 1.
+    pub replication: u32,
+    /// What each place is called, by its number.
+    pub places: &'a [String],
+}
+
+/// Two attempts of one call that both executed, and what came before the second.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pair {
+    /// The number of the place.
+    pub place: usize,
+    /// The attempts.
+    pub attempts: [u32; 2],
+    /// When each executed.
+    pub executed: [SimTime; 2],
+    /// When the second was sent.
+    pub sent: SimTime,
+    /// What its client had seen of the call before, last.
+    pub because: Option<What>,
+    /// It was sent beside one that was open.
+    pub hedge: bool,
+}
+
+/// The first two attempts of an operation that executed at one place, in the order in which they were sent.
+pub fn pair(told: &Told) -> Option<Pair> {
+    let executed: Vec<&Note> = told.notes.iter().filter(|note| note.what == What::Executed).collect();
+    let (one, other) = executed.iter().enumerate().find_map(|(index, other)| {
+        let one = executed[..index].iter().find(|one| one.place == other.place)?;
+        Some((*one, *other))
+    })?;
+    let place = one.place;
+    let sent_at = |attempt: u32| {
+        let is_sent = |note: &Note| matches!(note.what, What::Sent { .. });
+        told.notes.iter().position(|note| (note.place, note.attempt) == (place, attempt) && is_sent(note))
+    };
+    let (first, second) = if sent_at(one.attempt)? <= sent_at(other.attempt)? { (one, other) } else { (other, one) };
+    let before = sent_at(second.attempt)?;
+    let sent = &told.notes[before];
+    let seen = |note: &&Note| note.place == place && matches!(note.what, What::Reads(_) | What::TimedOut);
+    Some(Pair {
+        place,
+        attempts: [first.attempt, second.attempt],
+        executed: [first.at, second.at],
+        sent: sent.at,
+        because: told.notes[..before].iter().rev().find(seen).map(|note| note.what),
+        hedge: matches!(sent.what, What::Sent { hedge: true }),
+    })
+}
+
+/// The whole story of one operation.
+pub fn story(why: Why, told: &Told, setting: Setting) -> String {
+    let Setting { policy, replication, places } = setting;
+    let why = match why {
+        Why::Duplicate => "the first with an effect too many",
+        Why::Phantom => "the first that failed although it was done",
+        Why::Longest => "the one that took longest",
+        Why::Asked => "as asked",
+    };
+    let mut text = format!(
+        "Operation {} of client {} under `{policy}`, replication {replication}: {why}\n",
+        told.number, told.client
+    );
+    text.push_str(&format!("It starts at {}; {}.\n\n", instant(told.start), ending(told)));
+    let several = told.notes.iter().any(|note| note.place != told.notes[0].place);
+    for note in &told.notes {
+        let Some(what) = words(note) else { continue };
+        let place = if several { format!("{}: ", name(places, note.place)) } else { String::new() };
+        // What happens at the server stands further in.
+        let indent = if is_at_server(&note.what) { "    " } else { "" };
+        text.push_str(&format!("  {:>12}  {indent}{place}{what}\n", after(told.start, note.at)));
+    }
+    if let Some(pair) = pair(told) {
+        text.push_str(&format!("\n{}\n", explained(&pair, told, places)));
+    } else if told.duplicates() > 0 {
+        text.push_str(
+            "\nIts own attempts executed once: another operation about the same thing had executed before.\n",
+        );
+    }
+    text
+}
+
+/// How it went, for its user and for the books.
+fn ending(told: &Told) -> String {
+    let times = |count: u64, what: &str| match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    };
+    let user = match (told.verdict, told.took()) {
+        (Some(Verdict::Succeeded), Some(took)) => format!("its user reads success after {}", short(took)),
+        (Some(Verdict::Failed(_)), Some(took)) => format!("its user reads failure after {}", short(took)),
+        _ => "it is still open when the run ends".to_owned(),
+    };
+    let books = match (told.executions(), told.duplicates()) {
+        (0, _) => "nothing was executed".to_owned(),
+        (executions, 0) => format!("{}, no duplicate", times(executions, "execution")),
+        (executions, duplicates) => {
+            format!("{}, {}", times(executions, "execution"), times(duplicates, "duplicate effect"))
+        }
+    };
+    let phantom = if told.is_phantom() { ": done, and reported as failed" } else { "" };
+    format!("{user}; {books}{phantom}")
+}
+
+/// Why two attempts executed.
+fn explained(pair: &Pair, told: &Told, places: &[String]) -> String {
+    let [first, second] = pair.attempts;
+    let at = if told.done.len() > 1 { format!(" at {}", name(places, pair.place)) } else { String::new() };
+    let when = match pair.executed[0] <= pair.sent {
+        true => format!("its effect was {} old by then", short(pair.sent.since(pair.executed[0]))),
+        false => format!(
+            "attempt {first} was still at work then, and done {} later",
+            short(pair.executed[0].since(pair.sent))
+        ),
+    };
+    let because = match pair.because {
+        _ if pair.hedge => format!("was sent beside attempt {first}, as a hedge"),
+        Some(What::TimedOut) => "was sent because the one before it timed out".to_owned(),
+        Some(What::Reads(Outcome::Reset | Outcome::Refused)) => "was sent because the connection broke".to_owned(),
+        Some(What::Reads(outcome)) => format!("was sent because the one before it was answered {outcome}"),
+        _ => "was sent".to_owned(),
+    };
+    format!("Attempts {first} and {second} both executed{at}. Attempt {second} {because}: {when}.")
+}
+
+fn is_at_server(what: &What) -> bool {
+    matches!(
+        what,
+        What::TurnedAway(_)
+            | What::TakenUp { .. }
+            | What::FromStore(_)
+            | What::Executed
+            | What::Ended
+            | What::Answers(_)
+            | What::Silence
+    )
+}
+
+/// One note in words; `None` for what says nothing by itself.
+pub fn words(note: &Note) -> Option<String> {
+    let n = note.attempt;
+    Some(match note.what {
+        What::Sent { hedge: false } => format!("attempt {n} is sent"),
+        What::Sent { hedge: true } => format!("attempt {n} is sent beside it, as a hedge"),
+        What::Keyed { key: None, .. } => return None,
+        What::Keyed { key: Some(slot), .. } => format!("attempt {n} carries key #{slot}"),
+        What::TurnedAway(outcome) => format!("attempt {n} is turned away: {}", reply(outcome)),
+        What::TakenUp { waited: Span::ZERO, .. } => format!("a worker takes attempt {n} up"),
+        What::TakenUp { waited, .. } => format!("a worker takes attempt {n} up, which has waited {}", short(waited)),
+        What::FromStore(Outcome::Status(200)) => {
+            format!("the store knows the key of attempt {n}, and what was answered: 200")
+        }
+        What::FromStore(outcome) => format!("the store answers attempt {n}: {}", reply(outcome)),
+        What::Executed => format!("attempt {n} EXECUTES"),
+        What::Ended => format!("the work of attempt {n} ends, without effect"),
+        What::Answers(outcome) => format!("attempt {n} is answered: {}", reply(outcome)),
+        What::Silence => format!("attempt {n} will never be answered"),
+        What::Reads(outcome) => format!("the client reads {} for attempt {n}", reply(outcome)),
+        What::TooLate(outcome) => format!("{} for attempt {n} arrives, and nobody waits for it", reply(outcome)),
+        What::TimedOut => format!("the client has waited long enough for attempt {n}: time-out"),
+        What::GivenUp => format!("attempt {n} is given up"),
+        What::Refused(refusal) => format!("{} refuses", gate(refusal)),
+        What::Waits(until) => format!("the client waits {} and tries again", short(until.since(note.at))),
+        What::CallOver(Verdict::Succeeded) => "the call has succeeded".to_owned(),
+        What::CallOver(Verdict::Failed(why)) => format!("the call has failed: {}", give_up(why)),
+    })
+}
+
+fn reply(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Status(status) => status.to_string(),
+        Outcome::Reset => "a connection that breaks".to_owned(),
+        Outcome::Refused => "no connection".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn gate(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Breaker => "the circuit breaker",
+        Refusal::Budget => "the retry budget",
+        Refusal::Throttle => "the throttle",
+        Refusal::Limiter => "the client's rate limiter",
+        Refusal::Concurrency => "the limit on how many at once",
+    }
+}
+
+fn give_up(why: GiveUp) -> &'static str {
+    match why {
+        GiveUp::NotRetryable => "this is not retried",
+        GiveUp::AttemptsExhausted => "no attempts are left",
+        GiveUp::Deadline => "its deadline",
+        GiveUp::Gate(_) => "a gate",
+    }
+}
+
+fn name(places: &[String], place: usize) -> &str {
+    places.get(place).map_or("", String::as_str)
+}
+
+/// An instant of the run, to the millisecond.
+fn instant(at: SimTime) -> String {
+    let seconds = at.0 / 1_000_000_000;
+    format!("{}:{:02}.{:03}", seconds / 60, seconds % 60, at.0 / 1_000_000 % 1_000)
+}
+
+/// A length of time as people say it.
+fn short(time: Span) -> String {
+    match time.seconds() {
+        seconds if seconds < 0.001 => format!("{:.0} us", seconds * 1e6),
+        seconds if seconds < 1.0 => format!("{:.0} ms", seconds * 1e3),
+        seconds if seconds < 120.0 => format!("{seconds:.2} s"),
+        seconds => format!("{:.1} min", seconds / 60.0),
+    }
+}
+
+/// So long after the start.
+fn after(start: SimTime, at: SimTime) -> String {
+    format!("+{:.3} s", at.since(start).seconds())
+}
