@@ -12,7 +12,7 @@ use crate::report::story::{self, Setting};
 use crate::scenario::file::{self, Loaded, Overrides, Reading};
 use crate::scenario::metric::Metric;
 use crate::scenario::nearest::nearest;
-use crate::scenario::{FreedBy, Idempotency, LockOnFailure, StoreScope, Stores};
+use crate::scenario::{FreedBy, Idempotency, LockOnFailure, StoreScope, Stores, WhenDown};
 use crate::sim::{self, Limits, Stop};
 use crate::text::{cut, there_are};
 use crate::units::Span;
@@ -242,6 +242,10 @@ impl Traced<'_> {
         if world.has_things() {
             let thing = (format!("{own}.key"), "per-thing");
             if server.idempotency == Idempotency::None { add(&[thing, lock.clone()]) } else { add(&[thing]) }
+        }
+        if keeps_key && server.idempotency.when_down() == Some(WhenDown::Open) {
+            let kind = if matches!(server.idempotency, Idempotency::Lock(_)) { "lock" } else { "cache" };
+            add(&[(format!("{store}.{kind}.when_down"), "closed")]);
         }
         // A store that sees no key twice does nothing, however it is set.
         let apart = story::pair(told).map_or(Span::ZERO, |pair| pair.executed[1].since(pair.executed[0]));

@@ -5,7 +5,7 @@ pub mod flapping;
 
 use crate::distribution::Distribution;
 use crate::rng::of_name;
-use crate::scenario::{Fates, Fault, ServerConfig, workers_left};
+use crate::scenario::{Fates, Fault, ServerConfig, StoreFault, workers_left};
 use crate::units::SimTime;
 
 /// What becomes of one attempt.
@@ -66,6 +66,10 @@ pub struct InForce {
     pub frozen: bool,
     /// Connections are refused.
     pub crashed: bool,
+    /// The store of keys cannot be asked.
+    pub store_down: bool,
+    /// The store of keys has lost what it knew when this began.
+    pub store_forgets: bool,
 }
 
 impl InForce {
@@ -98,6 +102,8 @@ impl InForce {
             in_force.capacity *= fault.capacity;
             in_force.frozen |= fault.freeze;
             in_force.crashed |= fault.crash;
+            in_force.store_down |= fault.store == Some(StoreFault::Down);
+            in_force.store_forgets |= fault.store == Some(StoreFault::Forgets);
         }
         in_force.fates = parts.fates;
         in_force.permanent = parts.permanent;

@@ -51,6 +51,9 @@ pub struct Fault {
     /// Whether, at `from`, everything in service or waiting is reset, without effect; until the end, connections are refused. Queue and
     /// workers start empty, the rate limit's bucket full.
     pub crash: bool,
+    /// What happens to the server's store of keys. Default: nothing.
+    #[cfg_attr(feature = "scenario-files", serde(skip_serializing_if = "Option::is_none"))]
+    pub store: Option<StoreFault>,
     /// Active in random spells only, of exponential length (means above 0); the first state is drawn from their long-run shares. Default:
     /// active all the time.
     #[cfg_attr(feature = "scenario-files", serde(skip_serializing_if = "Option::is_none"))]
@@ -58,6 +61,20 @@ pub struct Fault {
     /// Errors that change from instant to instant, beside those of `fates`.
     #[cfg_attr(feature = "scenario-files", serde(skip))]
     pub series: Option<Arc<Series>>,
+}
+
+/// What happens to a store of keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
+pub enum StoreFault {
+    /// It cannot be asked, nor told (`when_down`). What it knows is kept, and locks run out.
+    Down,
+    /// At the beginning it loses all it knows, locks too.
+    Forgets,
 }
 
 /// Random spells: exponentially long, the first state from their shares of time.
@@ -136,6 +153,7 @@ impl Default for Fault {
             capacity: 1.0,
             freeze: false,
             crash: false,
+            store: None,
             flapping: None,
             series: None,
         }

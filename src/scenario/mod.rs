@@ -30,13 +30,13 @@ use decide::Decide;
 pub(crate) use demand::profile_rate;
 pub use demand::{Arrivals, Cut, ProfilePoint, Trace};
 use expectation::Expectation;
-pub use fault::{Fault, Flapping, Series};
+pub use fault::{Fault, Flapping, Series, StoreFault};
 use metric::Names;
 pub use row::{Member, PolicyConfig};
 pub use scene::Scene;
 pub use server::{
     AbandonedWork, Ban, CacheConfig, Discipline, Fates, FreedBy, Idempotency, LockConfig, LockOnFailure, Per,
-    RateLimit, Scripted, ServerConfig, StoreScope, Stores,
+    RateLimit, Scripted, ServerConfig, StoreScope, Stores, WhenDown,
 };
 pub use things::{Contend, Repeat, Same};
 pub(crate) use world::workers_left;

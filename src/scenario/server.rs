@@ -295,6 +295,8 @@ pub struct CacheConfig {
     /// What a request without a key gets: it is served, or this status, as a 400 where keys are required.
     #[cfg_attr(feature = "scenario-files", serde(with = "As::<OrServe>"))]
     pub missing_key: Option<u16>,
+    /// What happens while the store is down, by a fault.
+    pub when_down: WhenDown,
     /// Whose store it is.
     pub scope: StoreScope,
 }
@@ -325,6 +327,8 @@ pub struct LockConfig {
     /// What a request without a key gets: it is served, or this status, as a 400 where keys are required.
     #[cfg_attr(feature = "scenario-files", serde(with = "As::<OrServe>"))]
     pub missing_key: Option<u16>,
+    /// What happens while the store is down, by a fault.
+    pub when_down: WhenDown,
     /// Whose store it is.
     pub scope: StoreScope,
 }
@@ -335,7 +339,13 @@ const A_DAY: Span = Span::secs(24 * 3_600);
 impl Default for CacheConfig {
     /// The contract's defaults: a day, successes only, keys are not required, one store for all replicas.
     fn default() -> CacheConfig {
-        CacheConfig { retention: A_DAY, stores: Stores::Successes, missing_key: None, scope: StoreScope::Server }
+        CacheConfig {
+            retention: A_DAY,
+            stores: Stores::Successes,
+            missing_key: None,
+            when_down: WhenDown::Closed,
+            scope: StoreScope::Server,
+        }
     }
 }
 
@@ -351,6 +361,7 @@ impl Default for LockConfig {
             freed_by: FreedBy::Owner,
             on_failure: LockOnFailure::Free,
             missing_key: None,
+            when_down: WhenDown::Closed,
             scope: StoreScope::Server,
         }
     }
@@ -382,6 +393,21 @@ impl Stores {
             Stores::Everything => true,
         }
     }
+}
+
+/// What a server does that cannot ask its store of keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
+pub enum WhenDown {
+    /// It answers 503 to requests with a key, and does nothing.
+    #[default]
+    Closed,
+    /// It serves them as if they had none.
+    Open,
 }
 
 /// Who frees a lock where work ends.
@@ -435,6 +461,15 @@ impl Idempotency {
             Idempotency::None => None,
             Idempotency::Cache(cache) => cache.missing_key,
             Idempotency::Lock(lock) => lock.missing_key,
+        }
+    }
+
+    /// What happens while it is down; `None` without a store.
+    pub fn when_down(&self) -> Option<WhenDown> {
+        match self {
+            Idempotency::None => None,
+            Idempotency::Cache(cache) => Some(cache.when_down),
+            Idempotency::Lock(lock) => Some(lock.when_down),
         }
     }
 

@@ -317,7 +317,8 @@ impl<'a> Server<'a> {
             Place::InService => {
                 self.leave_worker(now, job);
                 if job.keyed == Keyed::Known {
-                    record(&mut self.records, job.row).release(id);
+                    let record = record(&mut self.records, job.row);
+                    if self.in_force.store_down { record.orphan(id) } else { record.release(id) }
                 }
                 floor.out.push(Output::Gone { job: id, executed: false });
                 self.fill(now, floor);
@@ -331,7 +332,10 @@ impl<'a> Server<'a> {
         self.open_workers = open_workers(self.config, &in_force);
         self.constant_leg = constant_leg(self.config, &in_force);
         self.has_fates = has_fates(self.config, &in_force);
-        self.in_force = in_force;
+        let had_forgotten = std::mem::replace(&mut self.in_force, in_force).store_forgets;
+        if self.in_force.store_forgets && !had_forgotten {
+            self.records.clear();
+        }
         if self.in_force.crashed && !was_crashed {
             self.crash(now, floor);
         }

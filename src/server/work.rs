@@ -6,7 +6,7 @@ use super::{Floor, Output, Server, answer};
 use crate::fault::Fate;
 use crate::protocol::Outcome;
 use crate::rng::Purpose;
-use crate::scenario::Discipline;
+use crate::scenario::{Discipline, WhenDown};
 use crate::units::{SimTime, Span};
 
 impl Server<'_> {
@@ -45,7 +45,12 @@ impl Server<'_> {
         }
         if job.keyed == Keyed::Known {
             let reply = (status != 0).then_some((status, executed));
-            record(&mut self.records, job.row).end(now, id, reply, &self.config.idempotency);
+            let record = record(&mut self.records, job.row);
+            // A store that is down is told nothing: the lock runs out.
+            match self.in_force.store_down {
+                true => record.orphan(id),
+                false => record.end(now, id, reply, &self.config.idempotency),
+            }
         }
         if answer == Sent::Reply {
             // A hint that came with the failure of a call is passed on.
@@ -122,6 +127,14 @@ impl Server<'_> {
         if keyed == Keyed::Missing {
             let status = self.config.idempotency.missing_key().expect("only what is required is missing");
             self.tell_what_is_stored(id, status, false, floor);
+            return true;
+        }
+        if self.in_force.store_down {
+            if self.config.idempotency.when_down() == Some(WhenDown::Open) {
+                floor.jobs[id].keyed = Keyed::Passes;
+                return false;
+            }
+            self.tell_what_is_stored(id, 503, false, floor);
             return true;
         }
         match record(&mut self.records, row).begin(now, id, &self.config.idempotency) {

@@ -7,7 +7,8 @@ use simlab::call::Verdict;
 use simlab::metrics::notes::{Told, Wanted, What};
 
 use simlab::scenario::{
-    Arrivals, Contend, Fates, FreedBy, LockConfig, LockOnFailure, Repeat, Same, StoreScope, Stores,
+    Arrivals, Contend, Fates, FreedBy, LockConfig, LockOnFailure, Repeat, Same, StoreFault, StoreScope, Stores,
+    WhenDown,
 };
 
 use super::*;
@@ -38,7 +39,7 @@ fn lock() -> LockConfig {
     LockConfig { retention: Span::secs(86_400), lock_ttl: None, stores: Stores::Effects, ..LockConfig::default() }
 }
 
-/// A world of this case where each thing is to be done once.
+/// A world of this case where each thing is to be done once. The store is down for a while, and never forgets.
 fn world(case: &Case, demand: &Demand, lock: LockConfig, key: KeyMode) -> Scenario {
     let policy = RetryPolicy { key, ..case.policy.clone() };
     let case = Case { policy, ..case.clone() };
@@ -47,6 +48,8 @@ fn world(case: &Case, demand: &Demand, lock: LockConfig, key: KeyMode) -> Scenar
         world.repeat = demand.repeat.clone();
         world.contend = demand.contend;
         world.operation.wanted = Some(1);
+        let (from, until) = (SimTime::ZERO + Span::secs(3), SimTime::ZERO + Span::secs(9));
+        world.faults.push(Fault { store: Some(StoreFault::Down), ..Fault::named("store", 0, from, until) });
     })
 }
 
@@ -64,6 +67,10 @@ proptest! {
 
 /// Effects too many in 300 worlds, with two replicas; `failing`: much is asked about five things, and half of the work fails.
 fn duplicates(lock: &LockConfig, key: KeyMode, failing: bool) -> f64 {
+    sum_of(failing, &|case, demand| world(case, demand, lock.clone(), key))
+}
+
+fn sum_of(failing: bool, world: &dyn Fn(&Case, &Demand) -> Scenario) -> f64 {
     let sum = Cell::new(0.0);
     let mut runner = proptest::test_runner::TestRunner::new(config(300));
     let worlds = (worlds::case(), demand());
@@ -77,7 +84,7 @@ fn duplicates(lock: &LockConfig, key: KeyMode, failing: bool) -> f64 {
         }
         let limits = Limits { memory: 1 << 30, interrupted: &AtomicBool::new(false) };
         // Clients that do not think get stored answers without end, in no time: that run has none.
-        if let Ok(result) = sim::run(&world(&case, &demand, lock.clone(), key), 0, 0, limits) {
+        if let Ok(result) = sim::run(&world(&case, &demand), 0, 0, limits) {
             sum.set(sum.get() + value(&result, "duplicates"));
         }
         Ok(())
@@ -90,7 +97,8 @@ fn duplicates(lock: &LockConfig, key: KeyMode, failing: bool) -> f64 {
 #[test]
 fn every_condition_is_needed() {
     let short = || LockConfig { lock_ttl: Some(Span::millis(100)), ..lock() };
-    let broken: [(&str, LockConfig, KeyMode); 5] = [
+    let broken: [(&str, LockConfig, KeyMode); 6] = [
+        ("a store that fails closed", LockConfig { when_down: WhenDown::Open, ..lock() }, KeyMode::PerThing),
         ("a stable key", lock(), KeyMode::PerOperation),
         ("a lock that outlasts the work", short(), KeyMode::PerThing),
         ("retention", LockConfig { retention: Span::millis(100), ..lock() }, KeyMode::PerThing),
@@ -101,6 +109,13 @@ fn every_condition_is_needed() {
     for (what, lock, key) in broken {
         assert!(duplicates(&lock, key, false) > 0.0, "nothing was done twice without {what}");
     }
+    let forgets = |case: &Case, demand: &Demand| {
+        world(case, demand, lock(), KeyMode::PerThing).in_world(|world| {
+            let (from, until) = (SimTime::ZERO + Span::secs(5), SimTime::ZERO + Span::secs(6));
+            world.faults.push(Fault { store: Some(StoreFault::Forgets), ..Fault::named("loss", 0, from, until) });
+        })
+    };
+    assert!(sum_of(false, &forgets) > 0.0, "nothing was done twice by a store that forgets");
     // One that fails late, and frees the lock of one that is at work.
     let of = |freed_by| duplicates(&LockConfig { freed_by, ..short() }, KeyMode::PerThing, true);
     assert!(of(FreedBy::Anyone) > of(FreedBy::Owner), "it does not matter who frees a lock");

@@ -180,7 +180,7 @@ fn idempotency() -> impl Strategy<Value = Idempotency> {
     prop_oneof![
         Just(Idempotency::None),
         (retention, stores(), missing_key()).prop_map(|(retention, stores, missing_key)| {
-            Idempotency::Cache(CacheConfig { retention, stores, missing_key, scope: StoreScope::Server })
+            Idempotency::Cache(CacheConfig { retention, stores, missing_key, ..CacheConfig::default() })
         }),
         (option::of(0u64..2_000), stores(), any::<bool>(), option::weighted(0.2, Just(())), missing_key()).prop_map(
             |(ttl, stores, owner, keep, missing_key)| {

@@ -4,7 +4,7 @@ use simlab::protocol::Method;
 use simlab::retry::{Backoff, KeyMode, OutcomeClass, OutcomeSet, RetryPolicy};
 use simlab::scenario::{
     AbandonedWork, CacheConfig, Fates, Fault, FreedBy, Idempotency, LockConfig, LockOnFailure, Scripted, ServerConfig,
-    Stores,
+    StoreFault, Stores, WhenDown,
 };
 use simlab::units::Span;
 
@@ -205,4 +205,31 @@ fn scripts() {
     let first = |fail_first| run(&burst(1, ServerConfig { fail_first, ..one_worker() }), tries(3));
     check("two", &first(2), &[("outcome_503", 2.0), ("succeeded", 1.0)]);
     check("three", &first(3), &[("outcome_503", 3.0), ("succeeded", 0.0)]);
+}
+
+/// A store that cannot be asked: nothing is served, or everything as without a key. What is at work then is not stored.
+#[test]
+fn stores_fail() {
+    let lossy = || Fates { lost_replies: 1.0, ..Fates::default() };
+    let result = |when_down, store, from, until| {
+        let lock = LockConfig { when_down, lock_ttl: Some(MS(50)), ..LockConfig::default() };
+        let (server, policy) = keyed(Idempotency::Lock(lock), lossy(), 3);
+        let mut scenario = burst(1, server);
+        scenario.world_mut().faults = vec![Fault { store: Some(store), ..fault(from, until) }];
+        // Sent at 0, 200 and 400; each works for 100 ms.
+        let policy = RetryPolicy { timeout: Some(MS(150)), backoff: Backoff::fixed(MS(50)), ..policy };
+        run(&scenario, policy)
+    };
+    use StoreFault::{Down, Forgets};
+    for (case, when_down, store, (from, until), executions, refused) in [
+        ("up", WhenDown::Closed, Down, (5_000, 6_000), 1.0, 0.0),
+        ("closed", WhenDown::Closed, Down, (150, 300), 1.0, 2.0),
+        ("open", WhenDown::Open, Down, (150, 250), 2.0, 0.0),
+        ("open, and known again", WhenDown::Open, Down, (150, 500), 3.0, 0.0),
+        ("down at the end of the work", WhenDown::Closed, Down, (50, 150), 2.0, 0.0),
+        ("forgets", WhenDown::Closed, Forgets, (150, 160), 2.0, 0.0),
+        ("forgets before it knows", WhenDown::Closed, Forgets, (50, 160), 1.0, 0.0),
+    ] {
+        check(case, &result(when_down, store, from, until), &[("executions", executions), ("outcome_503", refused)]);
+    }
 }

@@ -6,11 +6,19 @@ use simlab::report::{TableStyle, table};
 use super::{check_file, results};
 
 /// The figures that answer each scenario's question.
-const ANSWERS: [(&str, &[&str]); 21] = [
+const ANSWERS: [(&str, &[&str]); 26] = [
     ("banned", &["full-jitter     9,000!   10.0%!", "patient-jitter     12   99.88%", "limiter: 0 go wrong"]),
     ("breaker-tradeoff", &["no-breaker: 5,000 go wrong per 10,000 operations", "five-30s       9,516!    4.8%!"]),
     ("brownout", &["breaker: 4,926 go wrong per 10,000 operations", "6,280    58.7%      2.24!  6.1x!"]),
     ("cron-herd", &["wide-jitter: 0 go wrong per 10,000 operations, against 7,900 with no-retry and 268"]),
+    (
+        "double-charge",
+        &[
+            "lock: 4.9 go wrong per 10,000 operations",
+            "cache             12,292   100.0%*",
+            "final-409          2,495    87.5%",
+        ],
+    ),
     (
         "double-click",
         &[
@@ -26,6 +34,7 @@ const ANSWERS: [(&str, &[&str]); 21] = [
         "hedging-tail",
         &["against 1.16 s with no-hedge and 41.8 ms with hedge-30ms", "busy-hedge             –   22,090!     0.0%!"],
     ),
+    ("key-expiry", &["a-day: 0 go wrong per 10,000 operations", "quarter-hour           101,718!"]),
     ("metastable", &["after stall, back within 5 s: breaker", "never: retry-once, full-jitter and budget-10"]),
     (
         "mixed-clients",
@@ -41,7 +50,9 @@ const ANSWERS: [(&str, &[&str]); 21] = [
             "the peak is highest: 879/s (1.9x the highest demand, 1.1x capacity) with least-in-flight",
         ],
     ),
+    ("put-or-post", &["any of put and post-with-key: 0.2 go wrong", "post            306"]),
     ("rate-limited-api", &["larger-base 540, ignores-hint 985, honours-hint 1,142, immediate 1,508"]),
+    ("refund-race", &["order-number: 7.0 go wrong", "key-with-time        10,394"]),
     ("retry-budget", &["not decided between no-retry and grpc-throttle", "no-budget             12,886!   37.1%!"]),
     ("retry-everything", &["against 1,643 with no-retry", "everything         1,203*   88.0%*    +4.4 ±0.0     1.53!"]),
     (
@@ -56,6 +67,14 @@ const ANSWERS: [(&str, &[&str]); 21] = [
     (
         "slow-success",
         &["longer-timeout: 1.0 go wrong per 10,000 operations", "against 637 with no-retry and 154 with key"],
+    ),
+    (
+        "store-down",
+        &[
+            "closed-and-patient: 320 go wrong per 10,000 operations",
+            "open                  602   100.0%*",
+            "closed              2,686!",
+        ],
     ),
     (
         "stored-errors",
