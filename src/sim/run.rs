@@ -87,6 +87,8 @@ struct Ahead {
 struct Run<'a> {
     scene: Scene<'a>,
     policy: &'a dyn Policy,
+    /// What the called server makes of the key of its attempts, the plain way.
+    keyed: Keyed,
     streams: Streams,
     now: SimTime,
     queue: Queue,
@@ -167,7 +169,6 @@ fn goes_whole(scene: Scene, row: &PolicyConfig) -> bool {
 }
 
 /// What a server makes of a key that is made so.
-#[inline(always)]
 fn keyed(server: &Server, policy: &dyn Policy) -> Keyed {
     if !server.knows_keys() {
         return Keyed::Passes;
@@ -296,6 +297,7 @@ impl<'a> Run<'a> {
         let mut run = Run {
             scene,
             policy: &*config.rules().policy,
+            keyed: keyed(&servers[called], &*config.rules().policy),
             streams: Streams::new(seed),
             now: SimTime::ZERO,
             queue,

@@ -104,8 +104,7 @@ impl Run<'_> {
     #[inline(always)]
     pub(super) fn take_off(&mut self, row_id: u32, attempt: u32) -> u32 {
         let row = &mut self.rows[row_id];
-        let keyed = keyed(&self.server, self.policy);
-        let job = self.jobs.insert(Job::new(row.key, attempt, row_id, row.client, keyed));
+        let job = self.jobs.insert(Job::new(row.key, attempt, row_id, row.client, self.keyed));
         row.open_job = job;
         row.in_flight += 1;
         job
