@@ -326,3 +326,63 @@ fn wrong(told: &Told) -> (u64, bool, bool, u32, Reverse<u64>) {
     let failed = told.verdict != Some(Verdict::Succeeded);
     (told.duplicates(), told.is_phantom(), failed, told.attempts, Reverse(told.number))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::retry::GiveUp;
+
+    /// Operations by (effects, of these wanted, succeeded, seconds), and those that are told, by number.
+    fn check(wanted: Wanted, operations: &[(u32, u32, bool, u64)], expected: &[(Why, u64)]) {
+        let mut notes = Notes::new(wanted, Vec::new());
+        (0..operations.len() as u32).for_each(|order| notes.start(order));
+        // The last goes off the books first.
+        for (order, (effects, firsts, succeeded, seconds)) in operations.iter().enumerate().rev() {
+            notes.close(order as u32, |number, notes| Told {
+                key: CallKey::operation(number),
+                number,
+                client: 0,
+                start: SimTime::ZERO,
+                end: Some(SimTime::ZERO + Span::secs(*seconds)),
+                verdict: Some(if *succeeded { Verdict::Succeeded } else { Verdict::Failed(GiveUp::Deadline) }),
+                attempts: 1,
+                done: vec![Done { executions: *effects, effects: *effects, firsts: *firsts }],
+                notes,
+            });
+        }
+        let kept: Vec<(Why, u64)> = notes.kept().told.iter().map(|(why, told)| (*why, told.number)).collect();
+        assert_eq!(kept, expected);
+    }
+
+    #[test]
+    fn the_most_telling() {
+        let right = (1, 1, true, 1);
+        let twice = (2, 1, true, 2);
+        let phantom = (1, 1, false, 3);
+        let slow = (1, 1, true, 9);
+        use Why::{Asked, Duplicate, Longest, Phantom};
+        check(Wanted::Telling, &[], &[]);
+        check(Wanted::Telling, &[right, right], &[(Longest, 0)]);
+        check(
+            Wanted::Telling,
+            &[right, twice, phantom, twice, slow, phantom, right],
+            &[(Duplicate, 1), (Phantom, 2), (Longest, 4)],
+        );
+        // One that is two of these is told once.
+        check(Wanted::Telling, &[right, (2, 1, false, 20), slow], &[(Duplicate, 1)]);
+        check(Wanted::Number(2), &[right, twice, phantom], &[(Asked, 2)]);
+        check(Wanted::Worst(2), &[right, phantom, twice, (3, 1, true, 1)], &[(Asked, 3), (Asked, 2)]);
+        let asked = Condition::parse("duplicates >= 1").expect("a condition");
+        check(Wanted::Where(asked), &[right, twice, twice], &[(Asked, 1)]);
+        check(Wanted::All, &[right, twice], &[(Asked, 1), (Asked, 0)]);
+    }
+
+    #[test]
+    fn conditions() {
+        for wrong in ["", "duplicates", "duplicates > many", "luck > 0", "> 0", "seconds > inf"] {
+            assert_eq!(Condition::parse(wrong), None, "{wrong}");
+        }
+        let parsed = Condition::parse(" seconds<=1.5 ").expect("a condition");
+        assert_eq!((parsed.of, parsed.number, parsed.or_equal), (Count::Seconds, 1.5, true));
+    }
+}

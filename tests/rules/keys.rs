@@ -227,9 +227,23 @@ fn stores_fail() {
         ("open", WhenDown::Open, Down, (150, 250), 2.0, 0.0),
         ("open, and known again", WhenDown::Open, Down, (150, 500), 3.0, 0.0),
         ("down at the end of the work", WhenDown::Closed, Down, (50, 150), 2.0, 0.0),
+        // Served as without a key, which it stays when the store is back.
+        ("open, and back before the end", WhenDown::Open, Down, (0, 50), 2.0, 0.0),
         ("forgets", WhenDown::Closed, Forgets, (150, 160), 2.0, 0.0),
         ("forgets before it knows", WhenDown::Closed, Forgets, (50, 160), 1.0, 0.0),
     ] {
         check(case, &result(when_down, store, from, until), &[("executions", executions), ("outcome_503", refused)]);
     }
+}
+
+/// What is stored after a store has forgotten is not forgotten again at the edge of another fault.
+#[test]
+fn a_store_forgets_once() {
+    let (server, policy) = keyed(lock(None, 10_000), Fates { lost_replies: 1.0, ..Fates::default() }, 3);
+    let mut scenario = burst(1, server);
+    let forgets = Fault { store: Some(StoreFault::Forgets), ..fault(0, 1_000) };
+    scenario.world_mut().faults =
+        vec![forgets, Fault { slowdown: 2.0, ..Fault::named("g", 0, super::at(150), super::at(160)) }];
+    let policy = RetryPolicy { timeout: Some(MS(120)), backoff: Backoff::fixed(MS(80)), ..policy };
+    check("once", &run(&scenario, policy), &[("executions", 1.0), ("outcome_timeout", 3.0)]);
 }

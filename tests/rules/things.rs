@@ -4,7 +4,7 @@ use simlab::flow::OnFailure;
 use simlab::protocol::Method;
 use simlab::retry::{Clock, KeyMode, Made, OutcomeClass, OutcomeSet};
 use simlab::scenario::call::CallConfig;
-use simlab::scenario::{CacheConfig, Contend, Idempotency, LockConfig, Repeat, Same, Scripted};
+use simlab::scenario::{CacheConfig, Contend, Idempotency, LockConfig, Repeat, Same, Scripted, Stores};
 
 use super::*;
 
@@ -167,4 +167,43 @@ fn keys_are_lost() {
     let executions = value(&run(&scenario, RetryPolicy { key_lost: 0.1, ..with_key(KeyMode::PerThing) }), "executions");
     let executions = executions.expect("a number");
     assert!((executions - 100.0).abs() < 4.0 * 9.5, "a tenth passes by: {executions}");
+}
+
+/// A key with the time in it is another one for each attempt, or the same for all of an operation.
+#[test]
+fn whose_time_it_is() {
+    for (made, executions) in [(Made::Operation, 1.0), (Made::Attempt, 3.0)] {
+        let server = ServerConfig {
+            fates: simlab::scenario::Fates { late_errors: vec![(500, 1.0)], ..Default::default() },
+            ..workers(Idempotency::Lock(LockConfig { stores: Stores::Effects, ..LockConfig::default() }))
+        };
+        let result = run(&burst(1, server), RetryPolicy { key: clock(1, made), ..tries(3) });
+        check(&format!("{made:?}"), &result, &[("executions", executions), ("outcome_500", 3.0)]);
+    }
+}
+
+/// Steps at one server have keys of their own, also of one thing.
+#[test]
+fn steps_have_keys_of_their_own() {
+    let scenario = burst(1, ServerConfig { name: "api".to_owned(), ..workers(LOCKED()) }).in_world(|world| {
+        let steps = ["one", "two"].map(|name| CallConfig::to(name, 0, Method::Post));
+        world.operation.steps = steps.to_vec();
+    });
+    let result = run(&scenario, with_key(KeyMode::PerThing));
+    check("steps", &result, &[("executions", 2.0), ("effects", 2.0), ("duplicates", 0.0), ("succeeded", 1.0)]);
+}
+
+/// Who does something again does not think twice for it.
+#[test]
+fn repeats_do_not_think() {
+    let operations = |repeat: Option<Repeat>| {
+        let scenario = burst(1, workers(Idempotency::None)).in_world(|world| {
+            world.arrivals = Arrivals::Closed { think: constant(900) };
+            world.repeat = repeat;
+        });
+        value(&run(&scenario, tries(1)), "operations").expect("a number")
+    };
+    let twice = Repeat { share: 1.0, after: constant(200), times: 1, same: Same::Key };
+    // One each second, and again; the last one would come when the demand is over.
+    assert_eq!((operations(None), operations(Some(twice))), (10.0, 19.0));
 }
