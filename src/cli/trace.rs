@@ -283,7 +283,9 @@ impl Traced<'_> {
                 }
             }
         }
-        if let Some(timeout) = long_enough(told) {
+        let has = policy["timeout"].as_str().and_then(|timeout| Span::parse(timeout).ok()).unwrap_or(Span::MAX);
+        if let Some(timeout) = long_enough(told).filter(|timeout| *timeout > has) {
+            let timeout = timeout.to_string();
             add(&[(format!("{own}.timeout"), &timeout)]);
         }
         if told.notes.iter().any(|note| note.what == What::Reads(Outcome::Status(409)))
@@ -304,16 +306,16 @@ impl Traced<'_> {
 }
 
 /// A time-out within which every attempt that executed would have been answered, where one timed out.
-fn long_enough(told: &Told) -> Option<String> {
+fn long_enough(told: &Told) -> Option<Span> {
     told.notes.iter().find(|note| note.what == What::TimedOut)?;
     let took = |executed: &crate::metrics::notes::Note| {
         let sent = told.notes.iter().find(|note| {
-            (note.place, note.attempt) == (executed.place, executed.attempt) && matches!(note.what, What::Sent { .. })
+            (note.call, note.attempt) == (executed.call, executed.attempt) && matches!(note.what, What::Sent { .. })
         })?;
         Some(executed.at.since(sent.at))
     };
     let longest = told.notes.iter().filter(|note| note.what == What::Executed).filter_map(took).max()?;
-    Some(format!("{}", longest.scaled(1.5).up_to_whole(Span::secs(1))))
+    Some(longest.scaled(1.5).up_to_whole(Span::secs(1)))
 }
 
 /// A change, and what came of it.

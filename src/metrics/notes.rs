@@ -14,6 +14,8 @@ use crate::units::{SimTime, Span};
 pub struct Note {
     /// When.
     pub at: SimTime,
+    /// Whose draws its call uses: no two calls of an operation have the same.
+    pub call: CallKey,
     /// The number of the place at which its call is made.
     pub place: usize,
     /// The attempt's number within its call, from 1; 0 for what is about the call.

@@ -18,13 +18,15 @@ pub struct Setting<'a> {
     pub places: &'a [String],
 }
 
-/// Two attempts of one call that both executed, and what came before the second.
+/// Two attempts at one place that both executed, and what came before the second.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pair {
     /// The number of the place.
     pub place: usize,
     /// The attempts.
     pub attempts: [u32; 2],
+    /// They are of one call; else what made the first call was tried again, and made another.
+    pub of_one_call: bool,
     /// When each executed.
     pub executed: [SimTime; 2],
     /// When the second was sent.
@@ -37,23 +39,30 @@ pub struct Pair {
 
 /// The first two attempts of an operation that executed at one place, in the order in which they were sent.
 pub fn pair(told: &Told) -> Option<Pair> {
-    let executed: Vec<&Note> = told.notes.iter().filter(|note| note.what == What::Executed).collect();
+    // Where there was too much, if anywhere: a server that calls another has no effects of its own.
+    let too_much = |place: usize| told.done.get(place).is_some_and(|done| done.effects > done.firsts);
+    let is_asked = |place: usize| told.duplicates() == 0 || too_much(place);
+    let executed: Vec<&Note> =
+        told.notes.iter().filter(|note| note.what == What::Executed && is_asked(note.place)).collect();
     let (one, other) = executed.iter().enumerate().find_map(|(index, other)| {
         let one = executed[..index].iter().find(|one| one.place == other.place)?;
         Some((*one, *other))
     })?;
     let place = one.place;
-    let sent_at = |attempt: u32| {
+    let sent_at = |executed: &Note| {
         let is_sent = |note: &Note| matches!(note.what, What::Sent { .. });
-        told.notes.iter().position(|note| (note.place, note.attempt) == (place, attempt) && is_sent(note))
+        told.notes
+            .iter()
+            .position(|note| (note.call, note.attempt) == (executed.call, executed.attempt) && is_sent(note))
     };
-    let (first, second) = if sent_at(one.attempt)? <= sent_at(other.attempt)? { (one, other) } else { (other, one) };
-    let before = sent_at(second.attempt)?;
+    let (first, second) = if sent_at(one)? <= sent_at(other)? { (one, other) } else { (other, one) };
+    let before = sent_at(second)?;
     let sent = &told.notes[before];
     let seen = |note: &&Note| note.place == place && matches!(note.what, What::Reads(_) | What::TimedOut);
     Some(Pair {
         place,
         attempts: [first.attempt, second.attempt],
+        of_one_call: first.call == second.call,
         executed: [first.at, second.at],
         sent: sent.at,
         because: told.notes[..before].iter().rev().find(seen).map(|note| note.what),
@@ -120,12 +129,17 @@ fn explained(pair: &Pair, told: &Told, places: &[String]) -> String {
     let [first, second] = pair.attempts;
     let at = if told.done.len() > 1 { format!(" at {}", name(places, pair.place)) } else { String::new() };
     let when = match pair.executed[0] <= pair.sent {
-        true => format!("its effect was {} old by then", short(pair.sent.since(pair.executed[0]))),
-        false => format!(
-            "attempt {first} was still at work then, and done {} later",
-            short(pair.executed[0].since(pair.sent))
-        ),
+        true => format!("the effect of the first was {} old by then", short(pair.sent.since(pair.executed[0]))),
+        false => {
+            format!("the first was still at work then, and done {} later", short(pair.executed[0].since(pair.sent)))
+        }
     };
+    if !pair.of_one_call {
+        return format!(
+            "Two calls{at} both executed: attempt {first} of the first, and attempt {second} of the second, which was made because what had made \
+             the first was tried again: {when}."
+        );
+    }
     let because = match pair.because {
         _ if pair.hedge => format!("was sent beside attempt {first}, as a hedge"),
         Some(What::TimedOut) => "was sent because the one before it timed out".to_owned(),

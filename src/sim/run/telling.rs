@@ -8,10 +8,11 @@ impl Run<'_> {
     #[inline]
     pub(super) fn note(&mut self, row: u32, attempt: u32, what: What) {
         let at = self.now;
-        let whole = self.whole();
-        if let Some(notes) = &mut whole.notes {
+        if let Some(whole) = &mut self.whole
+            && let Some(notes) = &mut whole.notes
+        {
             let side = &whole.sides[row as usize];
-            notes.note(side.order, Note { at, place: side.place, attempt, what });
+            notes.note(side.order, Note { at, call: self.rows[row].key, place: side.place, attempt, what });
         }
     }
 

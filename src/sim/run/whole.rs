@@ -505,7 +505,7 @@ impl<'a> Run<'a> {
         if let Some(notes) = &mut whole.notes {
             let key = (keyed == Keyed::Known).then_some(slot);
             let what = What::Keyed { key, replica: whole.hosts.replica(number) };
-            notes.note(side.order, Note { at: self.now, place: side.place, attempt, what });
+            notes.note(side.order, Note { at: self.now, call: row.key, place: side.place, attempt, what });
         }
         let due = side.tries.open().iter().find(|open| open.attempt == attempt).map_or(SimTime::NEVER, Open::due);
         side.tries.tag(attempt, job);
@@ -554,7 +554,7 @@ impl<'a> Run<'a> {
             let rule = &gates.config(gate).rule;
             if let Some(notes) = &mut whole.notes {
                 let what = What::Refused(rule.refusal());
-                notes.note(side.order, Note { at: self.now, place: side.place, attempt: 0, what });
+                notes.note(side.order, Note { at: self.now, call: row.key, place: side.place, attempt: 0, what });
             }
             // Whether an operation fails with it, is seen when the call has ended.
             self.recorder.refused(rule.refusal(), measured, false);
