@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Exit, memory, print, say, terminal};
 use crate::scenario::file::{self, Diagnostic, LoadError, Loaded, Overrides, Reading, Source, render_all};
-use crate::text::{cut, printable};
+use crate::scenario::nearest::nearest;
+use crate::text::{cut, printable, there_are};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -59,6 +60,16 @@ pub(super) fn assignments(set: &[String]) -> Result<Vec<(String, String)>, Exit>
         }
     };
     set.iter().map(pair).collect()
+}
+
+/// The index of the policy of this name.
+pub(super) fn policy(loaded: &Loaded, wanted: &str) -> Result<usize, Exit> {
+    let names = loaded.scenario.policies.iter().map(|policy| policy.name.as_str());
+    names.clone().position(|name| name == wanted).ok_or_else(|| {
+        let near = nearest(wanted, names.clone()).map_or_else(|| there_are(names), |near| format!("there is `{near}`"));
+        say::error(format_args!("no policy `{}` in the scenario; {near}", cut(wanted)));
+        Exit::Usage
+    })
 }
 
 /// Reads a scenario; warnings and errors go to stderr.

@@ -14,9 +14,8 @@ use crate::decision::Decision;
 use crate::experiment::{self, Comparison, Options};
 use crate::report::{self, ReportInput, TableStyle};
 use crate::scenario::file::{Diagnostic, Loaded, Overrides, Reading};
-use crate::scenario::nearest::nearest;
 use crate::sim::Stop;
-use crate::text::{cut, there_are};
+use crate::text::cut;
 
 /// The bounds that a scenario file has too, so that the resolved scenario of every report can be run again.
 const MOST_SEED: u64 = i64::MAX as u64;
@@ -238,13 +237,7 @@ fn out_of(args: &Args, file: &Path) -> PathBuf {
 fn chosen(args: &Args, loaded: &Loaded) -> Result<Vec<usize>, Exit> {
     let policies = &loaded.scenario.policies;
     for wanted in args.policy.iter().chain(&args.why) {
-        if policies.iter().all(|policy| policy.name != *wanted) {
-            let names = policies.iter().map(|policy| policy.name.as_str());
-            let near =
-                nearest(wanted, names.clone()).map_or_else(|| there_are(names), |near| format!("there is `{near}`"));
-            say::error(format_args!("no policy `{}` in the scenario; {near}", cut(wanted)));
-            return Err(Exit::Usage);
-        }
+        check::policy(loaded, wanted)?;
     }
     let wanted = |index: &usize| {
         args.policy.is_empty()

@@ -5,16 +5,16 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::{Exit, check, interrupt, memory, print, say};
+use crate::call::Verdict;
 use crate::metrics::RunResult;
-use crate::metrics::notes::{Account, Condition, Count, Told, Wanted, What, Why};
+use crate::metrics::notes::{Account, Condition, Count, Note, Told, Wanted, What, Why};
 use crate::protocol::Outcome;
 use crate::report::story::{self, Setting};
 use crate::scenario::file::{self, Loaded, Overrides, Reading};
 use crate::scenario::metric::Metric;
-use crate::scenario::nearest::nearest;
 use crate::scenario::{FreedBy, Idempotency, LockOnFailure, StoreScope, Stores, WhenDown};
 use crate::sim::{self, Limits, Stop};
-use crate::text::{cut, there_are};
+use crate::text::cut;
 use crate::units::Span;
 
 /// Arguments of `trace`.
@@ -113,20 +113,10 @@ fn wanted(args: &Args) -> Result<Wanted, Exit> {
 
 /// Indices of the rows that are traced.
 fn rows(args: &Args, loaded: &Loaded) -> Result<Vec<usize>, Exit> {
-    let policies = &loaded.scenario.policies;
     if args.policy.is_empty() {
-        return Ok((0..policies.len()).collect());
+        return Ok((0..loaded.scenario.policies.len()).collect());
     }
-    let row = |wanted: &String| {
-        policies.iter().position(|policy| policy.name == *wanted).ok_or_else(|| {
-            let names = policies.iter().map(|policy| policy.name.as_str());
-            let near =
-                nearest(wanted, names.clone()).map_or_else(|| there_are(names), |near| format!("there is `{near}`"));
-            say::error(format_args!("no policy `{}` in the scenario; {near}", cut(wanted)));
-            Exit::Usage
-        })
-    };
-    args.policy.iter().map(row).collect()
+    args.policy.iter().map(|wanted| check::policy(loaded, wanted)).collect()
 }
 
 /// One row of a scenario, in one replication.
@@ -308,7 +298,7 @@ impl Traced<'_> {
 /// A time-out within which every attempt that executed would have been answered, where one timed out.
 fn long_enough(told: &Told) -> Option<Span> {
     told.notes.iter().find(|note| note.what == What::TimedOut)?;
-    let took = |executed: &crate::metrics::notes::Note| {
+    let took = |executed: &Note| {
         let sent = told.notes.iter().find(|note| {
             (note.call, note.attempt) == (executed.call, executed.attempt) && matches!(note.what, What::Sent { .. })
         })?;
@@ -364,7 +354,7 @@ fn as_json(why: Why, told: &Told, setting: Setting, tried: &[Tried]) -> Value {
     let place = |place: usize| setting.places.get(place).cloned().unwrap_or_default();
     let notes = told.notes.iter().filter_map(|note| {
         Some(json!({
-            "at_s": crate::units::Span(note.at.0).seconds(),
+            "at_s": Span(note.at.0).seconds(),
             "place": place(note.place),
             "attempt": note.attempt,
             "what": story::words(note)?,
@@ -385,9 +375,9 @@ fn as_json(why: Why, told: &Told, setting: Setting, tried: &[Tried]) -> Value {
         "why": format!("{why:?}").to_lowercase(),
         "operation": told.number,
         "client": told.client,
-        "start_s": crate::units::Span(told.start.0).seconds(),
-        "end_s": told.end.map(|end| crate::units::Span(end.0).seconds()),
-        "succeeded": told.verdict == Some(crate::call::Verdict::Succeeded),
+        "start_s": Span(told.start.0).seconds(),
+        "end_s": told.end.map(|end| Span(end.0).seconds()),
+        "succeeded": told.verdict == Some(Verdict::Succeeded),
         "attempts": told.attempts,
         "executions": told.executions(),
         "duplicates": told.duplicates(),

@@ -227,6 +227,8 @@ pub struct Notes {
     /// By the operation's place on the books.
     open: Vec<(u64, Vec<Note>)>,
     started: u64,
+    /// Notes of operations on the books, and of all that are kept where all are.
+    held: usize,
     kept: Vec<(Why, Told)>,
     /// What the places are called.
     places: Vec<String>,
@@ -244,7 +246,7 @@ pub struct Account {
 impl Notes {
     /// Nothing yet, of calls at these places.
     pub fn new(wanted: Wanted, places: Vec<String>) -> Notes {
-        Notes { wanted, open: Vec::new(), started: 0, kept: Vec::new(), places }
+        Notes { wanted, open: Vec::new(), started: 0, held: 0, kept: Vec::new(), places }
     }
 
     /// An operation starts.
@@ -261,11 +263,15 @@ impl Notes {
     /// Something happens to one.
     pub fn note(&mut self, order: u32, note: Note) {
         self.open[order as usize].1.push(note);
+        self.held += 1;
     }
 
     /// An operation goes off the books: is it kept?
     pub fn close(&mut self, order: u32, told: impl FnOnce(u64, Vec<Note>) -> Told) {
         let (number, notes) = &mut self.open[order as usize];
+        if self.wanted != Wanted::All {
+            self.held -= notes.len();
+        }
         let told = told(*number, std::mem::take(notes));
         match &self.wanted {
             Wanted::Telling => {
@@ -306,6 +312,12 @@ impl Notes {
             }
             Wanted::Number(_) | Wanted::Key(_) | Wanted::Where(_) => {}
         }
+    }
+
+    /// Bytes of what is noted, but for the few operations that are kept.
+    pub fn bytes(&self) -> usize {
+        // A list has room for twice as many at most.
+        2 * self.held * size_of::<Note>()
     }
 
     /// Those that are kept: each once, with the first reason, in the order of their reasons.

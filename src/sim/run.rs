@@ -209,13 +209,7 @@ pub fn run_from(
     limits: Limits,
     ready: impl FnOnce(),
 ) -> Result<RunResult, Stop> {
-    let need = initial_bytes(scenario, policy);
-    if need > limits.memory as u64 {
-        return Err(Stop::OutOfMemory { at: SimTime::ZERO, limit: limits.memory });
-    }
-    let scene = scenario.of(policy);
-    let seed = replication_seed(scene.frame.seed, replication);
-    let run = Run::new(scene, &scenario.policies[policy], seed, None);
+    let run = Run::set_up(scenario, policy, replication, limits, None)?;
     ready();
     run.until_the_end(limits).map(|(result, _)| result)
 }
@@ -231,48 +225,61 @@ pub fn tell(
     limits: Limits,
     wanted: Wanted,
 ) -> Result<(RunResult, Account), Stop> {
-    let scene = scenario.of(policy);
-    let seed = replication_seed(scene.frame.seed, replication);
-    let run = Run::new(scene, &scenario.policies[policy], seed, Some(wanted));
+    let run = Run::set_up(scenario, policy, replication, limits, Some(wanted))?;
     let (result, notes) = run.until_the_end(limits)?;
     Ok((result, notes.map(Notes::kept).unwrap_or_default()))
 }
 
 impl<'a> Run<'a> {
+    /// If it fits into the memory.
+    fn set_up(
+        scenario: &'a Scenario,
+        policy: usize,
+        replication: u32,
+        limits: Limits,
+        wanted: Option<Wanted>,
+    ) -> Result<Run<'a>, Stop> {
+        if initial_bytes(scenario, policy) > limits.memory as u64 {
+            return Err(Stop::OutOfMemory { at: SimTime::ZERO, limit: limits.memory });
+        }
+        let scene = scenario.of(policy);
+        let seed = replication_seed(scene.frame.seed, replication);
+        Ok(Run::new(scene, &scenario.policies[policy], seed, wanted))
+    }
+
     /// Until nothing is left to happen.
-    fn until_the_end(self, limits: Limits) -> Result<(RunResult, Option<Notes>), Stop> {
-        let mut run = self;
-        let end = run.scene.frame.end();
-        while let Some((time, event)) = run.queue.pop() {
+    fn until_the_end(mut self, limits: Limits) -> Result<(RunResult, Option<Notes>), Stop> {
+        let end = self.scene.frame.end();
+        while let Some((time, event)) = self.queue.pop() {
             if time >= end {
                 break;
             }
-            run.now = time;
-            run.events += 1;
-            if time >= run.recorder.next_tick() {
-                let levels = run.levels();
-                run.recorder.tick(time, levels);
+            self.now = time;
+            self.events += 1;
+            if time >= self.recorder.next_tick() {
+                let levels = self.levels();
+                self.recorder.tick(time, levels);
             }
-            if run.whole.is_some() {
-                run.handle_whole(event);
+            if self.whole.is_some() {
+                self.handle_whole(event);
             } else {
-                if run.queue.has_news() {
-                    run.look_ahead();
+                if self.queue.has_news() {
+                    self.look_ahead();
                 }
-                run.handle(event);
+                self.handle(event);
             }
-            if run.at_once.storm() {
+            if self.at_once.storm() {
                 return Err(Stop::RetryStorm { at: time });
             }
-            if run.to_start == 0 && run.rows.is_empty() {
+            if self.to_start == 0 && self.rows.is_empty() {
                 break;
             }
-            if run.events.is_multiple_of(LOOK_EVERY) {
-                run.look_up(limits)?;
-                run.timers.tidy(&mut run.queue);
+            if self.events.is_multiple_of(LOOK_EVERY) {
+                self.look_up(limits)?;
+                self.timers.tidy(&mut self.queue);
             }
         }
-        Ok(run.finish())
+        Ok(self.finish())
     }
 }
 

@@ -207,3 +207,24 @@ fn repeats_do_not_think() {
     // One each second, and again; the last one would come when the demand is over.
     assert_eq!((operations(None), operations(Some(twice))), (10.0, 19.0));
 }
+
+/// Keys that nobody else has are forgotten with their operations, also where the thing stays: 50,000 of them do not fit into this memory.
+#[test]
+fn keys_of_ones_own_are_forgotten() {
+    let scenario = burst(1, workers(LOCKED())).in_world(|world| {
+        world.arrivals = Arrivals::Constant { rate: 5_000.0 };
+        world.contend = Some(Contend { things: 1, zipf: 0.0 });
+    });
+    let never = AtomicBool::new(false);
+    for (key, fits) in [
+        (KeyMode::PerOperation, true),
+        (KeyMode::PerCall, true),
+        (KeyMode::PerAction, true),
+        // One for each microsecond that somebody asked at, for as long as the thing is there.
+        (KeyMode::Clock(Clock { resolution: Span::nanos(1_000), made: Made::Attempt }), false),
+    ] {
+        let scenario = scenario.clone().with_policy("p", with_key(key), &[]);
+        let result = sim::run(&scenario, 0, 0, Limits { memory: 1 << 20, interrupted: &never });
+        assert_eq!(result.is_ok(), fits, "{key:?}");
+    }
+}

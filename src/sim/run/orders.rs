@@ -32,8 +32,8 @@ pub(super) struct Order {
     member: u32,
     /// What it is about, where that is asked.
     pub thing: u32,
-    /// What its user wanted once: the first operation that was done for it.
-    pub action: CallKey,
+    /// What its user wanted once, by the first operation that was done for it; `None`: there is no other.
+    pub action: Option<CallKey>,
     /// It is done again, for the so many-eth time; 0: it is the first.
     nth: u32,
     flow: Flow,
@@ -146,7 +146,7 @@ impl<'a> Run<'a> {
         let Again { number, nth, client, thing } = again;
         let (key, start) = (number.repeated(nth), self.now);
         let is_same_action = self.scene.world.repeat.as_ref().is_some_and(|repeat| repeat.same == Same::Key);
-        let action = if is_same_action { number } else { key };
+        let action = is_same_action.then_some(number);
         let member = self.member_of(client);
         let steps = self.steps_of(member).calls;
         let drawn = shares(&self.streams, key);
@@ -389,7 +389,7 @@ impl<'a> Run<'a> {
         let Order { thing, .. } = self.whole().orders.all.remove(id);
         if let Some(things) = &mut self.whole().things {
             let mut over: Vec<(usize, u32)> = Vec::new();
-            things.let_go(thing, Some(id), |place, slot| over.push((place, slot)));
+            things.let_go(thing, id, |place, slot| over.push((place, slot)));
             for (place, slot) in over {
                 let server = self.whole().places.all[place].server;
                 self.forget(server, slot);

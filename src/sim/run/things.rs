@@ -4,6 +4,8 @@
 //! the servers' stores, and a slot belongs to a thing: two requests have one key if they are about one thing, at one place, and are the same in what the
 //! key is made from.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::metrics::Done;
 use crate::retry::Clock;
@@ -39,29 +41,33 @@ struct Thing {
     busy: u32,
     /// It is one of those that are drawn: there for the whole run.
     stays: bool,
-    slots: Vec<(SlotKey, u32)>,
+    slots: BTreeMap<SlotKey, u32>,
     /// By place.
     executions: Vec<u32>,
 }
 
-/// What a key is made from, beside the thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What two requests about one thing must have in common to have one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SlotKey {
     pub place: usize,
     pub made_from: MadeFrom,
 }
 
-/// What a key is made from, beside the thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a key is made from, beside the thing and the place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum MadeFrom {
     /// Nothing more.
     Thing,
+    /// An action, by its first operation.
     Action(CallKey),
-    Operation(u32),
-    Call(CallKey),
+    /// One operation on the books, or one of its calls: nobody else has it.
+    Own { order: u32, call: Option<CallKey> },
     /// The time, in units of the clock's resolution.
     Clock(u64),
 }
+
+/// Bytes of a slot among those of its thing: nodes of a tree are half full at least.
+const SLOT_BYTES: usize = 2 * size_of::<(SlotKey, u32)>();
 
 impl Things {
     /// Nothing yet; `places` is where calls are made.
@@ -76,7 +82,7 @@ impl Things {
     }
 
     fn put_down(&mut self, stays: bool) -> u32 {
-        let thing = Thing { busy: 0, stays, slots: Vec::new(), executions: Vec::new() };
+        let thing = Thing { busy: 0, stays, slots: BTreeMap::new(), executions: Vec::new() };
         self.all.insert(thing)
     }
 
@@ -98,17 +104,12 @@ impl Things {
         self.all[thing].busy += 1;
     }
 
-    /// The slot of a key, and whether it is new.
+    /// The slot of a key.
     pub(super) fn slot(&mut self, thing: u32, key: SlotKey) -> u32 {
-        let slots = &mut self.all[thing].slots;
-        if let Some((_, slot)) = slots.iter().find(|(other, _)| *other == key) {
-            return *slot;
-        }
-        let slot = self.slots.insert(());
-        let had = slots.capacity();
-        slots.push((key, slot));
-        self.heap += (slots.capacity() - had) * size_of::<(SlotKey, u32)>();
-        slot
+        *self.all[thing].slots.entry(key).or_insert_with(|| {
+            self.heap += SLOT_BYTES;
+            self.slots.insert(())
+        })
     }
 
     /// What so many executions more of a thing have come to, where so many effects of it are wanted, or one of each operation.
@@ -126,25 +127,28 @@ impl Things {
         Done { executions: more, effects: after - before, firsts: after.min(wanted) - before.min(wanted) }
     }
 
-    /// Somebody is busy with a thing no more. Calls back for each slot, with its place, that nobody will ask for again: those that are of this
-    /// operation alone, or all of a thing that is over.
-    pub(super) fn let_go(&mut self, thing: u32, operation: Option<u32>, mut forget: impl FnMut(usize, u32)) {
+    /// An operation is busy with a thing no more. Calls back for each slot, with its place, that nobody will ask for again: those that are the
+    /// operation's own, or all of a thing that is over.
+    pub(super) fn let_go(&mut self, thing: u32, order: u32, mut forget: impl FnMut(usize, u32)) {
         let of = &mut self.all[thing];
         of.busy -= 1;
         let is_over = of.busy == 0 && !of.stays;
-        let slots = &mut self.slots;
-        of.slots.retain(|(key, slot)| {
-            let is_own = matches!(key.made_from, MadeFrom::Operation(own) if Some(own) == operation);
-            if is_over || is_own {
-                forget(key.place, *slot);
-                slots.remove(*slot);
-            }
-            !(is_over || is_own)
-        });
+        let gone: Vec<SlotKey> = if is_over {
+            of.slots.keys().copied().collect()
+        } else {
+            let own = |place, call| SlotKey { place, made_from: MadeFrom::Own { order, call } };
+            let last = Some(CallKey::operation(u64::MAX));
+            let at = |place| of.slots.range(own(place, None)..=own(place, last));
+            (0..self.places).flat_map(at).map(|(key, _)| *key).collect()
+        };
+        for key in gone {
+            let slot = of.slots.remove(&key).expect("it was found there");
+            forget(key.place, slot);
+            self.slots.remove(slot);
+            self.heap -= SLOT_BYTES;
+        }
         if is_over {
-            let gone = self.all.remove(thing);
-            self.heap -=
-                gone.slots.capacity() * size_of::<(SlotKey, u32)>() + gone.executions.capacity() * size_of::<u32>();
+            self.heap -= self.all.remove(thing).executions.capacity() * size_of::<u32>();
         }
     }
 

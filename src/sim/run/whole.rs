@@ -117,6 +117,7 @@ impl<'a> Whole<'a> {
         self.places.bytes()
             + self.orders.bytes()
             + self.things.as_ref().map_or(0, Things::bytes)
+            + self.notes.as_ref().map_or(0, Notes::bytes)
             + self.sides.capacity() * size_of::<CallSide>()
             + self.heap
             + self.attempts.capacity() * size_of::<AttemptSide>()
@@ -483,13 +484,14 @@ impl<'a> Run<'a> {
         // What is known of a key belongs to the operation and the place, unless others have it too.
         let slot = match &mut whole.things {
             Some(things) if keyed == Keyed::Known => {
+                let own = MadeFrom::Own { order: side.order, call: None };
                 let made_from = match policy.key() {
-                    KeyMode::PerCall => MadeFrom::Call(row.key),
-                    KeyMode::PerAction => MadeFrom::Action(order.action),
+                    KeyMode::PerCall => MadeFrom::Own { order: side.order, call: Some(row.key) },
+                    KeyMode::PerAction => order.action.map_or(own, MadeFrom::Action),
                     KeyMode::PerThing => MadeFrom::Thing,
                     KeyMode::Clock(clock) if clock.made == Made::Operation => at_clock(clock, order.start),
                     KeyMode::Clock(clock) => at_clock(clock, self.now),
-                    _ => MadeFrom::Operation(side.order),
+                    _ => own,
                 };
                 things.slot(order.thing, SlotKey { place: side.place, made_from })
             }

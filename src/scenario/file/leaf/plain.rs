@@ -45,6 +45,28 @@ impl<L: Leaf> As<L> {
     }
 }
 
+/// A value around a plain one.
+macro_rules! around {
+    ($leaf:ident, $plain:ty) => {
+        impl Leaf for $leaf {
+            type Plain = $plain;
+            fn plain(self) -> $plain {
+                self.0
+            }
+            fn of(plain: &$plain) -> Self {
+                $leaf(*plain)
+            }
+        }
+    };
+}
+
+around!(Amount, f64);
+around!(Factor, f64);
+around!(PositiveNumber, f64);
+around!(Probability, f64);
+around!(Status, u16);
+around!(WhenFull, Outcome);
+
 impl Leaf for bool {
     type Plain = bool;
     fn plain(self) -> bool {
@@ -62,56 +84,6 @@ impl Leaf for PositiveDuration {
     }
     fn of(plain: &Span) -> Self {
         PositiveDuration(Duration(*plain))
-    }
-}
-
-impl Leaf for Probability {
-    type Plain = f64;
-    fn plain(self) -> f64 {
-        self.0
-    }
-    fn of(plain: &f64) -> Self {
-        Probability(*plain)
-    }
-}
-
-impl Leaf for Amount {
-    type Plain = f64;
-    fn plain(self) -> f64 {
-        self.0
-    }
-    fn of(plain: &f64) -> Self {
-        Amount(*plain)
-    }
-}
-
-impl Leaf for PositiveNumber {
-    type Plain = f64;
-    fn plain(self) -> f64 {
-        self.0
-    }
-    fn of(plain: &f64) -> Self {
-        PositiveNumber(*plain)
-    }
-}
-
-impl Leaf for Status {
-    type Plain = u16;
-    fn plain(self) -> u16 {
-        self.0
-    }
-    fn of(plain: &u16) -> Self {
-        Status(*plain)
-    }
-}
-
-impl Leaf for WhenFull {
-    type Plain = Outcome;
-    fn plain(self) -> Outcome {
-        self.0
-    }
-    fn of(plain: &Outcome) -> Self {
-        WhenFull(*plain)
     }
 }
 
@@ -163,16 +135,6 @@ impl Leaf for OrServe {
     }
     fn of(plain: &Option<u16>) -> Self {
         OrServe(plain.map(Status))
-    }
-}
-
-impl Leaf for Factor {
-    type Plain = f64;
-    fn plain(self) -> f64 {
-        self.0
-    }
-    fn of(plain: &f64) -> Self {
-        Factor(*plain)
     }
 }
 
