@@ -98,7 +98,7 @@ fn server(criterion: &mut Criterion) {
                 operation += 1;
                 let id =
                     jobs.insert(Job::new(CallKey::operation(operation), 1, 0, 0, simlab::server::job::Keyed::Passes));
-                server.receive(now, id, &mut Floor { jobs: &mut jobs, out: &mut out, at: None });
+                server.receive(now, id, &mut Floor { jobs: &mut jobs, out: &mut out, at: None, staged: &mut [] });
                 for pass in 0..2 {
                     for output in out.drain(..) {
                         match output {
@@ -109,7 +109,11 @@ fn server(criterion: &mut Criterion) {
                     }
                     if let (0, true, Some((job, at))) = (pass, complete, ends) {
                         now = at;
-                        server.complete(now, job, &mut Floor { jobs: &mut jobs, out: &mut out, at: None });
+                        server.complete(
+                            now,
+                            job,
+                            &mut Floor { jobs: &mut jobs, out: &mut out, at: None, staged: &mut [] },
+                        );
                     }
                 }
             };

@@ -136,3 +136,32 @@ impl Failure {
         Failure { outcome, retry_after: None, format: HintFormat::Seconds, should_retry: None }
     }
 }
+
+/// What an attempt can meet where work is done in stages. The last of these before an answer is what that is because of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Met {
+    /// The store knows nothing of its key, and locks nothing.
+    Unknown,
+    /// The key is locked for it.
+    Locked,
+    /// Another try holds the key.
+    Held,
+    /// The store cannot be asked.
+    StoreDown,
+    /// It is answered as the store says.
+    Store,
+    /// Its reply is stored with its effect.
+    Stored,
+    /// It waits for its row.
+    WaitsForRow,
+    /// It has its row.
+    HasRow,
+    /// It has waited long enough for its row.
+    RowTimeout,
+    /// It goes by this version of its row.
+    Reads(u32),
+    /// Its row was written before, and is not written again.
+    RowDone,
+    /// Somebody has written to its row since it read.
+    RowChanged,
+}

@@ -233,7 +233,7 @@ impl Traced<'_> {
             let thing = (format!("{own}.key"), "per-thing");
             if server.idempotency == Idempotency::None { add(&[thing, lock.clone()]) } else { add(&[thing]) }
         }
-        if keeps_key && server.idempotency.when_down() == Some(WhenDown::Open) {
+        if keeps_key && server.idempotency.rules().is_some_and(|rules| rules.when_down == WhenDown::Open) {
             let kind = if matches!(server.idempotency, Idempotency::Lock(_)) { "lock" } else { "cache" };
             add(&[(format!("{store}.{kind}.when_down"), "closed")]);
         }

@@ -77,7 +77,7 @@ impl<'a> Case<'a> {
     }
 
     /// What can go wrong, without its weights, per operation: means over the runs.
-    pub fn part_means(&self, policy: usize) -> [f64; 3] {
+    pub fn part_means(&self, policy: usize) -> [f64; PARTS] {
         parts(&self.comparison.policies[policy]).map(|values| {
             let rates = values.iter().zip(&self.operations[policy]).filter(|(_, operations)| **operations > 0.0);
             let rates: Vec<f64> = rates.map(|(value, operations)| value.unwrap_or(0.0) / operations).collect();
@@ -215,17 +215,17 @@ impl<'a> Case<'a> {
     }
 
     /// What happened in all runs: how often, and what it weighs.
-    fn events(&self, criterion: Criterion, policy: usize) -> [(f64, f64); 3] {
+    fn events(&self, criterion: Criterion, policy: usize) -> [(f64, f64); PARTS] {
         match criterion {
             Criterion::Wrong => {
                 let weights = weights(self.decide);
                 let counts = parts(&self.comparison.policies[policy]).map(|runs| runs.into_iter().flatten().sum());
-                [0, 1, 2].map(|part| (counts[part], weights[part]))
+                std::array::from_fn(|part| (counts[part], weights[part]))
             }
             criterion => {
                 let values = self.values(criterion, policy);
                 let runs = values.iter().zip(&self.operations[policy]);
-                [(runs.map(|(value, n)| value.unwrap_or(0.0) * n).sum(), 1.0), (0.0, 1.0), (0.0, 1.0)]
+                [(runs.map(|(value, n)| value.unwrap_or(0.0) * n).sum(), 1.0), (0.0, 1.0), (0.0, 1.0), (0.0, 1.0)]
             }
         }
     }
@@ -273,15 +273,18 @@ fn beyond(measure: Measure) -> Option<f64> {
     }
 }
 
+/// How many things can go wrong.
+const PARTS: usize = 4;
+
 /// What can go wrong, counted run by run.
-fn parts(result: &PolicyResult) -> [Vec<Option<f64>>; 3] {
-    [Metric::Unsuccessful, Metric::Duplicates, Metric::PhantomSuccesses]
+fn parts(result: &PolicyResult) -> [Vec<Option<f64>>; PARTS] {
+    [Metric::Unsuccessful, Metric::Duplicates, Metric::PhantomSuccesses, Metric::LostUpdates]
         .map(|metric| result.metric(metric).map(|metric| metric.values.clone()).unwrap_or_default())
 }
 
 /// What each of the parts weighs.
-fn weights(decide: &Decide) -> [f64; 3] {
-    [1.0, decide.duplicate, decide.phantom]
+fn weights(decide: &Decide) -> [f64; PARTS] {
+    [1.0, decide.duplicate, decide.phantom, decide.lost_update]
 }
 
 /// What went wrong, per operation, run by run; none where there was no operation.

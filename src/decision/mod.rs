@@ -56,6 +56,8 @@ pub struct Wrong {
     pub duplicates: f64,
     /// Phantom successes.
     pub phantoms: f64,
+    /// Lost updates.
+    pub lost_updates: f64,
 }
 
 /// How sure all intervals are together.
@@ -227,9 +229,9 @@ impl Decision {
         let all = Case::new(comparison, &scenario.decide, Vec::new(), LEVEL, by_chance);
         let wrong = |policy: usize| {
             let standing = all.standing(Criterion::Wrong, policy)?;
-            let [unsuccessful, duplicates, phantoms] = all.part_means(policy);
+            let [unsuccessful, duplicates, phantoms, lost_updates] = all.part_means(policy);
             let estimate = Estimate::of(&all.values(Criterion::Wrong, policy), LEVEL);
-            Some(Wrong { all: standing.mean, estimate, unsuccessful, duplicates, phantoms })
+            Some(Wrong { all: standing.mean, estimate, unsuccessful, duplicates, phantoms, lost_updates })
         };
         let split = |policy: usize| {
             let margin = all.compare(Criterion::Wrong, policy, policy).margin;
@@ -407,6 +409,9 @@ fn columns(scenario: &Scenario, comparison: &Comparison) -> Vec<Criterion> {
     // What cannot happen is no measure.
     if effects {
         columns.extend([Metric::DuplicateRate, Metric::PhantomRate]);
+    }
+    if any(Metric::LostUpdates) {
+        columns.push(Metric::LostUpdateRate);
     }
     columns.into_iter().map(Criterion::of).collect()
 }

@@ -6,7 +6,7 @@ pub mod flapping;
 use crate::distribution::Distribution;
 use crate::rng::of_name;
 use crate::scenario::{Fates, Fault, ServerConfig, StoreFault, workers_left};
-use crate::units::SimTime;
+use crate::units::{SimTime, Span};
 
 /// What becomes of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,8 @@ pub struct InForce {
     pub store_down: bool,
     /// The store of keys has lost what it knew when this began.
     pub store_forgets: bool,
+    /// How much longer each access to the store takes.
+    pub store_slow: Span,
 }
 
 impl InForce {
@@ -102,8 +104,12 @@ impl InForce {
             in_force.capacity *= fault.capacity;
             in_force.frozen |= fault.freeze;
             in_force.crashed |= fault.crash;
-            in_force.store_down |= fault.store == Some(StoreFault::Down);
-            in_force.store_forgets |= fault.store == Some(StoreFault::Forgets);
+            match fault.store {
+                None => {}
+                Some(StoreFault::Down) => in_force.store_down = true,
+                Some(StoreFault::Forgets) => in_force.store_forgets = true,
+                Some(StoreFault::Slow(more)) => in_force.store_slow += more,
+            }
         }
         in_force.fates = parts.fates;
         in_force.permanent = parts.permanent;

@@ -6,7 +6,7 @@ use super::Done;
 use crate::call::Verdict;
 use crate::gate::Refusal;
 use crate::key::CallKey;
-use crate::protocol::Outcome;
+use crate::protocol::{Met, Outcome};
 use crate::units::{SimTime, Span};
 
 /// One thing that happened.
@@ -50,8 +50,12 @@ pub enum What {
     },
     /// It is answered without work, by what the store knows: a stored answer, a conflict, or that a key is missing.
     FromStore(Outcome),
+    /// It meets something at a server that works in stages.
+    Meets(Met),
     /// Its work is done: an execution.
     Executed,
+    /// What it has written lies over what somebody else had written since it read.
+    LosesUpdate,
     /// Its work has ended without effect.
     Ended,
     /// The server answers.
@@ -91,6 +95,8 @@ pub struct Told {
     pub verdict: Option<Verdict>,
     /// Attempts that ended.
     pub attempts: u32,
+    /// Writes over what others had written since it had read.
+    pub lost_updates: u32,
     /// What it has done, by place.
     pub done: Vec<Done>,
     /// What happened, in order.
@@ -115,7 +121,7 @@ impl Told {
 
     /// True if its user got what was wanted, once.
     pub fn is_right(&self) -> bool {
-        self.verdict == Some(Verdict::Succeeded) && self.duplicates() == 0
+        self.verdict == Some(Verdict::Succeeded) && self.duplicates() == 0 && self.lost_updates == 0
     }
 
     /// How long it took its user; `None`: without end.
@@ -127,7 +133,7 @@ impl Told {
 /// Which operations are told.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Wanted {
-    /// The first with a duplicate, the first phantom success, and the one that took longest.
+    /// The first with a duplicate, the first phantom success, the first lost update, and the one that took longest.
     Telling,
     /// That with this number.
     Number(u64),
@@ -135,7 +141,7 @@ pub enum Wanted {
     Key(CallKey),
     /// The first of which this holds.
     Where(Condition),
-    /// So many that went most wrong: duplicates before phantoms before failures, more attempts before fewer.
+    /// So many that went most wrong: duplicates before phantoms before lost updates before failures, more attempts before fewer.
     Worst(usize),
     /// All that satisfy this.
     All,
@@ -165,17 +171,20 @@ pub enum Count {
     Duplicates,
     /// Phantom successes: 1 or 0.
     Phantoms,
+    /// Lost updates.
+    LostUpdates,
     /// Seconds that it took its user.
     Seconds,
 }
 
 impl Count {
     /// All, by name.
-    pub const NAMED: [(&str, Count); 5] = [
+    pub const NAMED: [(&str, Count); 6] = [
         ("attempts", Count::Attempts),
         ("executions", Count::Executions),
         ("duplicates", Count::Duplicates),
         ("phantom_successes", Count::Phantoms),
+        ("lost_updates", Count::LostUpdates),
         ("seconds", Count::Seconds),
     ];
 }
@@ -200,6 +209,7 @@ impl Condition {
             Count::Executions => told.executions() as f64,
             Count::Duplicates => told.duplicates() as f64,
             Count::Phantoms => f64::from(u8::from(told.is_phantom())),
+            Count::LostUpdates => f64::from(told.lost_updates),
             Count::Seconds => told.took().map_or(f64::INFINITY, Span::seconds),
         };
         let is = value.total_cmp(&self.number);
@@ -214,6 +224,8 @@ pub enum Why {
     Duplicate,
     /// The first that failed although it was done.
     Phantom,
+    /// The first that wrote over what another one had written.
+    LostUpdate,
     /// That which took longest.
     Longest,
     /// It was asked for.
@@ -284,6 +296,7 @@ impl Notes {
                 for (why, is) in [
                     (Why::Duplicate, told.duplicates() > 0 && earlier(&self.kept, Why::Duplicate)),
                     (Why::Phantom, told.is_phantom() && earlier(&self.kept, Why::Phantom)),
+                    (Why::LostUpdate, told.lost_updates > 0 && earlier(&self.kept, Why::LostUpdate)),
                     (
                         Why::Longest,
                         !has(&self.kept, Why::Longest)
@@ -336,9 +349,9 @@ impl Notes {
 }
 
 /// How wrong an operation went: the larger, the more.
-fn wrong(told: &Told) -> (u64, bool, bool, u32, Reverse<u64>) {
+fn wrong(told: &Told) -> (u64, bool, u32, bool, u32, Reverse<u64>) {
     let failed = told.verdict != Some(Verdict::Succeeded);
-    (told.duplicates(), told.is_phantom(), failed, told.attempts, Reverse(told.number))
+    (told.duplicates(), told.is_phantom(), told.lost_updates, failed, told.attempts, Reverse(told.number))
 }
 
 #[cfg(test)]
@@ -366,6 +379,7 @@ mod tests {
                 end: Some(SimTime::ZERO + Span::secs(seconds)),
                 verdict: Some(if succeeded { Verdict::Succeeded } else { Verdict::Failed(GiveUp::Deadline) }),
                 attempts: 1,
+                lost_updates: 0,
                 done: vec![Done { executions: effects, effects, firsts }],
                 notes,
             });

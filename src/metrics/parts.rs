@@ -52,6 +52,7 @@ struct OfMember {
     in_time: u64,
     failed: u64,
     phantoms: u64,
+    lost_updates: u64,
     sums: Sums,
 }
 
@@ -66,6 +67,8 @@ pub struct Released {
     pub in_time: bool,
     /// Attempts of all its calls.
     pub attempts: u32,
+    /// Its writes over what others had written since it had read.
+    pub lost_updates: u32,
 }
 
 /// Attempts at a replica: `of` is the server and the replica's number there, if there are others.
@@ -181,6 +184,7 @@ impl Parts {
         let before = member.sums.effects;
         places.for_each(|done| member.sums.enter(done));
         member.phantoms += u64::from(failed && member.sums.effects > before);
+        member.lost_updates += u64::from(of.lost_updates);
     }
 
     /// Calls that have ended, of operations and of servers, where an operation makes several.
@@ -230,9 +234,9 @@ impl Parts {
         }
         for (number, member) in &self.members {
             let mut add = |metric, value| values.push((Measure { metric, of: Of::Member(*number) }, value));
-            let OfMember { operations, succeeded, in_time, failed, phantoms, sums } = *member;
+            let OfMember { operations, succeeded, in_time, failed, phantoms, lost_updates, sums } = *member;
             let unsuccessful = operations - if self.has_slo { in_time } else { succeeded };
-            let wrong = unsuccessful + sums.duplicates() + phantoms;
+            let wrong = unsuccessful + sums.duplicates() + phantoms + lost_updates;
             let rate = |count: u64| per(count, operations as f64);
             add(Metric::Operations, Some(operations as f64));
             add(Metric::Succeeded, Some(succeeded as f64));
@@ -249,6 +253,7 @@ impl Parts {
             add(Metric::Duplicates, Some(sums.duplicates() as f64));
             add(Metric::DuplicateRate, rate(sums.duplicates()));
             add(Metric::PhantomSuccesses, Some(phantoms as f64));
+            add(Metric::LostUpdates, Some(lost_updates as f64));
         }
         values
     }

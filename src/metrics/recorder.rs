@@ -62,6 +62,7 @@ pub struct Recorder {
     /// Hedges by whether they are measured.
     hedges: [u64; 2],
     hedges_refused: u64,
+    lost_updates: u64,
     /// Measured operations that succeeded, by attempts; the last is for so many and more.
     succeeded_after: [u64; 6],
     /// Measured operations that failed, likewise.
@@ -136,6 +137,7 @@ impl Recorder {
             sent: [[0; 2]; 2],
             hedges: [0; 2],
             hedges_refused: 0,
+            lost_updates: 0,
             succeeded_after: [0; 6],
             failed_after: [0; 3],
             has_slo: scene.frame.slo.is_some(),
@@ -399,9 +401,16 @@ impl Recorder {
         }
     }
 
-    /// The same of an operation with what it has done at each of several places.
-    pub fn places_released(&mut self, measured: bool, verdict: Option<Verdict>, places: impl Iterator<Item = Done>) {
+    /// The same of an operation with what it has done at each of several places, and its writes over what others had written since it had read.
+    pub fn places_released(
+        &mut self,
+        measured: bool,
+        verdict: Option<Verdict>,
+        places: impl Iterator<Item = Done>,
+        lost_updates: u32,
+    ) {
         if measured {
+            self.lost_updates += u64::from(lost_updates);
             self.books[book_of(verdict)].enter_places(places);
         }
     }

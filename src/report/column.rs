@@ -42,6 +42,8 @@ enum Shown {
     Waiting(Waiting),
     /// Something has an effect; with `GET` there is no duplicate to look for.
     WithEffects,
+    /// Some updates were lost.
+    WithLostUpdates,
     /// There is something to recover from, and it can be told whether that was done.
     WithRecovery,
     /// There is something, but nothing tells: then the load that was held back is what is left to look at.
@@ -159,6 +161,12 @@ columns! {
         page: ("Phantom", "per 10,000"), terminal: "phan", markdown: "phantom per 10,000",
         legend: "phan: phantom successes per 10,000, done but reported as failed",
     };
+    /// Lost updates per 10,000 operations.
+    LostUpdates: Spec {
+        metric: Metric::LostUpdateRate, format: Format::Per10k, shown: Shown::WithLostUpdates, drop: Some(5),
+        page: ("Lost updates", "per 10,000"), terminal: "lost", markdown: "lost updates per 10,000",
+        legend: "lost: lost updates per 10,000, written over unread",
+    };
     /// 99th percentile of the latency of all operations.
     P99: Spec {
         metric: Metric::LatencyAllP99, format: Format::Latency, shown: Shown::Waiting(Waiting::P99), drop: Some(8),
@@ -208,6 +216,7 @@ impl Column {
             Shown::InClosedLoops => (0..comparison.policies.len()).any(closed),
             Shown::Waiting(how) => waiting == Some(how),
             Shown::WithEffects => effects,
+            Shown::WithLostUpdates => loses_updates(comparison),
             Shown::WithRecovery => recovered.is_some(),
             Shown::InsteadOfRecovery => wave,
         };
@@ -319,6 +328,11 @@ impl Heads<'_> {
 /// True if some policy had an effect on a server.
 pub fn has_effects(comparison: &Comparison) -> bool {
     comparison.policies.iter().any(|policy| policy.mean(Metric::Effects).is_some_and(|mean| mean > 0.0))
+}
+
+/// True if some policy has lost updates.
+pub fn loses_updates(comparison: &Comparison) -> bool {
+    comparison.policies.iter().any(|policy| policy.mean(Metric::LostUpdates).is_some_and(|mean| mean > 0.0))
 }
 
 /// Writes the cells of one comparison.
@@ -457,7 +471,8 @@ mod tests {
     fn the_decision_knows_every_column() {
         let full = |name, rate| {
             let row = row(name, &around(rate, 0.0)).all("latency_all_p99", 1.0).all("latency_all_p50", 1.0);
-            row.all("finish_p99", 1.0).all("in_time_rate", 0.5).all("wave", 5.0).all("goodput", 4.0)
+            let row = row.all("finish_p99", 1.0).all("in_time_rate", 0.5).all("wave", 5.0).all("goodput", 4.0);
+            row.all("lost_updates", 2.0).all("lost_update_rate", 0.02)
         };
         with_input(vec![full("a", 0.9), full("b", 0.8)], |input| {
             for column in Column::ALL.into_iter().filter(|column| *column != Column::Goodput) {

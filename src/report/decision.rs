@@ -36,6 +36,7 @@ fn wrong(wrong: &Wrong) -> Value {
         "unsuccessful": number(Some(wrong.unsuccessful)),
         "duplicates": number(Some(wrong.duplicates)),
         "phantom_successes": number(Some(wrong.phantoms)),
+        "lost_updates": number(Some(wrong.lost_updates)),
     })
 }
 

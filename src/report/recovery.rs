@@ -1,7 +1,7 @@
 //! In how many replications each policy was back to normal after all that ended: faults, and a surge of demand.
 
 use super::ReportInput;
-use super::column::{Heads, has_effects};
+use super::column::{Heads, has_effects, loses_updates};
 use super::findings::Findings;
 use super::name::harmless;
 use super::number::{LatencyUnit, Notation};
@@ -93,6 +93,10 @@ fn wrong(input: &ReportInput) -> String {
     };
     let decide = &input.scenario.decide;
     let (duplicates, phantoms) = (weighing(decide.duplicate), weighing(decide.phantom));
+    if loses_updates(input.comparison) {
+        let lost = weighing(decide.lost_update);
+        return format!("without success, duplicates{duplicates}, phantom successes{phantoms} and lost updates{lost}");
+    }
     format!("without success, duplicates{duplicates} and phantom successes{phantoms}")
 }
 

@@ -3,7 +3,7 @@
 use crate::call::Verdict;
 use crate::gate::Refusal;
 use crate::metrics::notes::{Note, Told, What, Why};
-use crate::protocol::Outcome;
+use crate::protocol::{Met, Outcome};
 use crate::retry::GiveUp;
 use crate::units::{SimTime, Span};
 
@@ -76,6 +76,7 @@ pub fn story(why: Why, told: &Told, setting: Setting) -> String {
     let why = match why {
         Why::Duplicate => "the first with an effect too many",
         Why::Phantom => "the first that failed although it was done",
+        Why::LostUpdate => "the first that wrote over what another one had written",
         Why::Longest => "the one that took longest",
         Why::Asked => "as asked",
     };
@@ -121,7 +122,11 @@ fn ending(told: &Told) -> String {
         }
     };
     let phantom = if told.is_phantom() { ": done, and reported as failed" } else { "" };
-    format!("{user}; {books}{phantom}")
+    let lost = match told.lost_updates {
+        0 => String::new(),
+        lost => format!(", {}", times(u64::from(lost), "lost update")),
+    };
+    format!("{user}; {books}{lost}{phantom}")
 }
 
 /// Why two attempts executed.
@@ -156,7 +161,9 @@ fn is_at_server(what: &What) -> bool {
         What::TurnedAway(_)
             | What::TakenUp { .. }
             | What::FromStore(_)
+            | What::Meets(_)
             | What::Executed
+            | What::LosesUpdate
             | What::Ended
             | What::Answers(_)
             | What::Silence
@@ -178,7 +185,9 @@ pub fn words(note: &Note) -> Option<String> {
             format!("the store knows the key of attempt {n}, and what was answered: 200")
         }
         What::FromStore(outcome) => format!("the store answers attempt {n}: {}", reply(outcome)),
+        What::Meets(met) => return meets(n, met),
         What::Executed => format!("attempt {n} EXECUTES"),
+        What::LosesUpdate => "and what others have written since it read is LOST".to_owned(),
         What::Ended => format!("the work of attempt {n} ends, without effect"),
         What::Answers(outcome) => format!("attempt {n} is answered: {}", reply(outcome)),
         What::Silence => format!("attempt {n} will never be answered"),
@@ -190,6 +199,25 @@ pub fn words(note: &Note) -> Option<String> {
         What::Waits(until) => format!("the client waits {} and tries again", short(until.since(note.at))),
         What::CallOver(Verdict::Succeeded) => "the call has succeeded".to_owned(),
         What::CallOver(Verdict::Failed(why)) => format!("the call has failed: {}", give_up(why)),
+    })
+}
+
+/// What an attempt meets at a server that works in stages.
+fn meets(n: u32, met: Met) -> Option<String> {
+    Some(match met {
+        Met::Unknown => format!("the store knows nothing of the key of attempt {n}"),
+        Met::Locked => format!("the key is locked for attempt {n}"),
+        Met::Held => format!("another one holds the key of attempt {n}"),
+        Met::StoreDown => format!("the store cannot be asked about attempt {n}"),
+        Met::Stored => format!("the reply to attempt {n} is stored with its effect"),
+        Met::WaitsForRow => format!("attempt {n} waits for the row: another one has it"),
+        Met::HasRow => format!("attempt {n} has the row for itself"),
+        Met::RowTimeout => format!("attempt {n} has waited long enough for the row"),
+        Met::Reads(version) => format!("attempt {n} goes by version {version} of the row"),
+        Met::RowDone => format!("attempt {n} finds it done already"),
+        Met::RowChanged => format!("attempt {n} finds the row changed since it was read, and leaves it"),
+        // The answer says it.
+        Met::Store => return None,
     })
 }
 

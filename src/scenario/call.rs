@@ -9,6 +9,7 @@ use crate::gate::GateConfig;
 use crate::hedge::HedgeConfig;
 use crate::protocol::{Method, Outcome};
 use crate::retry::{OutcomeClass, Policy, RetryPolicy};
+use crate::scenario::RowUse;
 
 /// Most places at which calls are made: the steps of an operation, below each the calls of its server, and so on.
 pub const MOST_PLACES: usize = 1_000;
@@ -47,6 +48,8 @@ pub struct CallConfig {
     pub server: usize,
     /// How repeated executions add up.
     pub method: Method,
+    /// Of a step: what it does with the row of the operation's thing.
+    pub row: RowUse,
     /// Its own rules; `None`: those of the row, which only a step can have.
     pub rules: Option<ClientRules>,
     /// Whether it is made, and what its failure means.
@@ -66,6 +69,7 @@ impl CallConfig {
             name: name.to_owned(),
             server,
             method,
+            row: RowUse::default(),
             rules: None,
             step: Step::default(),
             propagate: false,

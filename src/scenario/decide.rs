@@ -5,7 +5,7 @@ use super::metric::{Measure, Metric, Names, Of, OutcomeKey, Unit};
 /// What is compared, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Criterion {
-    /// What went wrong, per operation: without success (with an `slo`: in time), duplicates and phantom successes by their weights.
+    /// What went wrong, per operation: without success (with an `slo`: in time), duplicates, phantom successes and lost updates by their weights.
     Wrong,
     /// Any other measure.
     Of(Measure),
@@ -123,6 +123,8 @@ pub struct Decide {
     pub duplicate: f64,
     /// What a phantom success weighs.
     pub phantom: f64,
+    /// What a lost update weighs.
+    pub lost_update: f64,
     /// Criteria that come before all others.
     pub order: Vec<Criterion>,
     /// Margins that are not the default.
@@ -133,7 +135,7 @@ pub struct Decide {
 
 impl Default for Decide {
     fn default() -> Decide {
-        Decide { duplicate: 1.0, phantom: 1.0, order: Vec::new(), margins: Vec::new(), groups: None }
+        Decide { duplicate: 1.0, phantom: 1.0, lost_update: 1.0, order: Vec::new(), margins: Vec::new(), groups: None }
     }
 }
 

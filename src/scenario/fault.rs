@@ -68,13 +68,15 @@ pub struct Fault {
 #[cfg_attr(
     feature = "scenario-files",
     derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
-    serde(rename_all = "lowercase")
+    serde(rename_all = "kebab-case")
 )]
 pub enum StoreFault {
     /// It cannot be asked, nor told (`when_down`). What it knows is kept, and locks run out.
     Down,
     /// At the beginning it loses all it knows, locks too.
     Forgets,
+    /// Each access takes so much longer.
+    Slow(#[cfg_attr(feature = "scenario-files", serde(with = "As::<PositiveDuration>"))] Span),
 }
 
 /// Random spells: exponentially long, the first state from their shares of time.

@@ -217,6 +217,10 @@ metrics! {
     PhantomSuccesses = "phantom_successes", Count, Effects, Run;
     /// `phantom_successes` ÷ `operations`.
     PhantomRate = "phantom_rate", Share, Effects, Run;
+    /// Writes over what another operation had written since this one had read, without looking: section 3.13.
+    LostUpdates = "lost_updates", Count, Effects, Run;
+    /// `lost_updates` ÷ `operations`.
+    LostUpdateRate = "lost_update_rate", Ratio, Effects, Run;
     /// Share of busy worker time that went into attempts from which no waiting client got a reply: hangs, lost replies, abandoned and cut-off work, hedges that lost.
     WastedWork = "wasted_work", Share, Servers, Run;
     /// Busy worker time ÷ (configured workers × time), of the busiest server. Null if workers are unlimited.
@@ -287,7 +291,8 @@ impl Metric {
     pub fn is_of_members(self) -> bool {
         use Metric as M;
         let ended = matches!(self, M::Operations | M::Succeeded | M::Failed | M::Unresolved | M::SuccessRate);
-        let wrong = matches!(self, M::Unsuccessful | M::GoneWrong | M::GoneWrongRate | M::PhantomSuccesses);
+        let wrong = matches!(self, M::Unsuccessful | M::GoneWrong | M::GoneWrongRate | M::PhantomSuccesses)
+            || self == M::LostUpdates;
         let done = matches!(self, M::Executions | M::Effects | M::Duplicates | M::DuplicateRate);
         ended || wrong || done || matches!(self, M::Attempts | M::AttemptsPerOperation)
     }

@@ -15,6 +15,7 @@ pub mod nearest;
 mod row;
 mod scene;
 mod server;
+mod store;
 mod things;
 pub mod warning;
 mod world;
@@ -34,11 +35,12 @@ pub use fault::{Fault, Flapping, Series, StoreFault};
 use metric::Names;
 pub use row::{Member, PolicyConfig};
 pub use scene::Scene;
-pub use server::{
-    AbandonedWork, Ban, CacheConfig, Discipline, Fates, FreedBy, Idempotency, LockConfig, LockOnFailure, Per,
-    RateLimit, Scripted, ServerConfig, StoreScope, Stores, WhenDown,
+pub use server::{AbandonedWork, Ban, Discipline, Fates, Per, RateLimit, RowLock, Scripted, ServerConfig};
+pub use store::{
+    Asked, CacheConfig, FreedBy, Idempotency, LockConfig, LockOnFailure, OnConflict, StoreRules, StoreScope, Stores,
+    WhenDown,
 };
-pub use things::{Contend, Repeat, Same};
+pub use things::{Contend, Repeat, RowUse, Same, Writes};
 pub(crate) use world::workers_left;
 pub use world::{Operation, World};
 

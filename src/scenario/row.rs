@@ -72,6 +72,11 @@ impl PolicyConfig {
         self.members.len() > 1 || self.members[0].operation.is_some()
     }
 
+    /// True if any of its operations does anything with the row of its thing.
+    pub fn uses_rows(&self, world: &World) -> bool {
+        self.members.iter().any(|member| member.operation(world).uses_rows())
+    }
+
     /// True if all of its operations make one call to the server that the world's call.
     pub fn calls_one_server(&self, world: &World) -> bool {
         let one =

@@ -1,5 +1,6 @@
 //! What a server is like, and what becomes of attempts that it gets.
 
+use super::Idempotency;
 use super::call::CallConfig;
 use crate::distribution::Distribution;
 use crate::endpoint::Balance;
@@ -8,7 +9,7 @@ use crate::units::Span;
 
 #[cfg(feature = "scenario-files")]
 use super::file::leaf::{
-    As, ByStatus, Count, Factor, OrNone, OrServe, OrUnlimited, PositiveDuration, Probability, Script, Status, WhenFull,
+    As, ByStatus, Count, Factor, OrUnlimited, PositiveDuration, Probability, Script, Status, WhenFull,
 };
 
 /// A server. Its keys in a file are those that are not skipped here, beside its [`Fates`] and what a file says in words of its own
@@ -75,6 +76,12 @@ pub struct ServerConfig {
     /// So many first attempts of each call fail with 503: short for a `script`.
     #[cfg_attr(feature = "scenario-files", serde(with = "As::<Count<0, 1_000>>"))]
     pub fail_first: u32,
+    /// Share of a worker's own time after which the effect is made, if there is one. A crash, or a cancellation that takes work off its worker,
+    /// comes before it or after. Of a server that makes calls: only `"100%"`, after all of them.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<Probability>"))]
+    pub effect_at: f64,
+    /// Locks of the rows that requests write to, where their step has `locks`.
+    pub row_lock: RowLock,
     /// What becomes of requests with an idempotency key.
     pub idempotency: Idempotency,
     /// The calls that a worker makes for each request, in order, after its own time.
@@ -217,6 +224,32 @@ fn unchanged() -> f64 {
     1.0
 }
 
+/// How long somebody waits for the lock of a row, and keeps it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(default, deny_unknown_fields)
+)]
+pub struct RowLock {
+    /// Longest wait for a row, the worker held.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<PositiveDuration>"))]
+    pub timeout: Span,
+    /// Answer to who has waited so long.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<Status>"))]
+    pub status: u16,
+    /// How long a transaction that hangs keeps its row after its work.
+    #[cfg_attr(feature = "scenario-files", serde(with = "As::<PositiveDuration>"))]
+    pub hung: Span,
+}
+
+impl Default for RowLock {
+    /// 30 s and 503, chosen here: a common time-out of statements and idle transactions.
+    fn default() -> RowLock {
+        RowLock { timeout: Span::secs(30), status: 503, hung: Span::secs(30) }
+    }
+}
+
 /// Whose bucket a rate limit has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(
@@ -241,245 +274,6 @@ impl RateLimit {
             Per::Server => 1,
             Per::Client => clients,
             Per::Replica => replicas,
-        }
-    }
-}
-
-/// Whose store of keys it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "scenario-files",
-    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
-    serde(rename_all = "lowercase")
-)]
-pub enum StoreScope {
-    /// One store for all replicas.
-    #[default]
-    Server,
-    /// Each replica knows only the keys that came to it.
-    Replica,
-}
-
-/// What becomes of requests with an idempotency key.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[cfg_attr(
-    feature = "scenario-files",
-    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
-    serde(rename_all = "kebab-case", deny_unknown_fields),
-    schemars(extend("examples" = [{ "lock": { "retention": "24h" } }]))
-)]
-pub enum Idempotency {
-    /// They are served like those without a key.
-    #[default]
-    None,
-    /// The key is looked up when a worker takes the request, the work is done, and the reply is stored when it ends, so that two attempts
-    /// that overlap both do the work.
-    Cache(CacheConfig),
-    /// The same, and the key is locked from when the work starts until it ends.
-    Lock(LockConfig),
-}
-
-/// A store of replies without a lock.
-#[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(
-    feature = "scenario-files",
-    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
-    serde(default, deny_unknown_fields)
-)]
-pub struct CacheConfig {
-    /// How long a reply is kept, from when it is stored. Above 0.
-    #[cfg_attr(feature = "scenario-files", serde(with = "As::<PositiveDuration>"))]
-    pub retention: Span,
-    /// Which ends of work are stored, and come back for the same key. Hangs leave nothing to store.
-    pub stores: Stores,
-    /// What a request without a key gets: it is served, or this status, as a 400 where keys are required.
-    #[cfg_attr(feature = "scenario-files", serde(with = "As::<OrServe>"))]
-    pub missing_key: Option<u16>,
-    /// What happens while the store is down, by a fault.
-    pub when_down: WhenDown,
-    /// Whose store it is.
-    pub scope: StoreScope,
-}
-
-/// A store of replies with a lock for each key.
-#[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(
-    feature = "scenario-files",
-    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
-    serde(default, deny_unknown_fields)
-)]
-pub struct LockConfig {
-    /// How long a reply is kept, from when it is stored. Above 0.
-    #[cfg_attr(feature = "scenario-files", serde(with = "As::<PositiveDuration>"))]
-    pub retention: Span,
-    /// Longest time a key stays locked, from when the work starts; `"none"`: until it ends.
-    #[cfg_attr(feature = "scenario-files", serde(with = "As::<OrNone<PositiveDuration>>"))]
-    pub lock_ttl: Option<Span>,
-    /// Answer while the key is locked.
-    #[cfg_attr(feature = "scenario-files", serde(with = "As::<Status>"))]
-    pub conflict_status: u16,
-    /// Which ends of work are stored, and come back for the same key. Hangs leave nothing to store.
-    pub stores: Stores,
-    /// Who frees the lock where work ends.
-    pub freed_by: FreedBy,
-    /// What work that ends and is not stored does to its lock.
-    pub on_failure: LockOnFailure,
-    /// What a request without a key gets: it is served, or this status, as a 400 where keys are required.
-    #[cfg_attr(feature = "scenario-files", serde(with = "As::<OrServe>"))]
-    pub missing_key: Option<u16>,
-    /// What happens while the store is down, by a fault.
-    pub when_down: WhenDown,
-    /// Whose store it is.
-    pub scope: StoreScope,
-}
-
-/// Stripe keeps keys for at least 24 hours (API reference, "Idempotent requests").
-const A_DAY: Span = Span::secs(24 * 3_600);
-
-impl Default for CacheConfig {
-    /// The contract's defaults: a day, successes only, keys are not required, one store for all replicas.
-    fn default() -> CacheConfig {
-        CacheConfig {
-            retention: A_DAY,
-            stores: Stores::Successes,
-            missing_key: None,
-            when_down: WhenDown::Closed,
-            scope: StoreScope::Server,
-        }
-    }
-}
-
-impl Default for LockConfig {
-    /// The contract's defaults. A lock of 30 s is chosen here, because it is what hand-written `SET key NX EX 30` locks use; 409 Conflict is that of
-    /// the IETF draft "The Idempotency-Key HTTP Header Field", section 2.6.
-    fn default() -> LockConfig {
-        LockConfig {
-            retention: A_DAY,
-            lock_ttl: Some(Span::secs(30)),
-            conflict_status: 409,
-            stores: Stores::Successes,
-            freed_by: FreedBy::Owner,
-            on_failure: LockOnFailure::Free,
-            missing_key: None,
-            when_down: WhenDown::Closed,
-            scope: StoreScope::Server,
-        }
-    }
-}
-
-/// Which ends of work a store keeps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "scenario-files",
-    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
-    serde(rename_all = "lowercase")
-)]
-pub enum Stores {
-    /// Failed work is done again for the same key, and so is work whose effect was made and that then answered with an error.
-    #[default]
-    Successes,
-    /// Whatever had an effect, late errors too. Work that failed without one is done again, as Stripe's API v2 does.
-    Effects,
-    /// Whatever was answered: failures, late and permanent errors too, as Stripe's API v1 does.
-    Everything,
-}
-
-impl Stores {
-    /// True if work that ended with this status, with an effect or without, is stored.
-    pub fn keeps(self, status: u16, executed: bool) -> bool {
-        match self {
-            Stores::Successes => status == 200,
-            Stores::Effects => executed,
-            Stores::Everything => true,
-        }
-    }
-}
-
-/// What a server does that cannot ask its store of keys.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "scenario-files",
-    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
-    serde(rename_all = "lowercase")
-)]
-pub enum WhenDown {
-    /// It answers 503 to requests with a key, and does nothing.
-    #[default]
-    Closed,
-    /// It serves them as if they had none.
-    Open,
-}
-
-/// Who frees a lock where work ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "scenario-files",
-    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
-    serde(rename_all = "lowercase")
-)]
-pub enum FreedBy {
-    /// Only who holds it: the lock has a token.
-    #[default]
-    Owner,
-    /// Whoever ends, also if its own lock has expired and another attempt holds the key.
-    Anyone,
-}
-
-/// What becomes of a lock where work ends that is not stored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "scenario-files",
-    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
-    serde(rename_all = "lowercase")
-)]
-pub enum LockOnFailure {
-    /// It is freed.
-    #[default]
-    Free,
-    /// It stays until `lock_ttl` is over: the handler threw, past the code that would have freed it.
-    Keep,
-}
-
-impl Idempotency {
-    /// A lock with the contract's defaults, but this limit.
-    pub fn lock(lock_ttl: Option<Span>) -> Idempotency {
-        Idempotency::Lock(LockConfig { lock_ttl, ..LockConfig::default() })
-    }
-
-    /// How long a reply is kept, and which are; `None` without a store.
-    pub fn keeps(&self) -> Option<(Span, Stores)> {
-        match self {
-            Idempotency::None => None,
-            Idempotency::Cache(cache) => Some((cache.retention, cache.stores)),
-            Idempotency::Lock(lock) => Some((lock.retention, lock.stores)),
-        }
-    }
-
-    /// The status for requests without a key, where they are required.
-    pub fn missing_key(&self) -> Option<u16> {
-        match self {
-            Idempotency::None => None,
-            Idempotency::Cache(cache) => cache.missing_key,
-            Idempotency::Lock(lock) => lock.missing_key,
-        }
-    }
-
-    /// What happens while it is down; `None` without a store.
-    pub fn when_down(&self) -> Option<WhenDown> {
-        match self {
-            Idempotency::None => None,
-            Idempotency::Cache(cache) => Some(cache.when_down),
-            Idempotency::Lock(lock) => Some(lock.when_down),
-        }
-    }
-
-    /// True if replicas know different keys.
-    pub fn is_per_replica(&self) -> bool {
-        match self {
-            Idempotency::None => false,
-            Idempotency::Cache(CacheConfig { scope, .. }) | Idempotency::Lock(LockConfig { scope, .. }) => {
-                *scope == StoreScope::Replica
-            }
         }
     }
 }
@@ -558,6 +352,8 @@ impl Default for ServerConfig {
             rate_limit: None,
             script: Vec::new(),
             fail_first: 0,
+            effect_at: 1.0,
+            row_lock: RowLock::default(),
             idempotency: Idempotency::None,
             calls: Vec::new(),
         }

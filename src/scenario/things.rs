@@ -2,7 +2,7 @@
 
 use crate::distribution::Distribution;
 #[cfg(feature = "scenario-files")]
-use crate::scenario::file::leaf::{Amount, As, Count};
+use crate::scenario::file::leaf::{Amount, As, Count, Status};
 
 /// Operations that are done again.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +29,51 @@ pub enum Same {
     Key,
     /// It is another action about the same thing, as a second click, or a cron job and a webhook handler for one order.
     Thing,
+}
+
+/// What a call does with the row of the thing that its operation is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RowUse {
+    /// It reads the row's version, which a later step goes by.
+    pub reads: bool,
+    /// Whether it writes, and on which condition.
+    pub writes: Writes,
+    /// It has the row for itself while it is worked on.
+    pub locks: bool,
+}
+
+impl RowUse {
+    /// True if it does nothing with it.
+    pub fn is_none(self) -> bool {
+        self == RowUse::default()
+    }
+}
+
+/// Whether a call writes to a row, and on which condition. What it goes by is the version of the row that an earlier step has read, or that it reads itself
+/// when its work begins; it writes when its effect is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "kebab-case")
+)]
+pub enum Writes {
+    /// It does not.
+    #[default]
+    Nothing,
+    /// In any case. If somebody has written since it read, that is lost.
+    Blind,
+    /// If nobody has written since it read; otherwise this is the answer, and there is no effect, as with `If-Match` (RFC 9110, section 13.1.1).
+    IfUnchanged(#[cfg_attr(feature = "scenario-files", serde(with = "As::<Status>"))] u16),
+    /// If nobody had ever written when it read; otherwise this is the answer, and there is no effect: an order that is cancelled by then.
+    IfUndone(#[cfg_attr(feature = "scenario-files", serde(with = "As::<Status>"))] u16),
+}
+
+impl Writes {
+    /// True if it does not write.
+    pub fn is_nothing(&self) -> bool {
+        *self == Writes::Nothing
+    }
 }
 
 /// Operations about the same things.

@@ -2,7 +2,7 @@
 
 use super::call::CallConfig;
 use super::metric::Names;
-use super::{Arrivals, Contend, Fault, Repeat, ServerConfig};
+use super::{Arrivals, Contend, Fault, Idempotency, Repeat, RowUse, ServerConfig, StoreFault};
 use crate::distribution::Distribution;
 use crate::protocol::Method;
 use crate::units::{SimTime, Span};
@@ -37,6 +37,8 @@ pub struct Operation {
     pub method: Method,
     /// The calls that it makes, in order; none: one call, to `server` with `method`.
     pub steps: Vec<CallConfig>,
+    /// What it does with the row of its thing, if it has no steps.
+    pub row: RowUse,
     /// So many effects are wanted of each thing, at each place; `None`: one of each operation.
     pub wanted: Option<u32>,
 }
@@ -49,9 +51,15 @@ impl Operation {
 
     /// True if both make the same calls, with whatever rules.
     pub fn asks_the_same(&self, other: &Operation) -> bool {
-        let of = |operation: &Operation| (operation.server, operation.method, operation.steps.len());
+        let of = |operation: &Operation| (operation.server, operation.method, operation.row, operation.steps.len());
+        let of_step = |step: &CallConfig| (step.server, step.method, step.row);
         let mut steps = self.steps.iter().zip(&other.steps);
-        of(self) == of(other) && steps.all(|(a, b)| (a.server, a.method, &a.step) == (b.server, b.method, &b.step))
+        of(self) == of(other) && steps.all(|(a, b)| (of_step(a), &a.step) == (of_step(b), &b.step))
+    }
+
+    /// True if it does anything with the row of its thing.
+    pub fn uses_rows(&self) -> bool {
+        !self.row.is_none() || self.steps.iter().any(|step| !step.row.is_none())
     }
 }
 
@@ -64,7 +72,13 @@ impl World {
             recover_from: None,
             repeat: None,
             contend: None,
-            operation: Operation { server: 0, method: Method::Post, steps: Vec::new(), wanted: None },
+            operation: Operation {
+                server: 0,
+                method: Method::Post,
+                steps: Vec::new(),
+                row: RowUse::default(),
+                wanted: None,
+            },
             servers: vec![server],
             faults: Vec::new(),
         }
@@ -114,6 +128,16 @@ impl World {
     /// True if operations have something in common: their things, or what is wanted of these.
     pub fn has_things(&self) -> bool {
         self.repeat.is_some() || self.contend.is_some() || self.operation.wanted.is_some()
+    }
+
+    /// True if this server's workers do their work in several stages: its store takes time or more than one step, or may become slow, or the effect
+    /// comes before the end.
+    pub fn works_in_stages(&self, server: usize) -> bool {
+        let config = &self.servers[server];
+        let slow = |fault: &Fault| fault.server == server && matches!(fault.store, Some(StoreFault::Slow(_)));
+        config.effect_at < 1.0
+            || config.idempotency.takes_stages()
+            || config.idempotency != Idempotency::None && self.faults.iter().any(slow)
     }
 
     /// True if there is more than one step, server or replica that operations meet: then there are measures of each.

@@ -1,6 +1,6 @@
 //! What is decided before anything is put down: whether a request gets in, and what it hears if not. And how its client reads what it hears.
 
-use super::Server;
+use super::{Floor, Output, Server};
 use crate::fault::Fate;
 use crate::key::CallKey;
 use crate::protocol::{Failure, HintFormat, Outcome};
@@ -39,22 +39,35 @@ impl Server<'_> {
     /// A request arrives: what becomes of it at the door.
     #[inline(always)]
     pub fn knock(&mut self, now: SimTime, request: Request) -> Door {
-        let mut fate = Fate::Success;
+        match self.reach(request) {
+            Ok(fate) => self.let_in(now, fate, request),
+            Err(door) => door,
+        }
+    }
+
+    /// Does a request get as far as the server? With which fate, if it does.
+    #[inline(always)]
+    pub(super) fn reach(&mut self, request: Request) -> Result<Fate, Door> {
         if self.in_force.crashed {
-            return Door::Answer(Outcome::Refused, None);
+            return Err(Door::Answer(Outcome::Refused, None));
         }
-        if self.has_fates || request.cancelled {
-            fate = self.fate(request);
-            match fate {
-                Fate::Refused => return Door::Answer(Outcome::Refused, None),
-                Fate::Reset => return Door::Answer(Outcome::Reset, None),
-                Fate::LostRequest => return Door::Gone { arrived: false },
-                _ if request.cancelled && self.config.abandoned_work == AbandonedWork::Cancel => {
-                    return Door::Gone { arrived: true };
-                }
-                _ => {}
+        if !self.has_fates && !request.cancelled {
+            return Ok(Fate::Success);
+        }
+        match self.fate(request) {
+            Fate::Refused => Err(Door::Answer(Outcome::Refused, None)),
+            Fate::Reset => Err(Door::Answer(Outcome::Reset, None)),
+            Fate::LostRequest => Err(Door::Gone { arrived: false }),
+            _ if request.cancelled && self.config.abandoned_work == AbandonedWork::Cancel => {
+                Err(Door::Gone { arrived: true })
             }
+            fate => Ok(fate),
         }
+    }
+
+    /// And does it get in?
+    #[inline(always)]
+    pub(super) fn let_in(&mut self, now: SimTime, fate: Fate, request: Request) -> Door {
         if let Some(limiter) = &mut self.limiter
             && let Err(wait) = limiter.take(now, request.client)
         {
@@ -68,6 +81,22 @@ impl Server<'_> {
             return Door::Open(fate);
         }
         Door::Answer(self.config.when_full, self.hint_when_full(request.key, request.attempt))
+    }
+
+    /// A request is not let in: it is answered, or gone. False if it never arrived.
+    pub(super) fn turn_back(&self, id: u32, door: Door, floor: &mut Floor) -> bool {
+        match door {
+            Door::Open(_) => unreachable!("who finds the door open gets in"),
+            Door::Answer(reply, retry_after) => {
+                floor.jobs[id].answer(reply, retry_after);
+                floor.out.push(Output::Answer { job: id, executed: false });
+                true
+            }
+            Door::Gone { arrived } => {
+                floor.out.push(Output::Gone { job: id, executed: false });
+                arrived
+            }
+        }
     }
 
     /// What becomes of an attempt. Where nothing can go wrong, nothing is drawn.

@@ -2,7 +2,7 @@
 //!
 //! A record stands where its operation stands and lives as long: retention and locks are comparisons of instants, never a sweep.
 
-use crate::scenario::{FreedBy, Idempotency, LockOnFailure};
+use crate::scenario::{FreedBy, Idempotency, LockConfig, LockOnFailure, StoreRules};
 use crate::units::SimTime;
 
 /// What is known of one key.
@@ -46,20 +46,33 @@ impl Record {
             Idempotency::None => Admission::Work,
             _ if now < self.stored_until => Admission::Replay(self.status),
             Idempotency::Cache(_) => Admission::Work,
-            Idempotency::Lock(lock) => {
-                if now < self.locked_until {
-                    return Admission::Conflict(lock.conflict_status);
-                }
-                self.locked_until = lock.lock_ttl.map_or(SimTime::NEVER, |ttl| now + ttl);
-                self.holder = job;
-                Admission::Work
-            }
+            Idempotency::Lock(lock) => self.lock(now, job, lock),
         }
+    }
+
+    /// Locks the key for `job`, unless another one holds it, whatever is stored.
+    pub fn lock(&mut self, now: SimTime, job: u32, lock: &LockConfig) -> Admission {
+        if now < self.locked_until {
+            return Admission::Conflict(lock.conflict_status);
+        }
+        self.locked_until = lock.lock_ttl.map_or(SimTime::NEVER, |ttl| now + ttl);
+        self.holder = job;
+        Admission::Work
+    }
+
+    /// The status of the reply that is stored.
+    pub fn stored(&self, now: SimTime) -> Option<u16> {
+        (now < self.stored_until).then_some(self.status)
+    }
+
+    /// True if anything is known of the key: that it is locked, or a reply.
+    pub fn is_known(&self, now: SimTime) -> bool {
+        now < self.stored_until || now < self.locked_until
     }
 
     /// The work of `job` has ended. `reply` is its status and whether it had an effect; `None` for a hang.
     pub fn end(&mut self, now: SimTime, job: u32, reply: Option<(u16, bool)>, store: &Idempotency) {
-        let Some((retention, stores)) = store.keeps() else { return };
+        let Some(StoreRules { retention, stores, .. }) = store.rules() else { return };
         let kept = reply.filter(|(status, executed)| stores.keeps(*status, *executed));
         if let Some((status, _)) = kept {
             self.status = status;
@@ -112,7 +125,7 @@ fn make_room(records: &mut Vec<Record>, row: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{CacheConfig, LockConfig, Stores};
+    use crate::scenario::{CacheConfig, Stores};
     use crate::units::Span;
 
     fn lock() -> LockConfig {

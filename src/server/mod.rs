@@ -10,6 +10,8 @@ pub mod idempotency;
 pub mod job;
 pub mod limiter;
 mod network;
+mod rows;
+mod stages;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -18,7 +20,7 @@ mod work;
 use crate::distribution::Distribution;
 use crate::fault::{Fate, InForce};
 use crate::key::CallKey;
-use crate::protocol::Outcome;
+use crate::protocol::{Met, Outcome};
 use crate::rng::{KeyedRng, Purpose, Streams};
 use crate::scenario::{AbandonedWork, Idempotency, ServerConfig};
 use crate::slab::Slab;
@@ -30,6 +32,8 @@ use job::{Awaited, Job, Keyed, Place};
 use limiter::Limiter;
 pub use network::Leg;
 use network::constant_leg;
+use rows::Rows;
+pub use stages::Staged;
 use waiting::Waiting;
 
 /// What follows from what a server was told.
@@ -83,6 +87,20 @@ pub enum Output {
         /// The work was carried out: an execution.
         executed: bool,
     },
+    /// The work was carried out: an execution. A server that works in stages says it when it is so, and not with its answer.
+    Effect {
+        /// Which.
+        job: u32,
+        /// It has written over what somebody else had written since it read.
+        lost_update: bool,
+    },
+    /// The attempt meets something on its way through the stages of work.
+    Meets {
+        /// Which.
+        job: u32,
+        /// What.
+        met: Met,
+    },
 }
 
 /// A server.
@@ -95,6 +113,8 @@ pub struct Server<'a> {
     has_others: bool,
     /// Its workers make calls.
     makes_calls: bool,
+    /// They work in stages.
+    in_stages: bool,
     streams: Streams,
     window: Window,
     in_force: InForce,
@@ -116,6 +136,10 @@ pub struct Server<'a> {
     waiting: Waiting,
     /// By the operation's place; empty unless keys matter here.
     records: Vec<Record>,
+    /// For which action each of them is; empty unless that matters.
+    actions: Vec<CallKey>,
+    /// The rows that are written to here, if any are.
+    rows: Option<Rows>,
     /// Worker time within the window, in ns, of works that have ended.
     worked: u128,
     /// Time in the queue within the window, in ns, of attempts that have left it.
@@ -134,6 +158,8 @@ pub struct Floor<'a> {
     pub out: &'a mut Vec<Output>,
     /// The number of the replica that each attempt is sent to, by the attempt's place; `None`: all are sent to one.
     pub at: Option<&'a [u32]>,
+    /// What servers that work in stages know of each attempt, by the attempt's place; empty where none does.
+    pub staged: &'a mut [Staged],
 }
 
 /// Attempts at a server over time, integrated over the window: attempts × ns.
@@ -154,6 +180,7 @@ impl<'a> Server<'a> {
             number: 0,
             has_others: false,
             makes_calls: !config.calls.is_empty(),
+            in_stages: false,
             streams: Streams::new(seed),
             window,
             open_workers: open_workers(config, &in_force),
@@ -170,6 +197,8 @@ impl<'a> Server<'a> {
             begun: 0,
             waiting: Waiting::default(),
             records: Vec::new(),
+            actions: Vec::new(),
+            rows: None,
             worked: 0,
             waited: 0,
             completions: 0,
@@ -221,18 +250,17 @@ impl<'a> Server<'a> {
         job.since = now;
         let Job { key, attempt, client, awaited, .. } = *job;
         let cancelled = awaited == Awaited::Cancelled;
-        match self.knock(now, Request { key, attempt, client, cancelled }) {
-            Door::Open(fate) => self.enter(now, id, fate, floor),
-            Door::Answer(reply, retry_after) => {
-                job.answer(reply, retry_after);
-                floor.out.push(Output::Answer { job: id, executed: false });
-            }
-            Door::Gone { arrived } => {
-                floor.out.push(Output::Gone { job: id, executed: false });
-                return arrived;
-            }
+        let request = Request { key, attempt, client, cancelled };
+        if self.asks_first() {
+            return self.receive_first(now, id, request, floor);
         }
-        true
+        match self.knock(now, request) {
+            Door::Open(fate) => {
+                self.enter(now, id, fate, floor);
+                true
+            }
+            door => self.turn_back(id, door, floor),
+        }
     }
 
     /// An attempt that finds the door open goes to a worker or a waiting place, at the same instant.
@@ -261,7 +289,7 @@ impl<'a> Server<'a> {
         let Some(max_wait) = &self.config.max_wait else { return true };
         let patience = max_wait.sample(&mut self.draws(&floor.jobs[id], Purpose::Patience));
         if patience == Span::ZERO {
-            self.turn_away(id, floor);
+            self.turn_away(now, id, floor);
             return false;
         }
         let at = now + patience;
@@ -271,7 +299,8 @@ impl<'a> Server<'a> {
     }
 
     /// There is no place for this attempt, or none any more.
-    fn turn_away(&self, id: u32, floor: &mut Floor) {
+    fn turn_away(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
+        self.end_unworked(now, id, Some(self.config.when_full), floor);
         let Job { key, attempt, .. } = floor.jobs[id];
         answer(floor, id, self.config.when_full, self.hint_when_full(key, attempt));
     }
@@ -282,7 +311,7 @@ impl<'a> Server<'a> {
         let waits = |job: &Job| job.place == Place::Waiting && job.ends == now;
         if floor.jobs.get(id).is_some_and(waits) {
             self.leave_queue(now, id, floor.jobs);
-            self.turn_away(id, floor);
+            self.turn_away(now, id, floor);
         }
     }
 
@@ -312,6 +341,7 @@ impl<'a> Server<'a> {
             Place::Elsewhere => {}
             Place::Waiting => {
                 self.leave_queue(now, id, floor.jobs);
+                self.end_unworked(now, id, None, floor);
                 floor.out.push(Output::Gone { job: id, executed: false });
             }
             Place::InService => {
@@ -319,6 +349,9 @@ impl<'a> Server<'a> {
                 if job.keyed == Keyed::Known {
                     let record = record(&mut self.records, job.row);
                     if self.in_force.store_down { record.orphan(id) } else { record.release(id) }
+                }
+                if self.in_stages {
+                    self.leave_row(now, id, floor);
                 }
                 floor.out.push(Output::Gone { job: id, executed: false });
                 self.fill(now, floor);
@@ -351,7 +384,8 @@ impl<'a> Server<'a> {
             resumed.sort_by_key(|id| (floor.jobs[*id].ends, floor.jobs[*id].ahead));
             for id in resumed {
                 let job = &mut floor.jobs[id];
-                job.ends = job.ends + stood_still;
+                let is_given = floor.staged.get(id as usize).is_some_and(Staged::has_been_given_its_row);
+                job.ends = if is_given { now } else { job.ends + stood_still };
                 floor.out.push(Output::CompletionAt { job: id, at: job.ends });
             }
         }
@@ -372,22 +406,33 @@ impl<'a> Server<'a> {
 
     /// Bytes of state beyond the attempts in flight.
     pub fn bytes(&self) -> usize {
-        self.records.capacity() * size_of::<Record>() + self.limiter.as_ref().map_or(0, Limiter::bytes)
+        self.records.capacity() * size_of::<Record>()
+            + self.actions.capacity() * size_of::<CallKey>()
+            + self.rows.as_ref().map_or(0, Rows::bytes)
+            + self.limiter.as_ref().map_or(0, Limiter::bytes)
     }
 
     /// Everything here is reset, without effect; locks stay in the store.
     fn crash(&mut self, now: SimTime, floor: &mut Floor) {
         let mut lost = self.in_service(floor);
         lost.sort_by_key(|id| floor.jobs[*id].ahead);
+        if self.in_stages {
+            // Nobody who is lost is given a row that another one leaves.
+            self.leave_lines(&lost, floor);
+        }
         for id in &lost {
             let job = &mut floor.jobs[*id];
             self.leave_worker(now, job);
             if job.keyed == Keyed::Known {
                 record(&mut self.records, job.row).orphan(*id);
             }
+            if self.in_stages {
+                self.leave_row(now, *id, floor);
+            }
         }
         while let Some(id) = self.waiting.first() {
             self.leave_queue(now, id, floor.jobs);
+            self.orphan_unworked(id, floor);
             lost.push(id);
         }
         for id in lost {
@@ -446,7 +491,11 @@ impl<'a> Server<'a> {
 
     /// What it makes of a request without a key.
     pub fn without_key(&self) -> Keyed {
-        if self.config.idempotency.missing_key().is_some() { Keyed::Missing } else { Keyed::Passes }
+        if self.config.idempotency.rules().is_some_and(|rules| rules.missing_key.is_some()) {
+            Keyed::Missing
+        } else {
+            Keyed::Passes
+        }
     }
 }
 

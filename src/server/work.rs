@@ -19,32 +19,31 @@ impl Server<'_> {
             return;
         }
         let mut below = None;
-        if self.makes_calls {
+        if self.in_stages {
+            if self.goes_on(now, id, floor) {
+                return;
+            }
+            below = self.makes_calls.then(|| floor.jobs[id].reply);
+        } else if self.makes_calls {
             if begins_calls(id, job, floor.out) {
                 return;
             }
             below = Some(job.reply);
         }
         self.completions += 1;
+        let job = &mut floor.jobs[id];
         self.leave_worker(now, job);
-        let (mut status, mut executed, answer) = match job.fate {
-            Fate::Hang => (0, false, Sent::Nothing),
-            Fate::LostFailure(status) => (status, false, Sent::Nothing),
-            Fate::ResetFailure(status) => (status, false, Sent::Reset),
-            Fate::Failure(status) => (status, false, Sent::Reply),
-            Fate::LateError(status) => (status, true, Sent::Reply),
-            Fate::LostReply => (200, true, Sent::Nothing),
-            Fate::LateReset => (200, true, Sent::Reset),
-            // The others never get here.
-            Fate::Success | Fate::Refused | Fate::LostRequest | Fate::Reset | Fate::Error(_) => {
-                (200, true, Sent::Reply)
-            }
-        };
-        if let Some(Outcome::Status(failed @ 300..)) = below {
-            (status, executed) = (failed, false);
+        let mut ending = Ending::of(job, below);
+        let (mut counted, mut stored) = (false, false);
+        if self.in_stages {
+            ending = self.ended_in_stages(id, ending, floor);
+            // An effect was told when it was made.
+            (counted, stored) = (true, Self::is_stored(id, floor));
         }
-        if job.keyed == Keyed::Known {
-            let reply = (status != 0).then_some((status, executed));
+        let job = &mut floor.jobs[id];
+        let Ending { status, executed, sent } = ending;
+        if job.keyed == Keyed::Known && !stored {
+            let reply = ending.reply();
             let record = record(&mut self.records, job.row);
             // A store that is down is told nothing: the lock runs out.
             match self.in_force.store_down {
@@ -52,17 +51,21 @@ impl Server<'_> {
                 false => record.end(now, id, reply, &self.config.idempotency),
             }
         }
-        if answer == Sent::Reply {
+        let executed = executed && !counted;
+        if sent == Sent::Reply {
             // A hint that came with the failure of a call is passed on.
             let passed = below.and_then(|_| job.retry_after());
             let hint = passed.or_else(|| self.retry_after(status, job.key, job.attempt));
             job.answer(Outcome::Status(status), hint);
             floor.out.push(Output::Answer { job: id, executed });
-        } else if answer == Sent::Reset {
+        } else if sent == Sent::Reset {
             job.answer(Outcome::Reset, None);
             floor.out.push(Output::Answer { job: id, executed });
         } else {
             floor.out.push(Output::Gone { job: id, executed });
+        }
+        if self.in_stages {
+            self.end_transaction(now, id, floor);
         }
         if self.waiting.len() > 0 {
             self.fill(now, floor);
@@ -102,8 +105,12 @@ impl Server<'_> {
     pub(super) fn take_up(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
         let job = &mut floor.jobs[id];
         if job.awaited == Awaited::Cancelled && self.config.drop_expired {
+            self.end_unworked(now, id, None, floor);
             floor.out.push(Output::Gone { job: id, executed: false });
             return;
+        }
+        if self.in_stages {
+            return self.take_up_in_stages(now, id, floor);
         }
         if job.keyed != Keyed::Passes && self.answer_from_store(now, id, floor) {
             return;
@@ -111,7 +118,14 @@ impl Server<'_> {
         let job = &mut floor.jobs[id];
         let service = self.config.service_time.sample(&mut self.draws(job, Purpose::Service));
         let service = if self.in_force.slowdown == 1.0 { service } else { service.scaled(self.in_force.slowdown) };
-        let (arrived, at) = (job.since, now + service);
+        self.occupy(now, id, now + service, floor);
+    }
+
+    /// A worker is busy with an attempt from now on, until then as far as is known.
+    #[inline(always)]
+    pub(super) fn occupy(&mut self, now: SimTime, id: u32, at: SimTime, floor: &mut Floor) {
+        let job = &mut floor.jobs[id];
+        let arrived = job.since;
         job.place = Place::InService;
         (job.since, job.ends) = (now, at);
         job.ahead = self.begun;
@@ -125,12 +139,13 @@ impl Server<'_> {
     fn answer_from_store(&mut self, now: SimTime, id: u32, floor: &mut Floor) -> bool {
         let Job { row, keyed, .. } = floor.jobs[id];
         if keyed == Keyed::Missing {
-            let status = self.config.idempotency.missing_key().expect("only what is required is missing");
+            let rules = self.config.idempotency.rules();
+            let status = rules.and_then(|rules| rules.missing_key).expect("only what is required is missing");
             self.tell_what_is_stored(id, status, false, floor);
             return true;
         }
         if self.in_force.store_down {
-            if self.config.idempotency.when_down() == Some(WhenDown::Open) {
+            if self.config.idempotency.rules().is_some_and(|rules| rules.when_down == WhenDown::Open) {
                 floor.jobs[id].keyed = Keyed::Passes;
                 return false;
             }
@@ -154,16 +169,15 @@ impl Server<'_> {
     #[inline(never)]
     fn tell_what_is_stored(&self, id: u32, status: u16, replay: bool, floor: &mut Floor) {
         let job = &floor.jobs[id];
-        let lost = replay && matches!(job.fate, Fate::LostReply | Fate::LostFailure(_));
-        let breaks = replay && matches!(job.fate, Fate::LateReset | Fate::ResetFailure(_));
+        let sent = if replay { Sent::of_replay(job.fate) } else { Sent::Reply };
         floor.out.push(Output::TakenUp { arrived: job.since });
-        if lost {
-            floor.out.push(Output::Gone { job: id, executed: false });
-        } else if breaks {
-            answer(floor, id, Outcome::Reset, None);
-        } else {
-            let hint = self.retry_after(status, job.key, job.attempt);
-            answer(floor, id, Outcome::Status(status), hint);
+        match sent {
+            Sent::Nothing => floor.out.push(Output::Gone { job: id, executed: false }),
+            Sent::Reset => answer(floor, id, Outcome::Reset, None),
+            Sent::Reply => {
+                let hint = self.retry_after(status, job.key, job.attempt);
+                answer(floor, id, Outcome::Status(status), hint);
+            }
         }
     }
 
@@ -175,18 +189,69 @@ impl Server<'_> {
     }
 }
 
+/// How work ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ending {
+    /// What would be answered; 0 of work that hangs.
+    pub status: u16,
+    /// With an effect.
+    pub executed: bool,
+    pub sent: Sent,
+}
+
+impl Ending {
+    /// By its fate, and by how the calls ended that were made for it, if any were.
+    #[inline(always)]
+    pub(super) fn of(job: &Job, below: Option<Outcome>) -> Ending {
+        let (mut status, mut executed, sent) = match job.fate {
+            Fate::Hang => (0, false, Sent::Nothing),
+            Fate::LostFailure(status) => (status, false, Sent::Nothing),
+            Fate::ResetFailure(status) => (status, false, Sent::Reset),
+            Fate::Failure(status) => (status, false, Sent::Reply),
+            Fate::LateError(status) => (status, true, Sent::Reply),
+            Fate::LostReply => (200, true, Sent::Nothing),
+            Fate::LateReset => (200, true, Sent::Reset),
+            // The others never get here.
+            Fate::Success | Fate::Refused | Fate::LostRequest | Fate::Reset | Fate::Error(_) => {
+                (200, true, Sent::Reply)
+            }
+        };
+        if let Some(Outcome::Status(failed @ 300..)) = below {
+            (status, executed) = (failed, false);
+        }
+        Ending { status, executed, sent }
+    }
+
+    /// What there is to store: nothing of work that hangs.
+    #[inline(always)]
+    pub(super) fn reply(self) -> Option<(u16, bool)> {
+        (self.status != 0).then_some((self.status, self.executed))
+    }
+}
+
 /// What leaves the server where work ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sent {
+pub(super) enum Sent {
     Reply,
     /// The connection breaks.
     Reset,
     Nothing,
 }
 
+impl Sent {
+    /// What becomes of a stored reply, by the fate of the attempt that it answers.
+    pub(super) fn of_replay(fate: Fate) -> Sent {
+        match fate {
+            Fate::LostReply | Fate::LostFailure(_) => Sent::Nothing,
+            Fate::LateReset | Fate::ResetFailure(_) => Sent::Reset,
+            _ => Sent::Reply,
+        }
+    }
+}
+
 /// A worker's own time is over: true if it makes calls now, as it does where the work would succeed so far.
 #[inline(never)]
-fn begins_calls(id: u32, job: &mut Job, out: &mut Vec<Output>) -> bool {
+pub(super) fn begins_calls(id: u32, job: &mut Job, out: &mut Vec<Output>) -> bool {
     let calls = matches!(job.fate, Fate::Success | Fate::LateError(_) | Fate::LostReply | Fate::LateReset);
     if !calls || job.reply != Outcome::Open {
         return false;

@@ -6,6 +6,7 @@ mod leaving;
 mod life;
 mod orders;
 mod places;
+mod sending;
 mod telling;
 mod things;
 mod whole;
@@ -163,6 +164,8 @@ fn goes_whole(scene: Scene, row: &PolicyConfig) -> bool {
     scene.frame.whole_way
         || world.has_parts()
         || world.has_things()
+        || row.uses_rows(world)
+        || (0..world.servers.len()).any(|server| world.works_in_stages(server))
         || row.is_mix()
         || row.rules().hedge.is_some()
         || shares_keys(row.rules())
@@ -290,9 +293,11 @@ impl<'a> Run<'a> {
         // Servers that call are clients too, all with the number after that of the last.
         let clients = world.clients + u32::from(world.makes_several_calls());
         let replicas = (0..).zip(world.replicas());
+        let has_rows = config.uses_rows(world);
         let mut servers: Vec<_> = replicas
             .map(|(number, (server, replica))| {
-                Server::new(&world.servers[server], clients, seed, window).numbered(number, replica)
+                let new = Server::new(&world.servers[server], clients, seed, window).numbered(number, replica);
+                new.working_in_stages(world.works_in_stages(server), has_rows)
             })
             .collect();
         let called = world.replicas().take_while(|(server, _)| *server != world.called_index()).count();
@@ -392,7 +397,7 @@ impl<'a> Run<'a> {
             self.tell(|server, now, floor| server.set_in_force(now, in_force, floor));
         } else {
             let other = numbered(called, server, &mut self.server, &mut self.others);
-            let floor = &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs, at: None };
+            let floor = &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs, at: None, staged: &mut [] };
             other.set_in_force(self.now, in_force, floor);
         }
     }

@@ -69,7 +69,13 @@ impl Case {
             Frame { seed: self.seed, warmup: self.warmup, drain: self.drain, ..Frame::lasting(Span::secs(SECONDS)) },
             World {
                 clients: self.clients,
-                operation: Operation { server: 0, method: self.method, steps: Vec::new(), wanted: None },
+                operation: Operation {
+                    server: 0,
+                    method: self.method,
+                    steps: Vec::new(),
+                    row: Default::default(),
+                    wanted: None,
+                },
                 faults: self.faults.clone(),
                 ..World::new(self.arrivals.clone(), self.server.clone())
             },

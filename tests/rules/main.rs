@@ -13,6 +13,7 @@ mod patience;
 mod pool;
 mod recorded;
 mod replicas;
+mod stages;
 mod steps;
 mod things;
 mod tiers;

@@ -18,7 +18,7 @@ fn plain() -> Value {
         "server": { "s": { "replicas": 3, "call": { "other": {} } }, "other": {} },
         "fault": { "f": { "server": "s", "until": "4s" } },
         "policy": { "p": { "attempts": 3, "timeout": "1s", "deadline": "9s" }, "q": {}, "r": { "attempts": 2 } },
-        "mix": { "m": { "a": { "share": 0.5, "policy": "r" }, "b": { "share": 0.5, "policy": "q" } } },
+        "mix": { "m": { "a": { "share": 0.5, "policy": "r" }, "b": { "share": 0.5, "policy": "q", "server": "other" } } },
         "expect": [{ "policy": "p", "metric": "success_rate", "at_least": 0.5 }],
     })
 }
@@ -75,9 +75,11 @@ const APART: [&str; 7] = [
 ];
 
 /// What stands beside a key, for those of which the schema does not say it; null takes a key away.
-const BESIDE: [(&str, &str); 12] = [
+const BESIDE: [(&str, &str); 14] = [
     ("policy.p.key_lost", "key = 'per-operation'"),
     ("series.time", "window = '2s'"),
+    ("server.s.effect_at", "call = 'null'"),
+    ("lock.atomic", "access = '5ms'"),
     ("fault.f.for", "until = 'null'"),
     ("expect.0.at_most", "at_least = 'null'"),
     ("timeout_cap", "timeout_factor = 2.0"),

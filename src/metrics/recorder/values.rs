@@ -19,6 +19,7 @@ pub(super) struct Sums {
     /// Of an operation's effects, all but the first.
     pub duplicates: u64,
     pub phantoms: u64,
+    pub lost_updates: u64,
     /// Operations that did not succeed, or not in time where that counts.
     pub unsuccessful: u64,
     pub endings: ByEnding<u64>,
@@ -43,6 +44,7 @@ impl Sums {
             effects,
             duplicates: effects - sum(|books| books.firsts),
             phantoms: failed.effective,
+            lost_updates: recorder.lost_updates,
             unsuccessful: operations - in_time,
             endings,
             servers,
@@ -58,6 +60,7 @@ impl Sums {
         assert_eq!(ways, (succeeded.operations, failed.operations + unresolved.operations), "in one way");
         assert_eq!(sums.attempts, recorder.outcomes.iter().sum::<u64>(), "every attempt ends exactly once");
         assert!(effects <= executions, "an effect needs an execution");
+        assert!(sums.lost_updates <= executions, "a write is an execution");
         assert!(sums.duplicates <= effects && sums.phantoms <= failed.operations, "books of effects");
         let fatal = recorder.fatal_refusals.iter().sum::<u64>();
         assert!(fatal <= failed.operations, "an operation fails with one refusal");
@@ -66,7 +69,7 @@ impl Sums {
     }
 
     fn gone_wrong(&self) -> u64 {
-        self.unsuccessful + self.duplicates + self.phantoms
+        self.unsuccessful + self.duplicates + self.phantoms + self.lost_updates
     }
 }
 
@@ -145,6 +148,8 @@ pub(super) fn value(metric: Metric, r: &Recorder, s: &Sums) -> Option<f64> {
         M::DuplicatedOperations => count(r.books.iter().map(|books| books.duplicated).sum()),
         M::PhantomSuccesses => count(s.phantoms),
         M::PhantomRate => ratio(s.phantoms, s.operations),
+        M::LostUpdates => count(s.lost_updates),
+        M::LostUpdateRate => ratio(s.lost_updates, s.operations),
         M::WastedWork => (s.servers.busy > 0).then(|| 1.0 - r.useful_work as f64 / s.servers.busy as f64),
         M::Utilisation => s.servers.utilisation,
         M::QueueMax => count(u64::from(s.servers.queue_max)),

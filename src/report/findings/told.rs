@@ -3,7 +3,7 @@
 use super::Facts;
 use super::values::counted;
 use crate::decision::Group;
-use crate::report::column::has_effects;
+use crate::report::column::{has_effects, loses_updates};
 use crate::report::name::harmless;
 use crate::scenario::decide::Criterion;
 use crate::scenario::metric::{Measure, Metric, Of, OutcomeKey};
@@ -148,8 +148,13 @@ impl Facts<'_> {
             let none = if none.is_empty() { String::new() } else { format!(", none with {}", self.list(&none)) };
             format!("{up_to}{count}{none}")
         };
+        let lost = if loses_updates(self.comparison) {
+            format!("; {}", of(Metric::LostUpdateRate, ["lost update", "lost updates"]))
+        } else {
+            String::new()
+        };
         Some(format!(
-            "{}; {}.",
+            "{}; {}{lost}.",
             of(Metric::DuplicateRate, ["duplicate", "duplicates"]),
             of(Metric::PhantomRate, ["phantom success", "phantom successes"])
         ))

@@ -2,7 +2,7 @@
 
 use super::Facts;
 use crate::decision::{Compared, Wrong};
-use crate::report::column::has_effects;
+use crate::report::column::{has_effects, loses_updates};
 use crate::report::name::harmless;
 use crate::report::recovery::{after, any_end};
 use crate::scenario::decide::{Criterion, Scale};
@@ -135,8 +135,14 @@ impl Facts<'_> {
         if wrong.all == 0.0 {
             return String::new();
         }
+        let lost = if loses_updates(self.comparison) {
+            let lost = counted(&n(wrong.lost_updates), "lost update", "lost updates");
+            format!(", {lost}{}", weighed(weights.lost_update))
+        } else {
+            String::new()
+        };
         format!(
-            " ({} {without}, {}{}, {}{})",
+            " ({} {without}, {}{}, {}{}{lost})",
             n(wrong.unsuccessful),
             counted(&n(wrong.duplicates), "duplicate", "duplicates"),
             weighed(weights.duplicate),

@@ -14,7 +14,7 @@ use crate::flow::MOST_STEPS;
 use crate::protocol::Method;
 use crate::scenario::call::MOST_PLACES;
 use crate::scenario::nearest::nearest;
-use crate::scenario::{Member, Operation, ServerConfig};
+use crate::scenario::{Member, Operation, RowUse, ServerConfig};
 use crate::text::{cut, there_are};
 
 /// A call without a method has that of what makes it: that of the request, where all who call its server use the same one, or else `POST`.
@@ -84,7 +84,8 @@ impl Tables {
             (Some(first), _) => (first.server, first.method),
             (None, name) => (self.server(name.as_deref().unwrap_or_default()), operation.method),
         };
-        Operation { server, method, steps, wanted: operation.wanted.0 }
+        let row = RowUse { reads: operation.reads, writes: operation.writes, locks: operation.locks };
+        Operation { server, method, steps, row, wanted: operation.wanted.0 }
     }
 
     /// Clients that follow a policy and make this operation, with their rules for single steps of it.
@@ -284,7 +285,10 @@ fn beside_steps(root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
     if names(root, &["operation", "step"]).is_empty() {
         return;
     }
-    for key in ["server", "method"].iter().filter(|key| tree::find(root, &["operation", key]).is_some()) {
+    for key in ["server", "method", "reads", "writes", "locks"]
+        .iter()
+        .filter(|key| tree::find(root, &["operation", key]).is_some())
+    {
         let title = format!("`operation.{key}` means nothing beside steps");
         let place = tree::key_place(root, &["operation", key]);
         let error = Diagnostic::error("misplaced", title, place, format!("each step has a `{key}` of its own"));

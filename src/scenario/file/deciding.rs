@@ -50,7 +50,10 @@ pub fn check(table: &DecideTable, root: &DeTable<'_>) -> Vec<Diagnostic> {
             }
         }
     }
-    for (name, weight) in [("duplicate", table.weigh.duplicate), ("phantom", table.weigh.phantom)] {
+    let weights = &table.weigh;
+    let weights =
+        [("duplicate", weights.duplicate), ("phantom", weights.phantom), ("lost_update", weights.lost_update)];
+    for (name, weight) in weights {
         if weight.0 > MOST_WEIGHT {
             let place = tree::value_place(root, &["decide", "weigh", name]);
             let title = format!("`{name}` weighs too much");

@@ -20,6 +20,7 @@ mod resolved;
 mod schema;
 mod shape;
 mod source;
+mod stores;
 #[cfg(test)]
 mod tests;
 mod tree;

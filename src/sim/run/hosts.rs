@@ -186,6 +186,14 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// A thing is over: what its row was at each server, is forgotten.
+    pub(super) fn forget_rows(&mut self, thing: u32) {
+        for server in 0..self.scene.world.servers.len() {
+            let number = self.whole().hosts.servers[server].at_hand;
+            numbered(self.called, number as usize, &mut self.server, &mut self.others).forget_row(thing);
+        }
+    }
+
     /// Something else is in force at a server, or at one of its replicas.
     pub(super) fn change_whole(&mut self, server: usize, replica: Option<u32>) {
         let Replicas { first, count, .. } = self.whole().hosts.servers[server];

@@ -191,7 +191,8 @@ impl Run<'_> {
     /// Tells the server something, and does what it says.
     #[inline(always)]
     pub(super) fn tell(&mut self, what: impl FnOnce(&mut Server, SimTime, &mut Floor)) {
-        what(&mut self.server, self.now, &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs, at: None });
+        let floor = &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs, at: None, staged: &mut [] };
+        what(&mut self.server, self.now, floor);
         self.settle();
     }
 
@@ -218,7 +219,9 @@ impl Run<'_> {
                 Output::TakenUp { arrived } => self.recorder.taken_up(arrived, self.now),
                 Output::CompletionAt { job, at } => self.queue.push(at, Event::Completion { job }),
                 Output::PatienceEndsAt { job, at } => self.queue.push(at, Event::PatienceEnds { job }),
-                Output::Calls { .. } => unreachable!("a server that makes calls goes the whole way"),
+                Output::Calls { .. } | Output::Effect { .. } | Output::Meets { .. } => {
+                    unreachable!("a server that makes calls, or works in stages, goes the whole way")
+                }
                 Output::Gone { job, executed } => {
                     let job = self.jobs.remove(job);
                     let row = &mut self.rows[job.row];

@@ -34,6 +34,10 @@ pub(super) struct Order {
     pub thing: u32,
     /// What its user wanted once, by the first operation that was done for it; `None`: there is no other.
     pub action: Option<CallKey>,
+    /// The version of its thing's row that one of its steps has read.
+    pub version: Option<u32>,
+    /// Writes over what others had written since it had read.
+    pub lost_updates: u32,
     /// It is done again, for the so many-eth time; 0: it is the first.
     nth: u32,
     flow: Flow,
@@ -163,6 +167,8 @@ impl<'a> Run<'a> {
             member,
             thing,
             action,
+            version: None,
+            lost_updates: 0,
             nth,
             flow,
             calls,
@@ -389,7 +395,10 @@ impl<'a> Run<'a> {
         let Order { thing, .. } = self.whole().orders.all.remove(id);
         if let Some(things) = &mut self.whole().things {
             let mut over: Vec<(usize, u32)> = Vec::new();
-            things.let_go(thing, id, |place, slot| over.push((place, slot)));
+            let is_over = things.let_go(thing, id, |place, slot| over.push((place, slot)));
+            if is_over && self.whole().in_stages {
+                self.forget_rows(thing);
+            }
             for (place, slot) in over {
                 let server = self.whole().places.all[place].server;
                 self.forget(server, slot);
@@ -405,7 +414,7 @@ impl<'a> Run<'a> {
     /// What an operation has come to.
     fn close_books(&mut self, id: u32) {
         let whole = self.whole.as_mut().expect("only what goes the whole way comes here");
-        let Order { start, verdict, member, in_time, attempts, thing, .. } = whole.orders.all[id];
+        let Order { start, verdict, member, in_time, attempts, thing, lost_updates, .. } = whole.orders.all[id];
         let measured = self.recorder.measured(start);
         let Whole { orders, places, things, .. } = whole;
         let wanted = self.scene.world.operation.wanted;
@@ -427,6 +436,7 @@ impl<'a> Run<'a> {
                 end: verdict.is_some().then_some(over),
                 verdict,
                 attempts,
+                lost_updates,
                 done: done.clone(),
                 notes,
             });
@@ -436,9 +446,10 @@ impl<'a> Run<'a> {
             for (done, place) in each.clone().zip(&places.all) {
                 parts.executed(place.server, place.step, done);
             }
-            parts.released(Released { member: member as usize, verdict, in_time, attempts }, each.clone());
+            parts
+                .released(Released { member: member as usize, verdict, in_time, attempts, lost_updates }, each.clone());
         }
-        self.recorder.places_released(measured, verdict, each);
+        self.recorder.places_released(measured, verdict, each, lost_updates);
     }
 
     /// The run is over: what is still open is counted as such.

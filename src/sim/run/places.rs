@@ -9,7 +9,7 @@ use crate::hedge::{HedgeConfig, Hedger};
 use crate::protocol::Method;
 use crate::retry::Policy;
 use crate::scenario::call::{CallConfig, ClientRules, MOST_PLACES};
-use crate::scenario::{Operation, PolicyConfig, World};
+use crate::scenario::{Operation, PolicyConfig, RowUse, World};
 
 /// Where a call is made. Calls at one place are about one thing that somebody wants done once, however often they are made.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub(super) struct Place<'a> {
     pub most_effects: u32,
     /// Places of the calls that the server makes, in order.
     pub below: Range<usize>,
+    /// What is done with the row of the operation's thing.
+    pub row: RowUse,
     /// It is a step: its client is that of the operation, and not a server.
     pub is_step: bool,
     /// Its number among the steps that are measured.
@@ -140,6 +142,7 @@ impl<'a> Places<'a> {
                     index,
                     Some(measured.then_some(0)),
                 );
+                places.all.last_mut().expect("it was added").row = operation.row;
             }
             for (number, step) in operation.steps.iter().enumerate() {
                 let client = match member.rules_of(number, step) {
@@ -190,7 +193,8 @@ impl<'a> Places<'a> {
         assert!(self.all.len() < MOST_PLACES, "servers call each other at more than {MOST_PLACES} places");
         let most_effects = if world.servers[server].calls.is_empty() { method.effects(u32::MAX) } else { 0 };
         let (is_step, step) = (step.is_some(), step.flatten());
-        self.all.push(Place { call, server, client, first_endpoint: 0, most_effects, below: 0..0, is_step, step });
+        let row = call.map_or_else(RowUse::default, |call| call.row);
+        self.all.push(Place { call, server, client, first_endpoint: 0, most_effects, below: 0..0, row, is_step, step });
     }
 
     /// What they are called: the step or the call, or the server where there are none.

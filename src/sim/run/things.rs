@@ -128,8 +128,8 @@ impl Things {
     }
 
     /// An operation is busy with a thing no more. Calls back for each slot, with its place, that nobody will ask for again: those that are the
-    /// operation's own, or all of a thing that is over.
-    pub(super) fn let_go(&mut self, thing: u32, order: u32, mut forget: impl FnMut(usize, u32)) {
+    /// operation's own, or all of a thing that is over: then it returns true.
+    pub(super) fn let_go(&mut self, thing: u32, order: u32, mut forget: impl FnMut(usize, u32)) -> bool {
         let of = &mut self.all[thing];
         of.busy -= 1;
         let is_over = of.busy == 0 && !of.stays;
@@ -150,6 +150,7 @@ impl Things {
         if is_over {
             self.heap -= self.all.remove(thing).executions.capacity() * size_of::<u32>();
         }
+        is_over
     }
 
     /// Bytes that so many things take which are there for the whole run, before anything is known of them.

@@ -8,16 +8,18 @@
 use super::hosts::Hosts;
 use super::orders::{Orders, Owner};
 use super::places::{Client, Place, Places};
-use super::things::{MadeFrom, SlotKey, Things, at_clock};
+use super::things::Things;
 use super::*;
-use crate::call::tries::{Open, Tries};
+use crate::call::tries::Tries;
 use crate::flow::Flow;
 use crate::gate::{Moment, Refusal};
 use crate::hedge::Losers;
 use crate::metrics::Done;
 use crate::metrics::notes::{Note, Notes, Wanted, What};
-use crate::retry::{GiveUp, Made, Within};
+use crate::protocol::Met;
+use crate::retry::{GiveUp, Within};
 use crate::scenario::World;
+use crate::server::Staged;
 
 /// What the whole way needs beside the rest of a run.
 #[derive(Debug)]
@@ -36,9 +38,12 @@ pub(super) struct Whole<'a> {
     pub attempts: Vec<AttemptSide>,
     /// The number of the replica that each attempt is sent to, by the attempt's place.
     pub at: Vec<u32>,
+    /// What servers that work in stages know of each attempt, by its place; empty where none does.
+    pub staged: Vec<Staged>,
+    pub in_stages: bool,
     pub hosts: Hosts,
     /// Where the attempt goes that the step being taken may send.
-    next_host: u32,
+    pub next_host: u32,
     /// What an operation has done at each place, while its books are closed.
     pub done: Vec<Done>,
     /// A server is being told something: what follows is done when it has said all.
@@ -86,15 +91,20 @@ impl<'a> Whole<'a> {
     pub(super) fn new(world: &'a World, row: &'a PolicyConfig, wanted: Option<Wanted>) -> Whole<'a> {
         let places = Places::new(world, row);
         let notes = wanted.map(|wanted| Notes::new(wanted, places.names(world)));
+        let has_rows = row.uses_rows(world);
+        let has_things = world.has_things() || has_rows || places.share_keys();
+        let mut servers = 0..world.servers.len();
         Whole {
+            in_stages: has_rows || servers.any(|server| world.works_in_stages(server)),
             row,
             notes,
             orders: Orders::new(places.all.len()),
-            things: (world.has_things() || places.share_keys()).then(|| Things::new(world, places.all.len())),
+            things: has_things.then(|| Things::new(world, places.all.len())),
             places,
             sides: Vec::new(),
             attempts: Vec::new(),
             at: Vec::new(),
+            staged: Vec::new(),
             hosts: Hosts::new(world),
             next_host: 0,
             done: Vec::new(),
@@ -122,6 +132,7 @@ impl<'a> Whole<'a> {
             + self.heap
             + self.attempts.capacity() * size_of::<AttemptSide>()
             + self.at.capacity() * size_of::<u32>()
+            + self.staged.capacity() * size_of::<Staged>()
             + self.hosts.bytes()
     }
 }
@@ -132,7 +143,7 @@ impl<'a> Run<'a> {
         self.whole.as_mut().expect("only what goes the whole way comes here")
     }
 
-    fn attempt_side(&mut self, job: u32) -> &mut AttemptSide {
+    pub(super) fn attempt_side(&mut self, job: u32) -> &mut AttemptSide {
         &mut self.whole().attempts[job as usize]
     }
 
@@ -181,12 +192,13 @@ impl<'a> Run<'a> {
     pub(super) fn tell_whole(&mut self, number: u32, what: impl FnOnce(&mut Server, SimTime, &mut Floor)) {
         self.server(number);
         let server = numbered(self.called, number as usize, &mut self.server, &mut self.others);
-        let at = self.whole.as_ref().map(|whole| &whole.at[..]);
-        what(server, self.now, &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs, at });
+        let whole = self.whole.as_mut().expect("only what goes the whole way comes here");
+        let (at, staged) = (Some(&whole.at[..]), &mut whole.staged[..]);
+        what(server, self.now, &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs, at, staged });
         self.settle_whole();
     }
 
-    fn tell_its_server(&mut self, job: u32, what: impl FnOnce(&mut Server, SimTime, &mut Floor)) {
+    pub(super) fn tell_its_server(&mut self, job: u32, what: impl FnOnce(&mut Server, SimTime, &mut Floor)) {
         // What is announced for an attempt may come when it is gone, and its place another one's.
         if self.jobs.get(job).is_some() {
             let number = self.whole().at[job as usize];
@@ -200,17 +212,17 @@ impl<'a> Run<'a> {
             return;
         }
         let mut next = 0;
-        let mut asked_store = false;
+        let mut because = None;
         while let Some(output) = self.outputs.get(next).copied() {
             next += 1;
-            // What a worker takes up and answers at once, it has asked the store about.
-            let from_store = std::mem::take(&mut asked_store);
+            // What an answer is because of, comes right before it.
+            let by = because.take();
             match output {
                 Output::Answer { job, executed } => {
                     self.give_up_below(job);
                     let Job { key, attempt, reply, ends, .. } = self.jobs[job];
                     let (number, row) = (self.whole().at[job as usize], self.attempt_side(job).row);
-                    self.note_answer(row, attempt, Some(reply), (executed, ends), from_store);
+                    self.note_answer((row, attempt, job), Some(reply), (executed, ends), by);
                     let delay = self.server(number).leg(key, attempt, Leg::Back);
                     if delay == Span::ZERO {
                         self.reply_whole(job, executed);
@@ -227,8 +239,14 @@ impl<'a> Run<'a> {
                     self.queue.push(at, Event::Completion { job });
                 }
                 Output::TakenUp { arrived } => {
-                    asked_store = true;
+                    // What a worker takes up and answers at once, it has asked the store about.
+                    because = Some(Met::Store);
                     self.recorder.taken_up(arrived, self.now);
+                }
+                Output::Effect { job, lost_update } => self.effect(job, lost_update),
+                Output::Meets { job, met } => {
+                    because = Some(met);
+                    self.meets(job, met);
                 }
                 Output::CompletionAt { job, at } => self.queue.push(at, Event::Completion { job }),
                 Output::PatienceEndsAt { job, at } => self.queue.push(at, Event::PatienceEnds { job }),
@@ -237,7 +255,7 @@ impl<'a> Run<'a> {
                     self.give_up_below(job);
                     let row_id = self.attempt_side(job).row;
                     let Job { attempt, ends, .. } = self.jobs.remove(job);
-                    self.note_answer(row_id, attempt, None, (executed, ends), from_store);
+                    self.note_answer((row_id, attempt, job), None, (executed, ends), by);
                     let row = &mut self.rows[row_id];
                     row.executions += u32::from(executed);
                     row.in_flight -= 1;
@@ -303,6 +321,7 @@ impl<'a> Run<'a> {
             self.release_call(row_id);
             return;
         }
+        self.reads_row(row_id, job_id, job.reply);
         let now = self.now;
         let server = self.server(number);
         let (busy, reply) = (server.time_worked_on(&job), server.read(now, job.reply, job.retry_after()));
@@ -311,7 +330,7 @@ impl<'a> Run<'a> {
     }
 
     /// An open attempt ends with a reply.
-    fn answered_whole(&mut self, row_id: u32, attempt: u32, reply: Failure) {
+    pub(super) fn answered_whole(&mut self, row_id: u32, attempt: u32, reply: Failure) {
         self.attempt_over(row_id, attempt, reply);
         let action = self.step(row_id, |call, now, rules, draws| call.on_reply(now, attempt, reply, rules, draws));
         self.act_whole(row_id, action);
@@ -394,132 +413,6 @@ impl<'a> Run<'a> {
         }
         self.call_ended(row_id, attempts, verdict);
         self.lose(row_id, key, losers, cancels);
-    }
-
-    /// Sends an attempt. False if it is answered by now.
-    fn send_whole(&mut self, row_id: u32, attempt: u32, hedge: bool) -> bool {
-        self.at_once.attempt(self.now, row_id);
-        let Row { key, start, client, .. } = self.rows[row_id];
-        let &Place { server, is_step, step, .. } = self.whole().place(row_id);
-        let measured = self.recorder.measured(start);
-        if hedge {
-            self.recorder.hedge_sent(measured);
-        } else {
-            self.recorder.attempt_sent(measured, attempt);
-        }
-        let host = self.whole().next_host;
-        let number = self.sent_to(row_id, host);
-        self.note(row_id, attempt, What::Sent { hedge });
-        if let Some(parts) = self.recorder.parts.as_mut().filter(|_| measured) {
-            parts.sent(server, number, step);
-        }
-        // Servers that call are clients too, with one number behind those of operations.
-        let client = if is_step { client } else { self.scene.world.clients };
-        let delay = self.server(number).leg(key, attempt, Leg::Out);
-        if delay > Span::ZERO {
-            let job = self.set_off((row_id, attempt), number, client, delay);
-            self.queue.push(self.now + delay, Event::Request { job });
-            return true;
-        }
-        let (now, request) = (self.now, Request { key, attempt, client, cancelled: false });
-        let door = self.server(number).knock(now, request);
-        self.arrived_whole(server, start, door != Door::Gone { arrived: false });
-        match door {
-            Door::Answer(reply, _) => self.note(row_id, attempt, What::TurnedAway(reply)),
-            Door::Gone { .. } => self.note(row_id, attempt, What::Silence),
-            Door::Open(_) => {}
-        }
-        match door {
-            Door::Open(fate) => {
-                let job = self.set_off((row_id, attempt), number, client, Span::ZERO);
-                self.tell_whole(number, |server, now, floor| server.enter(now, job, fate, floor));
-                let is_open = self.whole().sides[row_id as usize].tries.is_open(attempt);
-                self.rows.get(row_id).is_some_and(|row| row.key == key) && is_open
-            }
-            Door::Answer(outcome, retry_after) => {
-                let server = self.server(number);
-                let delay = server.leg(key, attempt, Leg::Back);
-                if delay == Span::ZERO {
-                    let reply = server.read(now, outcome, retry_after);
-                    self.answered_whole(row_id, attempt, reply);
-                    return false;
-                }
-                let job = self.set_off((row_id, attempt), number, client, Span::ZERO);
-                self.jobs[job].answer(outcome, retry_after);
-                self.queue.push(self.now + delay, Event::Reply { job });
-                true
-            }
-            Door::Gone { .. } => true,
-        }
-    }
-
-    /// A request reaches its server after its way.
-    fn request_whole(&mut self, id: u32) {
-        let row = self.attempt_side(id).row;
-        let start = self.rows[row].start;
-        let server = self.whole().place(row).server;
-        let mut arrived = false;
-        self.tell_its_server(id, |server, now, floor| arrived = server.receive(now, id, floor));
-        self.arrived_whole(server, start, arrived);
-    }
-
-    /// Counts an attempt that has reached its server, if it has.
-    fn arrived_whole(&mut self, server: usize, start: SimTime, arrived: bool) {
-        self.count_arrival(start, arrived);
-        if let Some(parts) = self.recorder.parts.as_mut().filter(|_| arrived) {
-            parts.arrived(self.now, server);
-        }
-    }
-
-    /// An attempt leaves its client.
-    fn set_off(&mut self, (row_id, attempt): (u32, u32), number: u32, client: u32, way: Span) -> u32 {
-        let whole = self.whole.as_mut().expect("only what goes the whole way comes here");
-        let side = &mut whole.sides[row_id as usize];
-        let place = &whole.places.all[side.place];
-        let server = numbered(self.called, number as usize, &mut self.server, &mut self.others);
-        let policy = &*whole.places.clients[place.client].policy;
-        let row = &mut self.rows[row_id];
-        let mut keyed = keyed(server, policy);
-        let order = &whole.orders.all[side.order];
-        // What is known of a key belongs to the operation and the place, unless others have it too.
-        let slot = match &mut whole.things {
-            Some(things) if keyed == Keyed::Known => {
-                let own = MadeFrom::Own { order: side.order, call: None };
-                let made_from = match policy.key() {
-                    KeyMode::PerCall => MadeFrom::Own { order: side.order, call: Some(row.key) },
-                    KeyMode::PerAction => order.action.map_or(own, MadeFrom::Action),
-                    KeyMode::PerThing => MadeFrom::Thing,
-                    KeyMode::Clock(clock) if clock.made == Made::Operation => at_clock(clock, order.start),
-                    KeyMode::Clock(clock) => at_clock(clock, self.now),
-                    _ => own,
-                };
-                things.slot(order.thing, SlotKey { place: side.place, made_from })
-            }
-            Some(_) => NONE,
-            None => whole.orders.slot(side.order, side.place),
-        };
-        let lost = policy.key_lost();
-        if lost > 0.0 && self.streams.at(Purpose::KeyLost, row.key, u64::from(attempt)).unit() < lost {
-            keyed = if server.knows_keys() { server.without_key() } else { Keyed::Passes };
-        }
-        let job = self.jobs.insert(Job::new(row.key, attempt, slot, client, keyed));
-        row.in_flight += 1;
-        if let Some(notes) = &mut whole.notes {
-            let key = (keyed == Keyed::Known).then_some(slot);
-            let what = What::Keyed { key, replica: whole.hosts.replica(number) };
-            notes.note(side.order, Note { at: self.now, call: row.key, place: side.place, attempt, what });
-        }
-        let due = side.tries.open().iter().find(|open| open.attempt == attempt).map_or(SimTime::NEVER, Open::due);
-        side.tries.tag(attempt, job);
-        let attempt_side = AttemptSide { row: row_id, due, way, flow: Flow::default(), below: NONE };
-        if whole.attempts.len() <= job as usize {
-            whole.attempts.push(attempt_side);
-            whole.at.push(number);
-        } else {
-            whole.attempts[job as usize] = attempt_side;
-            whole.at[job as usize] = number;
-        }
-        job
     }
 
     /// Lets the call take a step, and counts what that did to the gates.

@@ -61,6 +61,7 @@ macro_rules! around {
 }
 
 around!(Amount, f64);
+around!(Duration, Span);
 around!(Factor, f64);
 around!(PositiveNumber, f64);
 around!(Probability, f64);

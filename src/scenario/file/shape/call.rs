@@ -15,6 +15,7 @@ use crate::protocol::Method;
 use crate::scenario::call::{Answer, AnswerMap, CallConfig, FailedBy};
 use crate::scenario::file::leaf::{Count, Outcome, Outcomes, Probability, Raw, Status};
 use crate::scenario::file::schema::{FAILURE_KEY, by_key, named, or_word};
+use crate::scenario::{RowUse, Writes};
 
 /// Tables by the names that a file gives them, in its order.
 #[derive(Clone, Debug)]
@@ -111,6 +112,15 @@ pub struct StepTable {
     server: Option<String>,
     /// How repeated executions add up. Default: `"POST"`.
     method: Option<Method>,
+    /// Whether it reads the row of what the operation is about: what a later step writes, goes by that. Default: `false`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    reads: bool,
+    /// Whether it writes to that row, and on which condition. Default: `"nothing"`.
+    #[serde(default, skip_serializing_if = "Writes::is_nothing")]
+    writes: Writes,
+    /// Whether it has the row for itself while a worker is busy with it; others that lock it wait (`row_lock` of the server). Default: `false`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    locks: bool,
     /// Its rules: the keys of a policy but `with` and `step`, `policy = { attempts = 3 }`, `policy.preset = "envoy"`. Default: those of the
     /// row.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,6 +131,11 @@ pub struct StepTable {
     /// What follows if it fails.
     #[serde(default)]
     on_failure: OnFailureChoice,
+}
+
+/// Whether a key has its default.
+pub fn is_false(yes: &bool) -> bool {
+    !yes
 }
 
 /// A call that a server makes for each request that it works on.
@@ -353,7 +368,8 @@ called!(CallTable);
 pub fn build_steps(steps: &InOrder<StepTable>, server: impl Fn(&str) -> usize) -> Vec<CallConfig> {
     let build = |(name, table): &(String, StepTable)| {
         let step = Step { when: table.when.build(steps), on_failure: table.on_failure.build() };
-        CallConfig { step, ..config(name, table, &server) }
+        let row = RowUse { reads: table.reads, writes: table.writes, locks: table.locks };
+        CallConfig { step, row, ..config(name, table, &server) }
     };
     steps.0.iter().map(build).collect()
 }

@@ -18,7 +18,7 @@ pub struct DecideTable {
     /// Criteria that come first, in this order; the others follow in theirs. The first has a column of its own, unless another shows it.
     #[serde(default)]
     pub order: Vec<String>,
-    /// What a duplicate and a phantom success weigh in what went wrong, 0 to 1,000,000; an operation that did not succeed weighs 1.
+    /// What a duplicate, a phantom success and a lost update weigh in what went wrong, 0 to 1,000,000; an operation that did not succeed weighs 1.
     #[serde(default)]
     pub weigh: Weights,
     /// By criterion: smaller differences do not matter. A share, or a time.
@@ -40,11 +40,14 @@ pub struct Weights {
     /// A phantom success.
     #[serde(default = "one")]
     pub phantom: Amount,
+    /// A lost update.
+    #[serde(default = "one")]
+    pub lost_update: Amount,
 }
 
 impl Default for Weights {
     fn default() -> Weights {
-        Weights { duplicate: one(), phantom: one() }
+        Weights { duplicate: one(), phantom: one(), lost_update: one() }
     }
 }
 
@@ -82,6 +85,7 @@ impl DecideTable {
         Decide {
             duplicate: self.weigh.duplicate.0,
             phantom: self.weigh.phantom.0,
+            lost_update: self.weigh.lost_update.0,
             order: self.order.iter().map(|name| criterion(name)).collect(),
             margins: self.margin.iter().map(margin).collect(),
             groups,

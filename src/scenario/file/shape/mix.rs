@@ -43,8 +43,8 @@ impl MemberTable {
         (self.server.is_some() || self.method.is_some()).then(|| OperationTable {
             server: self.server.clone().or_else(|| others.server.clone()),
             method: self.method.unwrap_or(others.method),
-            wanted: others.wanted,
             step: InOrder::default(),
+            ..others.clone()
         })
     }
 }

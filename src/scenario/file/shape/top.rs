@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::call::{InOrder, StepTable};
+use super::call::{InOrder, StepTable, is_false};
 use crate::protocol::Method;
+use crate::scenario::Writes;
 use crate::scenario::file::leaf::{Count, Duration, OrNone, PositiveDuration, Wanted};
 use crate::units::Span;
 
@@ -73,6 +74,16 @@ pub struct OperationTable {
     /// How repeated executions add up, unless it has steps.
     #[serde(default)]
     pub method: Method,
+    /// Whether it reads the row of what the operation is about, unless it has steps. Default: `false`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub reads: bool,
+    /// Whether it writes to that row, and on which condition, unless it has steps. Default: `"nothing"`.
+    #[serde(default, skip_serializing_if = "Writes::is_nothing")]
+    pub writes: Writes,
+    /// Whether it has the row for itself while a worker is busy with it; others that lock it wait (`row_lock` of the server). Unless it
+    /// has steps. Default: `false`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub locks: bool,
     /// How many effects are lawful: one of `"each"` operation, or so many of each thing. More are duplicates.
     #[serde(default)]
     pub wanted: Wanted,

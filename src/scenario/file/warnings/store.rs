@@ -9,7 +9,7 @@ use crate::retry::hint::RetryAfter;
 use crate::retry::{History, Policy, RetryPolicy};
 use crate::scenario::file::diagnostic::Diagnostic;
 use crate::scenario::file::tree;
-use crate::scenario::{Fates, Idempotency, LockConfig, Scene, ServerConfig, Stores};
+use crate::scenario::{Fates, Idempotency, LockConfig, Scene, ServerConfig, StoreRules, Stores};
 use crate::units::Span;
 
 /// The 99th percentile.
@@ -44,7 +44,7 @@ impl Row<'_> {
 
     /// How long replies are kept, and which.
     fn store(&self) -> Option<(&'static str, Span, Stores)> {
-        let (retention, stores) = self.server().idempotency.keeps()?;
+        let StoreRules { retention, stores, .. } = self.server().idempotency.rules()?;
         let kind = if matches!(self.server().idempotency, Idempotency::Lock(_)) { "lock" } else { "cache" };
         Some((kind, retention, stores))
     }

@@ -1,0 +1,535 @@
+//! Work in stages: a store that takes time for each access, or more than one of them, effects before the end of the work, rows that are read, written and
+//! locked. A worker is held from the first stage to the last, and goes from one to the next with [`Server::complete`].
+
+use super::idempotency::{Admission, record};
+use super::job::{Job, Keyed, Place};
+use super::work::{Ending, Sent, begins_calls};
+use super::{Door, Floor, Output, Request, Server};
+use crate::fault::Fate;
+use crate::key::CallKey;
+use crate::protocol::{Met, Outcome};
+use crate::rng::Purpose;
+use crate::scenario::{LockConfig, LockOnFailure, OnConflict, RowUse, StoreRules, WhenDown, Writes};
+use crate::units::{SimTime, Span};
+
+/// What is known of an attempt at servers that work in stages, beside what every attempt has.
+#[derive(Clone, Copy, Debug)]
+pub struct Staged {
+    /// What its user wants once: with another one it has a key in common, at most.
+    pub action: CallKey,
+    /// What its operation is about.
+    pub thing: u32,
+    /// What it does with the row of that.
+    pub uses: RowUse,
+    /// The version of the row that it goes by, once it has read one.
+    pub version: Option<u32>,
+    stage: Stage,
+    /// Work that is left after the effect.
+    rest: Span,
+    /// How long it waits for a row.
+    until: SimTime,
+    /// The store was asked at the door.
+    admitted: bool,
+    /// Whether its effect was made, once that is known; if not, with which status it was refused.
+    effect: Option<Result<(), u16>>,
+    /// Its reply was stored with its effect.
+    stored: bool,
+}
+
+/// Where the work for an attempt stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The store is asked what it knows of the key.
+    LookUp,
+    /// The key is locked, in an access of its own.
+    Lock,
+    /// Another try holds the key: it is looked up again after this.
+    Conflict,
+    /// It waits for its row.
+    Row,
+    /// The row is its own.
+    HasRow,
+    /// Work, up to the effect.
+    Before,
+    /// Work, to its end.
+    Work,
+    /// The reply is stored, or the lock freed.
+    Store,
+}
+
+/// What a store says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    /// Go on.
+    GoOn,
+    /// It knows nothing: lock the key.
+    Lock,
+    /// Answer this; `true`: it is what was stored.
+    Answer(u16, bool),
+    /// Ask again after this time.
+    Later(Span),
+}
+
+impl Staged {
+    /// An attempt on its way.
+    pub fn new(action: CallKey, thing: u32, uses: RowUse, version: Option<u32>) -> Staged {
+        // What a step reads, it reads anew.
+        let version = version.filter(|_| !uses.reads);
+        Staged {
+            action,
+            thing,
+            uses,
+            version,
+            stage: Stage::Work,
+            rest: Span::ZERO,
+            until: SimTime::NEVER,
+            admitted: false,
+            effect: None,
+            stored: false,
+        }
+    }
+
+    /// True if the effect was made before the work was over, or as it was.
+    pub fn has_effect(&self) -> bool {
+        self.effect == Some(Ok(()))
+    }
+
+    /// True if a worker waits for nothing but what was given to it: it goes on at once when workers do.
+    pub(super) fn has_been_given_its_row(&self) -> bool {
+        self.stage == Stage::HasRow
+    }
+}
+
+impl Server<'_> {
+    /// A worker takes the attempt up.
+    pub(super) fn take_up_in_stages(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
+        match floor.jobs[id].keyed {
+            Keyed::Missing => {
+                let status = self.rules().missing_key.expect("only what is required is missing");
+                self.answer_early(now, id, (status, false), Met::Store, floor);
+            }
+            Keyed::Known if !floor.staged[id as usize].admitted => {
+                let access = self.access();
+                if access > Span::ZERO {
+                    self.stand(now, id, Stage::LookUp, now + access, floor);
+                } else {
+                    self.ask(now, id, floor);
+                }
+            }
+            _ => self.want_row(now, id, floor),
+        }
+    }
+
+    /// A stage is over. False if that was the last.
+    #[inline(never)]
+    pub(super) fn goes_on(&mut self, now: SimTime, id: u32, floor: &mut Floor) -> bool {
+        match floor.staged[id as usize].stage {
+            Stage::LookUp => self.ask(now, id, floor),
+            Stage::Lock => self.lock(now, id, floor),
+            Stage::Conflict if self.access() > Span::ZERO => {
+                self.stand(now, id, Stage::LookUp, now + self.access(), floor);
+            }
+            Stage::Conflict => self.ask(now, id, floor),
+            Stage::Row => self.wait_for_row(now, id, floor),
+            Stage::HasRow => {
+                floor.out.push(Output::Meets { job: id, met: Met::HasRow });
+                self.work(now, id, floor);
+            }
+            Stage::Before => {
+                self.make_effect(now, id, floor);
+                let rest = floor.staged[id as usize].rest;
+                self.stand(now, id, Stage::Work, now + rest, floor);
+            }
+            Stage::Work => {
+                if self.makes_calls && begins_calls(id, &mut floor.jobs[id], floor.out) {
+                    return true;
+                }
+                self.make_effect(now, id, floor);
+                if !self.stores_after(id, floor) {
+                    return false;
+                }
+                self.stand(now, id, Stage::Store, now + self.access(), floor);
+            }
+            Stage::Store => return false,
+        }
+        if self.waiting.len() > 0 {
+            // The stage may have ended with an answer.
+            self.fill(now, floor);
+        }
+        true
+    }
+
+    /// How work has ended whose last stage is over: as it was going to, unless the row was another one by then.
+    pub(super) fn ended_in_stages(&self, id: u32, ending: Ending, floor: &Floor) -> Ending {
+        match floor.staged[id as usize].effect {
+            Some(Err(status)) => Ending { status, executed: false, ..ending },
+            Some(Ok(())) => Ending { executed: true, ..ending },
+            None => Ending { executed: false, ..ending },
+        }
+    }
+
+    /// True if the reply was stored with the effect.
+    pub(super) fn is_stored(id: u32, floor: &Floor) -> bool {
+        floor.staged[id as usize].stored
+    }
+
+    /// A worker is held until the end of this stage.
+    fn stand(&mut self, now: SimTime, id: u32, stage: Stage, at: SimTime, floor: &mut Floor) {
+        floor.staged[id as usize].stage = stage;
+        let job = &mut floor.jobs[id];
+        if job.place == Place::InService {
+            job.ends = at;
+            floor.out.push(Output::CompletionAt { job: id, at });
+        } else {
+            self.occupy(now, id, at, floor);
+        }
+    }
+
+    fn rules(&self) -> StoreRules {
+        self.config.idempotency.rules().expect("only who has a store is asked about keys")
+    }
+
+    /// Time of an access to the store.
+    fn access(&self) -> Span {
+        self.config.idempotency.rules().map_or(Span::ZERO, |rules| rules.access + self.in_force.store_slow)
+    }
+
+    /// The store has been asked what it knows of the key.
+    fn ask(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
+        let said = self.say(now, id, floor);
+        self.do_as_said(now, id, said, floor);
+    }
+
+    /// The store has been asked to lock the key, whatever has come since it said that it knows nothing.
+    fn lock(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
+        let said = self.say_if_locked(now, id, floor);
+        self.do_as_said(now, id, said, floor);
+    }
+
+    fn do_as_said(&mut self, now: SimTime, id: u32, said: Said, floor: &mut Floor) {
+        match said {
+            Said::GoOn => self.want_row(now, id, floor),
+            Said::Lock => self.stand(now, id, Stage::Lock, now + self.access(), floor),
+            Said::Answer(status, replay) => self.answer_early(now, id, (status, replay), Met::Store, floor),
+            Said::Later(wait) => self.stand(now, id, Stage::Conflict, now + wait, floor),
+        }
+    }
+
+    /// A store that is down says this.
+    fn say_down(&self, id: u32, floor: &mut Floor) -> Said {
+        floor.out.push(Output::Meets { job: id, met: Met::StoreDown });
+        match self.rules().when_down {
+            WhenDown::Closed => Said::Answer(503, false),
+            WhenDown::Open => {
+                floor.jobs[id].keyed = Keyed::Passes;
+                Said::GoOn
+            }
+        }
+    }
+
+    /// What the store says of the key of an attempt.
+    fn say(&mut self, now: SimTime, id: u32, floor: &mut Floor) -> Said {
+        if self.in_force.store_down {
+            return self.say_down(id, floor);
+        }
+        let (row, action) = (floor.jobs[id].row, floor.staged[id as usize].action);
+        let mismatch = self.rules().mismatch;
+        let is_another = self.actions.get(row as usize).is_some_and(|other| *other != action);
+        let config = &self.config.idempotency;
+        let known = record(&mut self.records, row);
+        if let Some(status) = mismatch
+            && is_another
+            && known.is_known(now)
+        {
+            return Said::Answer(status, false);
+        }
+        match config.has_lock() {
+            // In two steps: who holds the lock is not looked at yet.
+            Some(LockConfig { atomic: false, .. }) => match known.stored(now) {
+                Some(status) => Said::Answer(status, true),
+                None => Said::Lock,
+            },
+            _ => match known.begin(now, id, config) {
+                Admission::Replay(status) => Said::Answer(status, true),
+                Admission::Conflict(status) => self.say_conflict(id, status, floor),
+                Admission::Work => self.begin_for_key(id, floor),
+            },
+        }
+    }
+
+    fn say_if_locked(&mut self, now: SimTime, id: u32, floor: &mut Floor) -> Said {
+        if self.in_force.store_down {
+            return self.say_down(id, floor);
+        }
+        let lock = self.config.idempotency.has_lock().expect("only a lock is locked");
+        match record(&mut self.records, floor.jobs[id].row).lock(now, id, lock) {
+            Admission::Conflict(status) => self.say_conflict(id, status, floor),
+            _ => self.begin_for_key(id, floor),
+        }
+    }
+
+    fn say_conflict(&self, id: u32, status: u16, floor: &mut Floor) -> Said {
+        floor.out.push(Output::Meets { job: id, met: Met::Held });
+        match self.config.idempotency.has_lock().map(|lock| lock.on_conflict) {
+            Some(OnConflict::Wait(wait)) => Said::Later(wait),
+            _ => Said::Answer(status, false),
+        }
+    }
+
+    /// Work for a key begins, that of this action.
+    fn begin_for_key(&mut self, id: u32, floor: &mut Floor) -> Said {
+        let met = if self.config.idempotency.has_lock().is_some() { Met::Locked } else { Met::Unknown };
+        floor.out.push(Output::Meets { job: id, met });
+        if self.rules().mismatch.is_some() {
+            let (row, action) = (floor.jobs[id].row as usize, floor.staged[id as usize].action);
+            if self.actions.len() <= row {
+                self.actions.resize(row + 1, CallKey::operation(0));
+            }
+            self.actions[row] = action;
+        }
+        Said::GoOn
+    }
+
+    /// Who locks its row, waits for it.
+    fn want_row(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
+        if !floor.staged[id as usize].uses.locks {
+            return self.work(now, id, floor);
+        }
+        floor.staged[id as usize].until = now + self.config.row_lock.timeout;
+        self.wait_for_row(now, id, floor);
+    }
+
+    fn wait_for_row(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
+        let staged = floor.staged[id as usize];
+        let rows = self.rows.as_mut().expect("who uses rows has some");
+        match rows.take(now, staged.thing, id) {
+            Ok(()) => {
+                floor.out.push(Output::Meets { job: id, met: Met::HasRow });
+                self.work(now, id, floor);
+            }
+            Err(_) if now >= staged.until => {
+                self.answer_early(now, id, (self.config.row_lock.status, false), Met::RowTimeout, floor);
+            }
+            Err(ask_again) => {
+                if staged.stage != Stage::Row {
+                    floor.out.push(Output::Meets { job: id, met: Met::WaitsForRow });
+                }
+                self.stand(now, id, Stage::Row, staged.until.min(ask_again), floor);
+            }
+        }
+    }
+
+    /// The work itself begins, and reads its row.
+    fn work(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
+        let staged = &mut floor.staged[id as usize];
+        if let Some(rows) = self.rows.as_mut().filter(|_| !staged.uses.is_none()) {
+            let version = *staged.version.get_or_insert_with(|| rows.version(staged.thing));
+            floor.out.push(Output::Meets { job: id, met: Met::Reads(version) });
+            if let Writes::IfUndone(status) = staged.uses.writes
+                && version > 0
+            {
+                return self.answer_early(now, id, (status, false), Met::RowDone, floor);
+            }
+        }
+        let service = self.config.service_time.sample(&mut self.draws(&floor.jobs[id], Purpose::Service));
+        let service = if self.in_force.slowdown == 1.0 { service } else { service.scaled(self.in_force.slowdown) };
+        let before = service.scaled(self.config.effect_at);
+        if self.config.effect_at < 1.0 {
+            floor.staged[id as usize].rest = service - before;
+            self.stand(now, id, Stage::Before, now + before, floor);
+        } else {
+            self.stand(now, id, Stage::Work, now + service, floor);
+        }
+    }
+
+    /// The effect is made, if the work has one, and if its row is as it must be.
+    fn make_effect(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
+        let job = &floor.jobs[id];
+        let Ending { status, executed, .. } = Ending::of(job, self.makes_calls.then_some(job.reply));
+        let staged = &mut floor.staged[id as usize];
+        if !executed || staged.effect.is_some() {
+            return;
+        }
+        let mut lost_update = false;
+        if let Some(rows) = self.rows.as_mut().filter(|_| !staged.uses.writes.is_nothing()) {
+            let read = staged.version.unwrap_or_default();
+            if let Writes::IfUnchanged(status) = staged.uses.writes
+                && read != rows.version(staged.thing)
+            {
+                staged.effect = Some(Err(status));
+                floor.out.push(Output::Meets { job: id, met: Met::RowChanged });
+                return;
+            }
+            lost_update =
+                staged.uses.writes == Writes::Blind && rows.was_written_by_others(staged.thing, read, staged.action);
+            rows.write(staged.thing, staged.action);
+        }
+        staged.effect = Some(Ok(()));
+        floor.out.push(Output::Effect { job: id, lost_update });
+        if job.keyed == Keyed::Known && !self.in_force.store_down {
+            let rules = self.config.idempotency.rules().expect("who knows keys has a store");
+            if rules.with_effect && rules.stores.keeps(status, true) {
+                staged.stored = true;
+                let row = job.row;
+                record(&mut self.records, row).end(now, id, Some((status, true)), &self.config.idempotency);
+                floor.out.push(Output::Meets { job: id, met: Met::Stored });
+            }
+        }
+    }
+
+    /// True if the store is told how the work has ended, in an access that takes time.
+    fn stores_after(&self, id: u32, floor: &Floor) -> bool {
+        let job = &floor.jobs[id];
+        if job.keyed != Keyed::Known || floor.staged[id as usize].stored || self.access() == Span::ZERO {
+            return false;
+        }
+        let ending = self.ended_in_stages(id, Ending::of(job, self.makes_calls.then_some(job.reply)), floor);
+        let is_kept = ending.reply().is_some_and(|(status, executed)| self.rules().stores.keeps(status, executed));
+        is_kept || self.config.idempotency.has_lock().is_some_and(|lock| lock.on_failure == LockOnFailure::Free)
+    }
+
+    /// A worker answers before any work, because of what the store says (`true`: what it has stored) or the row.
+    pub(super) fn answer_early(
+        &mut self,
+        now: SimTime,
+        id: u32,
+        (status, replay): (u16, bool),
+        by: Met,
+        floor: &mut Floor,
+    ) {
+        let job = &mut floor.jobs[id];
+        if job.place == Place::InService {
+            self.leave_worker(now, job);
+            job.ends = now;
+        } else {
+            job.ends = SimTime::ZERO;
+            floor.out.push(Output::TakenUp { arrived: job.since });
+        }
+        if by != Met::Store && job.keyed == Keyed::Known {
+            let told = record(&mut self.records, job.row);
+            match self.in_force.store_down {
+                true => told.orphan(id),
+                false => told.end(now, id, Some((status, false)), &self.config.idempotency),
+            }
+        }
+        self.leave_row(now, id, floor);
+        self.say_early(id, (status, replay), by, floor);
+    }
+
+    /// The answer itself.
+    fn say_early(&self, id: u32, (status, replay): (u16, bool), by: Met, floor: &mut Floor) {
+        floor.out.push(Output::Meets { job: id, met: by });
+        let job = &mut floor.jobs[id];
+        let sent = if replay { Sent::of_replay(job.fate) } else { Sent::Reply };
+        match sent {
+            Sent::Nothing => floor.out.push(Output::Gone { job: id, executed: false }),
+            Sent::Reset => {
+                job.answer(Outcome::Reset, None);
+                floor.out.push(Output::Answer { job: id, executed: false });
+            }
+            Sent::Reply => {
+                let hint = self.retry_after(status, job.key, job.attempt);
+                job.answer(Outcome::Status(status), hint);
+                floor.out.push(Output::Answer { job: id, executed: false });
+            }
+        }
+    }
+
+    /// The transaction of an attempt is over, or it waits for its row no more: who waits next is given it.
+    pub(super) fn leave_row(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
+        let staged = floor.staged[id as usize];
+        if !staged.uses.locks {
+            return;
+        }
+        let Some(rows) = &mut self.rows else { return };
+        if let Some(next) = rows.leave(now, staged.thing, id) {
+            floor.staged[next as usize].stage = Stage::HasRow;
+            floor.jobs[next].ends = now;
+            floor.out.push(Output::CompletionAt { job: next, at: now });
+        }
+    }
+
+    /// Work has ended: its transaction is over, or hangs.
+    pub(super) fn end_transaction(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
+        let staged = floor.staged[id as usize];
+        if floor.jobs[id].fate != Fate::Hang || !staged.uses.locks {
+            return self.leave_row(now, id, floor);
+        }
+        let until = now + self.config.row_lock.hung;
+        let Some(rows) = &mut self.rows else { return };
+        for waiting in rows.hang(staged.thing, id, until) {
+            let at = floor.staged[waiting as usize].until.min(until);
+            floor.jobs[waiting].ends = at;
+            floor.out.push(Output::CompletionAt { job: waiting, at });
+        }
+    }
+
+    /// Nobody of these waits for a row any more.
+    pub(super) fn leave_lines(&mut self, ids: &[u32], floor: &Floor) {
+        let Some(rows) = &mut self.rows else { return };
+        for id in ids {
+            let staged = floor.staged[*id as usize];
+            if staged.uses.locks && staged.stage == Stage::Row {
+                rows.leave_line(staged.thing, *id);
+            }
+        }
+    }
+
+    /// A request arrives at a server that asks its store first: false if it was lost on its way after all.
+    pub(super) fn receive_first(&mut self, now: SimTime, id: u32, request: Request, floor: &mut Floor) -> bool {
+        let fate = match self.reach(request) {
+            Ok(fate) => fate,
+            Err(door) => return self.turn_back(id, door, floor),
+        };
+        floor.jobs[id].fate = fate;
+        let said = match floor.jobs[id].keyed {
+            Keyed::Passes => Said::GoOn,
+            Keyed::Missing => {
+                let status = self.rules().missing_key.expect("only what is required is missing");
+                Said::Answer(status, false)
+            }
+            Keyed::Known => match self.say(now, id, floor) {
+                // It takes no time here: nothing comes in between.
+                Said::Lock => self.say_if_locked(now, id, floor),
+                said => said,
+            },
+        };
+        if let Said::Answer(status, replay) = said {
+            self.say_early(id, (status, replay), Met::Store, floor);
+            return true;
+        }
+        floor.staged[id as usize].admitted = true;
+        match self.let_in(now, fate, request) {
+            Door::Open(fate) => self.enter(now, id, fate, floor),
+            door => {
+                if let Door::Answer(answer, _) = door {
+                    self.end_unworked(now, id, Some(answer), floor);
+                }
+                return self.turn_back(id, door, floor);
+            }
+        }
+        true
+    }
+
+    /// An attempt that the store has let in at the door leaves without work, with this answer or none.
+    pub(super) fn end_unworked(&mut self, now: SimTime, id: u32, answer: Option<Outcome>, floor: &Floor) {
+        let job: &Job = &floor.jobs[id];
+        if job.keyed != Keyed::Known || !self.in_stages || !floor.staged[id as usize].admitted {
+            return;
+        }
+        let told = record(&mut self.records, job.row);
+        match answer {
+            _ if self.in_force.store_down => told.orphan(id),
+            Some(Outcome::Status(status)) => told.end(now, id, Some((status, false)), &self.config.idempotency),
+            _ => told.release(id),
+        }
+    }
+
+    /// The server crashes under an attempt that waits.
+    pub(super) fn orphan_unworked(&mut self, id: u32, floor: &Floor) {
+        let job = &floor.jobs[id];
+        if job.keyed == Keyed::Known && self.in_stages && floor.staged[id as usize].admitted {
+            record(&mut self.records, job.row).orphan(id);
+        }
+    }
+}
