@@ -165,7 +165,7 @@ columns! {
     LostUpdates: Spec {
         metric: Metric::LostUpdateRate, format: Format::Per10k, shown: Shown::WithLostUpdates, drop: Some(5),
         page: ("Lost updates", "per 10,000"), terminal: "lost", markdown: "lost updates per 10,000",
-        legend: "lost: lost updates per 10,000, written over unread",
+        legend: "lost: lost updates per 10,000, written over without being read",
     };
     /// 99th percentile of the latency of all operations.
     P99: Spec {

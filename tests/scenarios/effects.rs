@@ -21,8 +21,10 @@ fn stripe_outage() {
         assert!(policy == "immediate" || metric(policy, "peak_load") < metric("immediate", "peak_load"), "{policy}");
     }
     // Exactly none, in every replication.
-    assert_eq!(metric("full-jitter-key", "duplicates"), 0.0);
-    assert!(metric("full-jitter-key", "success_rate") > metric("full-jitter", "success_rate"));
+    assert_eq!((metric("key-v1", "duplicates"), metric("key-v2", "duplicates")), (0.0, 0.0));
+    assert!(metric("key-v2", "success_rate") > metric("full-jitter", "success_rate"));
+    // What failed once fails for good, against a store that keeps the error.
+    assert!(metric("key-v1", "success_rate") < metric("full-jitter", "success_rate") - 0.1);
     // While it is open the load collapses, and with it what gets through.
     assert!(metric("breaker", "load_mean") < metric("no-retry", "load_mean"));
     assert!(metric("breaker", "success_rate") < metric("no-retry", "success_rate"));
@@ -219,4 +221,56 @@ fn hedging_tail() {
     assert!(hedges("busy-hedge") > 0.999);
     assert!(metric("busy-budget", "success_rate") > 0.9999);
     assert!(hedges("busy-budget") <= 0.0201);
+}
+
+/// P-C1: writes of all clients and the time until the last has succeeded, as AWS's own simulator has them (aws-samples/aws-arch-backoff-simulator at 66cb169): means of
+/// 200 runs of an independent copy in another language, within what is left to chance by 50 runs here.
+#[test]
+fn occ_contention() {
+    for (policy, writes, seconds) in [
+        ("no-wait", 2_422.6, 2.0228),
+        ("exponential", 1_849.3, 62.994),
+        ("equal-jitter", 812.4, 6.673),
+        ("full-jitter", 795.4, 4.861),
+        ("decorrelated-jitter", 1_002.0, 4.559),
+    ] {
+        let metric = |metric| mean("occ-contention", policy, metric);
+        close(&format!("{policy}: writes"), metric("attempts"), writes, 0.02 * writes);
+        close(&format!("{policy}: seconds"), metric("finish"), seconds, 0.06 * seconds);
+        assert_eq!((metric("lost_updates"), metric("effects")), (0.0, 100.0), "{policy}");
+    }
+    let writes = |policy| mean("occ-contention", policy, "attempts");
+    let order = ["full-jitter", "equal-jitter", "decorrelated-jitter", "exponential", "no-wait"];
+    assert!(order.is_sorted_by(|one, other| writes(one) < writes(other)));
+}
+
+#[test]
+fn oversell() {
+    let metric = |policy: &str, metric: &str| mean("oversell", policy, metric);
+    assert!(metric("blind", "lost_update_rate") > 0.1);
+    for policy in ["looks", "looks-and-retries", "looks-and-reads-again", "locks"] {
+        assert_eq!(metric(policy, "lost_updates"), 0.0, "{policy}");
+    }
+    // Writing again what was read changes nothing about what was read.
+    close("retried", metric("looks-and-retries", "success_rate"), metric("looks", "success_rate"), 0.002);
+    assert!(metric("looks-and-reads-again", "success_rate") > 0.9999 && metric("locks", "success_rate") == 1.0);
+}
+
+#[test]
+fn lock_races() {
+    let duplicates = |policy: &str| mean("lock-races", policy, "duplicates");
+    assert_eq!((duplicates("all-right"), duplicates("final-409")), (0.0, 0.0));
+    for policy in ["lock-of-1s", "freed-by-anyone", "two-steps", "stored-later"] {
+        assert!(duplicates(policy) > 10.0, "{policy}");
+    }
+    assert!(duplicates("freed-by-anyone") > 1.05 * duplicates("lock-of-1s"));
+    let phantom = |policy: &str| mean("lock-races", policy, "phantom_successes");
+    assert!(phantom("final-409") > 100.0 * phantom("all-right"));
+}
+
+#[test]
+fn webhook_receiver() {
+    let duplicates = |policy: &str| mean("webhook-receiver", policy, "duplicate_rate");
+    assert!(duplicates("works-first") > 0.1 && duplicates("answers-202") < 0.002);
+    assert_eq!((duplicates("works-first-knows-id"), duplicates("answers-202-knows-id")), (0.0, 0.0));
 }

@@ -3,6 +3,7 @@
 //! They are run once, in full, and looked at by all tests. `UPDATE_SNAPSHOTS=1 cargo test --release --test scenarios` writes the digests,
 //! `docs/SEED-SYSTEMS.md` and `docs/gallery/` anew.
 
+mod charged_once;
 mod effects;
 mod gallery;
 mod seed_systems;

@@ -6,7 +6,7 @@ use simlab::report::{TableStyle, table};
 use super::{check_file, results};
 
 /// The figures that answer each scenario's question.
-const ANSWERS: [(&str, &[&str]); 26] = [
+const ANSWERS: [(&str, &[&str]); 30] = [
     ("banned", &["full-jitter     9,000!   10.0%!", "patient-jitter     12   99.88%", "limiter: 0 go wrong"]),
     ("breaker-tradeoff", &["no-breaker: 5,000 go wrong per 10,000 operations", "five-30s       9,516!    4.8%!"]),
     ("brownout", &["breaker: 4,926 go wrong per 10,000 operations", "6,280    58.7%      2.24!  6.1x!"]),
@@ -35,6 +35,16 @@ const ANSWERS: [(&str, &[&str]); 26] = [
         &["against 1.16 s with no-hedge and 41.8 ms with hedge-30ms", "busy-hedge             –   22,090!     0.0%!"],
     ),
     ("key-expiry", &["a-day: 0 go wrong per 10,000 operations", "quarter-hour           101,718!"]),
+    (
+        "lock-races",
+        &[
+            "all-right: 2.7 go wrong per 10,000 operations",
+            "freed-by-anyone    114   100.0%*",
+            "two-steps           55   99.97%",
+            "stored-later        33   99.94%",
+            "final-409        1,440!",
+        ],
+    ),
     ("metastable", &["after stall, back within 5 s: breaker", "never: retry-once, full-jitter and budget-10"]),
     (
         "mixed-clients",
@@ -44,10 +54,22 @@ const ANSWERS: [(&str, &[&str]); 26] = [
         ],
     ),
     (
+        "occ-contention",
+        &["no-wait                  0   100.0%     baseline     24.25!  18.8x!", "full-jitter              0   100.0%"],
+    ),
+    (
         "one-bad-replica",
         &[
             "ejection: 0 go wrong per 10,000 operations, against 539 with once and 60 with breaker-each",
             "the peak is highest: 879/s (1.9x the highest demand, 1.1x capacity) with least-in-flight",
+        ],
+    ),
+    (
+        "oversell",
+        &[
+            "locks: 0 go wrong per 10,000 operations, against 1,579 with blind",
+            "looks-and-retries      1,401    86.0%!",
+            "looks-and-reads-again      0*  100.0%*",
         ],
     ),
     ("put-or-post", &["any of put and post-with-key: 0.2 go wrong", "post            306"]),
@@ -84,8 +106,18 @@ const ANSWERS: [(&str, &[&str]); 26] = [
             "forgot-the-key    10,000!    0.0%!",
         ],
     ),
-    ("stripe-outage", &["full-jitter-key: 2,162 go wrong per 10,000 operations", "against 4,813 with no-retry"]),
+    (
+        "stripe-outage",
+        &["key-v2: 2,162 go wrong per 10,000 operations", "against 4,813 with no-retry", "key-v1        4,209"],
+    ),
     ("thundering-herd", &["the wave after outage 310/s, against 10,000/s with exponential"]),
+    (
+        "webhook-receiver",
+        &[
+            "answers-202-knows-id: 0 go wrong per 10,000 operations, against 1,405 with works-first",
+            "works-first-knows-id      0*   100.0%",
+        ],
+    ),
 ];
 
 fn terminal(name: &str) -> String {
