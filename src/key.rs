@@ -10,7 +10,7 @@
 use crate::mix::{GOLDEN, mix};
 
 /// Whose draws a call uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallKey(u64);
 
 impl CallKey {

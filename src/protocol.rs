@@ -137,6 +137,23 @@ impl Failure {
     }
 }
 
+/// Why a server turns a request away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnedAway {
+    /// It is down, or goes down.
+    Down,
+    /// The connection is refused, or breaks, by chance.
+    Connection,
+    /// Something in front of it answers.
+    InFront,
+    /// Its rate limit has no token left.
+    Limited,
+    /// Its queue is full.
+    Full,
+    /// It has waited as long as it may.
+    Waited,
+}
+
 /// What an attempt can meet where work is done in stages. The last of these before an answer is what that is because of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Met {

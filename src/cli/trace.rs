@@ -382,6 +382,7 @@ fn as_json(why: Why, told: &Told, setting: Setting, tried: &[Tried]) -> Value {
         "executions": told.executions(),
         "duplicates": told.duplicates(),
         "phantom": told.is_phantom(),
+        "lost_updates": told.lost_updates,
         "notes": notes.collect::<Vec<_>>(),
         "tried": tried.collect::<Vec<_>>(),
     })

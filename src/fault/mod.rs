@@ -68,8 +68,8 @@ pub struct InForce {
     pub crashed: bool,
     /// The store of keys cannot be asked.
     pub store_down: bool,
-    /// The store of keys has lost what it knew when this began.
-    pub store_forgets: bool,
+    /// When each of these began, by its name's number, the store of keys has lost what it knew.
+    pub store_forgets: Vec<u64>,
     /// How much longer each access to the store takes.
     pub store_slow: Span,
 }
@@ -107,7 +107,7 @@ impl InForce {
             match fault.store {
                 None => {}
                 Some(StoreFault::Down) => in_force.store_down = true,
-                Some(StoreFault::Forgets) => in_force.store_forgets = true,
+                Some(StoreFault::Forgets) => in_force.store_forgets.push(of_name(&fault.name)),
                 Some(StoreFault::Slow(more)) => in_force.store_slow += more,
             }
         }

@@ -10,7 +10,7 @@ use super::limiter::RateLimiter;
 use super::pool::Pool;
 use super::shared::{Shared, States};
 use super::throttle::AdaptiveThrottle;
-use super::{Answer, Around, Ask, Ended, Gate, GateConfig, GateRule, Hears, Kept, Moment, Permit};
+use super::{Answer, Around, Ask, Ended, Gate, GateConfig, GateRule, GateState, Hears, Kept, Moment, Permit};
 use crate::units::SimTime;
 
 /// Most gates one policy can have: a budget, a throttle, a limiter, a breaker, and a limit on retries at once.
@@ -314,6 +314,14 @@ impl GateChain {
     #[inline(always)]
     pub fn take_refusal(&mut self) -> Option<u8> {
         self.refusal.take()
+    }
+
+    /// Why the gate with this number refuses an attempt.
+    pub fn state(&mut self, gate: u8, ask: Ask, client: u32) -> GateState {
+        with!(&mut self.gates[usize::from(gate)], |shared| {
+            let (gate, terms) = shared.at(client, ask.endpoint);
+            gate.state(ask, terms)
+        })
     }
 
     /// The configured gate with this number.

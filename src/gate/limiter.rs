@@ -5,7 +5,7 @@
 
 use rand::Rng;
 
-use super::{Answer, Ask, Gate, Hears, Kept, Permit};
+use super::{Answer, Ask, Gate, GateState, Hears, Kept, Permit};
 use crate::bucket::Bucket;
 use crate::entry::Entry;
 use crate::units::{SimTime, Span};
@@ -86,6 +86,10 @@ impl Gate for RateLimiter {
             wait if terms.on_limit == OnLimit::Wait => Answer::NotBefore(ask.now + wait),
             _ => Answer::Refuse,
         }
+    }
+
+    fn state(&self, ask: Ask, terms: &RateLimiterTerms) -> GateState {
+        GateState::TokenAt(ask.now + terms.bucket.wait(self.full_at, ask.now))
     }
 
     fn on_admit(&mut self, ask: Ask, terms: &RateLimiterTerms) -> Permit {

@@ -225,6 +225,22 @@ impl Answer {
     }
 }
 
+/// Why a gate refuses, as far as its state says it in a word.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum GateState {
+    /// It does not.
+    #[default]
+    Unsaid,
+    /// A breaker is open, until then.
+    OpenUntil(SimTime),
+    /// A breaker is half-open, and lets no more probes pass.
+    HalfOpen,
+    /// There are so many tokens, and so many are needed.
+    Tokens(f64, f64),
+    /// The next token comes then.
+    TokenAt(SimTime),
+}
+
 /// What a gate may be asked to remember about an admitted attempt: a breaker's generation, a place that was taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Permit(pub u32);
@@ -351,6 +367,11 @@ pub trait Gate: Kept {
 
     /// All gates of the moment agreed: charges the attempt.
     fn on_admit(&mut self, ask: Ask, terms: &Self::Terms) -> Permit;
+
+    /// Why it would refuse an attempt that asks, for those who want it told.
+    fn state(&self, _ask: Ask, _terms: &Self::Terms) -> GateState {
+        GateState::Unsaid
+    }
 
     /// It said no itself.
     fn on_refuse(&mut self, _now: SimTime, _terms: &Self::Terms) {}

@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 
 use super::Done;
 use crate::call::Verdict;
-use crate::gate::Refusal;
+use crate::gate::{GateState, Refusal};
 use crate::key::CallKey;
-use crate::protocol::{Met, Outcome};
+use crate::protocol::{Met, Outcome, TurnedAway};
 use crate::units::{SimTime, Span};
 
 /// One thing that happened.
@@ -31,6 +31,8 @@ pub enum What {
     Sent {
         /// Beside one that is open.
         hedge: bool,
+        /// Of so many, as far as its policy says.
+        of: Option<u32>,
     },
     /// It is on its way, or in.
     Keyed {
@@ -39,8 +41,10 @@ pub enum What {
         /// The replica that it is sent to, from 0.
         replica: u32,
     },
-    /// It is turned away at the server's door, or from its queue, with this answer.
-    TurnedAway(Outcome),
+    /// It is turned away at the server's door, or from its queue, with this answer, for this reason.
+    TurnedAway(Outcome, TurnedAway),
+    /// The server goes down under it.
+    CutOff,
     /// A worker takes it up, after this time in the queue, and will work until then.
     TakenUp {
         /// Time in the queue.
@@ -70,10 +74,17 @@ pub enum What {
     TimedOut,
     /// The client gives it up, because the call is over.
     GivenUp,
-    /// A gate refuses.
-    Refused(Refusal),
-    /// The client waits until then, and tries again.
-    Waits(SimTime),
+    /// A gate refuses, and this is how it stands.
+    Refused(Refusal, GateState),
+    /// The client waits, and tries again.
+    Waits {
+        /// Until then.
+        until: SimTime,
+        /// The longest wait that it may have drawn, as far as its policy says.
+        most: Option<Span>,
+        /// The server has asked for it.
+        hinted: bool,
+    },
     /// The call ends: with success, or not.
     CallOver(Verdict),
 }
@@ -274,7 +285,17 @@ impl Notes {
 
     /// Something happens to one.
     pub fn note(&mut self, order: u32, note: Note) {
-        self.open[order as usize].1.push(note);
+        let notes = &mut self.open[order as usize].1;
+        // A worker takes an attempt up before it meets anything there, at the same instant.
+        let is_before = |other: &Note| {
+            matches!(other.what, What::Meets(_))
+                && (other.at, other.call, other.attempt) == (note.at, note.call, note.attempt)
+        };
+        let after = match note.what {
+            What::TakenUp { .. } => notes.iter().rev().take_while(|other| is_before(other)).count(),
+            _ => 0,
+        };
+        notes.insert(notes.len() - after, note);
         self.held += 1;
     }
 

@@ -1,9 +1,9 @@
 //! One operation, told attempt by attempt: what `simlab trace` prints. It reads like the account of an incident.
 
 use crate::call::Verdict;
-use crate::gate::Refusal;
+use crate::gate::{GateState, Refusal};
 use crate::metrics::notes::{Note, Told, What, Why};
-use crate::protocol::{Met, Outcome};
+use crate::protocol::{Met, Outcome, TurnedAway};
 use crate::retry::GiveUp;
 use crate::units::{SimTime, Span};
 
@@ -66,7 +66,7 @@ pub fn pair(told: &Told) -> Option<Pair> {
         executed: [first.at, second.at],
         sent: sent.at,
         because: told.notes[..before].iter().rev().find(seen).map(|note| note.what),
-        hedge: matches!(sent.what, What::Sent { hedge: true }),
+        hedge: matches!(sent.what, What::Sent { hedge: true, .. }),
     })
 }
 
@@ -158,7 +158,8 @@ fn explained(pair: &Pair, told: &Told, places: &[String]) -> String {
 fn is_at_server(what: &What) -> bool {
     matches!(
         what,
-        What::TurnedAway(_)
+        What::TurnedAway(..)
+            | What::CutOff
             | What::TakenUp { .. }
             | What::FromStore(_)
             | What::Meets(_)
@@ -174,11 +175,15 @@ fn is_at_server(what: &What) -> bool {
 pub fn words(note: &Note) -> Option<String> {
     let n = note.attempt;
     Some(match note.what {
-        What::Sent { hedge: false } => format!("attempt {n} is sent"),
-        What::Sent { hedge: true } => format!("attempt {n} is sent beside it, as a hedge"),
+        What::Sent { hedge: false, of: Some(of) } if of > 1 => format!("attempt {n} of {of} is sent"),
+        What::Sent { hedge: false, .. } => format!("attempt {n} is sent"),
+        What::Sent { hedge: true, .. } => format!("attempt {n} is sent beside it, as a hedge"),
         What::Keyed { key: None, .. } => return None,
         What::Keyed { key: Some(slot), .. } => format!("attempt {n} carries key #{slot}"),
-        What::TurnedAway(outcome) => format!("attempt {n} is turned away: {}", reply(outcome)),
+        What::TurnedAway(outcome, why) => {
+            format!("attempt {n} is turned away, {}: {}", turned_away(why), reply(outcome))
+        }
+        What::CutOff => format!("the server goes down under attempt {n}"),
         What::TakenUp { waited: Span::ZERO, .. } => format!("a worker takes attempt {n} up"),
         What::TakenUp { waited, .. } => format!("a worker takes attempt {n} up, which has waited {}", short(waited)),
         What::FromStore(Outcome::Status(200)) => {
@@ -195,8 +200,16 @@ pub fn words(note: &Note) -> Option<String> {
         What::TooLate(outcome) => format!("{} for attempt {n} arrives, and nobody waits for it", reply(outcome)),
         What::TimedOut => format!("the client has waited long enough for attempt {n}: time-out"),
         What::GivenUp => format!("attempt {n} is given up"),
-        What::Refused(refusal) => format!("{} refuses", gate(refusal)),
-        What::Waits(until) => format!("the client waits {} and tries again", short(until.since(note.at))),
+        What::Refused(refusal, state) => format!("{} refuses{}", gate(refusal), stands(state)),
+        What::Waits { until, most, hinted } => {
+            let wait = until.since(note.at);
+            let drawn = match most {
+                _ if hinted => ", as the server asks,".to_owned(),
+                Some(most) if most > wait => format!(", drawn up to {},", short(most)),
+                _ => String::new(),
+            };
+            format!("the client waits {}{drawn} and tries again", short(wait))
+        }
         What::CallOver(Verdict::Succeeded) => "the call has succeeded".to_owned(),
         What::CallOver(Verdict::Failed(why)) => format!("the call has failed: {}", give_up(why)),
     })
@@ -227,6 +240,28 @@ fn reply(outcome: Outcome) -> String {
         Outcome::Reset => "a connection that breaks".to_owned(),
         Outcome::Refused => "no connection".to_owned(),
         other => other.to_string(),
+    }
+}
+
+fn turned_away(why: TurnedAway) -> &'static str {
+    match why {
+        TurnedAway::Down => "the server is down",
+        TurnedAway::Connection => "on its way",
+        TurnedAway::InFront => "in front of the application",
+        TurnedAway::Limited => "by the rate limit",
+        TurnedAway::Full => "no place is free",
+        TurnedAway::Waited => "after as long in the queue as it may",
+    }
+}
+
+/// How a gate stands that refuses.
+fn stands(state: GateState) -> String {
+    match state {
+        GateState::Unsaid => String::new(),
+        GateState::OpenUntil(until) => format!(", open until {}", instant(until)),
+        GateState::HalfOpen => ", half-open, and its probes are out".to_owned(),
+        GateState::Tokens(has, needs) => format!(", with {has:.2} of {needs:.2} tokens"),
+        GateState::TokenAt(at) => format!(", whose next token comes at {}", instant(at)),
     }
 }
 

@@ -187,6 +187,16 @@ pub trait Policy: fmt::Debug + Send + Sync {
         0.0
     }
 
+    /// Most attempts of a call that it makes; `None`: it does not say, or there is no limit.
+    fn most_attempts(&self) -> Option<u32> {
+        None
+    }
+
+    /// The longest wait that it may draw after its `k`-th attempt ended so; `None`: it does not say.
+    fn longest_wait(&self, _outcome: Outcome, _k: u32) -> Option<Span> {
+        None
+    }
+
     /// False if it never draws a random number: then the same failures always have the same waits.
     fn draws(&self) -> bool {
         true
@@ -417,6 +427,16 @@ impl RetryPolicy {
 }
 
 impl Policy for RetryPolicy {
+    fn most_attempts(&self) -> Option<u32> {
+        self.attempts
+    }
+
+    fn longest_wait(&self, outcome: Outcome, k: u32) -> Option<Span> {
+        let special = self.backoff_for.iter().find(|(class, _)| class.contains(outcome));
+        let backoff = special.map_or(&self.backoff, |(_, backoff)| backoff);
+        Some(Span::from_seconds(backoff.longest(k)))
+    }
+
     fn draws(&self) -> bool {
         let hints = match &self.retry_after {
             RetryAfter::Ignore => false,

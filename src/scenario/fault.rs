@@ -48,7 +48,7 @@ pub struct Fault {
     /// Whether workers stand still, keep what is left of their work, and go on afterwards. Rate limit, `errors` and the limit of the queue
     /// still answer.
     pub freeze: bool,
-    /// Whether, at `from`, everything in service or waiting is reset, without effect; until the end, connections are refused. Queue and
+    /// Whether, at `from`, everything in service or waiting is reset, without an effect that it has not had yet; until the end, connections are refused. Queue and
     /// workers start empty, the rate limit's bucket full.
     pub crash: bool,
     /// What happens to the server's store of keys. Default: nothing.

@@ -123,7 +123,7 @@ metrics! {
     FirstAttemptSuccessRate = "first_attempt_success_rate", Share, Operations, Run;
     /// Operations that succeeded, and with a retry: without it they would not have.
     RetriesNeeded = "retries_needed", Count, Operations, Run;
-    /// `unsuccessful` + `duplicates` + `phantom_successes`: what somebody has to answer for. An operation may count more than once.
+    /// `unsuccessful` + `duplicates` + `phantom_successes` + `lost_updates`: what somebody has to answer for. An operation may count more than once.
     GoneWrong = "gone_wrong", Count, Operations, Run;
     /// `gone_wrong` ÷ `operations`.
     GoneWrongRate = "gone_wrong_rate", Ratio, Operations, Run;

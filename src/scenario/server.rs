@@ -1,7 +1,7 @@
 //! What a server is like, and what becomes of attempts that it gets.
 
-use super::Idempotency;
 use super::call::CallConfig;
+use super::{Asked, Idempotency};
 use crate::distribution::Distribution;
 use crate::endpoint::Balance;
 use crate::protocol::{HintFormat, Outcome};
@@ -323,6 +323,20 @@ impl Fates {
 }
 
 impl ServerConfig {
+    /// Time that a worker is held for accesses to the store, for a request with a key that is worked on.
+    pub fn accesses(&self) -> Span {
+        let Some(rules) = self.idempotency.rules() else { return Span::ZERO };
+        let at_the_door = u64::from(rules.asked == Asked::First);
+        let in_two = u64::from(self.idempotency.has_lock().is_some_and(|lock| !lock.atomic));
+        let storing = u64::from(!rules.with_effect);
+        Span(rules.access.0.saturating_mul((1 + in_two) * (1 - at_the_door) + storing))
+    }
+
+    /// Mean time that a worker is held by a request: its own work, and what the store takes for one with a key. Calls that it makes are apart.
+    pub fn held_seconds(&self) -> f64 {
+        self.service_time.mean_seconds() + self.accesses().seconds()
+    }
+
     /// A server with the contract's defaults.
     pub fn named(name: &str) -> ServerConfig {
         ServerConfig { name: name.to_owned(), ..ServerConfig::default() }

@@ -184,7 +184,8 @@ impl World {
         let workers = server.workers?;
         let service = server.service_time.mean_seconds();
         // A heavy tail without a mean has no capacity in requests per second.
-        if service <= 0.0 || !service.is_finite() {
+        let accesses = server.accesses().seconds();
+        if service + accesses <= 0.0 || !service.is_finite() {
             return None;
         }
         let faults: Vec<&Fault> =
@@ -199,7 +200,7 @@ impl World {
                 }
             }
             let workers = workers_left(Some(workers), capacity)?;
-            (slowdown > 0.0).then(|| f64::from(workers) / (service * slowdown))
+            (slowdown > 0.0).then(|| f64::from(workers) / (service * slowdown + accesses))
         };
         (0..server.replicas).map(of_replica).sum()
     }

@@ -51,7 +51,7 @@ impl<'a> Server<'a> {
         }
         if !self.config.idempotency.is_per_replica() {
             std::mem::swap(&mut self.records, &mut from.records);
-            std::mem::swap(&mut self.actions, &mut from.actions);
+            std::mem::swap(&mut self.known_for, &mut from.known_for);
         }
         std::mem::swap(&mut self.rows, &mut from.rows);
     }

@@ -3,7 +3,7 @@
 use super::{Floor, Output, Server};
 use crate::fault::Fate;
 use crate::key::CallKey;
-use crate::protocol::{Failure, HintFormat, Outcome};
+use crate::protocol::{Failure, HintFormat, Outcome, TurnedAway};
 use crate::rng::Purpose;
 use crate::scenario::{AbandonedWork, Scripted};
 use crate::units::{SimTime, Span};
@@ -81,6 +81,22 @@ impl Server<'_> {
             return Door::Open(fate);
         }
         Door::Answer(self.config.when_full, self.hint_when_full(request.key, request.attempt))
+    }
+
+    /// Why a request has just been turned away at the door: looks at all that may do it, and takes nothing.
+    pub fn why_turned_away(&self, now: SimTime, request: Request) -> TurnedAway {
+        if self.in_force.crashed {
+            return TurnedAway::Down;
+        }
+        let fate = if self.has_fates { self.fate(request) } else { Fate::Success };
+        match fate {
+            Fate::Refused | Fate::Reset => TurnedAway::Connection,
+            _ if self.limiter.as_ref().is_some_and(|limiter| limiter.refuses(now, request.client)) => {
+                TurnedAway::Limited
+            }
+            Fate::Error(_) => TurnedAway::InFront,
+            _ => TurnedAway::Full,
+        }
     }
 
     /// A request is not let in: it is answered, or gone. False if it never arrived.

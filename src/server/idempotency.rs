@@ -65,9 +65,14 @@ impl Record {
         (now < self.stored_until).then_some(self.status)
     }
 
+    /// True if the key is locked, by whomever.
+    pub fn is_held(&self, now: SimTime) -> bool {
+        now < self.locked_until
+    }
+
     /// True if anything is known of the key: that it is locked, or a reply.
     pub fn is_known(&self, now: SimTime) -> bool {
-        now < self.stored_until || now < self.locked_until
+        now < self.stored_until || self.is_held(now)
     }
 
     /// The work of `job` has ended. `reply` is its status and whether it had an effect; `None` for a hang.
@@ -88,7 +93,15 @@ impl Record {
         }
     }
 
-    /// The work of `job` was cancelled: its lock, if it still holds it, is gone.
+    /// The work of `job` was cancelled, and has freed the lock.
+    pub fn cancel(&mut self, job: u32, store: &Idempotency) {
+        match store.has_lock() {
+            Some(LockConfig { freed_by: FreedBy::Anyone, .. }) => self.free(),
+            _ => self.release(job),
+        }
+    }
+
+    /// `job` is done: its lock, if it still holds it, is gone.
     pub fn release(&mut self, job: u32) {
         if self.holder == job {
             self.free();

@@ -117,7 +117,12 @@ impl Job {
 
     /// True if the server hears that at this instant. What has been answered is not cancelled any more.
     pub fn is_cancelled_at(&self, now: SimTime) -> bool {
-        self.awaited == Awaited::No && self.reply == Outcome::Open && self.hint == Span(now.0)
+        self.awaited == Awaited::No && self.can_be_cancelled() && self.hint == Span(now.0)
+    }
+
+    /// True unless its answer is on the way. A worker may know how its calls have ended, and have more to do.
+    pub fn can_be_cancelled(&self) -> bool {
+        self.reply == Outcome::Open || self.place == Place::InService
     }
 
     /// The reply's hint.

@@ -93,6 +93,13 @@ impl Limiter {
         Ok(())
     }
 
+    /// True if a request of `client` has no token, or is banned.
+    pub fn refuses(&self, now: SimTime, client: u32) -> bool {
+        let index = if self.full_at.len() == 1 { 0 } else { client as usize };
+        let is_banned = self.bans.as_ref().is_some_and(|bans| now < bans.of[index].until);
+        is_banned || !self.bucket.has(self.full_at[index], now)
+    }
+
     /// Fills all buckets, and bans nobody.
     pub fn reset(&mut self) {
         self.full_at.fill(SimTime::ZERO);

@@ -33,6 +33,7 @@ use limiter::Limiter;
 pub use network::Leg;
 use network::constant_leg;
 use rows::Rows;
+use stages::KnownFor;
 pub use stages::Staged;
 use waiting::Waiting;
 
@@ -136,8 +137,8 @@ pub struct Server<'a> {
     waiting: Waiting,
     /// By the operation's place; empty unless keys matter here.
     records: Vec<Record>,
-    /// For which action each of them is; empty unless that matters.
-    actions: Vec<CallKey>,
+    /// For whom each of them is; empty unless that matters.
+    known_for: Vec<KnownFor>,
     /// The rows that are written to here, if any are.
     rows: Option<Rows>,
     /// Worker time within the window, in ns, of works that have ended.
@@ -197,7 +198,7 @@ impl<'a> Server<'a> {
             begun: 0,
             waiting: Waiting::default(),
             records: Vec::new(),
-            actions: Vec::new(),
+            known_for: Vec::new(),
             rows: None,
             worked: 0,
             waited: 0,
@@ -346,9 +347,13 @@ impl<'a> Server<'a> {
             }
             Place::InService => {
                 self.leave_worker(now, job);
-                if job.keyed == Keyed::Known {
+                let has_passed = !self.in_stages || floor.staged[id as usize].has_passed_store();
+                if job.keyed == Keyed::Known && has_passed {
                     let record = record(&mut self.records, job.row);
-                    if self.in_force.store_down { record.orphan(id) } else { record.release(id) }
+                    match self.in_force.store_down {
+                        true => record.orphan(id),
+                        false => record.cancel(id, &self.config.idempotency),
+                    }
                 }
                 if self.in_stages {
                     self.leave_row(now, id, floor);
@@ -366,7 +371,7 @@ impl<'a> Server<'a> {
         self.constant_leg = constant_leg(self.config, &in_force);
         self.has_fates = has_fates(self.config, &in_force);
         let had_forgotten = std::mem::replace(&mut self.in_force, in_force).store_forgets;
-        if self.in_force.store_forgets && !had_forgotten {
+        if self.in_force.store_forgets.iter().any(|fault| !had_forgotten.contains(fault)) {
             self.records.clear();
         }
         if self.in_force.crashed && !was_crashed {
@@ -384,8 +389,8 @@ impl<'a> Server<'a> {
             resumed.sort_by_key(|id| (floor.jobs[*id].ends, floor.jobs[*id].ahead));
             for id in resumed {
                 let job = &mut floor.jobs[id];
-                let is_given = floor.staged.get(id as usize).is_some_and(Staged::has_been_given_its_row);
-                job.ends = if is_given { now } else { job.ends + stood_still };
+                let asks = floor.staged.get(id as usize).is_some_and(Staged::waits_for_row);
+                job.ends = if asks { now } else { job.ends + stood_still };
                 floor.out.push(Output::CompletionAt { job: id, at: job.ends });
             }
         }
@@ -407,7 +412,7 @@ impl<'a> Server<'a> {
     /// Bytes of state beyond the attempts in flight.
     pub fn bytes(&self) -> usize {
         self.records.capacity() * size_of::<Record>()
-            + self.actions.capacity() * size_of::<CallKey>()
+            + self.known_for.capacity() * size_of::<KnownFor>()
             + self.rows.as_ref().map_or(0, Rows::bytes)
             + self.limiter.as_ref().map_or(0, Limiter::bytes)
     }

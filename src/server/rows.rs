@@ -1,6 +1,6 @@
 //! Rows of a database, one for each thing: how often they were written, and who has them for himself.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
 use crate::key::CallKey;
 use crate::units::SimTime;
@@ -9,6 +9,8 @@ use crate::units::SimTime;
 #[derive(Debug, Default)]
 pub struct Rows {
     all: Vec<Row>,
+    /// So many have stood in line: the number of the next.
+    tickets: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -18,9 +20,12 @@ struct Row {
     /// Who wrote last, and which version that one first wrote over, with nobody in between.
     writer: Option<(CallKey, u32)>,
     holder: Holder,
-    /// Who waits for it, in the order in which they came.
-    line: VecDeque<u32>,
+    /// Who waits for it, by the number of the place in line.
+    line: BTreeMap<Ticket, u32>,
 }
+
+/// The number of a place in line.
+pub type Ticket = u64;
 
 /// Who has a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +36,15 @@ enum Holder {
     Job(u32),
     /// A transaction that hangs, until its database ends it.
     Hung(SimTime),
+}
+
+/// What becomes of the first in line when somebody leaves a row or its line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It is given the row.
+    Given(u32),
+    /// It asks again then, when a transaction is over that hangs.
+    AsksAt(u32, SimTime),
 }
 
 impl Row {
@@ -70,56 +84,64 @@ impl Rows {
         row.version += 1;
     }
 
-    /// An attempt takes a row that is free, if nobody is before it in line. If not, it stands in line, where it stood before or at its end; returned is when
-    /// to ask again at the latest, [`SimTime::NEVER`] if it will be given the row.
-    pub fn take(&mut self, now: SimTime, thing: u32, job: u32) -> Result<(), SimTime> {
+    /// An attempt takes a row that is free, if nobody is before it in line. If not, it stands in line, at its place or at the end; returned is its place, and
+    /// when to ask again at the latest, [`SimTime::NEVER`] if it will be told.
+    pub fn take(&mut self, now: SimTime, thing: u32, job: u32, place: Option<Ticket>) -> Result<(), (Ticket, SimTime)> {
+        let next = self.tickets;
         let row = self.row(thing);
         row.end_hung(now);
-        let is_first = row.line.front().is_none_or(|first| *first == job);
+        let is_first = row.line.first_key_value().is_none_or(|(first, _)| Some(*first) == place);
         if row.holder == Holder::Nobody && is_first {
-            row.line.pop_front();
+            row.line.pop_first();
             row.holder = Holder::Job(job);
             return Ok(());
         }
-        if !row.line.contains(&job) {
-            row.line.push_back(job);
+        let ticket = place.unwrap_or(next);
+        if row.line.insert(ticket, job).is_none() {
+            self.tickets += 1;
         }
-        match row.holder {
-            Holder::Hung(until) => Err(until),
-            _ => Err(SimTime::NEVER),
+        match self.row(thing).holder {
+            Holder::Hung(until) if is_first => Err((ticket, until)),
+            _ => Err((ticket, SimTime::NEVER)),
         }
     }
 
-    /// An attempt has done with a row, or waits for it no more. Who is given it now, if it is free.
-    pub fn leave(&mut self, now: SimTime, thing: u32, job: u32) -> Option<u32> {
+    /// An attempt has done with a row, or waits for it no more: what becomes of the first in line.
+    pub fn leave(&mut self, now: SimTime, thing: u32, job: u32, place: Option<Ticket>) -> Option<Next> {
         let row = self.row(thing);
         if row.holder == Holder::Job(job) {
             row.holder = Holder::Nobody;
-        } else {
-            row.line.retain(|other| *other != job);
+        }
+        if let Some(ticket) = place {
+            row.line.remove(&ticket);
         }
         row.end_hung(now);
-        if row.holder == Holder::Nobody {
-            let next = row.line.pop_front();
-            row.holder = next.map_or(Holder::Nobody, Holder::Job);
-            return next;
+        let (_, first) = row.line.first_key_value()?;
+        match row.holder {
+            Holder::Nobody => {
+                let next = *first;
+                row.line.pop_first();
+                row.holder = Holder::Job(next);
+                Some(Next::Given(next))
+            }
+            Holder::Hung(until) => Some(Next::AsksAt(*first, until)),
+            Holder::Job(_) => None,
         }
-        None
     }
 
-    /// Who waits for a row no more, or never did.
-    pub fn leave_line(&mut self, thing: u32, job: u32) {
-        self.row(thing).line.retain(|other| *other != job);
+    /// An attempt waits for a row no more, and nobody is told.
+    pub fn leave_line(&mut self, thing: u32, place: Ticket) {
+        self.row(thing).line.remove(&place);
     }
 
-    /// The transaction of an attempt that has a row hangs, and keeps it until then. Who waits for it, in line.
-    pub fn hang(&mut self, thing: u32, job: u32, until: SimTime) -> Vec<u32> {
+    /// The transaction of an attempt that has a row hangs, and keeps it until then. Who is first in line.
+    pub fn hang(&mut self, thing: u32, job: u32, until: SimTime) -> Option<u32> {
         let row = self.row(thing);
         if row.holder != Holder::Job(job) {
-            return Vec::new();
+            return None;
         }
         row.holder = Holder::Hung(until);
-        row.line.iter().copied().collect()
+        row.line.first_key_value().map(|(_, first)| *first)
     }
 
     /// A thing is over: another one may have its number.
@@ -148,41 +170,45 @@ mod tests {
     #[test]
     fn a_row_is_had_by_one_at_a_time_in_the_order_of_asking() {
         let mut rows = Rows::default();
-        assert_eq!(rows.take(at(0), 3, 10), Ok(()));
-        assert_eq!(rows.take(at(0), 3, 11), Err(SimTime::NEVER));
-        assert_eq!(rows.take(at(0), 3, 12), Err(SimTime::NEVER));
-        assert_eq!(rows.take(at(0), 4, 13), Ok(()), "another row");
+        let never = SimTime::NEVER;
+        assert_eq!(rows.take(at(0), 3, 10, None), Ok(()));
+        assert_eq!(rows.take(at(0), 3, 11, None), Err((0, never)));
+        assert_eq!(rows.take(at(0), 3, 12, None), Err((1, never)));
+        assert_eq!(rows.take(at(0), 4, 13, None), Ok(()), "another row");
         // Asking again changes no place.
-        assert_eq!(rows.take(at(1), 3, 11), Err(SimTime::NEVER));
-        assert_eq!(rows.leave(at(1), 3, 10), Some(11));
-        assert_eq!(rows.leave(at(1), 3, 12), None, "it only waited");
-        assert_eq!(rows.leave(at(1), 3, 11), None, "nobody is left");
-        assert_eq!(rows.take(at(2), 3, 14), Ok(()));
+        assert_eq!(rows.take(at(1), 3, 11, Some(0)), Err((0, never)));
+        assert_eq!(rows.leave(at(1), 3, 10, None), Some(Next::Given(11)));
+        assert_eq!(rows.leave(at(1), 3, 12, Some(1)), None, "it only waited");
+        assert_eq!(rows.leave(at(1), 3, 11, Some(0)), None, "nobody is left");
+        assert_eq!(rows.take(at(2), 3, 14, None), Ok(()));
     }
 
     #[test]
     fn a_hung_transaction_keeps_its_row() {
         let mut rows = Rows::default();
-        assert_eq!(rows.take(at(0), 0, 1), Ok(()));
-        assert_eq!(rows.take(at(0), 0, 2), Err(SimTime::NEVER));
-        assert_eq!(rows.hang(0, 2, at(9)), Vec::<u32>::new(), "it has not got it");
-        assert_eq!(rows.hang(0, 1, at(9)), vec![2]);
-        assert_eq!(rows.take(at(8), 0, 3), Err(at(9)));
-        assert_eq!(rows.take(at(9), 0, 3), Err(SimTime::NEVER), "another one is before it");
-        assert_eq!(rows.take(at(9), 0, 2), Ok(()));
-        assert_eq!(rows.leave(at(9), 0, 2), Some(3));
+        assert_eq!(rows.take(at(0), 0, 1, None), Ok(()));
+        assert_eq!(rows.take(at(0), 0, 2, None), Err((0, SimTime::NEVER)));
+        assert_eq!(rows.hang(0, 2, at(9)), None, "it has not got it");
+        assert_eq!(rows.hang(0, 1, at(9)), Some(2));
+        assert_eq!(rows.take(at(8), 0, 3, None), Err((1, SimTime::NEVER)), "another one is before it");
+        assert_eq!(rows.take(at(9), 0, 3, Some(1)), Err((1, SimTime::NEVER)));
+        assert_eq!(rows.take(at(9), 0, 2, Some(0)), Ok(()));
+        assert_eq!(rows.leave(at(9), 0, 2, Some(0)), Some(Next::Given(3)));
     }
 
     #[test]
-    fn a_row_is_given_on_when_the_first_in_line_goes() {
-        let mut rows = Rows::default();
-        assert_eq!(rows.take(at(0), 0, 1), Ok(()));
-        assert_eq!(rows.hang(0, 1, at(9)), Vec::<u32>::new());
-        for job in [2, 3] {
-            assert_eq!(rows.take(at(1), 0, job), Err(at(9)));
-        }
-        // The hung one is over, and who was first in line has not asked again before it goes.
-        assert_eq!(rows.leave(at(9), 0, 2), Some(3));
+    fn the_next_one_steps_up_when_the_first_in_line_goes() {
+        let hung = || {
+            let mut rows = Rows::default();
+            assert_eq!(rows.take(at(0), 0, 1, None), Ok(()));
+            assert_eq!(rows.hang(0, 1, at(9)), None);
+            assert_eq!(rows.take(at(1), 0, 2, None), Err((0, at(9))));
+            assert_eq!(rows.take(at(1), 0, 3, None), Err((1, SimTime::NEVER)));
+            rows
+        };
+        // The hung one is over, and who was first in line has not asked again before it goes; or it is not over yet.
+        assert_eq!(hung().leave(at(9), 0, 2, Some(0)), Some(Next::Given(3)));
+        assert_eq!(hung().leave(at(5), 0, 2, Some(0)), Some(Next::AsksAt(3, at(9))));
     }
 
     #[test]

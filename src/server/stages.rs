@@ -3,6 +3,7 @@
 
 use super::idempotency::{Admission, record};
 use super::job::{Job, Keyed, Place};
+use super::rows::{Next, Ticket};
 use super::work::{Ending, Sent, begins_calls};
 use super::{Door, Floor, Output, Request, Server};
 use crate::fault::Fate;
@@ -17,6 +18,8 @@ use crate::units::{SimTime, Span};
 pub struct Staged {
     /// What its user wants once: with another one it has a key in common, at most.
     pub action: CallKey,
+    /// The operation.
+    pub operation: CallKey,
     /// What its operation is about.
     pub thing: u32,
     /// What it does with the row of that.
@@ -26,8 +29,9 @@ pub struct Staged {
     stage: Stage,
     /// Work that is left after the effect.
     rest: Span,
-    /// How long it waits for a row.
+    /// How long it waits for a row, and its place in line.
     until: SimTime,
+    ticket: Option<Ticket>,
     /// The store was asked at the door.
     admitted: bool,
     /// Whether its effect was made, once that is known; if not, with which status it was refused.
@@ -57,6 +61,17 @@ enum Stage {
     Store,
 }
 
+/// For whom a key is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct KnownFor {
+    /// The action for which it was locked last.
+    locked: CallKey,
+    /// That whose reply is stored.
+    stored: CallKey,
+    /// The version of its row that the reply has told.
+    version: Option<u32>,
+}
+
 /// What a store says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Said {
@@ -72,11 +87,14 @@ enum Said {
 
 impl Staged {
     /// An attempt on its way.
-    pub fn new(action: CallKey, thing: u32, uses: RowUse, version: Option<u32>) -> Staged {
-        // What a step reads, it reads anew.
-        let version = version.filter(|_| !uses.reads);
+    pub fn new((action, operation): (CallKey, CallKey), thing: u32, uses: RowUse, version: Option<u32>) -> Staged {
+        // What a step reads, it reads anew, and so does who looks first whether there is anything to do.
+        let looks = uses.reads || matches!(uses.writes, Writes::IfUndone(_));
+        let version = version.filter(|_| !looks);
         Staged {
             action,
+            operation,
+            ticket: None,
             thing,
             uses,
             version,
@@ -94,9 +112,14 @@ impl Staged {
         self.effect == Some(Ok(()))
     }
 
-    /// True if a worker waits for nothing but what was given to it: it goes on at once when workers do.
-    pub(super) fn has_been_given_its_row(&self) -> bool {
-        self.stage == Stage::HasRow
+    /// True if the store has let it pass: from then on it may have a lock.
+    pub(super) fn has_passed_store(&self) -> bool {
+        !matches!(self.stage, Stage::LookUp | Stage::Lock | Stage::Conflict)
+    }
+
+    /// True if it waits for its row, or has just been given it: when workers have stood still, it asks at once.
+    pub(super) fn waits_for_row(&self) -> bool {
+        matches!(self.stage, Stage::Row | Stage::HasRow)
     }
 }
 
@@ -106,7 +129,7 @@ impl Server<'_> {
         match floor.jobs[id].keyed {
             Keyed::Missing => {
                 let status = self.rules().missing_key.expect("only what is required is missing");
-                self.answer_early(now, id, (status, false), Met::Store, floor);
+                self.answer_early(now, id, (status, false), floor);
             }
             Keyed::Known if !floor.staged[id as usize].admitted => {
                 let access = self.access();
@@ -141,10 +164,12 @@ impl Server<'_> {
                 self.stand(now, id, Stage::Work, now + rest, floor);
             }
             Stage::Work => {
-                if self.makes_calls && begins_calls(id, &mut floor.jobs[id], floor.out) {
+                let is_refused = matches!(floor.staged[id as usize].effect, Some(Err(_)));
+                if self.makes_calls && !is_refused && begins_calls(id, &mut floor.jobs[id], floor.out) {
                     return true;
                 }
                 self.make_effect(now, id, floor);
+                self.end_transaction(now, id, floor);
                 if !self.stores_after(id, floor) {
                     return false;
                 }
@@ -210,7 +235,7 @@ impl Server<'_> {
         match said {
             Said::GoOn => self.want_row(now, id, floor),
             Said::Lock => self.stand(now, id, Stage::Lock, now + self.access(), floor),
-            Said::Answer(status, replay) => self.answer_early(now, id, (status, replay), Met::Store, floor),
+            Said::Answer(status, replay) => self.answer_early(now, id, (status, replay), floor),
             Said::Later(wait) => self.stand(now, id, Stage::Conflict, now + wait, floor),
         }
     }
@@ -234,14 +259,20 @@ impl Server<'_> {
         }
         let (row, action) = (floor.jobs[id].row, floor.staged[id as usize].action);
         let mismatch = self.rules().mismatch;
-        let is_another = self.actions.get(row as usize).is_some_and(|other| *other != action);
         let config = &self.config.idempotency;
         let known = record(&mut self.records, row);
+        let of = self.known_for.get(row as usize).copied().unwrap_or_default();
+        let is_stored = known.stored(now).is_some();
+        let in_two = config.has_lock().is_some_and(|lock| !lock.atomic);
         if let Some(status) = mismatch
-            && is_another
-            && known.is_known(now)
+            && (is_stored || known.is_known(now) && !in_two)
+            && action != if is_stored { of.stored } else { of.locked }
         {
             return Said::Answer(status, false);
+        }
+        if is_stored {
+            // What a stored reply has said of a row, it says again.
+            floor.staged[id as usize].version = of.version;
         }
         match config.has_lock() {
             // In two steps: who holds the lock is not looked at yet.
@@ -262,6 +293,12 @@ impl Server<'_> {
             return self.say_down(id, floor);
         }
         let lock = self.config.idempotency.has_lock().expect("only a lock is locked");
+        if let Some(status) = self.rules().mismatch {
+            let (row, action) = (floor.jobs[id].row, floor.staged[id as usize].action);
+            if record(&mut self.records, row).is_held(now) && self.known_for(row).locked != action {
+                return Said::Answer(status, false);
+            }
+        }
         match record(&mut self.records, floor.jobs[id].row).lock(now, id, lock) {
             Admission::Conflict(status) => self.say_conflict(id, status, floor),
             _ => self.begin_for_key(id, floor),
@@ -269,7 +306,9 @@ impl Server<'_> {
     }
 
     fn say_conflict(&self, id: u32, status: u16, floor: &mut Floor) -> Said {
-        floor.out.push(Output::Meets { job: id, met: Met::Held });
+        if floor.staged[id as usize].stage != Stage::Conflict {
+            floor.out.push(Output::Meets { job: id, met: Met::Held });
+        }
         match self.config.idempotency.has_lock().map(|lock| lock.on_conflict) {
             Some(OnConflict::Wait(wait)) => Said::Later(wait),
             _ => Said::Answer(status, false),
@@ -280,14 +319,36 @@ impl Server<'_> {
     fn begin_for_key(&mut self, id: u32, floor: &mut Floor) -> Said {
         let met = if self.config.idempotency.has_lock().is_some() { Met::Locked } else { Met::Unknown };
         floor.out.push(Output::Meets { job: id, met });
-        if self.rules().mismatch.is_some() {
-            let (row, action) = (floor.jobs[id].row as usize, floor.staged[id as usize].action);
-            if self.actions.len() <= row {
-                self.actions.resize(row + 1, CallKey::operation(0));
-            }
-            self.actions[row] = action;
+        if self.remembers_whose() {
+            let action = floor.staged[id as usize].action;
+            self.known_for(floor.jobs[id].row).locked = action;
         }
         Said::GoOn
+    }
+
+    /// True if it matters for whom a key is known.
+    fn remembers_whose(&self) -> bool {
+        self.rows.is_some() || self.rules().mismatch.is_some()
+    }
+
+    fn known_for(&mut self, row: u32) -> &mut KnownFor {
+        let row = row as usize;
+        if self.known_for.len() <= row {
+            self.known_for.resize(row + 1, KnownFor::default());
+        }
+        &mut self.known_for[row]
+    }
+
+    /// The store is told how the work for a key has ended.
+    pub(super) fn tell_store(&mut self, now: SimTime, id: u32, reply: Option<(u16, bool)>, floor: &mut Floor) {
+        let row = floor.jobs[id].row;
+        let is_kept = reply.is_some_and(|(status, executed)| self.rules().stores.keeps(status, executed));
+        if is_kept && self.remembers_whose() {
+            let Staged { action, version, .. } = floor.staged[id as usize];
+            let of = self.known_for(row);
+            (of.stored, of.version) = (action, version);
+        }
+        record(&mut self.records, row).end(now, id, reply, &self.config.idempotency);
     }
 
     /// Who locks its row, waits for it.
@@ -302,44 +363,55 @@ impl Server<'_> {
     fn wait_for_row(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
         let staged = floor.staged[id as usize];
         let rows = self.rows.as_mut().expect("who uses rows has some");
-        match rows.take(now, staged.thing, id) {
+        let (ticket, ask_again) = match rows.take(now, staged.thing, id, staged.ticket) {
             Ok(()) => {
-                floor.out.push(Output::Meets { job: id, met: Met::HasRow });
                 self.work(now, id, floor);
+                floor.out.push(Output::Meets { job: id, met: Met::HasRow });
+                return;
             }
-            Err(_) if now >= staged.until => {
-                self.answer_early(now, id, (self.config.row_lock.status, false), Met::RowTimeout, floor);
-            }
-            Err(ask_again) => {
-                if staged.stage != Stage::Row {
-                    floor.out.push(Output::Meets { job: id, met: Met::WaitsForRow });
-                }
-                self.stand(now, id, Stage::Row, staged.until.min(ask_again), floor);
-            }
+            Err(waits) => waits,
+        };
+        floor.staged[id as usize].ticket = Some(ticket);
+        if now >= staged.until {
+            self.leave_row(now, id, floor);
+            return self.end_without_work(now, id, (self.config.row_lock.status, Met::RowTimeout), floor);
+        }
+        self.stand(now, id, Stage::Row, staged.until.min(ask_again), floor);
+        if staged.stage != Stage::Row {
+            floor.out.push(Output::Meets { job: id, met: Met::WaitsForRow });
         }
     }
 
     /// The work itself begins, and reads its row.
     fn work(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
         let staged = &mut floor.staged[id as usize];
+        let mut read = None;
         if let Some(rows) = self.rows.as_mut().filter(|_| !staged.uses.is_none()) {
             let version = *staged.version.get_or_insert_with(|| rows.version(staged.thing));
-            floor.out.push(Output::Meets { job: id, met: Met::Reads(version) });
             if let Writes::IfUndone(status) = staged.uses.writes
                 && version > 0
             {
-                return self.answer_early(now, id, (status, false), Met::RowDone, floor);
+                return self.end_without_work(now, id, (status, Met::RowDone), floor);
             }
+            read = Some(Output::Meets { job: id, met: Met::Reads(version) });
         }
         let service = self.config.service_time.sample(&mut self.draws(&floor.jobs[id], Purpose::Service));
         let service = if self.in_force.slowdown == 1.0 { service } else { service.scaled(self.in_force.slowdown) };
-        let before = service.scaled(self.config.effect_at);
         if self.config.effect_at < 1.0 {
+            let before = service.scaled(self.config.effect_at);
             floor.staged[id as usize].rest = service - before;
             self.stand(now, id, Stage::Before, now + before, floor);
         } else {
             self.stand(now, id, Stage::Work, now + service, floor);
         }
+        floor.out.extend(read);
+    }
+
+    /// The work ends before it begins, with this status and without effect.
+    fn end_without_work(&mut self, now: SimTime, id: u32, (status, met): (u16, Met), floor: &mut Floor) {
+        floor.staged[id as usize].effect = Some(Err(status));
+        self.stand(now, id, Stage::Work, now, floor);
+        floor.out.push(Output::Meets { job: id, met });
     }
 
     /// The effect is made, if the work has one, and if its row is as it must be.
@@ -361,17 +433,21 @@ impl Server<'_> {
                 return;
             }
             lost_update =
-                staged.uses.writes == Writes::Blind && rows.was_written_by_others(staged.thing, read, staged.action);
-            rows.write(staged.thing, staged.action);
+                staged.uses.writes == Writes::Blind && rows.was_written_by_others(staged.thing, read, staged.operation);
+            rows.write(staged.thing, staged.operation);
         }
         staged.effect = Some(Ok(()));
         floor.out.push(Output::Effect { job: id, lost_update });
-        if job.keyed == Keyed::Known && !self.in_force.store_down {
+        if job.keyed == Keyed::Known {
             let rules = self.config.idempotency.rules().expect("who knows keys has a store");
             if rules.with_effect && rules.stores.keeps(status, true) {
                 staged.stored = true;
-                let row = job.row;
-                record(&mut self.records, row).end(now, id, Some((status, true)), &self.config.idempotency);
+                if self.in_force.store_down {
+                    // It is told nothing, then or later: the lock runs out.
+                    record(&mut self.records, job.row).orphan(id);
+                    return;
+                }
+                self.tell_store(now, id, Some((status, true)), floor);
                 floor.out.push(Output::Meets { job: id, met: Met::Stored });
             }
         }
@@ -388,15 +464,8 @@ impl Server<'_> {
         is_kept || self.config.idempotency.has_lock().is_some_and(|lock| lock.on_failure == LockOnFailure::Free)
     }
 
-    /// A worker answers before any work, because of what the store says (`true`: what it has stored) or the row.
-    pub(super) fn answer_early(
-        &mut self,
-        now: SimTime,
-        id: u32,
-        (status, replay): (u16, bool),
-        by: Met,
-        floor: &mut Floor,
-    ) {
+    /// A worker answers before any work, as the store says; `true`: what it has stored.
+    fn answer_early(&mut self, now: SimTime, id: u32, said: (u16, bool), floor: &mut Floor) {
         let job = &mut floor.jobs[id];
         if job.place == Place::InService {
             self.leave_worker(now, job);
@@ -405,20 +474,12 @@ impl Server<'_> {
             job.ends = SimTime::ZERO;
             floor.out.push(Output::TakenUp { arrived: job.since });
         }
-        if by != Met::Store && job.keyed == Keyed::Known {
-            let told = record(&mut self.records, job.row);
-            match self.in_force.store_down {
-                true => told.orphan(id),
-                false => told.end(now, id, Some((status, false)), &self.config.idempotency),
-            }
-        }
-        self.leave_row(now, id, floor);
-        self.say_early(id, (status, replay), by, floor);
+        self.say_early(id, said, floor);
     }
 
     /// The answer itself.
-    fn say_early(&self, id: u32, (status, replay): (u16, bool), by: Met, floor: &mut Floor) {
-        floor.out.push(Output::Meets { job: id, met: by });
+    fn say_early(&self, id: u32, (status, replay): (u16, bool), floor: &mut Floor) {
+        floor.out.push(Output::Meets { job: id, met: Met::Store });
         let job = &mut floor.jobs[id];
         let sent = if replay { Sent::of_replay(job.fate) } else { Sent::Reply };
         match sent {
@@ -442,35 +503,41 @@ impl Server<'_> {
             return;
         }
         let Some(rows) = &mut self.rows else { return };
-        if let Some(next) = rows.leave(now, staged.thing, id) {
-            floor.staged[next as usize].stage = Stage::HasRow;
-            floor.jobs[next].ends = now;
-            floor.out.push(Output::CompletionAt { job: next, at: now });
+        let next = rows.leave(now, staged.thing, id, staged.ticket);
+        floor.staged[id as usize].ticket = None;
+        match next {
+            None => {}
+            Some(Next::Given(next)) => {
+                floor.staged[next as usize].stage = Stage::HasRow;
+                floor.staged[next as usize].ticket = None;
+                floor.jobs[next].ends = now;
+                floor.out.push(Output::CompletionAt { job: next, at: now });
+            }
+            Some(Next::AsksAt(next, until)) => ask_at(now, next, until, floor),
         }
     }
 
     /// Work has ended: its transaction is over, or hangs.
-    pub(super) fn end_transaction(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
+    fn end_transaction(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
         let staged = floor.staged[id as usize];
         if floor.jobs[id].fate != Fate::Hang || !staged.uses.locks {
             return self.leave_row(now, id, floor);
         }
         let until = now + self.config.row_lock.hung;
-        let Some(rows) = &mut self.rows else { return };
-        for waiting in rows.hang(staged.thing, id, until) {
-            let at = floor.staged[waiting as usize].until.min(until);
-            floor.jobs[waiting].ends = at;
-            floor.out.push(Output::CompletionAt { job: waiting, at });
+        if let Some(rows) = &mut self.rows
+            && let Some(next) = rows.hang(staged.thing, id, until)
+        {
+            ask_at(now, next, until, floor);
         }
     }
 
     /// Nobody of these waits for a row any more.
-    pub(super) fn leave_lines(&mut self, ids: &[u32], floor: &Floor) {
+    pub(super) fn leave_lines(&mut self, ids: &[u32], floor: &mut Floor) {
         let Some(rows) = &mut self.rows else { return };
         for id in ids {
-            let staged = floor.staged[*id as usize];
-            if staged.uses.locks && staged.stage == Stage::Row {
-                rows.leave_line(staged.thing, *id);
+            let staged = &mut floor.staged[*id as usize];
+            if let Some(ticket) = staged.ticket.take() {
+                rows.leave_line(staged.thing, ticket);
             }
         }
     }
@@ -495,7 +562,7 @@ impl Server<'_> {
             },
         };
         if let Said::Answer(status, replay) = said {
-            self.say_early(id, (status, replay), Met::Store, floor);
+            self.say_early(id, (status, replay), floor);
             return true;
         }
         floor.staged[id as usize].admitted = true;
@@ -512,16 +579,16 @@ impl Server<'_> {
     }
 
     /// An attempt that the store has let in at the door leaves without work, with this answer or none.
-    pub(super) fn end_unworked(&mut self, now: SimTime, id: u32, answer: Option<Outcome>, floor: &Floor) {
+    pub(super) fn end_unworked(&mut self, now: SimTime, id: u32, answer: Option<Outcome>, floor: &mut Floor) {
         let job: &Job = &floor.jobs[id];
         if job.keyed != Keyed::Known || !self.in_stages || !floor.staged[id as usize].admitted {
             return;
         }
-        let told = record(&mut self.records, job.row);
+        let row = job.row;
         match answer {
-            _ if self.in_force.store_down => told.orphan(id),
-            Some(Outcome::Status(status)) => told.end(now, id, Some((status, false)), &self.config.idempotency),
-            _ => told.release(id),
+            _ if self.in_force.store_down => record(&mut self.records, row).orphan(id),
+            Some(Outcome::Status(status)) => self.tell_store(now, id, Some((status, false)), floor),
+            _ => record(&mut self.records, row).cancel(id, &self.config.idempotency),
         }
     }
 
@@ -532,4 +599,11 @@ impl Server<'_> {
             record(&mut self.records, job.row).orphan(id);
         }
     }
+}
+
+/// Who is first in line for a row that a transaction keeps which hangs, asks again when that is over, unless its own time is over before.
+fn ask_at(now: SimTime, job: u32, until: SimTime, floor: &mut Floor) {
+    let at = floor.staged[job as usize].until.min(until).max(now);
+    floor.jobs[job].ends = at;
+    floor.out.push(Output::CompletionAt { job, at });
 }

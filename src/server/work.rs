@@ -44,13 +44,14 @@ impl Server<'_> {
         let Ending { status, executed, sent } = ending;
         if job.keyed == Keyed::Known && !stored {
             let reply = ending.reply();
-            let record = record(&mut self.records, job.row);
             // A store that is down is told nothing: the lock runs out.
             match self.in_force.store_down {
-                true => record.orphan(id),
-                false => record.end(now, id, reply, &self.config.idempotency),
+                true => record(&mut self.records, job.row).orphan(id),
+                false if self.in_stages => self.tell_store(now, id, reply, floor),
+                false => record(&mut self.records, job.row).end(now, id, reply, &self.config.idempotency),
             }
         }
+        let job = &mut floor.jobs[id];
         let executed = executed && !counted;
         if sent == Sent::Reply {
             // A hint that came with the failure of a call is passed on.
@@ -63,9 +64,6 @@ impl Server<'_> {
             floor.out.push(Output::Answer { job: id, executed });
         } else {
             floor.out.push(Output::Gone { job: id, executed });
-        }
-        if self.in_stages {
-            self.end_transaction(now, id, floor);
         }
         if self.waiting.len() > 0 {
             self.fill(now, floor);

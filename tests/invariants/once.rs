@@ -149,6 +149,6 @@ proptest! {
         prop_assert_eq!(noted(&|what| *what == What::Executed), value(&result, "executions"));
         prop_assert_eq!(noted(&|what| *what == What::TimedOut), maybe(&result, "outcome_timeout").unwrap_or(0.0));
         let refused: f64 = REFUSALS.iter().map(|(metric, _)| value(&result, metric)).sum();
-        prop_assert_eq!(noted(&|what| matches!(what, What::Refused(_))), refused);
+        prop_assert_eq!(noted(&|what| matches!(what, What::Refused(..))), refused);
     }
 }

@@ -155,6 +155,20 @@ fn effects_come_before_the_end() {
     check("works", &run(&burst(1, server), with_key(1)), &[("executions", 1.0), ("latency_max", 0.1)]);
 }
 
+/// A store that forgets does so at the beginning of each such fault, also while another one lasts.
+#[test]
+fn forgetting_twice() {
+    let forgets = |name: &str, from, until| Fault {
+        store: Some(StoreFault::Forgets),
+        ..Fault::named(name, 0, at(from), at(until))
+    };
+    for (second, executions) in [(200, 2.0), (150, 2.0), (350, 1.0)] {
+        let scenario =
+            twice(300, workers(lock())).with_fault(forgets("f", 50, 200)).with_fault(forgets("g", second, 400));
+        check(&format!("{second} ms"), &run(&scenario, with_key(1)), &[("executions", executions)]);
+    }
+}
+
 /// Another action with the same key: served as if it were the same, or told.
 #[test]
 fn fingerprints() {
@@ -387,4 +401,173 @@ fn replicas_have_common_rows() {
         .with_fault(Fault { freeze: true, replica: Some(1), ..fault(50, 500) });
     let result = run(&frozen, tries(1));
     check("frozen", &result, &[("succeeded", 2.0), ("latency_max", 0.59), ("lost_updates", 0.0)]);
+}
+
+/// Who waits for a row while workers stand still, asks when they go on: not in the past, and not so much later.
+#[test]
+fn waiting_through_a_freeze() {
+    let uses = RowUse { locks: true, ..RowUse::default() };
+    let hung = |timeout, kept| RowLock { timeout: MS(timeout), hung: MS(kept), status: 503 };
+    let server = |row_lock| ServerConfig { service_time: constant(1_000), row_lock, ..ServerConfig::named("s") };
+    let two = |server: ServerConfig, after: u64| {
+        burst(2, server).in_world(|world| {
+            world.operation.row = uses;
+            world.arrivals = Arrivals::Burst { operations: 1, at: Span::ZERO, every: None };
+            world.repeat = Some(Repeat { share: 1.0, after: constant(after), times: 1, same: Same::Thing });
+        })
+    };
+    let patient = RetryPolicy { timeout: Some(MS(50_000)), ..tries(1) };
+    let hangs = || simlab::scenario::Fates { hangs: 1.0, ..Default::default() };
+    // The first hangs when workers go on; the second has waited long enough by then.
+    let scenario = two(server(hung(2_000, 5_000)), 500)
+        .with_fault(Fault { fates: hangs(), ..fault(0, 100) })
+        .with_fault(Fault { freeze: true, ..Fault::named("g", 0, at(600), at(9_600)) });
+    let result = run(&scenario, patient.clone());
+    check("timed out", &result, &[("outcome_503", 1.0), ("failure_latency_p50", 9.1)]);
+    // A row that is free while its first in line stands still is taken when that goes on.
+    let scenario = two(
+        ServerConfig { replicas: 2, balance: simlab::endpoint::Balance::RoundRobin, ..server(hung(30_000, 1_000)) },
+        500,
+    )
+    .with_fault(Fault { fates: hangs(), ..fault(0, 100) })
+    .with_fault(Fault { freeze: true, replica: Some(1), ..Fault::named("g", 0, at(600), at(5_000)) });
+    let result = run(&scenario, patient.clone());
+    check("free by then", &result, &[("succeeded", 1.0), ("latency_max", 5.5)]);
+}
+
+/// Each server has a row of its own for a thing: what was read at one says nothing of another.
+#[test]
+fn rows_belong_to_a_server() {
+    for uses in [Writes::Blind, Writes::IfUnchanged(412), Writes::IfUndone(409)] {
+        let server = |name: &str| ServerConfig { service_time: constant(100), ..ServerConfig::named(name) };
+        let scenario = burst(1, server("api")).in_world(|world| {
+            world.servers.push(server("db"));
+            let step = |name, server, row| CallConfig { row, ..CallConfig::to(name, server, Method::Post) };
+            world.operation.steps = vec![
+                step("one", 0, writes(Writes::Blind)),
+                step("two", 0, RowUse { reads: true, ..RowUse::default() }),
+                step("three", 1, writes(uses)),
+            ];
+        });
+        let result = run(&scenario, tries(1));
+        check(&format!("{uses:?}"), &result, &[("lost_updates", 0.0), ("succeeded", 1.0), ("executions", 3.0)]);
+    }
+}
+
+/// Operations are others to each other, also where one is the other's repeat.
+#[test]
+fn a_repeat_is_another_operation() {
+    let scenario = rows(writes(Writes::Blind)).in_world(|world| {
+        world.repeat = Some(Repeat { share: 1.0, after: constant(50), times: 1, same: Same::Key });
+    });
+    check("repeat", &run(&scenario, tries(1)), &[("executions", 2.0), ("lost_updates", 1.0)]);
+}
+
+/// Who looks first whether there is anything to do looks when the work begins, whatever a step has read before.
+#[test]
+fn looking_is_not_reading_earlier() {
+    let scenario = rows(RowUse::default()).in_world(|world| {
+        world.operation.steps = vec![CallConfig::to("one", 0, Method::Get), CallConfig::to("two", 0, Method::Post)];
+        world.operation.steps[0].row.reads = true;
+        world.operation.steps[1].row = RowUse { locks: true, writes: Writes::IfUndone(409), ..RowUse::default() };
+    });
+    check("looks", &run(&scenario, tries(1)), &[("effects", 1.0), ("outcome_409", 1.0)]);
+}
+
+/// What a row refuses is an end of work like others: it is stored if such ends are, the lock is freed in an access, and its reply can be lost.
+#[test]
+fn a_refusal_by_a_row_is_an_end_of_work() {
+    let undone = |server: ServerConfig| {
+        burst(2, server).in_world(|world| {
+            world.operation.row = writes(Writes::IfUndone(409));
+            world.contend = Some(Contend { things: 1, zipf: 0.0 });
+            world.arrivals = Arrivals::Burst { operations: 1, at: Span::ZERO, every: Some(MS(5_000)) };
+        })
+    };
+    let result = run(&undone(workers(LockConfig { access: MS(100), ..lock() })), with_key(1));
+    check("an access", &result, &[("outcome_409", 1.0), ("failure_latency_p50", 0.2), ("latency_max", 0.3)]);
+    let late =
+        Fault { fates: simlab::scenario::Fates { lost_replies: 1.0, ..Default::default() }, ..fault(4_000, 6_000) };
+    let result = run(&undone(workers(lock())).with_fault(late), with_key(1));
+    check("lost", &result, &[("outcome_timeout", 1.0), ("outcome_409", 0.0)]);
+    for (stores, again) in [(Stores::Everything, 0.0), (Stores::Effects, 1.0)] {
+        let server = ServerConfig {
+            row_lock: RowLock { timeout: MS(50), ..RowLock::default() },
+            ..workers(LockConfig { stores, ..lock() })
+        };
+        let scenario = burst(2, server).in_world(|world| {
+            world.operation.row = RowUse { locks: true, ..RowUse::default() };
+            world.contend = Some(Contend { things: 1, zipf: 0.0 });
+        });
+        check(
+            &format!("{stores:?}"),
+            &run(&scenario, later(2)),
+            &[("succeeded", 1.0 + again), ("executions", 1.0 + again)],
+        );
+    }
+}
+
+/// A stored reply is its own action's, whoever has worked for the key since, and a stored read tells the version that it told.
+#[test]
+fn whose_reply_is_stored() {
+    let cache = |mismatch| Idempotency::Cache(simlab::scenario::CacheConfig { mismatch, ..Default::default() });
+    // The first one's reply is lost; the second begins before that is stored, and fails.
+    let server = ServerConfig { idempotency: cache(Some(422)), ..workers(lock()) };
+    let fates = |lost_replies, failures| simlab::scenario::Fates { lost_replies, failures, ..Default::default() };
+    let scenario = twice(50, server)
+        .in_world(|world| world.repeat.as_mut().expect("there is one").same = Same::Thing)
+        .with_fault(Fault { fates: fates(1.0, Vec::new()), ..fault(0, 20) })
+        .with_fault(Fault { fates: fates(0.0, vec![(500, 1.0)]), ..Fault::named("g", 0, at(40), at(60)) });
+    let policy =
+        RetryPolicy { key: KeyMode::PerThing, retry_on: OutcomeSet::new(vec![OutcomeClass::Timeout]), ..tries(2) };
+    check("its own", &run(&scenario, policy), &[("outcome_422", 0.0), ("outcome_500", 1.0), ("succeeded", 1.0)]);
+    // A read that comes from the store is as old as it was.
+    let scenario = rows(RowUse::default()).in_world(|world| {
+        world.servers[0].idempotency = cache(None);
+        world.operation.steps = vec![CallConfig::to("one", 0, Method::Get), CallConfig::to("two", 0, Method::Post)];
+        world.operation.steps[0].row.reads = true;
+        world.operation.steps[1].row.writes = Writes::IfUnchanged(412);
+        let on = Box::new(OutcomeSet::new(vec![OutcomeClass::Any]));
+        world.operation.steps[1].step.on_failure = OnFailure::StartOver { on, times: 3 };
+    });
+    let result = run(&scenario, RetryPolicy { key: KeyMode::PerOperation, ..tries(1) });
+    check("as old", &result, &[("outcome_412", 4.0), ("succeeded", 1.0)]);
+    let result = run(&scenario, RetryPolicy { key: KeyMode::PerCall, ..tries(1) });
+    check("anew", &result, &[("outcome_412", 1.0), ("succeeded", 2.0)]);
+}
+
+/// A worker that knows how its calls have ended can still be told that nobody waits.
+#[test]
+fn cancelling_after_the_calls() {
+    let api = ServerConfig {
+        name: "api".to_owned(),
+        abandoned_work: AbandonedWork::Cancel,
+        calls: vec![CallConfig::to("db", 1, Method::Post)],
+        ..workers(LockConfig { access: MS(500), ..lock() })
+    };
+    let scenario = burst(1, api).in_world(|world| {
+        world.servers.push(ServerConfig { service_time: constant(100), ..ServerConfig::named("db") });
+    });
+    // 500 ms to look up, 100 ms each; the reply would be stored at 1.2 s.
+    let result = run(&scenario, RetryPolicy { timeout: Some(MS(900)), ..with_key(1) });
+    check("cancelled", &result, &[("outcome_timeout", 1.0), ("in_flight_mean", 0.1)]);
+}
+
+/// A line of many does not cost each of them more: events go with their number.
+#[test]
+fn a_long_line() {
+    let events = |operations| {
+        let server = ServerConfig {
+            service_time: constant(1),
+            row_lock: RowLock { timeout: MS(9_000), hung: MS(1), status: 503 },
+            fates: simlab::scenario::Fates { hangs: 1.0, ..Default::default() },
+            ..ServerConfig::named("s")
+        };
+        let scenario = burst(operations, server).in_world(|world| {
+            world.operation.row = RowUse { locks: true, ..RowUse::default() };
+            world.contend = Some(Contend { things: 1, zipf: 0.0 });
+        });
+        run(&scenario, RetryPolicy { timeout: None, ..tries(1) }).events
+    };
+    assert!(events(4_000) < 5 * events(1_000), "{} and {}", events(1_000), events(4_000));
 }

@@ -224,7 +224,7 @@ fn keys_of_ones_own_are_forgotten() {
         (KeyMode::Clock(Clock { resolution: Span::nanos(1_000), made: Made::Attempt }), false),
     ] {
         let scenario = scenario.clone().with_policy("p", with_key(key), &[]);
-        let result = sim::run(&scenario, 0, 0, Limits { memory: 1 << 20, interrupted: &never });
+        let result = sim::run(&scenario, 0, 0, Limits { memory: 3 << 19, interrupted: &never });
         assert_eq!(result.is_ok(), fits, "{key:?}");
     }
 }

@@ -4,7 +4,7 @@ use rand::Rng;
 
 use super::{Circuit, CircuitRules, CircuitTerms, OpenTime, OpenTimes, SameTime, Standing};
 use crate::entry::Entry;
-use crate::gate::{Answer, Ask, Ended, Gate, Hears, Kept, Permit};
+use crate::gate::{Answer, Ask, Ended, Gate, GateState, Hears, Kept, Permit};
 use crate::units::SimTime;
 #[cfg(test)]
 use crate::units::Span;
@@ -124,6 +124,10 @@ impl<O: OpenTimes> Gate for ConsecutiveBreaker<O> {
 
     fn on_abandon(&mut self, permit: Permit, _attempt: u32) {
         self.circuit.on_abandon(permit);
+    }
+
+    fn state(&self, _ask: Ask, _terms: &ConsecutiveBreakerTerms) -> GateState {
+        self.circuit.told()
     }
 
     fn is_open(&self) -> bool {

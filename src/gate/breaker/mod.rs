@@ -18,7 +18,7 @@ pub use rate::{ENTRY as RATE, Judge, RateBreaker, RateBreakerConfig, RateWindow,
 
 use rand::Rng;
 
-use super::{Ended, GateOutcome, Permit};
+use super::{Ended, GateOutcome, GateState, Permit};
 use crate::retry::OutcomeSet;
 use crate::units::SimTime;
 use crate::units::Span;
@@ -193,6 +193,15 @@ impl<O: OpenTimes> Circuit<O> {
     /// True if it is open. One whose time has passed stays open until the next attempt asks.
     fn is_open(&self) -> bool {
         matches!(self.state, State::Open(_))
+    }
+
+    /// Why it refuses.
+    fn told(&self) -> GateState {
+        match self.state {
+            State::Closed { .. } => GateState::Unsaid,
+            State::Open(until) => GateState::OpenUntil(until),
+            State::HalfOpen { .. } => GateState::HalfOpen,
+        }
     }
 
     /// True if an attempt would be admitted now. Moves on to half-open when the open time has passed; charges nothing.

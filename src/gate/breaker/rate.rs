@@ -12,7 +12,7 @@ use rand::Rng;
 use super::{Circuit, CircuitRules, CircuitTerms, OpenTime, OpenTimes, SameTime, Standing, State, Verdict};
 use crate::entry::Entry;
 use crate::gate::slots::{Slot, Slots};
-use crate::gate::{Answer, Ask, Ended, Gate, Hears, Kept, Permit};
+use crate::gate::{Answer, Ask, Ended, Gate, GateState, Hears, Kept, Permit};
 use crate::units::{SimTime, Span};
 
 /// What is said of it.
@@ -490,6 +490,10 @@ impl<O: OpenTimes> Gate for RateBreaker<O> {
 
     fn on_abandon(&mut self, permit: Permit, _attempt: u32) {
         self.circuit.on_abandon(permit);
+    }
+
+    fn state(&self, _ask: Ask, _terms: &RateBreakerTerms) -> GateState {
+        self.circuit.told()
     }
 
     fn is_open(&self) -> bool {

@@ -11,7 +11,7 @@ use std::fmt;
 use rand::Rng;
 
 use crate::entry::Entry;
-use crate::gate::{Answer, Ask, Ended, Gate, GateOutcome, Hears, Kept, Permit};
+use crate::gate::{Answer, Ask, Ended, Gate, GateOutcome, GateState, Hears, Kept, Permit};
 use crate::protocol::Outcome;
 use crate::retry::OutcomeClass;
 use crate::units::{SimTime, Span};
@@ -288,6 +288,10 @@ impl<I: Inflow> Gate for TokenBudget<I> {
 
     fn check(&mut self, ask: Ask, terms: &TokenBudgetTerms, _rng: &mut dyn Rng) -> Answer {
         Answer::admit_if(self.tokens >= terms.after(ask.after).1.needs)
+    }
+
+    fn state(&self, ask: Ask, terms: &TokenBudgetTerms) -> GateState {
+        GateState::Tokens(self.tokens.amount(), terms.after(ask.after).1.needs.amount())
     }
 
     fn on_admit(&mut self, ask: Ask, terms: &TokenBudgetTerms) -> Permit {

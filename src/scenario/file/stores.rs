@@ -4,7 +4,8 @@ use toml::de::DeTable;
 
 use super::diagnostic::Diagnostic;
 use super::{Named, Parts, tree};
-use crate::scenario::{Asked, Idempotency, OnConflict};
+use crate::protocol::Method;
+use crate::scenario::{Asked, Idempotency, OnConflict, Writes};
 use crate::units::Span;
 
 /// Everything that is wrong with them.
@@ -39,5 +40,36 @@ pub fn check(parts: &Parts, root: &DeTable<'_>) -> Vec<Diagnostic> {
             );
         }
     }
+    writes_of_reads(parts, root, &mut errors);
     errors
+}
+
+/// What has no effect writes nothing.
+fn writes_of_reads(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
+    let mut all: Vec<(Vec<&str>, Method, Writes)> = Vec::new();
+    if let Some(operation) = &parts.operation {
+        if operation.step.is_empty() {
+            all.push((vec!["operation"], operation.method, operation.writes));
+        }
+        let steps = operation.step.0.iter();
+        all.extend(steps.map(|(name, step)| (vec!["operation", "step", name], step.written_by(), step.writes())));
+    }
+    for (mix, (member, table)) in parts.mixes.iter().flat_map(|mix| mix.table.0.iter().map(move |member| (mix, member)))
+    {
+        let steps = table.step.0.iter();
+        all.extend(
+            steps.map(|(name, step)| (vec!["mix", &mix.name, member, "step", name], step.written_by(), step.writes())),
+        );
+    }
+    for (mut path, method, writes) in all {
+        if method.effects(1) == 0 && !writes.is_nothing() {
+            let title = format!("a {} writes nothing", method.name());
+            path.push("writes");
+            let place = tree::key_place(root, &path);
+            errors.push(
+                Diagnostic::error("misplaced", title, place, "has no effect to write with")
+                    .help("`method = \"PUT\"` or `\"POST\"`"),
+            );
+        }
+    }
 }

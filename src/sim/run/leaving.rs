@@ -49,10 +49,10 @@ impl Run<'_> {
         let number = self.whole().at[id as usize];
         let job = &mut self.jobs[id];
         job.awaited = Awaited::No;
-        let Job { key, attempt, reply, .. } = *job;
+        let (key, attempt, can_be_cancelled) = (job.key, job.attempt, job.can_be_cancelled());
         let server = self.server(number);
         // If its answer is on the way, there is nothing to cancel any more.
-        if !server.heeds_cancellation() || reply != Outcome::Open {
+        if !server.heeds_cancellation() || !can_be_cancelled {
             return;
         }
         let delay = server.leg(key, attempt, Leg::Cancel);

@@ -34,8 +34,8 @@ pub(super) struct Order {
     pub thing: u32,
     /// What its user wanted once, by the first operation that was done for it; `None`: there is no other.
     pub action: Option<CallKey>,
-    /// The version of its thing's row that one of its steps has read.
-    pub version: Option<u32>,
+    /// The server at which one of its steps has read its thing's row last, and the version.
+    pub version: Option<(u16, u32)>,
     /// Writes over what others had written since it had read.
     pub lost_updates: u32,
     /// It is done again, for the so many-eth time; 0: it is the first.

@@ -25,7 +25,11 @@ impl<'a> Run<'a> {
         }
         let host = self.whole().next_host;
         let number = self.sent_to(row_id, host);
-        self.note(row_id, attempt, What::Sent { hedge });
+        if self.whole().notes.is_some() {
+            let whole = self.whole();
+            let of = whole.places.clients[whole.place(row_id).client].policy.most_attempts();
+            self.note(row_id, attempt, What::Sent { hedge, of });
+        }
         if let Some(parts) = self.recorder.parts.as_mut().filter(|_| measured) {
             parts.sent(server, number, step);
         }
@@ -46,9 +50,12 @@ impl<'a> Run<'a> {
         let door = self.server(number).knock(now, request);
         self.arrived_whole(server, start, door != Door::Gone { arrived: false });
         match door {
-            Door::Answer(reply, _) => self.note(row_id, attempt, What::TurnedAway(reply)),
+            Door::Answer(reply, _) if self.whole().notes.is_some() => {
+                let why = self.server(number).why_turned_away(now, request);
+                self.note(row_id, attempt, What::TurnedAway(reply, why));
+            }
             Door::Gone { .. } => self.note(row_id, attempt, What::Silence),
-            Door::Open(_) => {}
+            _ => {}
         }
         match door {
             Door::Open(fate) => {
@@ -147,7 +154,9 @@ impl<'a> Run<'a> {
         }
         if whole.in_stages {
             let action = order.action.unwrap_or(order.key);
-            let staged = Staged::new(action, order.thing, place.row, order.version);
+            let version =
+                order.version.filter(|(server, _)| usize::from(*server) == place.server).map(|(_, version)| version);
+            let staged = Staged::new((action, order.key), order.thing, place.row, version);
             if whole.staged.len() <= job as usize {
                 whole.staged.push(staged);
             } else {
@@ -182,9 +191,11 @@ impl<'a> Run<'a> {
     /// A client reads what a step has read of a row: what follows goes by that.
     pub(super) fn reads_row(&mut self, row: u32, job: u32, reply: Outcome) {
         let whole = self.whole();
-        if whole.place(row).row.reads && reply == Outcome::Status(200) {
+        let &Place { row: uses, server, .. } = whole.place(row);
+        if uses.reads && reply == Outcome::Status(200) {
             let order = whole.sides[row as usize].order;
-            whole.orders.all[order].version = whole.staged[job as usize].version;
+            whole.orders.all[order].version =
+                whole.staged[job as usize].version.map(|version| (server as u16, version));
         }
     }
 }

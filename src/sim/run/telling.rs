@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::metrics::notes::{Note, What};
-use crate::protocol::Met;
+use crate::protocol::{Met, TurnedAway};
 use crate::server::Staged;
 
 impl Run<'_> {
@@ -30,24 +30,45 @@ impl Run<'_> {
             return;
         }
         let from_store = because == Some(Met::Store);
-        let by_row = matches!(because, Some(Met::RowDone | Met::RowTimeout));
         let had_effect = self.whole().staged.get(job as usize).is_some_and(Staged::has_effect);
         // Work that ends does so now, and nothing else has that instant.
-        let worked = executed || !from_store && !by_row && ends == self.now && ends > SimTime::ZERO;
+        let worked = executed || !from_store && ends == self.now && (had_effect || ends > SimTime::ZERO);
         if executed {
             self.note(row, attempt, What::Executed);
         } else if worked && !had_effect {
             self.note(row, attempt, What::Ended);
         }
-        self.note(
-            row,
-            attempt,
-            match reply {
-                None => What::Silence,
-                Some(reply) if worked || by_row => What::Answers(reply),
-                Some(reply) if from_store => What::FromStore(reply),
-                Some(reply) => What::TurnedAway(reply),
-            },
-        );
+        let what = match reply {
+            None => What::Silence,
+            Some(reply) if worked => What::Answers(reply),
+            Some(reply) if from_store => What::FromStore(reply),
+            Some(Outcome::Reset) if self.jobs.get(job).is_some_and(|job| job.since < self.now) => What::CutOff,
+            Some(reply) => What::TurnedAway(reply, self.why_turned_away(job)),
+        };
+        self.note(row, attempt, what);
+    }
+
+    /// Why an attempt that has arrived is answered without having been taken up.
+    fn why_turned_away(&mut self, job: u32) -> TurnedAway {
+        let number = self.whole().at[job as usize];
+        let Job { key, attempt, client, since, awaited, .. } = self.jobs[job];
+        if since < self.now {
+            return TurnedAway::Waited;
+        }
+        let cancelled = awaited == Awaited::Cancelled;
+        let now = self.now;
+        self.server(number).why_turned_away(now, Request { key, attempt, client, cancelled })
+    }
+
+    /// A client waits before it tries again.
+    pub(super) fn note_wait(&mut self, row: u32, until: SimTime) {
+        let Some(whole) = self.whole.as_ref().filter(|whole| whole.notes.is_some()) else { return };
+        let side = &whole.sides[row as usize];
+        let policy = &whole.places.clients[whole.place(row).client].policy;
+        let (k, last) = (self.rows[row].call.used(), side.last);
+        let most = policy.longest_wait(last.outcome, k);
+        let wait = until.since(self.now);
+        let hinted = policy.hint(&last).is_some_and(|hint| hint == wait) && most.is_none_or(|most| most != wait);
+        self.note(row, 0, What::Waits { until, most, hinted });
     }
 }

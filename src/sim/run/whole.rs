@@ -12,7 +12,7 @@ use super::things::Things;
 use super::*;
 use crate::call::tries::Tries;
 use crate::flow::Flow;
-use crate::gate::{Moment, Refusal};
+use crate::gate::{Ask, Moment, Refusal};
 use crate::hedge::Losers;
 use crate::metrics::Done;
 use crate::metrics::notes::{Note, Notes, Wanted, What};
@@ -387,7 +387,7 @@ impl<'a> Run<'a> {
             Action::WakeAt(at) | Action::WaitInLine(at) => {
                 if at > self.now && at != SimTime::NEVER && self.whole().sides[row_id as usize].tries.open().is_empty()
                 {
-                    self.note(row_id, 0, What::Waits(at));
+                    self.note_wait(row_id, at);
                 }
                 at
             }
@@ -446,9 +446,11 @@ impl<'a> Run<'a> {
         }
         for (gate, of_hedge) in [(side.tries.take_refused(), true), (gates.take_refusal(), false)] {
             let Some(gate) = gate else { continue };
+            let ask = Ask { endpoint, ..Ask::retry(self.now, side.last.outcome) };
+            let state = whole.notes.as_ref().map(|_| gates.state(gate, ask, row.client)).unwrap_or_default();
             let rule = &gates.config(gate).rule;
             if let Some(notes) = &mut whole.notes {
-                let what = What::Refused(rule.refusal());
+                let what = What::Refused(rule.refusal(), state);
                 notes.note(side.order, Note { at: self.now, call: row.key, place: side.place, attempt: 0, what });
             }
             // Whether an operation fails with it, is seen when the call has ended.

@@ -393,6 +393,18 @@ fn config(name: &str, table: &impl Called, server: &impl Fn(&str) -> usize) -> C
     CallConfig { rules, ..CallConfig::to(name, server(called.unwrap_or(name)), method) }
 }
 
+impl StepTable {
+    /// Its method.
+    pub fn written_by(&self) -> Method {
+        self.method.unwrap_or_default()
+    }
+
+    /// What it writes.
+    pub fn writes(&self) -> Writes {
+        self.writes
+    }
+}
+
 impl CallTable {
     /// True if what is open below is told when the request is given up.
     pub fn cancels(&self) -> bool {

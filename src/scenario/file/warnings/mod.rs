@@ -20,7 +20,7 @@ use crate::distribution::Distribution;
 use crate::protocol::Outcome;
 use crate::retry::History;
 use crate::scenario::call::ClientRules;
-use crate::scenario::{Arrivals, Fates, Idempotency, LockConfig, Scenario, World};
+use crate::scenario::{Arrivals, Fates, Idempotency, LockConfig, OnConflict, Scenario, World};
 use crate::units::{SimTime, Span};
 
 /// Fewer replications than this are warned of.
@@ -145,7 +145,7 @@ fn closed_loop(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
     if scenario.world.clients <= workers {
         return None;
     }
-    let at_work = server.service_time.mean_seconds() + 2.0 * server.network.mean_seconds();
+    let at_work = server.held_seconds() + 2.0 * server.network.mean_seconds();
     let capacity = scenario.world.work_capacity_at(SimTime::ZERO)?;
     let asked = f64::from(scenario.world.clients) / (think.mean_seconds() + at_work);
     let mut faults = scenario.world.called_faults();
@@ -186,7 +186,8 @@ fn timeout_below_p99(client: &Client, world: &World, root: &DeTable<'_>) -> Opti
     let timeout =
         Some(client.rules.policy.attempt(&History::default()).timeout).filter(|timeout| *timeout < Span::MAX)?;
     let server = world.called();
-    let share = cut_off(&server.service_time, &server.network, timeout);
+    let held = if client.rules.policy.key().is_kept() { server.accesses() } else { Span::ZERO };
+    let share = cut_off(&server.service_time, &server.network, held, timeout);
     if share <= MOST_CUT_OFF {
         return None;
     }
@@ -201,13 +202,17 @@ fn timeout_below_p99(client: &Client, world: &World, root: &DeTable<'_>) -> Opti
 }
 
 /// The share of requests that take longer than `timeout` at a server that is idle; the network takes its mean.
-fn cut_off(service: &Distribution, network: &Distribution, timeout: Span) -> f64 {
-    let on_the_way = Span::from_nanos_f64(2.0 * network.mean_seconds() * 1e9);
+fn cut_off(service: &Distribution, network: &Distribution, store: Span, timeout: Span) -> f64 {
+    let on_the_way = Span::from_nanos_f64(2.0 * network.mean_seconds() * 1e9) + store;
     if on_the_way >= timeout { 1.0 } else { service.share_above(timeout - on_the_way) }
 }
 
 fn lock_conflict(client: &Client, world: &World, root: &DeTable<'_>) -> Option<Diagnostic> {
-    let Idempotency::Lock(LockConfig { conflict_status, .. }) = world.called().idempotency else { return None };
+    let Idempotency::Lock(LockConfig { conflict_status, on_conflict: OnConflict::Refuse, .. }) =
+        world.called().idempotency
+    else {
+        return None;
+    };
     let retried = client.rules.policy.is_failure(Outcome::Status(conflict_status));
     if !client.rules.policy.key().is_kept() || retried {
         return None;
