@@ -169,6 +169,8 @@ pub enum Met {
     Store,
     /// Its reply is stored with its effect.
     Stored,
+    /// Its work has ended without effect, and the store is being told.
+    Ended,
     /// It waits for its row.
     WaitsForRow,
     /// It has its row.

@@ -30,6 +30,7 @@ impl Judged {
     /// The terminal's text, its lines joined.
     fn text(&self) -> String {
         let input = ReportInput {
+            incidents: &[],
             comparison: &self.comparison,
             decision: &self.decision,
             scenario: &self.loaded.scenario,

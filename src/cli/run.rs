@@ -11,7 +11,7 @@ use super::progress::ProgressLine;
 use super::terminal;
 use super::{Exit, check, print, say, shell};
 use crate::decision::Decision;
-use crate::experiment::{self, Comparison, Options};
+use crate::experiment::{self, Comparison, Incident, Options};
 use crate::report::{self, ReportInput, TableStyle};
 use crate::scenario::file::{Diagnostic, Loaded, Overrides, Reading};
 use crate::sim::Stop;
@@ -269,7 +269,12 @@ fn deliver(args: &Args, job: &Job, mut comparison: Comparison, seconds: f64, mis
         check::show(&remarks.collect::<Vec<_>>(), &job.loaded.source);
     }
     let decision = Decision::new(&job.loaded.scenario, &comparison);
+    let incidents = match incidents(args, job, &comparison, &decision) {
+        Ok(incidents) => incidents,
+        Err(exit) => return exit,
+    };
     let input = ReportInput {
+        incidents: &incidents,
         comparison: &comparison,
         decision: &decision,
         scenario: &job.loaded.scenario,
@@ -317,6 +322,18 @@ fn deliver(args: &Args, job: &Job, mut comparison: Comparison, seconds: f64, mis
             }
             printed
         }
+    }
+}
+
+/// The operations that the report draws.
+fn incidents(args: &Args, job: &Job, comparison: &Comparison, decision: &Decision) -> Result<Vec<Incident>, Exit> {
+    // Of several groups, or several choices, the first.
+    let chosen = decision.groups.first().filter(|_| decision.judged).and_then(|group| group.choice.policies.first());
+    let (memory, interrupted) = (memory::limit(args.memory), interrupt::flag());
+    match experiment::incidents(&job.loaded.scenario, comparison, chosen.copied(), memory, interrupted) {
+        Err(Stop::Interrupted) => Err(Exit::Interrupted),
+        // It came to its end before; told, it may need more memory than there is. Then nothing is drawn.
+        incidents => Ok(incidents.unwrap_or_default()),
     }
 }
 

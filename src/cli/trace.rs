@@ -12,10 +12,10 @@ use crate::protocol::Outcome;
 use crate::report::story::{self, Setting};
 use crate::scenario::file::{self, Loaded, Overrides, Reading};
 use crate::scenario::metric::Metric;
-use crate::scenario::{FreedBy, Idempotency, LockOnFailure, StoreScope, Stores, WhenDown};
+use crate::scenario::{FreedBy, Idempotency, LockOnFailure, RowUse, StoreScope, Stores, WhenDown, Writes};
 use crate::sim::{self, Limits, Stop};
 use crate::text::cut;
-use crate::units::Span;
+use crate::units::{SimTime, Span};
 
 /// Arguments of `trace`.
 #[derive(Debug, clap::Args)]
@@ -27,11 +27,14 @@ pub struct Args {
     #[arg(long, value_name = "NAME[,NAME…]", value_delimiter = ',')]
     policy: Vec<String>,
     /// The operation with this number, from 0
-    #[arg(long, value_name = "N", conflicts_with_all = ["filter", "worst"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["filter", "worst", "at"])]
     operation: Option<u64>,
     /// The first operation of which this holds, as in "duplicates > 0"
-    #[arg(long = "where", value_name = "CONDITION", conflicts_with = "worst")]
+    #[arg(long = "where", value_name = "CONDITION", conflicts_with_all = ["worst", "at"])]
     filter: Option<String>,
+    /// The first operation that is not over then: a time since the start, as in 5:00 or 90s
+    #[arg(long, value_name = "TIME", conflicts_with = "worst", value_parser = instant)]
+    at: Option<SimTime>,
     /// The operations that went most wrong
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..=100))]
     worst: Option<u16>,
@@ -79,6 +82,19 @@ pub fn main(args: &Args) -> Exit {
     };
     let mut text = String::new();
     let mut all: Vec<Value> = Vec::new();
+    if let [one, other] = rows[..]
+        && !args.policy.is_empty()
+    {
+        let both = [one, other].map(|row| Traced { args, overrides: &overrides, loaded: &loaded, row });
+        return match side_by_side(&both, &wanted, args.format) {
+            Ok(text) => print(&text),
+            Err(Stop::Interrupted) => Exit::Interrupted,
+            Err(stop) => {
+                say::error(format_args!("{}: {stop}", both[0].policy()));
+                Exit::Invalid
+            }
+        };
+    }
     for row in rows {
         let traced = Traced { args, overrides: &overrides, loaded: &loaded, row };
         match traced.tell(&wanted, &mut text, &mut all) {
@@ -98,7 +114,8 @@ pub fn main(args: &Args) -> Exit {
 }
 
 fn wanted(args: &Args) -> Result<Wanted, Exit> {
-    let asked = args.operation.map(Wanted::Number).or(args.worst.map(|most| Wanted::Worst(usize::from(most))));
+    let asked = args.operation.map(Wanted::Number).or(args.at.map(Wanted::At));
+    let asked = asked.or(args.worst.map(|most| Wanted::Worst(usize::from(most))));
     let Some(condition) = &args.filter else { return Ok(asked.unwrap_or(Wanted::Telling)) };
     Condition::parse(condition).map(Wanted::Where).ok_or_else(|| {
         let names: Vec<&str> = Count::NAMED.iter().map(|(name, _)| *name).collect();
@@ -111,12 +128,70 @@ fn wanted(args: &Args) -> Result<Wanted, Exit> {
     })
 }
 
+/// A time since the start: minutes and seconds, or a duration.
+fn instant(text: &str) -> Result<SimTime, String> {
+    let told = "write minutes and seconds, or a duration: 5:00, 90s, 1h 30m".to_owned();
+    let span = match text.split_once(':') {
+        None => Span::parse(text).map_err(|_| told)?,
+        Some((minutes, seconds)) => {
+            let read = |text: &str| text.parse::<u64>().ok().filter(|number| *number < 100_000_000).ok_or(told.clone());
+            let (minutes, seconds) = (read(minutes)?, read(seconds)?);
+            if seconds > 59 {
+                return Err(told);
+            }
+            Span::secs(60 * minutes + seconds)
+        }
+    };
+    Ok(SimTime::ZERO + span)
+}
+
 /// Indices of the rows that are traced.
 fn rows(args: &Args, loaded: &Loaded) -> Result<Vec<usize>, Exit> {
     if args.policy.is_empty() {
         return Ok((0..loaded.scenario.policies.len()).collect());
     }
     args.policy.iter().map(|wanted| check::policy(loaded, wanted)).collect()
+}
+
+/// The operations that are wanted of the first row, each beside what became of it under the second.
+fn side_by_side(both: &[Traced; 2], wanted: &Wanted, format: Format) -> Result<String, Stop> {
+    let [one, other] = both;
+    let (mut text, mut all) = (String::new(), Vec::new());
+    let (result, account) = one.run(one.loaded, wanted.clone())?;
+    for (why, told) in &account.told {
+        let (other_result, other_account) = other.run(other.loaded, Wanted::Key(told.key))?;
+        // Where demand depends on the policy, as in a closed loop, there may be no such operation.
+        let Some((_, same)) = other_account.told.first() else { continue };
+        let setting = |traced: &Traced, account: &'_ Account| (traced.policy().to_owned(), account.places.clone());
+        let (own, others) = (setting(one, &account), setting(other, &other_account));
+        let replication = one.args.replication;
+        let first = Setting { policy: &own.0, replication, places: &own.1 };
+        let second = Setting { policy: &others.0, replication, places: &others.1 };
+        let tried = one.try_unless_right(told, &result)?;
+        let others_tried = other.try_unless_right(same, &other_result)?;
+        match format {
+            Format::Json => {
+                all.push(as_json(*why, told, first, &tried));
+                all.push(as_json(*why, same, second, &others_tried));
+            }
+            Format::Text => {
+                if !text.is_empty() {
+                    text.push_str("\n\n");
+                }
+                text.push_str(&story::side_by_side([(told, first), (same, second)]));
+                for (setting, tried) in [(first, tried), (second, others_tried)] {
+                    if !tried.is_empty() {
+                        text.push_str(&format!("\nOf `{}`:{}", setting.policy, counterfactuals(&tried)));
+                    }
+                }
+            }
+        }
+    }
+    Ok(match format {
+        Format::Json => format!("{}\n", Value::from(all)),
+        Format::Text if text.is_empty() => "no operation is like that\n".to_owned(),
+        Format::Text => text,
+    })
 }
 
 /// One row of a scenario, in one replication.
@@ -158,18 +233,16 @@ impl Traced<'_> {
         let Account { told, places } = account;
         for (why, told) in &told {
             let setting = Setting { policy: self.policy(), replication: self.args.replication, places: &places };
-            let tried = if told.is_right() { None } else { Some(self.try_all(told, &result)?) };
+            let tried = self.try_unless_right(told, &result)?;
             match self.args.format {
                 Format::Text => {
                     if !text.is_empty() {
                         text.push_str("\n\n");
                     }
                     text.push_str(&story::story(*why, told, setting));
-                    if let Some(tried) = &tried {
-                        text.push_str(&counterfactuals(tried));
-                    }
+                    text.push_str(&counterfactuals(&tried));
                 }
-                Format::Json => all.push(as_json(*why, told, setting, tried.as_deref().unwrap_or_default())),
+                Format::Json => all.push(as_json(*why, told, setting, &tried)),
             }
         }
         Ok(())
@@ -178,6 +251,11 @@ impl Traced<'_> {
     fn run(&self, loaded: &Loaded, wanted: Wanted) -> Result<(RunResult, Account), Stop> {
         let limits = Limits { memory: memory::limit(None) as usize, interrupted: interrupt::flag() };
         sim::tell(&loaded.scenario, self.row, self.args.replication - 1, limits, wanted)
+    }
+
+    /// What was tried for an operation that did not go right.
+    fn try_unless_right(&self, told: &Told, result: &RunResult) -> Result<Vec<Tried>, Stop> {
+        if told.is_right() { Ok(Vec::new()) } else { self.try_all(told, result) }
     }
 
     /// Each change alone, on the same replication: whether it makes the operation right, and what else it changes.
@@ -190,7 +268,10 @@ impl Traced<'_> {
             // What cannot be combined with the rest of the file is no way out.
             let Ok(loaded) = file::load_within(&self.args.file, &overrides, reading) else { continue };
             let (other, account) = self.run(&loaded, Wanted::Key(told.key))?;
-            let is_right = account.told.iter().any(|(_, told)| told.is_right());
+            // Of a thing that is wanted so often, others may do it; else success without the effect that it had is none.
+            let is_wanted_of_things = loaded.scenario.of(self.row).world.operation.wanted.is_some();
+            let is_right = |other: &Told| if is_wanted_of_things { other.is_right() } else { other.is_right_as(told) };
+            let is_right = account.told.iter().any(|(_, other)| is_right(other));
             let value = |result: &RunResult, metric: Metric| result.value(metric).unwrap_or(0.0);
             let else_where =
                 COMPARED.iter().map(|(name, metric)| (*name, value(result, *metric), value(&other, *metric)));
@@ -201,6 +282,14 @@ impl Traced<'_> {
             });
         }
         Ok(tried)
+    }
+
+    /// Where the row's operations write to rows, as paths of the file, and how.
+    fn rows_written(&self, prefix: &str) -> Vec<(String, RowUse)> {
+        let operation = &self.loaded.scenario.of(self.row).world.operation;
+        let steps = operation.steps.iter().map(|step| (format!("{prefix}operation.step.{}", step.name), step.row));
+        let own = operation.steps.is_empty().then(|| (format!("{prefix}operation"), operation.row));
+        steps.chain(own).filter(|(_, uses)| !uses.writes.is_nothing()).collect()
     }
 
     /// Settings that stop double charges or lost answers, as far as this row does not have them.
@@ -259,6 +348,12 @@ impl Traced<'_> {
                 if lock.stores != Stores::Effects {
                     add(&[(of("stores"), "effects")]);
                 }
+                if !lock.atomic {
+                    add(&[(of("atomic"), "true")]);
+                }
+                if !lock.with_effect && (lock.access > Span::ZERO || server.effect_at < 1.0) {
+                    add(&[(of("with_effect"), "true")]);
+                }
                 if lock.freed_by != FreedBy::Owner {
                     add(&[(of("freed_by"), "owner")]);
                 }
@@ -273,6 +368,20 @@ impl Traced<'_> {
                 }
             }
         }
+        for (path, uses) in self.rows_written(&prefix) {
+            let key = |key: &str| format!("{path}.{key}");
+            if uses.writes == Writes::Blind {
+                // Who is too late begins again: with the read, where that is a step, or as the policy retries.
+                let again = match path.contains(".step.") {
+                    true => (key("on_failure.start-over"), "{ on = [412], times = 100 }".to_owned()),
+                    false => (format!("{own}.retry_on"), with_word(policy, "412")),
+                };
+                add(&[(key("writes.if-unchanged"), "412"), (again.0, &again.1)]);
+            }
+            if !uses.locks {
+                add(&[(key("reads"), "true"), (key("locks"), "true")]);
+            }
+        }
         let has = policy["timeout"].as_str().and_then(|timeout| Span::parse(timeout).ok()).unwrap_or(Span::MAX);
         if let Some(timeout) = long_enough(told).filter(|timeout| *timeout > has) {
             let timeout = timeout.to_string();
@@ -282,8 +391,7 @@ impl Traced<'_> {
             && let Some(words) = policy["retry_on"].as_array()
             && !words.iter().any(|word| ["409", "4xx", "any"].contains(&word.as_str().unwrap_or_default()))
         {
-            let with: Vec<Value> = words.iter().cloned().chain([json!("409")]).collect();
-            add(&[(format!("{own}.retry_on"), &Value::from(with).to_string())]);
+            add(&[(format!("{own}.retry_on"), &with_word(policy, "409"))]);
         }
         add(&[(format!("{own}.attempts"), "1")]);
         for gate in ["hedge", "budget", "breaker", "throttle", "limiter", "concurrency"] {
@@ -293,6 +401,12 @@ impl Traced<'_> {
         }
         changes
     }
+}
+
+/// What a policy retries, and this.
+fn with_word(policy: &Value, word: &str) -> String {
+    let words = policy["retry_on"].as_array().cloned().unwrap_or_default();
+    Value::from(words.into_iter().chain([json!(word)]).collect::<Vec<_>>()).to_string()
 }
 
 /// A time-out within which every attempt that executed would have been answered, where one timed out.

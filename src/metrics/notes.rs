@@ -1,6 +1,7 @@
 //! What happened to single operations, note by note: what `simlab trace` tells.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use super::Done;
 use crate::call::Verdict;
@@ -108,6 +109,8 @@ pub struct Told {
     pub attempts: u32,
     /// Writes over what others had written since it had read.
     pub lost_updates: u32,
+    /// The last operation about the same thing, of those off the books before it, that executed anything, by its number.
+    pub before: Option<u64>,
     /// What it has done, by place.
     pub done: Vec<Done>,
     /// What happened, in order.
@@ -135,6 +138,12 @@ impl Told {
         self.verdict == Some(Verdict::Succeeded) && self.duplicates() == 0 && self.lost_updates == 0
     }
 
+    /// True if it is right, and has whatever effect `other` had, which is the same one under another setting.
+    pub fn is_right_as(&self, other: &Told) -> bool {
+        let has = |told: &Told, place: usize| told.done.get(place).is_some_and(|done| done.effects > 0);
+        self.is_right() && (0..other.done.len()).all(|place| !has(other, place) || has(self, place))
+    }
+
     /// How long it took its user; `None`: without end.
     pub fn took(&self) -> Option<Span> {
         self.end.map(|end| end.since(self.start))
@@ -152,6 +161,8 @@ pub enum Wanted {
     Key(CallKey),
     /// The first of which this holds.
     Where(Condition),
+    /// The first of those that are not over for their users at this instant.
+    At(SimTime),
     /// So many that went most wrong: duplicates before phantoms before lost updates before failures, more attempts before fewer.
     Worst(usize),
     /// All that satisfy this.
@@ -253,6 +264,8 @@ pub struct Notes {
     /// Notes of operations on the books, and of all that are kept where all are.
     held: usize,
     kept: Vec<(Why, Told)>,
+    /// By thing: the last operation off the books that executed anything about it.
+    executed: BTreeMap<u32, u64>,
     /// What the places are called.
     places: Vec<String>,
 }
@@ -269,7 +282,8 @@ pub struct Account {
 impl Notes {
     /// Nothing yet, of calls at these places.
     pub fn new(wanted: Wanted, places: Vec<String>) -> Notes {
-        Notes { wanted, open: Vec::new(), started: 0, held: 0, kept: Vec::new(), places }
+        let (open, kept, executed) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Notes { wanted, open, started: 0, held: 0, kept, executed, places }
     }
 
     /// An operation starts.
@@ -332,6 +346,11 @@ impl Notes {
             }
             Wanted::Number(number) if told.number == *number => self.kept.push((Why::Asked, told)),
             Wanted::Key(key) if told.key == *key => self.kept.push((Why::Asked, told)),
+            Wanted::At(at) if told.start <= *at && told.end.is_none_or(|end| end > *at) => {
+                if self.kept.first().is_none_or(|(_, first)| told.number < first.number) {
+                    self.kept = vec![(Why::Asked, told)];
+                }
+            }
             Wanted::Where(condition) if condition.holds(&told) => {
                 if self.kept.first().is_none_or(|(_, first)| told.number < first.number) {
                     self.kept = vec![(Why::Asked, told)];
@@ -344,14 +363,29 @@ impl Notes {
                 self.kept.sort_by_key(|(_, told)| Reverse(wrong(told)));
                 self.kept.truncate(most);
             }
-            Wanted::Number(_) | Wanted::Key(_) | Wanted::Where(_) => {}
+            Wanted::Number(_) | Wanted::Key(_) | Wanted::Where(_) | Wanted::At(_) => {}
         }
+    }
+
+    /// An operation about a thing goes off the books: who executed anything about it before? It has, or has not.
+    pub fn executed(&mut self, order: u32, thing: u32, has: bool) -> Option<u64> {
+        let number = self.open[order as usize].0;
+        let before = self.executed.get(&thing).copied();
+        if has {
+            self.executed.insert(thing, number);
+        }
+        before
+    }
+
+    /// A thing is over, and another one may have its number.
+    pub fn forget(&mut self, thing: u32) {
+        self.executed.remove(&thing);
     }
 
     /// Bytes of what is noted, but for the few operations that are kept.
     pub fn bytes(&self) -> usize {
         // A list has room for twice as many at most.
-        2 * self.held * size_of::<Note>()
+        2 * (self.held * size_of::<Note>() + self.executed.len() * size_of::<(u32, u64)>())
     }
 
     /// Those that are kept: each once, with the first reason, in the order of their reasons.
@@ -401,6 +435,7 @@ mod tests {
                 verdict: Some(if succeeded { Verdict::Succeeded } else { Verdict::Failed(GiveUp::Deadline) }),
                 attempts: 1,
                 lost_updates: 0,
+                before: None,
                 done: vec![Done { executions: effects, effects, firsts }],
                 notes,
             });

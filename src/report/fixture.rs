@@ -30,6 +30,7 @@ pub(super) fn with_comparison<T>(comparison: Comparison, use_it: impl FnOnce(&Re
         resolved_json: &resolved_json,
         files: &[],
         command: "simlab run checkout.toml",
+        incidents: &[],
         charts: false,
     })
 }

@@ -31,7 +31,7 @@ pub use table::{TableStyle, table};
 pub use timeline::timeline;
 
 use crate::decision::Decision;
-use crate::experiment::Comparison;
+use crate::experiment::{Comparison, Incident};
 use crate::scenario::{Scenario, Scene};
 
 /// What a report is made from.
@@ -53,6 +53,8 @@ pub struct ReportInput<'a> {
     pub files: &'a [(String, String)],
     /// The command that makes these results again.
     pub command: &'a str,
+    /// Single operations that went wrong, to be drawn.
+    pub incidents: &'a [Incident],
     /// Draw charts into files too.
     pub charts: bool,
 }

@@ -85,26 +85,75 @@ pub fn story(why: Why, told: &Told, setting: Setting) -> String {
         told.number, told.client
     );
     text.push_str(&format!("It starts at {}; {}.\n\n", instant(told.start), ending(told)));
+    for (at, line) in lines(told, places) {
+        text.push_str(&format!("  {:>12}  {line}\n", after(told.start, at)));
+    }
+    text.push_str(&explanation(told, places));
+    text
+}
+
+/// The same operation under two policies, in one order of time.
+pub fn side_by_side(both: [(&Told, Setting); 2]) -> String {
+    let [(told, Setting { replication, .. }), _] = both;
+    let mut text = format!(
+        "Operation {} of client {} under {}, replication {replication}\nIt starts at {}.\n",
+        told.number,
+        told.client,
+        both.map(|(_, setting)| format!("`{}`", setting.policy)).join(" and "),
+        instant(told.start)
+    );
+    let width = both.iter().map(|(_, setting)| setting.policy.chars().count()).max().unwrap_or(0);
+    for (told, setting) in both {
+        text.push_str(&format!("  {:width$}  {}\n", setting.policy, ending(told)));
+    }
+    text.push('\n');
+    let mut all: Vec<(SimTime, &str, String)> = Vec::new();
+    for (told, setting) in both {
+        all.extend(lines(told, setting.places).into_iter().map(|(at, line)| (at, setting.policy, line)));
+    }
+    // What happens at one instant stays in its order.
+    all.sort_by_key(|(at, ..)| *at);
+    for (at, policy, line) in all {
+        text.push_str(&format!("  {:>12}  {policy:width$}  {line}\n", after(told.start, at)));
+    }
+    for (told, setting) in both {
+        let explained = explanation(told, setting.places);
+        if !explained.is_empty() {
+            text.push_str(&format!("\nUnder `{}`: {}", setting.policy, explained.trim_start()));
+        }
+    }
+    text
+}
+
+/// What happened, in words.
+fn lines(told: &Told, places: &[String]) -> Vec<(SimTime, String)> {
     let several = told.notes.iter().any(|note| note.place != told.notes[0].place);
-    for note in &told.notes {
-        let Some(what) = words(note) else { continue };
+    let line = |note: &Note| {
+        let what = words(note)?;
         let place = if several { format!("{}: ", name(places, note.place)) } else { String::new() };
         // What happens at the server stands further in.
         let indent = if is_at_server(&note.what) { "    " } else { "" };
-        text.push_str(&format!("  {:>12}  {indent}{place}{what}\n", after(told.start, note.at)));
-    }
+        Some((note.at, format!("{indent}{place}{what}")))
+    };
+    told.notes.iter().filter_map(line).collect()
+}
+
+/// How an effect too many has come about.
+fn explanation(told: &Told, places: &[String]) -> String {
+    let mut text = String::new();
     if let Some(pair) = pair(told) {
         text.push_str(&format!("\n{}\n", explained(&pair, told, places)));
     } else if told.duplicates() > 0 {
-        text.push_str(
-            "\nIts own attempts executed once: another operation about the same thing had executed before.\n",
-        );
+        let other = told.before.map_or("another operation".to_owned(), |number| format!("operation {number}"));
+        text.push_str(&format!(
+            "\nIts own attempts executed once: {other}, about the same thing, had executed before.\n"
+        ));
     }
     text
 }
 
 /// How it went, for its user and for the books.
-fn ending(told: &Told) -> String {
+pub fn ending(told: &Told) -> String {
     let times = |count: u64, what: &str| match count {
         1 => format!("1 {what}"),
         count => format!("{count} {what}s"),
@@ -229,8 +278,8 @@ fn meets(n: u32, met: Met) -> Option<String> {
         Met::Reads(version) => format!("attempt {n} goes by version {version} of the row"),
         Met::RowDone => format!("attempt {n} finds it done already"),
         Met::RowChanged => format!("attempt {n} finds the row changed since it was read, and leaves it"),
-        // The answer says it.
-        Met::Store => return None,
+        // Said otherwise.
+        Met::Store | Met::Ended => return None,
     })
 }
 

@@ -117,6 +117,11 @@ impl Staged {
         !matches!(self.stage, Stage::LookUp | Stage::Lock | Stage::Conflict)
     }
 
+    /// True if its work has ended, and the store is being told.
+    pub fn is_being_stored(&self) -> bool {
+        self.stage == Stage::Store
+    }
+
     /// True if it waits for its row, or has just been given it: when workers have stood still, it asks at once.
     pub(super) fn waits_for_row(&self) -> bool {
         matches!(self.stage, Stage::Row | Stage::HasRow)
@@ -172,6 +177,9 @@ impl Server<'_> {
                 self.end_transaction(now, id, floor);
                 if !self.stores_after(id, floor) {
                     return false;
+                }
+                if !floor.staged[id as usize].has_effect() {
+                    floor.out.push(Output::Meets { job: id, met: Met::Ended });
                 }
                 self.stand(now, id, Stage::Store, now + self.access(), floor);
             }

@@ -4,6 +4,7 @@ mod gates;
 mod mixes;
 mod once;
 mod replicas;
+mod six;
 mod trees;
 mod two_tiers;
 mod worlds;

@@ -44,6 +44,7 @@ impl Ran {
     fn report<'a>(&'a self, name: &'a str, decision: &'a Decision, charts: bool) -> ReportInput<'a> {
         ReportInput {
             comparison: &self.comparison,
+            incidents: &[],
             decision,
             scenario: &self.loaded.scenario,
             name,

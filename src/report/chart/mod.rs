@@ -9,6 +9,7 @@ mod font;
 pub mod forest;
 pub mod ink;
 pub mod ladder;
+pub mod lanes;
 pub mod latency;
 mod lattice;
 pub mod parts;
@@ -129,11 +130,12 @@ const fn beside(name: &'static str, chart: fn(&ReportInput) -> Option<Chart>) ->
 }
 
 /// Every chart, in the order of the page.
-pub const CHARTS: [Listed; 11] = [
+pub const CHARTS: [Listed; 12] = [
     listed("storm", storm::chart),
     listed("success", |input| dots::chart(input, &dots::SUCCESS)),
     beside("attempts", |input| dots::chart(input, &dots::ATTEMPTS)),
     beside("duplicates", |input| dots::chart(input, &dots::DUPLICATES)),
+    listed("incident", lanes::chart),
     listed("servers", parts::servers),
     listed("steps", parts::steps),
     listed("members", parts::members),

@@ -396,8 +396,13 @@ impl<'a> Run<'a> {
         if let Some(things) = &mut self.whole().things {
             let mut over: Vec<(usize, u32)> = Vec::new();
             let is_over = things.let_go(thing, id, |place, slot| over.push((place, slot)));
-            if is_over && self.whole().in_stages {
-                self.forget_rows(thing);
+            if is_over {
+                if self.whole().in_stages {
+                    self.forget_rows(thing);
+                }
+                if let Some(notes) = &mut self.whole().notes {
+                    notes.forget(thing);
+                }
             }
             for (place, slot) in over {
                 let server = self.whole().places.all[place].server;
@@ -428,6 +433,8 @@ impl<'a> Run<'a> {
         }
         if let Some(notes) = &mut whole.notes {
             let Order { key, client, over, .. } = whole.orders.all[id];
+            let has_executed = done.iter().any(|done| done.executions > 0);
+            let before = things.as_ref().and_then(|_| notes.executed(id, thing, has_executed));
             notes.close(id, |number, notes| Told {
                 key,
                 number,
@@ -437,6 +444,7 @@ impl<'a> Run<'a> {
                 verdict,
                 attempts,
                 lost_updates,
+                before,
                 done: done.clone(),
                 notes,
             });

@@ -184,7 +184,7 @@ impl<'a> Run<'a> {
     pub(super) fn meets(&mut self, job: u32, met: Met) {
         if self.whole().notes.is_some() {
             let (row, attempt) = (self.whole().attempts[job as usize].row, self.jobs[job].attempt);
-            self.note(row, attempt, What::Meets(met));
+            self.note(row, attempt, if met == Met::Ended { What::Ended } else { What::Meets(met) });
         }
     }
 

@@ -30,12 +30,14 @@ impl Run<'_> {
             return;
         }
         let from_store = because == Some(Met::Store);
-        let had_effect = self.whole().staged.get(job as usize).is_some_and(Staged::has_effect);
+        let staged = self.whole().staged.get(job as usize);
+        let had_effect = staged.is_some_and(Staged::has_effect);
+        let is_told = had_effect || staged.is_some_and(Staged::is_being_stored);
         // Work that ends does so now, and nothing else has that instant.
         let worked = executed || !from_store && ends == self.now && (had_effect || ends > SimTime::ZERO);
         if executed {
             self.note(row, attempt, What::Executed);
-        } else if worked && !had_effect {
+        } else if worked && !is_told {
             self.note(row, attempt, What::Ended);
         }
         let what = match reply {
