@@ -14,6 +14,7 @@ mod rows;
 mod stages;
 #[cfg(test)]
 mod tests;
+mod transaction;
 mod waiting;
 mod work;
 

@@ -3,10 +3,9 @@
 
 use super::idempotency::{Admission, record};
 use super::job::{Job, Keyed, Place};
-use super::rows::{Next, Ticket};
+use super::rows::Ticket;
 use super::work::{Ending, Sent, begins_calls};
 use super::{Door, Floor, Output, Request, Server};
-use crate::fault::Fate;
 use crate::key::CallKey;
 use crate::protocol::{Met, Outcome};
 use crate::rng::Purpose;
@@ -26,12 +25,12 @@ pub struct Staged {
     pub uses: RowUse,
     /// The version of the row that it goes by, once it has read one.
     pub version: Option<u32>,
-    stage: Stage,
+    pub(super) stage: Stage,
     /// Work that is left after the effect.
     rest: Span,
     /// How long it waits for a row, and its place in line.
-    until: SimTime,
-    ticket: Option<Ticket>,
+    pub(super) until: SimTime,
+    pub(super) ticket: Option<Ticket>,
     /// The store was asked at the door.
     admitted: bool,
     /// Whether its effect was made, once that is known; if not, with which status it was refused.
@@ -42,7 +41,7 @@ pub struct Staged {
 
 /// Where the work for an attempt stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     /// The store is asked what it knows of the key.
     LookUp,
     /// The key is locked, in an access of its own.
@@ -207,7 +206,7 @@ impl Server<'_> {
     }
 
     /// A worker is held until the end of this stage.
-    fn stand(&mut self, now: SimTime, id: u32, stage: Stage, at: SimTime, floor: &mut Floor) {
+    pub(super) fn stand(&mut self, now: SimTime, id: u32, stage: Stage, at: SimTime, floor: &mut Floor) {
         floor.staged[id as usize].stage = stage;
         let job = &mut floor.jobs[id];
         if job.place == Place::InService {
@@ -359,39 +358,8 @@ impl Server<'_> {
         record(&mut self.records, row).end(now, id, reply, &self.config.idempotency);
     }
 
-    /// Who locks its row, waits for it.
-    fn want_row(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
-        if !floor.staged[id as usize].uses.locks {
-            return self.work(now, id, floor);
-        }
-        floor.staged[id as usize].until = now + self.config.row_lock.timeout;
-        self.wait_for_row(now, id, floor);
-    }
-
-    fn wait_for_row(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
-        let staged = floor.staged[id as usize];
-        let rows = self.rows.as_mut().expect("who uses rows has some");
-        let (ticket, ask_again) = match rows.take(now, staged.thing, id, staged.ticket) {
-            Ok(()) => {
-                self.work(now, id, floor);
-                floor.out.push(Output::Meets { job: id, met: Met::HasRow });
-                return;
-            }
-            Err(waits) => waits,
-        };
-        floor.staged[id as usize].ticket = Some(ticket);
-        if now >= staged.until {
-            self.leave_row(now, id, floor);
-            return self.end_without_work(now, id, (self.config.row_lock.status, Met::RowTimeout), floor);
-        }
-        self.stand(now, id, Stage::Row, staged.until.min(ask_again), floor);
-        if staged.stage != Stage::Row {
-            floor.out.push(Output::Meets { job: id, met: Met::WaitsForRow });
-        }
-    }
-
     /// The work itself begins, and reads its row.
-    fn work(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
+    pub(super) fn work(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
         let staged = &mut floor.staged[id as usize];
         let mut read = None;
         if let Some(rows) = self.rows.as_mut().filter(|_| !staged.uses.is_none()) {
@@ -416,7 +384,7 @@ impl Server<'_> {
     }
 
     /// The work ends before it begins, with this status and without effect.
-    fn end_without_work(&mut self, now: SimTime, id: u32, (status, met): (u16, Met), floor: &mut Floor) {
+    pub(super) fn end_without_work(&mut self, now: SimTime, id: u32, (status, met): (u16, Met), floor: &mut Floor) {
         floor.staged[id as usize].effect = Some(Err(status));
         self.stand(now, id, Stage::Work, now, floor);
         floor.out.push(Output::Meets { job: id, met });
@@ -504,52 +472,6 @@ impl Server<'_> {
         }
     }
 
-    /// The transaction of an attempt is over, or it waits for its row no more: who waits next is given it.
-    pub(super) fn leave_row(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
-        let staged = floor.staged[id as usize];
-        if !staged.uses.locks {
-            return;
-        }
-        let Some(rows) = &mut self.rows else { return };
-        let next = rows.leave(now, staged.thing, id, staged.ticket);
-        floor.staged[id as usize].ticket = None;
-        match next {
-            None => {}
-            Some(Next::Given(next)) => {
-                floor.staged[next as usize].stage = Stage::HasRow;
-                floor.staged[next as usize].ticket = None;
-                floor.jobs[next].ends = now;
-                floor.out.push(Output::CompletionAt { job: next, at: now });
-            }
-            Some(Next::AsksAt(next, until)) => ask_at(now, next, until, floor),
-        }
-    }
-
-    /// Work has ended: its transaction is over, or hangs.
-    fn end_transaction(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
-        let staged = floor.staged[id as usize];
-        if floor.jobs[id].fate != Fate::Hang || !staged.uses.locks {
-            return self.leave_row(now, id, floor);
-        }
-        let until = now + self.config.row_lock.hung;
-        if let Some(rows) = &mut self.rows
-            && let Some(next) = rows.hang(staged.thing, id, until)
-        {
-            ask_at(now, next, until, floor);
-        }
-    }
-
-    /// Nobody of these waits for a row any more.
-    pub(super) fn leave_lines(&mut self, ids: &[u32], floor: &mut Floor) {
-        let Some(rows) = &mut self.rows else { return };
-        for id in ids {
-            let staged = &mut floor.staged[*id as usize];
-            if let Some(ticket) = staged.ticket.take() {
-                rows.leave_line(staged.thing, ticket);
-            }
-        }
-    }
-
     /// A request arrives at a server that asks its store first: false if it was lost on its way after all.
     pub(super) fn receive_first(&mut self, now: SimTime, id: u32, request: Request, floor: &mut Floor) -> bool {
         let fate = match self.reach(request) {
@@ -607,11 +529,4 @@ impl Server<'_> {
             record(&mut self.records, job.row).orphan(id);
         }
     }
-}
-
-/// Who is first in line for a row that a transaction keeps which hangs, asks again when that is over, unless its own time is over before.
-fn ask_at(now: SimTime, job: u32, until: SimTime, floor: &mut Floor) {
-    let at = floor.staged[job as usize].until.min(until).max(now);
-    floor.jobs[job].ends = at;
-    floor.out.push(Output::CompletionAt { job, at });
 }

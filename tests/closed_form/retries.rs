@@ -1,11 +1,12 @@
 //! Retry arithmetic on a server without limits: how many succeed, at how many attempts, with how many executions.
 
+use simlab::distribution::Distribution;
 use simlab::experiment::PolicyResult;
-use simlab::retry::{Backoff, KeyMode, RetryPolicy};
+use simlab::retry::{Backoff, KeyMode, OutcomeClass, OutcomeSet, RetryPolicy};
 use simlab::scenario::{Arrivals, Fates, Frame, Idempotency, LockConfig, Scenario, ServerConfig, World};
 use simlab::units::Span;
 
-use super::{check, check_values, compare, run, values};
+use super::{check, check_values, compare, open_loop, run, values};
 
 /// 10 replications of so many operations; `failing` before the work, `lost` replies after it.
 fn scenario(failing: f64, lost: f64, idempotency: Idempotency, operations: u64) -> Scenario {
@@ -188,6 +189,57 @@ fn duplicate_executions() {
         let executed = per_operation(keyed, "executions");
         let never = f.powi(n as i32);
         check_values(&format!("{case}: executed"), &executed, 1.0 - never, share_tolerance(never).max(1e-6));
+    }
+}
+
+/// Whether the reply is lost after the work or the connection breaks is the same to the books of who retries both: to the last operation. Who retries broken connections
+/// and no time-outs fails with the one, and charges twice with the other.
+#[test]
+fn late_resets_are_lost_replies_that_are_heard_of() {
+    let counts =
+        ["attempts", "succeeded", "failed", "executions", "duplicates", "duplicated_operations", "phantom_successes"];
+    for LostReplies { f, q, n, duplicates, .. } in LOST_REPLIES {
+        let late = |policy: RetryPolicy| {
+            let lost = scenario(f, q, Idempotency::None, operations(f + q) / 8);
+            let late = lost.clone().in_world(|world| {
+                let fates = &mut world.servers[0].fates;
+                fates.late_resets = std::mem::take(&mut fates.lost_replies);
+            });
+            [lost, late].map(|scenario| run(&scenario.with_policy("p", policy.clone(), &[])))
+        };
+        let case = format!("f {f}, q {q}, n {n}");
+        let [lost, reset] = late(retry(n, KeyMode::None));
+        for count in counts {
+            assert_eq!(values(&lost, count), values(&reset, count), "{case}: {count}");
+        }
+        let connections = OutcomeSet::new(vec![OutcomeClass::Connection, OutcomeClass::ServerErrors]);
+        let [lost, reset] = late(RetryPolicy { retry_on: connections, ..retry(n, KeyMode::None) });
+        assert!(values(&lost, "duplicates").iter().all(|count| *count == 0.0), "{case}: a time-out is the end");
+        check(&case, &reset, "duplicate_rate", duplicates, 5.0 * share_tolerance(duplicates));
+    }
+}
+
+/// Time-outs as the source of duplicates: with exponential work of mean m, a time-out τ and retries at once, each attempt is executed, and its reply comes too late with
+/// q = e^(−τ/m). Then it is as with lost replies.
+#[test]
+fn work_that_outlasts_the_time_out() {
+    for (m, timeout, n, success, executions, phantoms, mean) in [
+        (100, 300, 3, 0.999_877, 1.052_266, 1.234_1e-4, 0.099_889),
+        (200, 250, 3, 0.976_482, 1.368_590, 0.023_517_7, 0.181_937),
+    ] {
+        let server = ServerConfig {
+            service_time: Distribution::Exponential { mean: Span::millis(m) },
+            ..ServerConfig::named("s")
+        };
+        let policy = RetryPolicy { timeout: Some(Span::millis(timeout)), ..retry(n, KeyMode::None) };
+        let result = run(&open_loop(1_000.0, 800, server).with_policy("p", policy, &[]));
+        let case = format!("m {m} ms, time-out {timeout} ms");
+        check(&case, &result, "success_rate", success, share_tolerance(success));
+        let executed = per_operation(&result, "executions");
+        check_values(&format!("{case}: executions"), &executed, executions, count_tolerance(executions));
+        check(&case, &result, "duplicate_rate", executions - 1.0, 0.02 * (executions - 1.0));
+        check(&case, &result, "phantom_rate", phantoms, share_tolerance(phantoms));
+        check(&case, &result, "latency_mean", mean, 0.002 * mean);
     }
 }
 

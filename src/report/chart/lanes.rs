@@ -87,10 +87,13 @@ pub fn chart(input: &ReportInput) -> Option<Chart> {
         }
     };
     Some(Chart {
-        title: "The operation that went most wrong".to_owned(),
-        note: "Under the policy that does most harm, and under the chosen one.".to_owned(),
-        caption: "From top to bottom, with the time since its start; lanes are not to scale. A filled mark is an effect, the first in the policy's colour, any more in red. A cross: lost on the \
-                  way. `simlab trace` tells it in words, and which setting would have made it right."
+        title: match input.incidents.len() {
+            1 => "The operation that went most wrong",
+            _ => "What went most wrong under the policy with most harm, and under the chosen one",
+        }
+        .to_owned(),
+        caption: "One operation each, from top to bottom, with the time since its start. A filled mark is an effect: the first in the policy's colour, any more in red. A cross: lost on the way. \
+                  simlab trace tells them in words, and which setting would have made them right."
             .to_owned(),
         panels: input.incidents.iter().map(panel).collect(),
         ..Chart::default()

@@ -73,7 +73,9 @@ impl Page<'_> {
     fn panels(&self, chart: &Chart) -> String {
         let grid = |panels: &[&Panel]| -> String {
             let figures: String = panels.iter().map(|panel| self.panel(panel)).collect();
-            format!("<div class=\"g3\">{figures}</div>\n")
+            // Pictures that have too much in them for a third of the page.
+            let class = if panels.iter().any(|panel| panel.narrow.is_some()) { "g2" } else { "g3" };
+            format!("<div class=\"{class}\">{figures}</div>\n")
         };
         let (aside, shown): (Vec<&Panel>, Vec<&Panel>) = chart.panels.iter().partition(|panel| panel.aside);
         let rest = match aside.len() {
@@ -108,7 +110,7 @@ impl Page<'_> {
             self.class(policy),
             self.key(policy),
             self.name(policy),
-            chart::element(&panel.picture)
+            pictures(panel)
         )
     }
 
