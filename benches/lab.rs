@@ -98,7 +98,7 @@ fn server(criterion: &mut Criterion) {
                 operation += 1;
                 let id =
                     jobs.insert(Job::new(CallKey::operation(operation), 1, 0, 0, simlab::server::job::Keyed::Passes));
-                server.receive(now, id, &mut Floor { jobs: &mut jobs, out: &mut out, at: None, staged: &mut [] });
+                server.receive(now, id, &mut Floor { jobs: &mut jobs, out: &mut out, beside: None });
                 for pass in 0..2 {
                     for output in out.drain(..) {
                         match output {
@@ -109,11 +109,7 @@ fn server(criterion: &mut Criterion) {
                     }
                     if let (0, true, Some((job, at))) = (pass, complete, ends) {
                         now = at;
-                        server.complete(
-                            now,
-                            job,
-                            &mut Floor { jobs: &mut jobs, out: &mut out, at: None, staged: &mut [] },
-                        );
+                        server.complete(now, job, &mut Floor { jobs: &mut jobs, out: &mut out, beside: None });
                     }
                 }
             };

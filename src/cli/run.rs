@@ -329,10 +329,11 @@ fn deliver(args: &Args, job: &Job, mut comparison: Comparison, seconds: f64, mis
 fn incidents(args: &Args, job: &Job, comparison: &Comparison, decision: &Decision) -> Result<Vec<Incident>, Exit> {
     // Of several groups, or several choices, the first.
     let chosen = decision.groups.first().filter(|_| decision.judged).and_then(|group| group.choice.policies.first());
-    let (memory, interrupted) = (memory::limit(args.memory), interrupt::flag());
+    // A bound of its own: what a report shows does not depend on how much memory there happens to be.
+    let (memory, interrupted) = (memory::limit(args.memory).min(experiment::TOLD_BYTES), interrupt::flag());
     match experiment::incidents(&job.loaded.scenario, comparison, chosen.copied(), memory, interrupted) {
         Err(Stop::Interrupted) => Err(Exit::Interrupted),
-        // It came to its end before; told, it may need more memory than there is. Then nothing is drawn.
+        // It came to its end before; told, it may need more than that. Then nothing is drawn.
         incidents => Ok(incidents.unwrap_or_default()),
     }
 }

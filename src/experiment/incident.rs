@@ -8,6 +8,9 @@ use crate::scenario::Scenario;
 use crate::scenario::metric::Metric;
 use crate::sim::{self, Limits, Stop};
 
+/// Bytes that a run may take while it is told for a report; one that takes more is not drawn.
+pub const TOLD_BYTES: u64 = 1 << 30;
+
 /// An operation of one run, told from its start to its end.
 #[derive(Clone, Debug)]
 pub struct Incident {

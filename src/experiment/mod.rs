@@ -10,6 +10,6 @@ mod run;
 mod warnings;
 
 pub use comparison::{Band, Bands, Comparison, Estimate, Example, Measured, PolicyResult};
-pub use incident::{Incident, incidents};
+pub use incident::{Incident, TOLD_BYTES, incidents};
 pub use run::{Failed, Need, Options, Progress, compare, memory_needed, run};
 pub use warnings::{Warning, warnings};

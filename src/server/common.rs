@@ -18,7 +18,8 @@ impl<'a> Server<'a> {
     /// The same server, where work is done in stages, or with rows.
     pub fn working_in_stages(self, in_stages: bool, has_rows: bool) -> Server<'a> {
         let rows = has_rows.then(Rows::default);
-        Server { in_stages: in_stages || has_rows, rows, ..self }
+        let in_stages = in_stages || has_rows;
+        Server { in_stages, has_more_to_do: self.has_more_to_do || in_stages, rows, ..self }
     }
 
     /// True if it asks its store before it lets anybody in: then it wants to be told of each attempt itself, with [`Server::receive`].

@@ -39,29 +39,39 @@ impl Server<'_> {
     /// A request arrives: what becomes of it at the door.
     #[inline(always)]
     pub fn knock(&mut self, now: SimTime, request: Request) -> Door {
-        match self.reach(request) {
-            Ok(fate) => self.let_in(now, fate, request),
-            Err(door) => door,
+        let mut fate = Fate::Success;
+        if self.in_force.crashed {
+            return Door::Answer(Outcome::Refused, None);
         }
+        if self.has_fates || request.cancelled {
+            fate = self.fate(request);
+            if let Some(door) = self.stopped(fate, request) {
+                return door;
+            }
+        }
+        self.let_in(now, fate, request)
     }
 
     /// Does a request get as far as the server? With which fate, if it does.
-    #[inline(always)]
-    pub(super) fn reach(&mut self, request: Request) -> Result<Fate, Door> {
+    pub(super) fn reach(&self, request: Request) -> Result<Fate, Door> {
         if self.in_force.crashed {
             return Err(Door::Answer(Outcome::Refused, None));
         }
-        if !self.has_fates && !request.cancelled {
-            return Ok(Fate::Success);
-        }
-        match self.fate(request) {
-            Fate::Refused => Err(Door::Answer(Outcome::Refused, None)),
-            Fate::Reset => Err(Door::Answer(Outcome::Reset, None)),
-            Fate::LostRequest => Err(Door::Gone { arrived: false }),
+        let fate = self.fate(request);
+        self.stopped(fate, request).map_or(Ok(fate), Err)
+    }
+
+    /// What becomes of a request that does not arrive, or that nobody waits for any more.
+    #[inline(always)]
+    fn stopped(&self, fate: Fate, request: Request) -> Option<Door> {
+        match fate {
+            Fate::Refused => Some(Door::Answer(Outcome::Refused, None)),
+            Fate::Reset => Some(Door::Answer(Outcome::Reset, None)),
+            Fate::LostRequest => Some(Door::Gone { arrived: false }),
             _ if request.cancelled && self.config.abandoned_work == AbandonedWork::Cancel => {
-                Err(Door::Gone { arrived: true })
+                Some(Door::Gone { arrived: true })
             }
-            fate => Ok(fate),
+            _ => None,
         }
     }
 

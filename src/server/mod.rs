@@ -117,6 +117,8 @@ pub struct Server<'a> {
     makes_calls: bool,
     /// They work in stages.
     in_stages: bool,
+    /// Either of these: there is more to do when a worker's own time is over.
+    has_more_to_do: bool,
     streams: Streams,
     window: Window,
     in_force: InForce,
@@ -158,10 +160,35 @@ pub struct Floor<'a> {
     pub jobs: &'a mut Slab<Job>,
     /// What follows.
     pub out: &'a mut Vec<Output>,
-    /// The number of the replica that each attempt is sent to, by the attempt's place; `None`: all are sent to one.
-    pub at: Option<&'a [u32]>,
-    /// What servers that work in stages know of each attempt, by the attempt's place; empty where none does.
+    /// What only runs know that go the whole way.
+    pub beside: Option<Beside<'a>>,
+}
+
+/// What is known of attempts beside what every attempt has, by the attempt's place.
+pub struct Beside<'a> {
+    /// The number of the replica that each is sent to.
+    pub at: &'a [u32],
+    /// What servers that work in stages know of each; empty where none does.
     pub staged: &'a mut [Staged],
+}
+
+const WHOLE: &str = "who works in stages goes the whole way";
+
+impl Floor<'_> {
+    fn at(&self) -> Option<&[u32]> {
+        self.beside.as_ref().map(|beside| beside.at)
+    }
+
+    /// What is known of an attempt at servers that work in stages.
+    fn staged(&self, id: u32) -> &Staged {
+        let beside = self.beside.as_ref().expect(WHOLE);
+        &beside.staged[id as usize]
+    }
+
+    fn staged_mut(&mut self, id: u32) -> &mut Staged {
+        let beside = self.beside.as_mut().expect(WHOLE);
+        &mut beside.staged[id as usize]
+    }
 }
 
 /// Attempts at a server over time, integrated over the window: attempts × ns.
@@ -183,6 +210,7 @@ impl<'a> Server<'a> {
             has_others: false,
             makes_calls: !config.calls.is_empty(),
             in_stages: false,
+            has_more_to_do: !config.calls.is_empty(),
             streams: Streams::new(seed),
             window,
             open_workers: open_workers(config, &in_force),
@@ -348,7 +376,8 @@ impl<'a> Server<'a> {
             }
             Place::InService => {
                 self.leave_worker(now, job);
-                let has_passed = !self.in_stages || floor.staged[id as usize].has_passed_store();
+                let has_passed = !self.in_stages || floor.staged(id).has_passed_store();
+                let job = &floor.jobs[id];
                 if job.keyed == Keyed::Known && has_passed {
                     let record = record(&mut self.records, job.row);
                     match self.in_force.store_down {
@@ -389,8 +418,8 @@ impl<'a> Server<'a> {
             // In the order in which they will end, so that ties are broken the same way as before.
             resumed.sort_by_key(|id| (floor.jobs[*id].ends, floor.jobs[*id].ahead));
             for id in resumed {
+                let asks = self.in_stages && floor.staged(id).waits_for_row();
                 let job = &mut floor.jobs[id];
-                let asks = floor.staged.get(id as usize).is_some_and(Staged::waits_for_row);
                 job.ends = if asks { now } else { job.ends + stood_still };
                 floor.out.push(Output::CompletionAt { job: id, at: job.ends });
             }
@@ -455,7 +484,7 @@ impl<'a> Server<'a> {
         if self.working == 0 {
             return Vec::new();
         }
-        let in_service = |(id, job): &(u32, &Job)| job.place == Place::InService && self.is_here(*id, floor.at);
+        let in_service = |(id, job): &(u32, &Job)| job.place == Place::InService && self.is_here(*id, floor.at());
         let found: Vec<u32> = floor.jobs.iter().filter(in_service).map(|(id, _)| id).collect();
         assert_eq!(found.len(), self.working as usize, "what is with a worker is at this server");
         found

@@ -81,7 +81,7 @@ mod tests {
         };
         let faults: Vec<Fault> = faults.iter().map(fault).collect();
         let in_force = InForce::new(&config, faults.iter(), SimTime::ZERO);
-        let mut floor = Floor { jobs: &mut Slab::default(), out: &mut Vec::new(), at: None, staged: &mut [] };
+        let mut floor = Floor { jobs: &mut Slab::default(), out: &mut Vec::new(), beside: None };
         server.set_in_force(SimTime::ZERO, in_force, &mut floor);
         server.leg(CallKey::operation(5), 2, leg)
     }

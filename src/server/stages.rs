@@ -5,7 +5,7 @@ use super::idempotency::{Admission, record};
 use super::job::{Job, Keyed, Place};
 use super::rows::Ticket;
 use super::work::{Ending, Sent, begins_calls};
-use super::{Door, Floor, Output, Request, Server};
+use super::{Door, Floor, Output, Request, Server, WHOLE};
 use crate::key::CallKey;
 use crate::protocol::{Met, Outcome};
 use crate::rng::Purpose;
@@ -111,6 +111,15 @@ impl Staged {
         self.effect == Some(Ok(()))
     }
 
+    /// How work has ended whose last stage is over: as it was going to, unless the row was another one by then.
+    fn ended(&self, ending: Ending) -> Ending {
+        match self.effect {
+            Some(Err(status)) => Ending { status, executed: false, ..ending },
+            Some(Ok(())) => Ending { executed: true, ..ending },
+            None => Ending { executed: false, ..ending },
+        }
+    }
+
     /// True if the store has let it pass: from then on it may have a lock.
     pub(super) fn has_passed_store(&self) -> bool {
         !matches!(self.stage, Stage::LookUp | Stage::Lock | Stage::Conflict)
@@ -135,7 +144,7 @@ impl Server<'_> {
                 let status = self.rules().missing_key.expect("only what is required is missing");
                 self.answer_early(now, id, (status, false), floor);
             }
-            Keyed::Known if !floor.staged[id as usize].admitted => {
+            Keyed::Known if !floor.staged(id).admitted => {
                 let access = self.access();
                 if access > Span::ZERO {
                     self.stand(now, id, Stage::LookUp, now + access, floor);
@@ -147,10 +156,47 @@ impl Server<'_> {
         }
     }
 
+    /// A stage is over, or a worker's own time: what comes next, or the end of the work.
+    #[inline(never)]
+    pub(super) fn complete_stage(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
+        let goes_on = match self.in_stages {
+            true => self.goes_on(now, id, floor),
+            false => begins_calls(id, &mut floor.jobs[id], floor.out),
+        };
+        if goes_on {
+            return;
+        }
+        self.completions += 1;
+        let job = &mut floor.jobs[id];
+        self.leave_worker(now, job);
+        let below = self.makes_calls.then_some(job.reply);
+        let mut ending = Ending::of(job, below);
+        let mut is_stored = false;
+        if self.in_stages {
+            let staged = floor.staged(id);
+            ending = staged.ended(ending);
+            is_stored = staged.stored;
+        }
+        let job = &floor.jobs[id];
+        if job.keyed == Keyed::Known && !is_stored {
+            // A store that is down is told nothing: the lock runs out.
+            match self.in_force.store_down {
+                true => record(&mut self.records, job.row).orphan(id),
+                false => self.tell_store(now, id, ending.reply(), floor),
+            }
+        }
+        // In stages, an effect was told when it was made.
+        ending.executed &= !self.in_stages;
+        self.send(id, &mut floor.jobs[id], ending, below, floor.out);
+        if self.waiting.len() > 0 {
+            self.fill(now, floor);
+        }
+    }
+
     /// A stage is over. False if that was the last.
     #[inline(never)]
     pub(super) fn goes_on(&mut self, now: SimTime, id: u32, floor: &mut Floor) -> bool {
-        match floor.staged[id as usize].stage {
+        match floor.staged(id).stage {
             Stage::LookUp => self.ask(now, id, floor),
             Stage::Lock => self.lock(now, id, floor),
             Stage::Conflict if self.access() > Span::ZERO => {
@@ -164,11 +210,11 @@ impl Server<'_> {
             }
             Stage::Before => {
                 self.make_effect(now, id, floor);
-                let rest = floor.staged[id as usize].rest;
+                let rest = floor.staged(id).rest;
                 self.stand(now, id, Stage::Work, now + rest, floor);
             }
             Stage::Work => {
-                let is_refused = matches!(floor.staged[id as usize].effect, Some(Err(_)));
+                let is_refused = matches!(floor.staged(id).effect, Some(Err(_)));
                 if self.makes_calls && !is_refused && begins_calls(id, &mut floor.jobs[id], floor.out) {
                     return true;
                 }
@@ -177,7 +223,7 @@ impl Server<'_> {
                 if !self.stores_after(id, floor) {
                     return false;
                 }
-                if !floor.staged[id as usize].has_effect() {
+                if !floor.staged(id).has_effect() {
                     floor.out.push(Output::Meets { job: id, met: Met::Ended });
                 }
                 self.stand(now, id, Stage::Store, now + self.access(), floor);
@@ -191,23 +237,9 @@ impl Server<'_> {
         true
     }
 
-    /// How work has ended whose last stage is over: as it was going to, unless the row was another one by then.
-    pub(super) fn ended_in_stages(&self, id: u32, ending: Ending, floor: &Floor) -> Ending {
-        match floor.staged[id as usize].effect {
-            Some(Err(status)) => Ending { status, executed: false, ..ending },
-            Some(Ok(())) => Ending { executed: true, ..ending },
-            None => Ending { executed: false, ..ending },
-        }
-    }
-
-    /// True if the reply was stored with the effect.
-    pub(super) fn is_stored(id: u32, floor: &Floor) -> bool {
-        floor.staged[id as usize].stored
-    }
-
     /// A worker is held until the end of this stage.
     pub(super) fn stand(&mut self, now: SimTime, id: u32, stage: Stage, at: SimTime, floor: &mut Floor) {
-        floor.staged[id as usize].stage = stage;
+        floor.staged_mut(id).stage = stage;
         let job = &mut floor.jobs[id];
         if job.place == Place::InService {
             job.ends = at;
@@ -264,7 +296,7 @@ impl Server<'_> {
         if self.in_force.store_down {
             return self.say_down(id, floor);
         }
-        let (row, action) = (floor.jobs[id].row, floor.staged[id as usize].action);
+        let (row, action) = (floor.jobs[id].row, floor.staged(id).action);
         let mismatch = self.rules().mismatch;
         let config = &self.config.idempotency;
         let known = record(&mut self.records, row);
@@ -279,7 +311,7 @@ impl Server<'_> {
         }
         if is_stored {
             // What a stored reply has said of a row, it says again.
-            floor.staged[id as usize].version = of.version;
+            floor.staged_mut(id).version = of.version;
         }
         match config.has_lock() {
             // In two steps: who holds the lock is not looked at yet.
@@ -301,7 +333,7 @@ impl Server<'_> {
         }
         let lock = self.config.idempotency.has_lock().expect("only a lock is locked");
         if let Some(status) = self.rules().mismatch {
-            let (row, action) = (floor.jobs[id].row, floor.staged[id as usize].action);
+            let (row, action) = (floor.jobs[id].row, floor.staged(id).action);
             if record(&mut self.records, row).is_held(now) && self.known_for(row).locked != action {
                 return Said::Answer(status, false);
             }
@@ -313,7 +345,7 @@ impl Server<'_> {
     }
 
     fn say_conflict(&self, id: u32, status: u16, floor: &mut Floor) -> Said {
-        if floor.staged[id as usize].stage != Stage::Conflict {
+        if floor.staged(id).stage != Stage::Conflict {
             floor.out.push(Output::Meets { job: id, met: Met::Held });
         }
         match self.config.idempotency.has_lock().map(|lock| lock.on_conflict) {
@@ -327,7 +359,7 @@ impl Server<'_> {
         let met = if self.config.idempotency.has_lock().is_some() { Met::Locked } else { Met::Unknown };
         floor.out.push(Output::Meets { job: id, met });
         if self.remembers_whose() {
-            let action = floor.staged[id as usize].action;
+            let action = floor.staged(id).action;
             self.known_for(floor.jobs[id].row).locked = action;
         }
         Said::GoOn
@@ -351,7 +383,7 @@ impl Server<'_> {
         let row = floor.jobs[id].row;
         let is_kept = reply.is_some_and(|(status, executed)| self.rules().stores.keeps(status, executed));
         if is_kept && self.remembers_whose() {
-            let Staged { action, version, .. } = floor.staged[id as usize];
+            let Staged { action, version, .. } = *floor.staged(id);
             let of = self.known_for(row);
             (of.stored, of.version) = (action, version);
         }
@@ -360,7 +392,7 @@ impl Server<'_> {
 
     /// The work itself begins, and reads its row.
     pub(super) fn work(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
-        let staged = &mut floor.staged[id as usize];
+        let staged = floor.staged_mut(id);
         let mut read = None;
         if let Some(rows) = self.rows.as_mut().filter(|_| !staged.uses.is_none()) {
             let version = *staged.version.get_or_insert_with(|| rows.version(staged.thing));
@@ -375,7 +407,7 @@ impl Server<'_> {
         let service = if self.in_force.slowdown == 1.0 { service } else { service.scaled(self.in_force.slowdown) };
         if self.config.effect_at < 1.0 {
             let before = service.scaled(self.config.effect_at);
-            floor.staged[id as usize].rest = service - before;
+            floor.staged_mut(id).rest = service - before;
             self.stand(now, id, Stage::Before, now + before, floor);
         } else {
             self.stand(now, id, Stage::Work, now + service, floor);
@@ -385,7 +417,7 @@ impl Server<'_> {
 
     /// The work ends before it begins, with this status and without effect.
     pub(super) fn end_without_work(&mut self, now: SimTime, id: u32, (status, met): (u16, Met), floor: &mut Floor) {
-        floor.staged[id as usize].effect = Some(Err(status));
+        floor.staged_mut(id).effect = Some(Err(status));
         self.stand(now, id, Stage::Work, now, floor);
         floor.out.push(Output::Meets { job: id, met });
     }
@@ -394,7 +426,7 @@ impl Server<'_> {
     fn make_effect(&mut self, now: SimTime, id: u32, floor: &mut Floor) {
         let job = &floor.jobs[id];
         let Ending { status, executed, .. } = Ending::of(job, self.makes_calls.then_some(job.reply));
-        let staged = &mut floor.staged[id as usize];
+        let staged = &mut floor.beside.as_mut().expect(WHOLE).staged[id as usize];
         if !executed || staged.effect.is_some() {
             return;
         }
@@ -432,10 +464,10 @@ impl Server<'_> {
     /// True if the store is told how the work has ended, in an access that takes time.
     fn stores_after(&self, id: u32, floor: &Floor) -> bool {
         let job = &floor.jobs[id];
-        if job.keyed != Keyed::Known || floor.staged[id as usize].stored || self.access() == Span::ZERO {
+        if job.keyed != Keyed::Known || floor.staged(id).stored || self.access() == Span::ZERO {
             return false;
         }
-        let ending = self.ended_in_stages(id, Ending::of(job, self.makes_calls.then_some(job.reply)), floor);
+        let ending = floor.staged(id).ended(Ending::of(job, self.makes_calls.then_some(job.reply)));
         let is_kept = ending.reply().is_some_and(|(status, executed)| self.rules().stores.keeps(status, executed));
         is_kept || self.config.idempotency.has_lock().is_some_and(|lock| lock.on_failure == LockOnFailure::Free)
     }
@@ -495,7 +527,7 @@ impl Server<'_> {
             self.say_early(id, (status, replay), floor);
             return true;
         }
-        floor.staged[id as usize].admitted = true;
+        floor.staged_mut(id).admitted = true;
         match self.let_in(now, fate, request) {
             Door::Open(fate) => self.enter(now, id, fate, floor),
             door => {
@@ -511,7 +543,7 @@ impl Server<'_> {
     /// An attempt that the store has let in at the door leaves without work, with this answer or none.
     pub(super) fn end_unworked(&mut self, now: SimTime, id: u32, answer: Option<Outcome>, floor: &mut Floor) {
         let job: &Job = &floor.jobs[id];
-        if job.keyed != Keyed::Known || !self.in_stages || !floor.staged[id as usize].admitted {
+        if job.keyed != Keyed::Known || !self.in_stages || !floor.staged(id).admitted {
             return;
         }
         let row = job.row;
@@ -525,7 +557,7 @@ impl Server<'_> {
     /// The server crashes under an attempt that waits.
     pub(super) fn orphan_unworked(&mut self, id: u32, floor: &Floor) {
         let job = &floor.jobs[id];
-        if job.keyed == Keyed::Known && self.in_stages && floor.staged[id as usize].admitted {
+        if job.keyed == Keyed::Known && self.in_stages && floor.staged(id).admitted {
             record(&mut self.records, job.row).orphan(id);
         }
     }

@@ -38,7 +38,7 @@ impl<'a> World<'a> {
 
     /// Tells the server something and takes what is done with off the floor. Returns the attempts it spoke of, in order.
     fn tell(&mut self, what: impl FnOnce(&mut Server, &mut Floor)) -> Vec<u32> {
-        what(&mut self.server, &mut Floor { jobs: &mut self.jobs, out: &mut self.out, at: None, staged: &mut [] });
+        what(&mut self.server, &mut Floor { jobs: &mut self.jobs, out: &mut self.out, beside: None });
         let spoken_of = self.out.drain(..).filter_map(|output| match output {
             Output::Started { job, at, .. } | Output::CompletionAt { job, at } => {
                 self.due.insert((at, job), true);

@@ -18,55 +18,43 @@ impl Server<'_> {
         if job.place != Place::InService || job.ends != now || self.in_force.frozen {
             return;
         }
-        let mut below = None;
-        if self.in_stages {
-            if self.goes_on(now, id, floor) {
-                return;
-            }
-            below = self.makes_calls.then(|| floor.jobs[id].reply);
-        } else if self.makes_calls {
-            if begins_calls(id, job, floor.out) {
-                return;
-            }
-            below = Some(job.reply);
+        if self.has_more_to_do {
+            return self.complete_stage(now, id, floor);
         }
         self.completions += 1;
-        let job = &mut floor.jobs[id];
         self.leave_worker(now, job);
-        let mut ending = Ending::of(job, below);
-        let (mut counted, mut stored) = (false, false);
-        if self.in_stages {
-            ending = self.ended_in_stages(id, ending, floor);
-            // An effect was told when it was made.
-            (counted, stored) = (true, Self::is_stored(id, floor));
-        }
-        let job = &mut floor.jobs[id];
-        let Ending { status, executed, sent } = ending;
-        if job.keyed == Keyed::Known && !stored {
-            let reply = ending.reply();
+        let ending = Ending::of(job, None);
+        if job.keyed == Keyed::Known {
+            let record = record(&mut self.records, job.row);
             // A store that is down is told nothing: the lock runs out.
             match self.in_force.store_down {
-                true => record(&mut self.records, job.row).orphan(id),
-                false if self.in_stages => self.tell_store(now, id, reply, floor),
-                false => record(&mut self.records, job.row).end(now, id, reply, &self.config.idempotency),
+                true => record.orphan(id),
+                false => record.end(now, id, ending.reply(), &self.config.idempotency),
             }
         }
-        let job = &mut floor.jobs[id];
-        let executed = executed && !counted;
-        if sent == Sent::Reply {
-            // A hint that came with the failure of a call is passed on.
-            let passed = below.and_then(|_| job.retry_after());
-            let hint = passed.or_else(|| self.retry_after(status, job.key, job.attempt));
-            job.answer(Outcome::Status(status), hint);
-            floor.out.push(Output::Answer { job: id, executed });
-        } else if sent == Sent::Reset {
-            job.answer(Outcome::Reset, None);
-            floor.out.push(Output::Answer { job: id, executed });
-        } else {
-            floor.out.push(Output::Gone { job: id, executed });
-        }
+        self.send(id, job, ending, None, floor.out);
         if self.waiting.len() > 0 {
             self.fill(now, floor);
+        }
+    }
+
+    /// What leaves the server where work ends that was begun `below` with other calls, or with none.
+    #[inline(always)]
+    pub(super) fn send(&self, id: u32, job: &mut Job, ending: Ending, below: Option<Outcome>, out: &mut Vec<Output>) {
+        let Ending { status, executed, sent } = ending;
+        match sent {
+            Sent::Reply => {
+                // A hint that came with the failure of a call is passed on.
+                let passed = below.and_then(|_| job.retry_after());
+                let hint = passed.or_else(|| self.retry_after(status, job.key, job.attempt));
+                job.answer(Outcome::Status(status), hint);
+                out.push(Output::Answer { job: id, executed });
+            }
+            Sent::Reset => {
+                job.answer(Outcome::Reset, None);
+                out.push(Output::Answer { job: id, executed });
+            }
+            Sent::Nothing => out.push(Output::Gone { job: id, executed }),
         }
     }
 

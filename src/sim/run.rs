@@ -205,6 +205,8 @@ pub fn run(scenario: &Scenario, policy: usize, replication: u32, limits: Limits)
 ///
 /// # Errors
 /// Says why the run stopped before its end.
+// Profilers know a run by its name.
+#[inline(never)]
 pub fn run_from(
     scenario: &Scenario,
     policy: usize,
@@ -397,7 +399,7 @@ impl<'a> Run<'a> {
             self.tell(|server, now, floor| server.set_in_force(now, in_force, floor));
         } else {
             let other = numbered(called, server, &mut self.server, &mut self.others);
-            let floor = &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs, at: None, staged: &mut [] };
+            let floor = &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs, beside: None };
             other.set_in_force(self.now, in_force, floor);
         }
     }

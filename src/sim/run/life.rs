@@ -191,7 +191,7 @@ impl Run<'_> {
     /// Tells the server something, and does what it says.
     #[inline(always)]
     pub(super) fn tell(&mut self, what: impl FnOnce(&mut Server, SimTime, &mut Floor)) {
-        let floor = &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs, at: None, staged: &mut [] };
+        let floor = &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs, beside: None };
         what(&mut self.server, self.now, floor);
         self.settle();
     }

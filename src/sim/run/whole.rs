@@ -19,7 +19,7 @@ use crate::metrics::notes::{Note, Notes, Wanted, What};
 use crate::protocol::Met;
 use crate::retry::{GiveUp, Within};
 use crate::scenario::World;
-use crate::server::Staged;
+use crate::server::{Beside, Staged};
 
 /// What the whole way needs beside the rest of a run.
 #[derive(Debug)]
@@ -193,8 +193,8 @@ impl<'a> Run<'a> {
         self.server(number);
         let server = numbered(self.called, number as usize, &mut self.server, &mut self.others);
         let whole = self.whole.as_mut().expect("only what goes the whole way comes here");
-        let (at, staged) = (Some(&whole.at[..]), &mut whole.staged[..]);
-        what(server, self.now, &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs, at, staged });
+        let beside = Some(Beside { at: &whole.at, staged: &mut whole.staged });
+        what(server, self.now, &mut Floor { jobs: &mut self.jobs, out: &mut self.outputs, beside });
         self.settle_whole();
     }
 
