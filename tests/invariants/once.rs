@@ -128,27 +128,35 @@ proptest! {
     #[test]
     fn what_is_told_is_what_is_counted(case in worlds::case(), demand in demand(), shares in any::<bool>()) {
         let scenario = if shares { world(&case, &demand, lock(), KeyMode::PerThing) } else { case.scenario() };
-        let never = AtomicBool::new(false);
-        let limits = || Limits { memory: 1 << 30, interrupted: &never };
-        let result = sim::run(&scenario, 0, 0, limits());
-        let told = sim::tell(&scenario, 0, 0, limits(), Wanted::All);
-        let (Ok(result), Ok((again, account))) = (result, told) else { return Ok(()) };
-        prop_assert_eq!(result.digest, again.digest);
-        prop_assert_eq!(&result.metrics, &again.metrics);
-        let measured = account.told.iter().map(|(_, told)| told).filter(|told| told.start >= SimTime::ZERO + case.warmup);
-        let sum = |of: &dyn Fn(&Told) -> u64| measured.clone().map(of).sum::<u64>() as f64;
-        prop_assert_eq!(sum(&|_| 1), value(&result, "operations"));
-        prop_assert_eq!(sum(&|told| told.executions()), value(&result, "executions"));
-        prop_assert_eq!(sum(&|told| told.duplicates()), value(&result, "duplicates"));
-        prop_assert_eq!(sum(&|told| u64::from(told.is_phantom())), value(&result, "phantom_successes"));
-        prop_assert_eq!(sum(&|told| u64::from(told.verdict == Some(Verdict::Succeeded))), value(&result, "succeeded"));
-        let noted = |wanted: &dyn Fn(&What) -> bool| {
-            sum(&|told| told.notes.iter().filter(|note| wanted(&note.what)).count() as u64)
-        };
-        prop_assert_eq!(noted(&|what| matches!(what, What::Sent { .. })), value(&result, "attempts"));
-        prop_assert_eq!(noted(&|what| *what == What::Executed), value(&result, "executions"));
-        prop_assert_eq!(noted(&|what| *what == What::TimedOut), maybe(&result, "outcome_timeout").unwrap_or(0.0));
-        let refused: f64 = REFUSALS.iter().map(|(metric, _)| value(&result, metric)).sum();
-        prop_assert_eq!(noted(&|what| matches!(what, What::Refused(..))), refused);
+        told_is_counted(&scenario)?;
     }
+}
+
+/// What is told of all operations is what the run counts, and telling changes nothing.
+pub fn told_is_counted(scenario: &Scenario) -> Result<(), TestCaseError> {
+    let never = AtomicBool::new(false);
+    let limits = || Limits { memory: 1 << 30, interrupted: &never };
+    let result = sim::run(scenario, 0, 0, limits());
+    let told = sim::tell(scenario, 0, 0, limits(), Wanted::All);
+    let (Ok(result), Ok((again, account))) = (result, told) else { return Ok(()) };
+    prop_assert_eq!(result.digest, again.digest);
+    prop_assert_eq!(&result.metrics, &again.metrics);
+    let measured =
+        account.told.iter().map(|(_, told)| told).filter(|told| told.start >= SimTime::ZERO + scenario.frame.warmup);
+    let sum = |of: &dyn Fn(&Told) -> u64| measured.clone().map(of).sum::<u64>() as f64;
+    prop_assert_eq!(sum(&|_| 1), value(&result, "operations"));
+    prop_assert_eq!(sum(&|told| told.executions()), value(&result, "executions"));
+    prop_assert_eq!(sum(&|told| told.duplicates()), value(&result, "duplicates"));
+    prop_assert_eq!(sum(&|told| u64::from(told.lost_updates)), value(&result, "lost_updates"));
+    prop_assert_eq!(sum(&|told| u64::from(told.is_phantom())), value(&result, "phantom_successes"));
+    prop_assert_eq!(sum(&|told| u64::from(told.verdict == Some(Verdict::Succeeded))), value(&result, "succeeded"));
+    let noted = |wanted: &dyn Fn(&What) -> bool| {
+        sum(&|told| told.notes.iter().filter(|note| wanted(&note.what)).count() as u64)
+    };
+    prop_assert_eq!(noted(&|what| matches!(what, What::Sent { .. })), value(&result, "attempts"));
+    prop_assert_eq!(noted(&|what| *what == What::Executed), value(&result, "executions"));
+    prop_assert_eq!(noted(&|what| *what == What::TimedOut), maybe(&result, "outcome_timeout").unwrap_or(0.0));
+    let refused: f64 = REFUSALS.iter().map(|(metric, _)| value(&result, metric)).sum();
+    prop_assert_eq!(noted(&|what| matches!(what, What::Refused(..))), refused);
+    Ok(())
 }

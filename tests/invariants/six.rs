@@ -10,11 +10,12 @@ use simlab::distribution::Distribution;
 use simlab::endpoint::Balance;
 use simlab::retry::{Backoff, KeyMode, OutcomeClass, OutcomeSet, RetryPolicy};
 use simlab::scenario::{
-    Arrivals, Asked, Fates, Fault, FreedBy, Idempotency, LockConfig, OnConflict, Repeat, Same, Scenario, ServerConfig,
-    StoreFault, StoreScope, Stores, WhenDown,
+    Arrivals, Asked, Contend, Fates, Fault, FreedBy, Idempotency, LockConfig, OnConflict, Repeat, RowUse, Same,
+    Scenario, ServerConfig, StoreFault, StoreScope, Stores, WhenDown, Writes,
 };
 use simlab::units::{SimTime, Span};
 
+use super::once::told_is_counted;
 use super::{config, run};
 
 /// What is broken, if anything is.
@@ -218,5 +219,36 @@ fn without_one_of_them_somebody_is() {
     for broken in BREAKS {
         let worlds = sample.iter().filter(|world| duplicates(world, broken) > 0.0).count();
         assert!(worlds >= 5, "{broken:?}: duplicates in {worlds} of {}", sample.len());
+    }
+}
+
+fn row_uses() -> impl Strategy<Value = RowUse> {
+    let writes = prop_oneof![
+        Just(Writes::Blind),
+        Just(Writes::IfUnchanged(409)),
+        Just(Writes::IfUndone(409)),
+        Just(Writes::Nothing)
+    ];
+    (any::<bool>(), writes, any::<bool>()).prop_map(|(reads, writes, locks)| RowUse { reads, writes, locks })
+}
+
+proptest! {
+    #![proptest_config(config(1_000))]
+
+    /// Whatever is broken, and with rows too, what is told is what is counted.
+    #[test]
+    fn stages_are_told_as_they_are_counted(
+        world in worlds(),
+        broken in prop::sample::select(BREAKS.to_vec()),
+        row in prop::option::of(row_uses()),
+    ) {
+        let scenario = world.scenario(broken).in_world(|world| {
+            if let Some(row) = row {
+                world.operation.row = row;
+                world.contend = Some(Contend { things: 5, zipf: 1.0 });
+                world.repeat = None;
+            }
+        });
+        told_is_counted(&scenario)?;
     }
 }
