@@ -7,6 +7,11 @@ use std::borrow::Borrow;
 
 use crate::protocol::Outcome;
 use crate::retry::OutcomeSet;
+use crate::units::Span;
+
+mod course;
+
+pub use course::{Course, Journal, Next, Plan};
 
 /// Most steps of a flow: what has become of each is a bit.
 pub const MOST_STEPS: usize = 64;
@@ -18,6 +23,8 @@ pub struct Step {
     pub when: When,
     /// What its failure means.
     pub on_failure: OnFailure,
+    /// The later step with which its entry in the journal is written, and rolled back if that fails; `None`: by itself.
+    pub committed_with: Option<usize>,
 }
 
 /// Whether a step is made.
@@ -32,6 +39,13 @@ pub enum When {
     Failed(usize),
     /// If it was made and has succeeded.
     Succeeded(usize),
+    /// Only to undo what that step has done.
+    Undoing {
+        /// Its number.
+        step: usize,
+        /// Also where it has failed after something was sent, since nobody knows what became of that.
+        if_sent: bool,
+    },
 }
 
 /// What the failure of a step means.
@@ -49,6 +63,32 @@ pub enum OnFailure {
         /// How often, at least 1.
         times: u32,
     },
+    /// After a while the operation goes on with what its journal does not have.
+    Resume(Box<Resume>),
+    /// What has succeeded is undone, the last first.
+    Compensate(Compensate),
+}
+
+/// How an operation goes on after a failure.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resume {
+    /// After which outcomes.
+    pub on: OutcomeSet,
+    /// When.
+    pub after: Span,
+    /// How often, at least 1.
+    pub times: u32,
+    /// What follows then, if it is not over.
+    pub then: Option<Compensate>,
+}
+
+/// How what was done is undone.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Compensate {
+    /// How often the operation is made anew after that.
+    pub times: u32,
+    /// When.
+    pub after: Span,
 }
 
 /// What is to be done.
@@ -107,6 +147,17 @@ impl Flow {
         self.restarts
     }
 
+    /// Goes on from its start, where these steps have succeeded before.
+    fn go_on_with(
+        &mut self,
+        succeeded: u64,
+        steps: &[impl Borrow<Step>],
+        drawn: impl FnMut(usize, f64) -> bool,
+    ) -> Act {
+        *self = Flow { succeeded, restarts: self.restarts, ..Flow::default() };
+        self.go_on(steps, drawn)
+    }
+
     /// The next step that is made.
     fn go_on(&mut self, steps: &[impl Borrow<Step>], mut drawn: impl FnMut(usize, f64) -> bool) -> Act {
         for (number, step) in steps.iter().enumerate().skip(self.next as usize) {
@@ -115,8 +166,10 @@ impl Flow {
                 When::Share(share) => drawn(number, share),
                 When::Failed(step) => self.failed & 1 << step != 0,
                 When::Succeeded(step) => self.succeeded & 1 << step != 0,
+                When::Undoing { .. } => false,
             };
-            if is_made {
+            // What succeeded before the flow went on from its start is not made again.
+            if is_made && self.succeeded & 1 << number == 0 {
                 self.next = number as u32 + 1;
                 return Act::Call(number);
             }
@@ -152,7 +205,7 @@ mod tests {
     }
 
     fn step(when: When, on_failure: OnFailure) -> Step {
-        Step { when, on_failure }
+        Step { when, on_failure, committed_with: None }
     }
 
     #[test]

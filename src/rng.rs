@@ -66,10 +66,16 @@ pub enum Purpose {
     Thing,
     /// Whether a request loses its key on the way.
     KeyLost,
+    /// Whether a write to a journal is lost.
+    Journal,
+    /// When clients crash at random, and which.
+    Crash,
+    /// Whether a client crashes at a step of an operation.
+    CrashAtStep,
 }
 
 /// Purposes are numbered from 1 and below this.
-const PURPOSES: usize = Purpose::KeyLost as usize + 1;
+const PURPOSES: usize = Purpose::CrashAtStep as usize + 1;
 
 /// A small generator at the start of one keyed stream.
 #[derive(Clone, Debug)]

@@ -225,7 +225,9 @@ impl<'a> Case<'a> {
             criterion => {
                 let values = self.values(criterion, policy);
                 let runs = values.iter().zip(&self.operations[policy]);
-                [(runs.map(|(value, n)| value.unwrap_or(0.0) * n).sum(), 1.0), (0.0, 1.0), (0.0, 1.0), (0.0, 1.0)]
+                let mut events = [(0.0, 1.0); PARTS];
+                events[0].0 = runs.map(|(value, n)| value.unwrap_or(0.0) * n).sum();
+                events
             }
         }
     }
@@ -274,17 +276,17 @@ fn beyond(measure: Measure) -> Option<f64> {
 }
 
 /// How many things can go wrong.
-const PARTS: usize = 4;
+const PARTS: usize = 5;
 
 /// What can go wrong, counted run by run.
 fn parts(result: &PolicyResult) -> [Vec<Option<f64>>; PARTS] {
-    [Metric::Unsuccessful, Metric::Duplicates, Metric::PhantomSuccesses, Metric::LostUpdates]
+    [Metric::Unsuccessful, Metric::Duplicates, Metric::PhantomSuccesses, Metric::LostUpdates, Metric::HalfDone]
         .map(|metric| result.metric(metric).map(|metric| metric.values.clone()).unwrap_or_default())
 }
 
 /// What each of the parts weighs.
 fn weights(decide: &Decide) -> [f64; PARTS] {
-    [1.0, decide.duplicate, decide.phantom, decide.lost_update]
+    [1.0, decide.duplicate, decide.phantom, decide.lost_update, decide.half_done]
 }
 
 /// What went wrong, per operation, run by run; none where there was no operation.

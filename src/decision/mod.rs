@@ -58,6 +58,8 @@ pub struct Wrong {
     pub phantoms: f64,
     /// Lost updates.
     pub lost_updates: f64,
+    /// Operations that were left half done.
+    pub half_done: f64,
 }
 
 /// How sure all intervals are together.
@@ -229,9 +231,9 @@ impl Decision {
         let all = Case::new(comparison, &scenario.decide, Vec::new(), LEVEL, by_chance);
         let wrong = |policy: usize| {
             let standing = all.standing(Criterion::Wrong, policy)?;
-            let [unsuccessful, duplicates, phantoms, lost_updates] = all.part_means(policy);
+            let [unsuccessful, duplicates, phantoms, lost_updates, half_done] = all.part_means(policy);
             let estimate = Estimate::of(&all.values(Criterion::Wrong, policy), LEVEL);
-            Some(Wrong { all: standing.mean, estimate, unsuccessful, duplicates, phantoms, lost_updates })
+            Some(Wrong { all: standing.mean, estimate, unsuccessful, duplicates, phantoms, lost_updates, half_done })
         };
         let split = |policy: usize| {
             let margin = all.compare(Criterion::Wrong, policy, policy).margin;
@@ -412,6 +414,9 @@ fn columns(scenario: &Scenario, comparison: &Comparison) -> Vec<Criterion> {
     }
     if any(Metric::LostUpdates) {
         columns.push(Metric::LostUpdateRate);
+    }
+    if any(Metric::HalfDone) {
+        columns.push(Metric::HalfDoneRate);
     }
     columns.into_iter().map(Criterion::of).collect()
 }

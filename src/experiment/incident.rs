@@ -24,8 +24,8 @@ pub struct Incident {
     pub places: Vec<String>,
 }
 
-/// What should not come about: an effect too many, one that nobody knows of, one that is gone.
-const HARM: [Metric; 3] = [Metric::Duplicates, Metric::PhantomSuccesses, Metric::LostUpdates];
+/// What should not come about: an effect too many, one that nobody knows of, one that is gone, half of an order.
+const HARM: [Metric; 4] = [Metric::Duplicates, Metric::PhantomSuccesses, Metric::LostUpdates, Metric::HalfDone];
 
 /// The operation that went most wrong under the policy with most harm, and that of the `chosen` one; nothing where no policy does any. Each is that of the
 /// first run in which its policy did harm, or of the first run. That run is made once more.

@@ -13,8 +13,10 @@ pub(super) struct Books {
     pub effects: u64,
     /// Of these, wanted ones: the first of an operation, and of each place where it has any; or as many as are wanted of its thing.
     pub firsts: u64,
-    /// Operations with an effect.
+    /// Operations that have done everything that they were to do.
     pub effective: u64,
+    /// Operations that are over and were left half done.
+    pub half_done: u64,
     /// Operations with more than that at one place.
     pub duplicated: u64,
 }
@@ -32,19 +34,46 @@ impl Books {
     }
 
     /// Enters an operation with what it has done at each of its places.
-    pub fn enter_places(&mut self, places: impl Iterator<Item = Done>) {
-        let (mut effective, mut duplicated) = (false, false);
+    pub fn enter_places(&mut self, places: impl Iterator<Item = Done>, standing: Standing) {
+        let mut duplicated = false;
         for Done { executions, effects, firsts } in places {
             self.executions += u64::from(executions);
             self.effects += u64::from(effects);
             self.firsts += u64::from(firsts);
-            effective |= effects > 0;
             duplicated |= effects > firsts;
         }
         self.operations += 1;
-        self.effective += u64::from(effective);
+        self.effective += u64::from(standing == Standing::All);
+        self.half_done += u64::from(standing == Standing::Partly);
         self.duplicated += u64::from(duplicated);
     }
+}
+
+/// What is in force of what an operation was to do: effects that were not undone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Some of it: it was left half done.
+    Partly,
+    /// All of it.
+    All,
+}
+
+/// What has become of the steps of an operation, where it goes on after failures and crashes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftBehind {
+    /// What is in force.
+    pub standing: Standing,
+    /// Steps whose effect is missing: of an operation that has succeeded, or was left half done.
+    pub missing: u32,
+    /// It has undone all that it had done.
+    pub is_undone: bool,
+    /// An undo has failed: that is left for a person.
+    pub is_left: bool,
+    /// Calls of steps that it had made before.
+    pub repeated: u32,
 }
 
 /// What an operation has done at one place.

@@ -19,7 +19,7 @@ pub mod timeline;
 pub mod wave;
 pub mod windows;
 
-pub use books::Done;
+pub use books::{Done, LeftBehind, Standing};
 pub use recorder::Recorder;
 pub use result::RunResult;
 pub use timeline::Timeline;

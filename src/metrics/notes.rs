@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::Done;
+use super::{Done, Standing};
 use crate::call::Verdict;
 use crate::gate::{GateState, Refusal};
 use crate::key::CallKey;
@@ -109,6 +109,8 @@ pub struct Told {
     pub attempts: u32,
     /// Writes over what others had written since it had read.
     pub lost_updates: u32,
+    /// What is in force of what it was to do.
+    pub standing: Standing,
     /// The last operation about the same thing, of those off the books before it, that executed anything, by its number.
     pub before: Option<u64>,
     /// What it has done, by place.
@@ -128,14 +130,22 @@ impl Told {
         self.done.iter().map(|done| u64::from(done.effects - done.firsts)).sum()
     }
 
-    /// True if it failed for its user, and has an effect all the same.
+    /// True if it failed for its user, and has done all that it was to do.
     pub fn is_phantom(&self) -> bool {
-        matches!(self.verdict, Some(Verdict::Failed(_))) && self.done.iter().any(|done| done.effects > 0)
+        matches!(self.verdict, Some(Verdict::Failed(_))) && self.standing == Standing::All
+    }
+
+    /// True if it is over, and was left half done.
+    pub fn is_half_done(&self) -> bool {
+        self.verdict.is_some() && self.standing == Standing::Partly
     }
 
     /// True if its user got what was wanted, once.
     pub fn is_right(&self) -> bool {
-        self.verdict == Some(Verdict::Succeeded) && self.duplicates() == 0 && self.lost_updates == 0
+        self.verdict == Some(Verdict::Succeeded)
+            && self.duplicates() == 0
+            && self.lost_updates == 0
+            && !self.is_half_done()
     }
 
     /// True if it is right, and has whatever effect `other` had, which is the same one under another setting.
@@ -404,9 +414,10 @@ impl Notes {
 }
 
 /// How wrong an operation went: the larger, the more.
-fn wrong(told: &Told) -> (u64, bool, u32, bool, u32, Reverse<u64>) {
+fn wrong(told: &Told) -> (u64, bool, u32, bool, bool, u32, Reverse<u64>) {
     let failed = told.verdict != Some(Verdict::Succeeded);
-    (told.duplicates(), told.is_phantom(), told.lost_updates, failed, told.attempts, Reverse(told.number))
+    let (phantom, half_done) = (told.is_phantom(), told.is_half_done());
+    (told.duplicates(), phantom, told.lost_updates, half_done, failed, told.attempts, Reverse(told.number))
 }
 
 #[cfg(test)]
@@ -435,6 +446,7 @@ mod tests {
                 verdict: Some(if succeeded { Verdict::Succeeded } else { Verdict::Failed(GiveUp::Deadline) }),
                 attempts: 1,
                 lost_updates: 0,
+                standing: if effects > 0 { Standing::All } else { Standing::Nothing },
                 before: None,
                 done: vec![Done { executions: effects, effects, firsts }],
                 notes,

@@ -1,7 +1,7 @@
 //! What is measured of each server, replica, step and member of a mix, where there are several.
 
 use crate::call::Verdict;
-use crate::metrics::Done;
+use crate::metrics::{Done, Standing};
 use crate::scenario::metric::{Measure, Metric, Of};
 use crate::scenario::{PolicyConfig, Scene};
 use crate::units::{SimTime, Span};
@@ -53,6 +53,7 @@ struct OfMember {
     failed: u64,
     phantoms: u64,
     lost_updates: u64,
+    half_done: u64,
     sums: Sums,
 }
 
@@ -69,6 +70,8 @@ pub struct Released {
     pub attempts: u32,
     /// Its writes over what others had written since it had read.
     pub lost_updates: u32,
+    /// What is in force of what it was to do.
+    pub standing: Standing,
 }
 
 /// Attempts at a replica: `of` is the server and the replica's number there, if there are others.
@@ -181,9 +184,9 @@ impl Parts {
         let failed = matches!(of.verdict, Some(Verdict::Failed(_)));
         member.failed += u64::from(failed);
         member.sums.attempts += u64::from(of.attempts);
-        let before = member.sums.effects;
         places.for_each(|done| member.sums.enter(done));
-        member.phantoms += u64::from(failed && member.sums.effects > before);
+        member.phantoms += u64::from(failed && of.standing == Standing::All);
+        member.half_done += u64::from(of.verdict.is_some() && of.standing == Standing::Partly);
         member.lost_updates += u64::from(of.lost_updates);
     }
 
@@ -234,9 +237,9 @@ impl Parts {
         }
         for (number, member) in &self.members {
             let mut add = |metric, value| values.push((Measure { metric, of: Of::Member(*number) }, value));
-            let OfMember { operations, succeeded, in_time, failed, phantoms, lost_updates, sums } = *member;
+            let OfMember { operations, succeeded, in_time, failed, phantoms, lost_updates, half_done, sums } = *member;
             let unsuccessful = operations - if self.has_slo { in_time } else { succeeded };
-            let wrong = unsuccessful + sums.duplicates() + phantoms + lost_updates;
+            let wrong = unsuccessful + sums.duplicates() + phantoms + lost_updates + half_done;
             let rate = |count: u64| per(count, operations as f64);
             add(Metric::Operations, Some(operations as f64));
             add(Metric::Succeeded, Some(succeeded as f64));
@@ -254,6 +257,7 @@ impl Parts {
             add(Metric::DuplicateRate, rate(sums.duplicates()));
             add(Metric::PhantomSuccesses, Some(phantoms as f64));
             add(Metric::LostUpdates, Some(lost_updates as f64));
+            add(Metric::HalfDone, Some(half_done as f64));
         }
         values
     }

@@ -63,6 +63,13 @@ pub struct Recorder {
     hedges: [u64; 2],
     hedges_refused: u64,
     lost_updates: u64,
+    missing_effects: u64,
+    undone: u64,
+    left_for_person: u64,
+    steps_repeated: u64,
+    client_crashes: u64,
+    /// Times from the crash of its client to the end of an operation, in ns, and how many.
+    repairs: (u128, u64),
     /// Measured operations that succeeded, by attempts; the last is for so many and more.
     succeeded_after: [u64; 6],
     /// Measured operations that failed, likewise.
@@ -138,6 +145,12 @@ impl Recorder {
             hedges: [0; 2],
             hedges_refused: 0,
             lost_updates: 0,
+            missing_effects: 0,
+            undone: 0,
+            left_for_person: 0,
+            steps_repeated: 0,
+            client_crashes: 0,
+            repairs: (0, 0),
             succeeded_after: [0; 6],
             failed_after: [0; 3],
             has_slo: scene.frame.slo.is_some(),
@@ -408,10 +421,27 @@ impl Recorder {
         verdict: Option<Verdict>,
         places: impl Iterator<Item = Done>,
         lost_updates: u32,
+        after: super::books::LeftBehind,
     ) {
         if measured {
             self.lost_updates += u64::from(lost_updates);
-            self.books[book_of(verdict)].enter_places(places);
+            self.missing_effects += u64::from(after.missing);
+            self.undone += u64::from(after.is_undone);
+            self.left_for_person += u64::from(after.is_left);
+            self.steps_repeated += u64::from(after.repeated);
+            self.books[book_of(verdict)].enter_places(places, after.standing);
+        }
+    }
+
+    /// A client has crashed.
+    pub fn client_crashed(&mut self, now: SimTime) {
+        self.client_crashes += u64::from(self.measured(now));
+    }
+
+    /// An operation is over, so long after its client had crashed.
+    pub fn repaired(&mut self, took: Span, measured: bool) {
+        if measured {
+            self.repairs = (self.repairs.0 + u128::from(took.0), self.repairs.1 + 1);
         }
     }
 

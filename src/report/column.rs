@@ -44,6 +44,8 @@ enum Shown {
     WithEffects,
     /// Some updates were lost.
     WithLostUpdates,
+    /// Some operations were left half done.
+    WithHalves,
     /// There is something to recover from, and it can be told whether that was done.
     WithRecovery,
     /// There is something, but nothing tells: then the load that was held back is what is left to look at.
@@ -167,6 +169,12 @@ columns! {
         page: ("Lost updates", "per 10,000"), terminal: "lost", markdown: "lost updates per 10,000",
         legend: "lost: lost updates per 10,000, written over without being read",
     };
+    /// Operations left half done per 10,000.
+    HalfDone: Spec {
+        metric: Metric::HalfDoneRate, format: Format::Per10k, shown: Shown::WithHalves, drop: Some(5),
+        page: ("Half done", "per 10,000"), terminal: "half", markdown: "half done per 10,000",
+        legend: "half: left half done, per 10,000",
+    };
     /// 99th percentile of the latency of all operations.
     P99: Spec {
         metric: Metric::LatencyAllP99, format: Format::Latency, shown: Shown::Waiting(Waiting::P99), drop: Some(8),
@@ -217,6 +225,7 @@ impl Column {
             Shown::Waiting(how) => waiting == Some(how),
             Shown::WithEffects => effects,
             Shown::WithLostUpdates => loses_updates(comparison),
+            Shown::WithHalves => leaves_halves(comparison),
             Shown::WithRecovery => recovered.is_some(),
             Shown::InsteadOfRecovery => wave,
         };
@@ -333,6 +342,11 @@ pub fn has_effects(comparison: &Comparison) -> bool {
 /// True if some policy has lost updates.
 pub fn loses_updates(comparison: &Comparison) -> bool {
     comparison.policies.iter().any(|policy| policy.mean(Metric::LostUpdates).is_some_and(|mean| mean > 0.0))
+}
+
+/// True if some policy leaves operations half done.
+pub fn leaves_halves(comparison: &Comparison) -> bool {
+    comparison.policies.iter().any(|policy| policy.mean(Metric::HalfDone).is_some_and(|mean| mean > 0.0))
 }
 
 /// Writes the cells of one comparison.
@@ -472,7 +486,7 @@ mod tests {
         let full = |name, rate| {
             let row = row(name, &around(rate, 0.0)).all("latency_all_p99", 1.0).all("latency_all_p50", 1.0);
             let row = row.all("finish_p99", 1.0).all("in_time_rate", 0.5).all("wave", 5.0).all("goodput", 4.0);
-            row.all("lost_updates", 2.0).all("lost_update_rate", 0.02)
+            row.all("lost_updates", 2.0).all("lost_update_rate", 0.02).all("half_done", 2.0).all("half_done_rate", 0.02)
         };
         with_input(vec![full("a", 0.9), full("b", 0.8)], |input| {
             for column in Column::ALL.into_iter().filter(|column| *column != Column::Goodput) {

@@ -37,6 +37,7 @@ fn wrong(wrong: &Wrong) -> Value {
         "duplicates": number(Some(wrong.duplicates)),
         "phantom_successes": number(Some(wrong.phantoms)),
         "lost_updates": number(Some(wrong.lost_updates)),
+        "half_done": number(Some(wrong.half_done)),
     })
 }
 

@@ -1,9 +1,10 @@
 //! In how many replications each policy was back to normal after all that ended: faults, and a surge of demand.
 
 use super::ReportInput;
-use super::column::{Heads, has_effects, loses_updates};
+use super::column::{Heads, has_effects, leaves_halves, loses_updates};
 use super::findings::Findings;
 use super::name::harmless;
+use super::name::list;
 use super::number::{LatencyUnit, Notation};
 use crate::scenario::metric::{Measure, Metric, Of};
 
@@ -93,11 +94,15 @@ fn wrong(input: &ReportInput) -> String {
     };
     let decide = &input.scenario.decide;
     let (duplicates, phantoms) = (weighing(decide.duplicate), weighing(decide.phantom));
+    let mut parts =
+        vec!["without success".to_owned(), format!("duplicates{duplicates}"), format!("phantom successes{phantoms}")];
     if loses_updates(input.comparison) {
-        let lost = weighing(decide.lost_update);
-        return format!("without success, duplicates{duplicates}, phantom successes{phantoms} and lost updates{lost}");
+        parts.push(format!("lost updates{}", weighing(decide.lost_update)));
     }
-    format!("without success, duplicates{duplicates} and phantom successes{phantoms}")
+    if leaves_halves(input.comparison) {
+        parts.push(format!("operations left half done{}", weighing(decide.half_done)));
+    }
+    list(&parts, "and")
 }
 
 /// What heads and legends of columns say.

@@ -175,7 +175,8 @@ pub fn ending(told: &Told) -> String {
         0 => String::new(),
         lost => format!(", {}", times(u64::from(lost), "lost update")),
     };
-    format!("{user}; {books}{lost}{phantom}")
+    let half = if told.is_half_done() { ": left half done" } else { "" };
+    format!("{user}; {books}{lost}{phantom}{half}")
 }
 
 /// Why two attempts executed.
@@ -330,6 +331,7 @@ fn give_up(why: GiveUp) -> &'static str {
         GiveUp::AttemptsExhausted => "no attempts are left",
         GiveUp::Deadline => "its deadline",
         GiveUp::Gate(_) => "a gate",
+        GiveUp::Crashed => "its client has crashed",
     }
 }
 

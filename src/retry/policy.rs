@@ -72,6 +72,8 @@ pub enum GiveUp {
     Deadline,
     /// The gate with this number in the chain refused.
     Gate(u8),
+    /// Its client has crashed, and nobody knows of it any more. No policy says this.
+    Crashed,
 }
 
 /// The idempotency key that requests carry.

@@ -125,6 +125,8 @@ pub struct Decide {
     pub phantom: f64,
     /// What a lost update weighs.
     pub lost_update: f64,
+    /// What an operation weighs that was left half done.
+    pub half_done: f64,
     /// Criteria that come before all others.
     pub order: Vec<Criterion>,
     /// Margins that are not the default.
@@ -135,7 +137,15 @@ pub struct Decide {
 
 impl Default for Decide {
     fn default() -> Decide {
-        Decide { duplicate: 1.0, phantom: 1.0, lost_update: 1.0, order: Vec::new(), margins: Vec::new(), groups: None }
+        Decide {
+            duplicate: 1.0,
+            phantom: 1.0,
+            lost_update: 1.0,
+            half_done: 1.0,
+            order: Vec::new(),
+            margins: Vec::new(),
+            groups: None,
+        }
     }
 }
 

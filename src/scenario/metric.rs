@@ -123,7 +123,7 @@ metrics! {
     FirstAttemptSuccessRate = "first_attempt_success_rate", Share, Operations, Run;
     /// Operations that succeeded, and with a retry: without it they would not have.
     RetriesNeeded = "retries_needed", Count, Operations, Run;
-    /// `unsuccessful` + `duplicates` + `phantom_successes` + `lost_updates`: what somebody has to answer for. An operation may count more than once.
+    /// `unsuccessful` + `duplicates` + `phantom_successes` + `lost_updates` + `half_done`: what somebody has to answer for. An operation may count more than once.
     GoneWrong = "gone_wrong", Count, Operations, Run;
     /// `gone_wrong` ÷ `operations`.
     GoneWrongRate = "gone_wrong_rate", Ratio, Operations, Run;
@@ -217,6 +217,22 @@ metrics! {
     PhantomSuccesses = "phantom_successes", Count, Effects, Run;
     /// `phantom_successes` ÷ `operations`.
     PhantomRate = "phantom_rate", Share, Effects, Run;
+    /// Operations that are over and were left half done: some of their steps have an effect that was not undone, and others that they owe have none. An operation with all of them that has failed is a phantom success.
+    HalfDone = "half_done", Count, Effects, Run;
+    /// `half_done` ÷ `operations`.
+    HalfDoneRate = "half_done_rate", Share, Effects, Run;
+    /// Steps without the effect that they owe, of operations that have succeeded or were left half done.
+    MissingEffects = "missing_effects", Count, Effects, Run;
+    /// Operations that have failed and undone all that they had done; a part of `failed`.
+    Undone = "undone", Count, Effects, Run;
+    /// Operations of which an undo has failed: a person has to look.
+    LeftForPerson = "left_for_person", Count, Effects, Run;
+    /// Calls of steps that their operation had made before.
+    StepsRepeated = "steps_repeated", Count, Effects, Run;
+    /// Crashes of clients in the measured part of the run.
+    ClientCrashes = "client_crashes", Count, Effects, Run;
+    /// Mean time from the first crash of its client to the end of an operation, of those that went on. Null if none did.
+    RepairMean = "repair_mean", Seconds, Effects, Run;
     /// Writes over what another operation had written since this one had read, without looking: section 3.13.
     LostUpdates = "lost_updates", Count, Effects, Run;
     /// `lost_updates` ÷ `operations`.
@@ -292,7 +308,8 @@ impl Metric {
         use Metric as M;
         let ended = matches!(self, M::Operations | M::Succeeded | M::Failed | M::Unresolved | M::SuccessRate);
         let wrong = matches!(self, M::Unsuccessful | M::GoneWrong | M::GoneWrongRate | M::PhantomSuccesses)
-            || self == M::LostUpdates;
+            || self == M::LostUpdates
+            || self == M::HalfDone;
         let done = matches!(self, M::Executions | M::Effects | M::Duplicates | M::DuplicateRate);
         ended || wrong || done || matches!(self, M::Attempts | M::AttemptsPerOperation)
     }

@@ -4,6 +4,7 @@
 
 pub mod call;
 mod chance;
+mod crash;
 pub mod decide;
 mod demand;
 pub mod expectation;
@@ -27,6 +28,7 @@ use crate::hedge::HedgeConfig;
 use crate::retry::Policy;
 use crate::units::{SimTime, Span};
 use call::ClientRules;
+pub use crash::{ClientCrashes, CrashAtStep, CrashWhen, InProgress, Meanwhile, RandomCrash};
 use decide::Decide;
 pub(crate) use demand::profile_rate;
 pub use demand::{Arrivals, Cut, ProfilePoint, Trace};
@@ -42,7 +44,7 @@ pub use store::{
 };
 pub use things::{Contend, Repeat, RowUse, Same, Writes};
 pub(crate) use world::workers_left;
-pub use world::{Operation, World};
+pub use world::{JournalConfig, Operation, World};
 
 /// A scenario: policies, each in a world, in one frame. See `docs/CONTRACT.md`, section 3, for the meaning of each field.
 #[derive(Clone, Debug)]

@@ -2,8 +2,9 @@
 
 use super::call::CallConfig;
 use super::metric::Names;
-use super::{Arrivals, Contend, Fault, Idempotency, Repeat, RowUse, ServerConfig, StoreFault};
+use super::{Arrivals, ClientCrashes, Contend, Fault, Idempotency, Repeat, RowUse, ServerConfig, StoreFault};
 use crate::distribution::Distribution;
+use crate::flow::{Journal, OnFailure};
 use crate::protocol::Method;
 use crate::units::{SimTime, Span};
 
@@ -20,12 +21,27 @@ pub struct World {
     pub repeat: Option<Repeat>,
     /// Operations about the same things; `None`: each about one of its own.
     pub contend: Option<Contend>,
+    /// Crashes of clients.
+    pub crashes: Option<ClientCrashes>,
     /// What one operation does.
     pub operation: Operation,
     /// At least one.
     pub servers: Vec<ServerConfig>,
     /// What goes wrong, and when.
     pub faults: Vec<Fault>,
+}
+
+/// What an operation knows of its completed steps when it goes on, and what it takes to know it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct JournalConfig {
+    /// What is known.
+    pub kept: Journal,
+    /// How long a write takes.
+    pub write: Span,
+    /// Share of writes that are lost.
+    pub fails: f64,
+    /// Steps that were undone stay in the list of completed ones.
+    pub lists_undone: bool,
 }
 
 /// What one operation does.
@@ -41,6 +57,8 @@ pub struct Operation {
     pub row: RowUse,
     /// So many effects are wanted of each thing, at each place; `None`: one of each operation.
     pub wanted: Option<u32>,
+    /// What it knows of completed steps when it goes on.
+    pub journal: JournalConfig,
 }
 
 impl Operation {
@@ -55,6 +73,13 @@ impl Operation {
         let of_step = |step: &CallConfig| (step.server, step.method, step.row);
         let mut steps = self.steps.iter().zip(&other.steps);
         of(self) == of(other) && steps.all(|(a, b)| (of_step(a), &a.step) == (of_step(b), &b.step))
+    }
+
+    /// True if a step may be resumed or undone.
+    pub fn has_course(&self) -> bool {
+        let is_of_course =
+            |step: &CallConfig| matches!(step.step.on_failure, OnFailure::Resume(_) | OnFailure::Compensate(_));
+        self.steps.iter().any(is_of_course)
     }
 
     /// True if it does anything with the row of its thing.
@@ -72,16 +97,23 @@ impl World {
             recover_from: None,
             repeat: None,
             contend: None,
+            crashes: None,
             operation: Operation {
                 server: 0,
                 method: Method::Post,
                 steps: Vec::new(),
                 row: RowUse::default(),
                 wanted: None,
+                journal: JournalConfig::default(),
             },
             servers: vec![server],
             faults: Vec::new(),
         }
+    }
+
+    /// True if operations may go on later, or undo what they have done.
+    pub fn may_go_on(&self) -> bool {
+        self.crashes.is_some() || self.operation.journal != JournalConfig::default() || self.operation.has_course()
     }
 
     /// The server that operations call, first if they have several steps.

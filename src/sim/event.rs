@@ -18,6 +18,8 @@ pub enum Class {
     Timer = 4,
     /// New operations.
     Arrival = 5,
+    /// Operations that go on.
+    GoOn = 6,
 }
 
 /// Everything that can happen. The number of each is twice that of its class, or one more: the queue packs an event by it.
@@ -29,6 +31,11 @@ pub enum Event {
         /// Its index.
         fault: u32,
     } = 0,
+    /// A client crashes at random, one of all.
+    ClientCrash {
+        /// The so many-eth crash of the run.
+        number: u32,
+    } = 1,
     /// A worker is done.
     Completion {
         /// The attempt in flight.
@@ -73,6 +80,13 @@ pub enum Event {
         /// The number of its operation, from 0.
         turn: u32,
     } = 10,
+    /// An operation goes on that has waited: for its journal, for its time, or for its client.
+    GoOn {
+        /// The operation.
+        order: u32,
+        /// Which of all waits it is.
+        turn: u32,
+    } = 12,
     /// The next operation of an open-loop demand starts, or one is done again.
     NextOperation {
         /// Which repeat it is; [`DEMAND`] if it is none.

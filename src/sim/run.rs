@@ -1,6 +1,8 @@
 //! One run: one policy, one replication, from the first operation until nothing is in flight. Here are its state, the event loop and the books
 //! at its end; what happens to an operation and its attempts stands in `run/life.rs`.
 
+mod closing;
+mod going;
 mod hosts;
 mod leaving;
 mod life;
@@ -165,6 +167,7 @@ fn goes_whole(scene: Scene, row: &PolicyConfig) -> bool {
         || world.has_parts()
         || world.has_things()
         || row.uses_rows(world)
+        || world.may_go_on()
         || (0..world.servers.len()).any(|server| world.works_in_stages(server))
         || row.is_mix()
         || row.rules().hedge.is_some()
@@ -341,6 +344,7 @@ impl<'a> Run<'a> {
         } else {
             run.schedule_next_start();
         }
+        run.next_crash(0);
         run
     }
 
@@ -369,6 +373,9 @@ impl<'a> Run<'a> {
                     self.schedule_next_start();
                     self.start(start.number, start.client);
                 }
+            }
+            Event::GoOn { .. } | Event::ClientCrash { .. } => {
+                unreachable!("operations that go on, and clients that crash, go the whole way")
             }
             Event::ThinkingOver { client, turn } => {
                 self.to_start -= 1;

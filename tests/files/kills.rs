@@ -69,7 +69,7 @@ impl Lab {
         let (args, folder) = self.run(options);
         let mut command = Command::new(program);
         command.args(before).args(args).current_dir(folder);
-        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts")
+        command.stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().expect("it starts")
     }
 
     /// What stands in the folder, without what is there for the time of writing.

@@ -31,7 +31,7 @@ fn tree(cases: [Case; 3], replicas: &[Replicas; 3], also: bool, propagate: bool,
     let cancels = [told(&servers[0]), told(&servers[1])];
     servers[0].calls = vec![CallConfig { cancel: cancels[0], ..call(1) }];
     if also {
-        let step = Step { when: When::Share(0.5), on_failure: OnFailure::GoOn };
+        let step = Step { when: When::Share(0.5), on_failure: OnFailure::GoOn, committed_with: None };
         servers[0].calls.push(CallConfig { step, ..call(2) });
     }
     servers[1].calls = vec![CallConfig { cancel: cancels[1], ..call(2) }];

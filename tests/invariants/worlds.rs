@@ -75,6 +75,7 @@ impl Case {
                     steps: Vec::new(),
                     row: Default::default(),
                     wanted: None,
+                    journal: simlab::scenario::JournalConfig::default(),
                 },
                 faults: self.faults.clone(),
                 ..World::new(self.arrivals.clone(), self.server.clone())

@@ -2,6 +2,7 @@
 //! behind, what is counted where. Everything in here is exact: no statistics.
 
 mod extremes;
+mod going;
 mod hedges;
 mod hints;
 mod keys;

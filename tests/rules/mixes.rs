@@ -99,14 +99,28 @@ fn a_fleet_is_of_one_member() {
 /// Members may do something else: another method, another server, several steps.
 #[test]
 fn members_may_make_other_operations() {
-    let put = Operation { server: 0, method: Method::Put, steps: Vec::new(), row: Default::default(), wanted: None };
+    let put = Operation {
+        server: 0,
+        method: Method::Put,
+        steps: Vec::new(),
+        row: Default::default(),
+        wanted: None,
+        journal: Default::default(),
+    };
     let steps = vec![CallConfig::to("one", 1, Method::Get), CallConfig::to("two", 0, Method::Post)];
     let other = |operation| Member { operation: Some(operation), ..member("second", 0.5, tries(3)) };
     let scenario = late_errors(1_000).in_world(|world| world.servers.push(ServerConfig::named("db")));
     let result = run_mix(&scenario, vec![member("first", 0.5, tries(3)), other(put)]);
     check("put", &result, &[("duplicates.member.second", 0.0), ("attempts_per_operation.member.second", 3.0)]);
     check("put", &result, &[("duplicate_rate.member.first", 2.0)]);
-    let in_steps = Operation { server: 1, method: Method::Get, steps, row: Default::default(), wanted: None };
+    let in_steps = Operation {
+        server: 1,
+        method: Method::Get,
+        steps,
+        row: Default::default(),
+        wanted: None,
+        journal: Default::default(),
+    };
     let result = run_mix(&scenario, vec![member("first", 0.5, tries(3)), other(in_steps)]);
     let second = value(&result, "operations.member.second").expect("a value");
     // The second step is what makes effects, and what fails.

@@ -36,7 +36,7 @@ fn steps_follow_each_other() {
     check("all", &result, &[("attempts_per_call", 1.0), ("attempts_per_call.step.three", 1.0)]);
     let result = run(&failing(three_steps(|_| {}), 1, 500), tries(3));
     // What was done before is done.
-    check("stops", &result, &[("failed", 1.0), ("attempts", 4.0), ("retries", 2.0), ("phantom_successes", 1.0)]);
+    check("stops", &result, &[("failed", 1.0), ("attempts", 4.0), ("retries", 2.0), ("half_done", 1.0)]);
     check("stops", &result, &[("attempts.step.two", 3.0), ("failed.step.two", 1.0), ("attempts.step.three", 0.0)]);
     check("stops", &result, &[("succeeded.step.one", 1.0), ("failure_latency_p50", 0.4), ("effects", 1.0)]);
 }
@@ -63,8 +63,11 @@ fn conditions() {
 fn starting_over() {
     let on = OutcomeSet::new(vec![OutcomeClass::Status(409)]);
     let again = |steps: &mut Vec<CallConfig>| {
-        steps[1].step =
-            Step { when: When::Always, on_failure: OnFailure::StartOver { on: Box::new(on.clone()), times: 2 } };
+        steps[1].step = Step {
+            when: When::Always,
+            on_failure: OnFailure::StartOver { on: Box::new(on.clone()), times: 2 },
+            committed_with: None,
+        };
     };
     let result = run(&failing(three_steps(again), 1, 409), tries(1));
     check("conflicts", &result, &[("failed", 1.0), ("attempts.step.one", 3.0), ("attempts.step.two", 3.0)]);

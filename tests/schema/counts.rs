@@ -62,9 +62,14 @@ fn meant(key: &str) -> Option<[Value; 2]> {
     })
 }
 
-/// What is tried in `scenario/file/calls.rs` and `mixes.rs`: calls and steps have to fit each other, nobody may be left without a caller, and shares add
-/// up to 1.
-const APART: [&str; 7] = [
+/// What is tried in `scenario/file/calls.rs`, `going.rs` and `mixes.rs`: calls and steps have to fit each other, nobody may be left without a caller, and
+/// shares add up to 1.
+const APART: [&str; 12] = [
+    "load.crash.at_step",
+    "load.crash.takeover",
+    "operation.on_failure",
+    "operation.journal",
+    "operation.lists_undone",
     "operation.server",
     "operation.step",
     "policy.p.step",
@@ -75,7 +80,9 @@ const APART: [&str; 7] = [
 ];
 
 /// What stands beside a key, for those of which the schema does not say it; null takes a key away.
-const BESIDE: [(&str, &str); 14] = [
+const BESIDE: [(&str, &str); 16] = [
+    ("crash.in_progress", "random = { mean_between = '1m', restart = '1s' }"),
+    ("crash.arrivals_meanwhile", "random = { mean_between = '1m', restart = '1s' }"),
     ("policy.p.key_lost", "key = 'per-operation'"),
     ("series.time", "window = '2s'"),
     ("server.s.effect_at", "call = 'null'"),

@@ -20,6 +20,7 @@ pub(super) struct Sums {
     pub duplicates: u64,
     pub phantoms: u64,
     pub lost_updates: u64,
+    pub half_done: u64,
     /// Operations that did not succeed, or not in time where that counts.
     pub unsuccessful: u64,
     pub endings: ByEnding<u64>,
@@ -45,6 +46,7 @@ impl Sums {
             duplicates: effects - sum(|books| books.firsts),
             phantoms: failed.effective,
             lost_updates: recorder.lost_updates,
+            half_done: succeeded.half_done + failed.half_done,
             unsuccessful: operations - in_time,
             endings,
             servers,
@@ -69,7 +71,7 @@ impl Sums {
     }
 
     fn gone_wrong(&self) -> u64 {
-        self.unsuccessful + self.duplicates + self.phantoms + self.lost_updates
+        self.unsuccessful + self.duplicates + self.phantoms + self.lost_updates + self.half_done
     }
 }
 
@@ -148,6 +150,14 @@ pub(super) fn value(metric: Metric, r: &Recorder, s: &Sums) -> Option<f64> {
         M::DuplicatedOperations => count(r.books.iter().map(|books| books.duplicated).sum()),
         M::PhantomSuccesses => count(s.phantoms),
         M::PhantomRate => ratio(s.phantoms, s.operations),
+        M::HalfDone => count(s.half_done),
+        M::HalfDoneRate => ratio(s.half_done, s.operations),
+        M::MissingEffects => count(r.missing_effects),
+        M::Undone => count(r.undone),
+        M::LeftForPerson => count(r.left_for_person),
+        M::StepsRepeated => count(r.steps_repeated),
+        M::ClientCrashes => count(r.client_crashes),
+        M::RepairMean => (r.repairs.1 > 0).then(|| r.repairs.0 as f64 / r.repairs.1 as f64 / 1e9),
         M::LostUpdates => count(s.lost_updates),
         M::LostUpdateRate => ratio(s.lost_updates, s.operations),
         M::WastedWork => (s.servers.busy > 0).then(|| 1.0 - r.useful_work as f64 / s.servers.busy as f64),

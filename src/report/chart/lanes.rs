@@ -299,6 +299,7 @@ mod tests {
             verdict: None,
             attempts: 1,
             lost_updates: 0,
+            standing: crate::metrics::Standing::Nothing,
             before: None,
             done: vec![Done { executions: 2, effects: 2, firsts: 1 }],
             notes: notes.iter().map(note).collect(),

@@ -3,7 +3,7 @@
 use super::Facts;
 use super::values::counted;
 use crate::decision::Group;
-use crate::report::column::{has_effects, loses_updates};
+use crate::report::column::{has_effects, leaves_halves, loses_updates};
 use crate::report::name::harmless;
 use crate::scenario::decide::Criterion;
 use crate::scenario::metric::{Measure, Metric, Of, OutcomeKey};
@@ -153,8 +153,13 @@ impl Facts<'_> {
         } else {
             String::new()
         };
+        let halves = if leaves_halves(self.comparison) {
+            format!("; {}", of(Metric::HalfDoneRate, ["left half done", "left half done"]))
+        } else {
+            String::new()
+        };
         Some(format!(
-            "{}; {}{lost}.",
+            "{}; {}{lost}{halves}.",
             of(Metric::DuplicateRate, ["duplicate", "duplicates"]),
             of(Metric::PhantomRate, ["phantom success", "phantom successes"])
         ))

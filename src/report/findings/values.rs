@@ -2,7 +2,7 @@
 
 use super::Facts;
 use crate::decision::{Compared, Wrong};
-use crate::report::column::{has_effects, loses_updates};
+use crate::report::column::{has_effects, leaves_halves, loses_updates};
 use crate::report::name::harmless;
 use crate::report::recovery::{after, any_end};
 use crate::scenario::decide::{Criterion, Scale};
@@ -141,8 +141,13 @@ impl Facts<'_> {
         } else {
             String::new()
         };
+        let halves = if leaves_halves(self.comparison) {
+            format!(", {} half done{}", n(wrong.half_done), weighed(weights.half_done))
+        } else {
+            String::new()
+        };
         format!(
-            " ({} {without}, {}{}, {}{}{lost})",
+            " ({} {without}, {}{}, {}{}{lost}{halves})",
             n(wrong.unsuccessful),
             counted(&n(wrong.duplicates), "duplicate", "duplicates"),
             weighed(weights.duplicate),

@@ -103,7 +103,8 @@ impl Page<'_> {
         let number = escape(&bare(cells.text(policy, column)));
         // The scale of a column is that of its metric, which knows no weights.
         let decide = &self.input.scenario.decide;
-        let weighed = column == Column::Wrong && [decide.duplicate, decide.phantom, decide.lost_update] != [1.0; 3];
+        let weighed = column == Column::Wrong
+            && [decide.duplicate, decide.phantom, decide.lost_update, decide.half_done] != [1.0; 4];
         let picture =
             if weighed { String::new() } else { whisker(scale(comparison, column), estimate, baseline, result.slot) };
         let interval = estimate.ci_low.zip(estimate.ci_high).map(|(low, high)| {

@@ -26,9 +26,13 @@ impl Tables {
         }
         let mut known = BTreeMap::new();
         let methods: Vec<Method> = self.servers.iter().map(|server| self.method_at(&server.name, &mut known)).collect();
+        let on_failure = self.operation.on_failure.clone();
         let members = self.mixes.iter_mut().flat_map(|mix| &mut mix.table.0).map(|(_, member)| &mut member.step);
         for steps in members.chain([&mut self.operation.step]) {
-            steps.0.iter_mut().for_each(|(name, step)| step.resolve(name, Method::default()));
+            steps.0.iter_mut().for_each(|(name, step)| {
+                step.resolve(name, Method::default());
+                step.resolve_failure(&on_failure);
+            });
         }
         for (server, method) in self.servers.iter_mut().zip(methods) {
             server.table.words.call.0.iter_mut().for_each(|(name, call)| call.resolve(name, method));
@@ -85,7 +89,7 @@ impl Tables {
             (None, name) => (self.server(name.as_deref().unwrap_or_default()), operation.method),
         };
         let row = RowUse { reads: operation.reads, writes: operation.writes, locks: operation.locks };
-        Operation { server, method, steps, row, wanted: operation.wanted.0 }
+        Operation { server, method, steps, row, wanted: operation.wanted.0, journal: operation.journal() }
     }
 
     /// Clients that follow a policy and make this operation, with their rules for single steps of it.
@@ -263,7 +267,7 @@ impl List<'_> {
 }
 
 /// With the nearest name as a fix, or all that there are.
-fn near(
+pub fn near(
     error: Diagnostic,
     kind: &str,
     name: &str,

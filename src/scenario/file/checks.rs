@@ -8,7 +8,7 @@ use super::leaf::PositiveDuration;
 use super::shape::fault::FaultTable;
 use super::source::Place;
 use super::warnings::allow;
-use super::{Named, Parts, calls, deciding, expectations, measured, mixes, stores, tree};
+use super::{Named, Parts, calls, deciding, expectations, going, measured, mixes, stores, tree};
 use crate::gate::{GateConfig, GateRule};
 use crate::scenario::nearest::nearest;
 use crate::scenario::{Arrivals, Fates, Fault, Scenario};
@@ -89,6 +89,7 @@ pub fn across(parts: &Parts, root: &DeTable<'_>) -> Vec<Diagnostic> {
     shares(parts, root, &mut errors);
     policies(parts, root, &mut errors);
     errors.extend(calls::check(parts, root));
+    errors.extend(going::check(parts, root));
     errors.extend(mixes::check(parts, root));
     errors.extend(stores::check(parts, root));
     errors.extend(parts.decide.iter().flat_map(|table| deciding::check(table, root)));

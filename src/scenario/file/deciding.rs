@@ -51,8 +51,12 @@ pub fn check(table: &DecideTable, root: &DeTable<'_>) -> Vec<Diagnostic> {
         }
     }
     let weights = &table.weigh;
-    let weights =
-        [("duplicate", weights.duplicate), ("phantom", weights.phantom), ("lost_update", weights.lost_update)];
+    let weights = [
+        ("duplicate", weights.duplicate),
+        ("phantom", weights.phantom),
+        ("lost_update", weights.lost_update),
+        ("half_done", weights.half_done),
+    ];
     for (name, weight) in weights {
         if weight.0 > MOST_WEIGHT {
             let place = tree::value_place(root, &["decide", "weigh", name]);

@@ -9,6 +9,7 @@ mod diagnostic;
 mod excerpt;
 mod expectations;
 mod explain;
+mod going;
 mod group;
 pub(super) mod leaf;
 mod measured;
@@ -387,6 +388,11 @@ impl Tables {
             recover_from: self.load.recover_from.0.map(PositiveDuration::span),
             repeat: self.load.repeat.as_ref().map(RepeatTable::build),
             contend: self.load.contend,
+            crashes: self
+                .load
+                .crash
+                .as_ref()
+                .map(|crash| crash.build(|step| self.operation.step.position(step).expect("it has been checked"))),
             operation: self.build_operation(&self.operation),
             servers: self.build_servers(),
             faults: self.faults.iter().map(|f| f.table.build(&f.name, server(&f.table.words.server))).collect(),

@@ -38,7 +38,10 @@ pub fn json(tables: &Tables) -> Value {
     let mut operation = object::<OperationTable>(&tables.operation);
     if !tables.operation.step.is_empty() {
         // Each step has its own.
-        operation.retain(|key, value| key == "step" || key == "wanted" && value != "each");
+        operation.retain(|key, value| {
+            ["step", "on_failure", "journal", "lists_undone"].contains(&key.as_str())
+                || key == "wanted" && value != "each"
+        });
     }
     root.insert("operation".into(), operation.into());
     root.insert("server".into(), named(&tables.servers));

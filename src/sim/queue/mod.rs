@@ -80,6 +80,7 @@ impl Entry {
     fn new(time: SimTime, event: Event) -> Entry {
         let (kind, id, more): (u64, u32, u32) = match event {
             Event::FaultEdge { fault } => (0, fault, 0),
+            Event::ClientCrash { number } => (1, number, 0),
             Event::Completion { job } => (2, job, 0),
             Event::Reply { job } => (3, job, 0),
             Event::PatienceEnds { job } => (4, job, 0),
@@ -89,6 +90,7 @@ impl Entry {
             Event::TimeOut { row, setting } => (9, row, setting),
             Event::ThinkingOver { client, turn } => (10, client, turn),
             Event::NextOperation { repeat } => (11, repeat, 0),
+            Event::GoOn { order, turn } => (12, order, turn),
         };
         Entry { time: time.0, what: kind << KIND | u64::from(more) << MORE | u64::from(id) }
     }
@@ -99,6 +101,7 @@ impl Entry {
         let (id, more) = (self.what as u32, (self.what >> MORE) as u32 % (1 << (KIND - MORE)));
         match self.what >> KIND {
             0 => Event::FaultEdge { fault: id },
+            1 => Event::ClientCrash { number: id },
             2 => Event::Completion { job: id },
             3 => Event::Reply { job: id },
             4 => Event::PatienceEnds { job: id },
@@ -108,6 +111,7 @@ impl Entry {
             9 => Event::TimeOut { row: id, setting: more },
             10 => Event::ThinkingOver { client: id, turn: more },
             11 => Event::NextOperation { repeat: id },
+            12 => Event::GoOn { order: id, turn: more },
             _ => unreachable!("no such event was packed"),
         }
     }

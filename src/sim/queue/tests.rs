@@ -25,12 +25,14 @@ impl Heap {
     }
 }
 
-const CLASSES: [Class; 6] = [Class::Fault, Class::Reply, Class::Patience, Class::Request, Class::Timer, Class::Arrival];
+const CLASSES: [Class; 7] =
+    [Class::Fault, Class::Reply, Class::Patience, Class::Request, Class::Timer, Class::Arrival, Class::GoOn];
 
 /// An event of this class. Of two kinds that share a class, the number decides.
 fn event(class: Class, number: u32) -> Event {
     match class {
-        Class::Fault => Event::FaultEdge { fault: number },
+        Class::Fault if number.is_multiple_of(2) => Event::FaultEdge { fault: number },
+        Class::Fault => Event::ClientCrash { number },
         Class::Reply if number.is_multiple_of(2) => Event::Completion { job: number },
         Class::Reply => Event::Reply { job: number },
         Class::Patience => Event::PatienceEnds { job: number },
@@ -38,6 +40,7 @@ fn event(class: Class, number: u32) -> Event {
         Class::Timer if number.is_multiple_of(2) => Event::WakeUp { row: number },
         Class::Timer => Event::TimeOut { row: number, setting: number % SETTINGS },
         Class::Arrival => Event::ThinkingOver { client: number, turn: number % TURNS },
+        Class::GoOn => Event::GoOn { order: number, turn: number % TURNS },
     }
 }
 

@@ -1,17 +1,14 @@
 //! What operations are made of, the whole way: their steps, the calls that workers make for them, and what becomes of both when a call ends.
 
-use super::places::Steps;
+use super::going::Going;
 use super::things::{Again, Things};
-use super::whole::{CallSide, Whole};
+use super::whole::CallSide;
 use super::*;
 use crate::call::tries::Tries;
-use crate::flow::{Act, Flow, Step};
-use crate::metrics::Done;
-use crate::metrics::notes::Told;
-use crate::metrics::parts::Released;
+use crate::flow::{Act, Course, Flow, Next};
 use crate::retry::GiveUp;
-use crate::scenario::Same;
 use crate::scenario::call::{Answer, CallConfig, Failed};
+use crate::scenario::{CrashWhen, Same};
 
 /// Who waits for a call to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +26,7 @@ pub(super) struct Order {
     pub start: SimTime,
     pub client: u32,
     /// Index of the member that the client belongs to.
-    member: u32,
+    pub member: u32,
     /// What it is about, where that is asked.
     pub thing: u32,
     /// What its user wanted once, by the first operation that was done for it; `None`: there is no other.
@@ -40,18 +37,19 @@ pub(super) struct Order {
     pub lost_updates: u32,
     /// It is done again, for the so many-eth time; 0: it is the first.
     nth: u32,
-    flow: Flow,
+    pub course: Course,
+    pub going: Going,
     /// Calls on the books that are made for it, at any server.
     pub calls: u32,
     /// Retries of its steps that have ended.
-    retries: u32,
+    pub retries: u32,
     /// Attempts of all calls for it that have ended, those of servers too.
-    attempts: u32,
-    verdict: Option<Verdict>,
+    pub attempts: u32,
+    pub verdict: Option<Verdict>,
     /// When it was over for its user, once it was.
-    over: SimTime,
+    pub over: SimTime,
     /// It succeeded, and within `slo`.
-    in_time: bool,
+    pub in_time: bool,
 }
 
 /// All operations on the books.
@@ -74,7 +72,7 @@ impl Orders {
     }
 
     /// Executions of an operation, by place.
-    fn executions(&mut self, order: u32) -> &mut [u32] {
+    pub(super) fn executions(&mut self, order: u32) -> &mut [u32] {
         let first = order as usize * self.places;
         &mut self.executions[first..first + self.places]
     }
@@ -84,11 +82,8 @@ impl Orders {
     }
 }
 
-/// The flow of an operation without steps.
-const ONE: [Step; 1] = [Step { when: crate::flow::When::Always, on_failure: crate::flow::OnFailure::Stop }];
-
 /// Whether a step is among a share of flows: drawn for the step, by what its flow is known by.
-fn shares(streams: &Streams, key: CallKey) -> impl FnMut(usize, f64) -> bool {
+pub(super) fn shares(streams: &Streams, key: CallKey) -> impl FnMut(usize, f64) -> bool {
     move |step, share| streams.at(Purpose::Condition, key, step as u64).unit() < share
 }
 
@@ -152,12 +147,6 @@ impl<'a> Run<'a> {
         let is_same_action = self.scene.world.repeat.as_ref().is_some_and(|repeat| repeat.same == Same::Key);
         let action = is_same_action.then_some(number);
         let member = self.member_of(client);
-        let steps = self.steps_of(member).calls;
-        let drawn = shares(&self.streams, key);
-        let (flow, act) = match steps {
-            [] => Flow::start(&ONE, drawn),
-            steps => Flow::start(steps, drawn),
-        };
         let (verdict, in_time) = (None, false);
         let (calls, retries, attempts) = (0, 0, 0);
         let order = Order {
@@ -170,7 +159,8 @@ impl<'a> Run<'a> {
             version: None,
             lost_updates: 0,
             nth,
-            flow,
+            course: Course::default(),
+            going: Going::of(client),
             calls,
             retries,
             attempts,
@@ -189,13 +179,17 @@ impl<'a> Run<'a> {
             orders.executions.resize(most, 0);
         }
         orders.executions(order).fill(0);
-        match act {
-            Act::Call(step) => {
-                let row = self.call_step(order, step, false);
-                self.at_once.operation(self.now, row);
-                self.begin_call(row);
+        if !self.client_takes(order) {
+            return;
+        }
+        match self.on_course(order, |course, plan, drawn| course.start(plan, drawn)) {
+            Next::Call(step) => {
+                if let Some(row) = self.call_step(order, step, false) {
+                    self.at_once.operation(self.now, row);
+                    self.begin_call(row);
+                }
             }
-            Act::Over(ended) => self.order_over(order, ended, Verdict::Succeeded),
+            next => self.go(order, next),
         }
     }
 
@@ -209,18 +203,18 @@ impl<'a> Run<'a> {
         row.member(unit) as u32
     }
 
-    /// The steps of its operations.
-    fn steps_of(&mut self, member: u32) -> Steps<'a> {
-        self.whole().places.members[member as usize]
-    }
-
-    /// A step of an operation is made.
-    fn call_step(&mut self, order: u32, step: usize, in_turn: bool) -> u32 {
-        let Order { flow, key, member, .. } = self.whole().orders.all[order];
-        let key = key.step(step as u16).again(flow.restarts());
-        let place = self.steps_of(member).first + step;
+    /// A step of an operation is made, if its client lives until then.
+    pub(super) fn call_step(&mut self, order: u32, step: usize, in_turn: bool) -> Option<u32> {
+        if self.dies_at(order, step, CrashWhen::Before) {
+            return None;
+        }
+        let Order { key, member, ref course, .. } = self.whole().orders.all[order];
+        let key = key.step(step as u16).again(course.begun_anew());
+        let place = self.whole().places.members[member as usize] + step;
         let side = CallSide::new(place, Owner::Order, order, Span::MAX);
-        self.put_down(side, key, in_turn)
+        let row = self.put_down(side, key, in_turn);
+        self.whole().orders.all[order].going.makes(step, row);
+        Some(row)
     }
 
     /// A worker makes the first of its calls for an attempt, if it makes any.
@@ -294,32 +288,13 @@ impl<'a> Run<'a> {
             Verdict::Failed(_) => Err(last.outcome),
         };
         let of = &mut whole.orders.all[order];
-        let (mut flow, key, member) = (of.flow, of.key, of.member);
         if owner == Owner::Order {
             of.retries += tries.saturating_sub(1);
         }
         let step = whole.places.all[place].step;
         self.count_call(order, step, sent, ended.is_ok());
         match owner {
-            Owner::Order => {
-                let steps = self.steps_of(member).calls;
-                let drawn = shares(&self.streams, key);
-                let act = match steps {
-                    [] => flow.on_end(ended, &ONE, drawn),
-                    steps => flow.on_end(ended, steps, drawn),
-                };
-                self.whole().orders.all[order].flow = flow;
-                match act {
-                    Act::Call(step) => _ = self.call_step(order, step, true),
-                    Act::Over(ended) => {
-                        if let Some(by) = refused.filter(|_| ended.is_err()) {
-                            let start = self.whole().orders.all[order].start;
-                            self.recorder.failed_by(by, self.recorder.measured(start));
-                        }
-                        self.order_over(order, ended, verdict);
-                    }
-                }
-            }
+            Owner::Order => self.step_ended(order, ended, verdict, refused),
             Owner::Worker(job) => {
                 let attempt_side = &mut self.whole().attempts[job as usize];
                 attempt_side.below = NONE;
@@ -353,17 +328,18 @@ impl<'a> Run<'a> {
     }
 
     /// An operation has ended for its client. `verdict` is that of its last step.
-    fn order_over(&mut self, id: u32, ended: Result<(), usize>, verdict: Verdict) {
+    pub(super) fn order_over(&mut self, id: u32, ended: Result<(), usize>, verdict: Verdict) {
         let verdict = if ended.is_ok() { Verdict::Succeeded } else { verdict };
         let (now, slo) = (self.now, self.scene.frame.slo.unwrap_or(Span::ZERO));
         let order = &mut self.whole().orders.all[id];
         (order.verdict, order.over) = (Some(verdict), now);
         order.in_time = ended.is_ok() && now.since(order.start) <= slo;
-        let (client, start, key, nth) = (order.client, order.start, order.key, order.nth);
+        let (client, start, key, nth) = (order.going.user, order.start, order.key, order.nth);
         // Without any attempt it has not been tried once.
         let tries = if order.attempts == 0 { 0 } else { 1 + order.retries };
         let attempts = (tries, order.attempts);
         let measured = self.recorder.measured(start);
+        self.no_longer_open(id);
         self.recorder.operation_ended(self.now, start, attempts, verdict, measured);
         self.release_order(id);
         if nth == 0 {
@@ -386,7 +362,7 @@ impl<'a> Run<'a> {
     }
 
     /// The same of an operation, once it has ended and none of its calls is on the books.
-    fn release_order(&mut self, id: u32) {
+    pub(super) fn release_order(&mut self, id: u32) {
         let order = &self.whole().orders.all[id];
         if order.verdict.is_none() || order.calls > 0 {
             return;
@@ -413,88 +389,6 @@ impl<'a> Run<'a> {
         for place in 0..self.whole().places.all.len() {
             let (server, slot) = (self.whole().places.all[place].server, self.whole().orders.slot(id, place));
             self.forget(server, slot);
-        }
-    }
-
-    /// What an operation has come to.
-    fn close_books(&mut self, id: u32) {
-        let whole = self.whole.as_mut().expect("only what goes the whole way comes here");
-        let Order { start, verdict, member, in_time, attempts, thing, lost_updates, .. } = whole.orders.all[id];
-        let measured = self.recorder.measured(start);
-        let Whole { orders, places, things, .. } = whole;
-        let wanted = self.scene.world.operation.wanted;
-        let done = &mut whole.done;
-        done.clear();
-        for (index, (executions, place)) in orders.executions(id).iter().zip(&places.all).enumerate() {
-            done.push(match things {
-                Some(things) => things.done(thing, index, *executions, place.most_effects, wanted),
-                None => Done::new(*executions, place.most_effects),
-            });
-        }
-        if let Some(notes) = &mut whole.notes {
-            let Order { key, client, over, .. } = whole.orders.all[id];
-            let has_executed = done.iter().any(|done| done.executions > 0);
-            let before = things.as_ref().and_then(|_| notes.executed(id, thing, has_executed));
-            notes.close(id, |number, notes| Told {
-                key,
-                number,
-                client,
-                start,
-                end: verdict.is_some().then_some(over),
-                verdict,
-                attempts,
-                lost_updates,
-                before,
-                done: done.clone(),
-                notes,
-            });
-        }
-        let each = done.iter().copied();
-        if let Some(parts) = self.recorder.parts.as_mut().filter(|_| measured) {
-            for (done, place) in each.clone().zip(&places.all) {
-                parts.executed(place.server, place.step, done);
-            }
-            parts
-                .released(Released { member: member as usize, verdict, in_time, attempts, lost_updates }, each.clone());
-        }
-        self.recorder.places_released(measured, verdict, each, lost_updates);
-    }
-
-    /// The run is over: what is still open is counted as such.
-    pub(super) fn close_whole(&mut self) {
-        if self.rows.is_empty() {
-            assert!(
-                self.jobs.is_empty() && self.whole().orders.all.is_empty(),
-                "what nobody waits for is off the books"
-            );
-            assert!(
-                self.to_start > 0 || self.whole().things.as_ref().is_none_or(Things::is_empty),
-                "nobody is busy with anything any more"
-            );
-            assert!(self.servers().all(|server| server.load() == 0), "no worker is held by a call that is over");
-        }
-        let mut open: Vec<(u32, u32)> = Vec::new();
-        for row in 0..self.whole().sides.len() as u32 {
-            let Some(&Row { executions, .. }) = self.rows.get(row) else { continue };
-            let whole = self.whole();
-            let CallSide { place, order, is_over, .. } = whole.sides[row as usize];
-            whole.orders.executions(order)[place] += executions;
-            let tries = &whole.sides[row as usize].tries;
-            if !is_over {
-                whole.orders.all[order].attempts += tries.sent();
-            }
-            open.extend(tries.open().iter().map(|open| (row, open.attempt)));
-        }
-        for (row, attempt) in open {
-            self.attempt_over(row, attempt, Failure::new(Outcome::Open));
-        }
-        let ids: Vec<u32> = self.whole().orders.all.iter().map(|(id, _)| id).collect();
-        for id in ids {
-            let Order { start, verdict, attempts, .. } = self.whole().orders.all[id];
-            if verdict.is_none() {
-                self.recorder.left_open(start, attempts);
-            }
-            self.close_books(id);
         }
     }
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::endpoint::{Ejector, EndpointRules, RetryHost};
+use crate::flow::Step;
 use crate::gate::{GateChain, Scope};
 use crate::hedge::{HedgeConfig, Hedger};
 use crate::protocol::Method;
@@ -32,15 +33,8 @@ pub(super) struct Place<'a> {
     pub is_step: bool,
     /// Its number among the steps that are measured.
     pub step: Option<usize>,
-}
-
-/// The steps of a member's operations.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Steps<'a> {
-    /// Place of the first; the others follow.
-    pub first: usize,
-    /// As they are configured; none: one call.
-    pub calls: &'a [CallConfig],
+    /// Place of the step that it is, or is below of.
+    pub root: usize,
 }
 
 /// Somebody's rules, with their state.
@@ -76,8 +70,10 @@ impl Client {
 pub(super) struct Places<'a> {
     /// Steps first, member by member, in order.
     pub all: Vec<Place<'a>>,
-    /// By member.
-    pub members: Vec<Steps<'a>>,
+    /// By member: the place of the first step.
+    pub members: Vec<usize>,
+    /// What follows what among the steps of each member.
+    pub flows: Vec<Vec<Step>>,
     /// The members' own rules first.
     pub clients: Vec<Client>,
 }
@@ -128,10 +124,12 @@ impl<'a> Places<'a> {
     pub(super) fn new(world: &'a World, row: &'a PolicyConfig) -> Places<'a> {
         let draft = |rules, clients| Draft { rules, clients, endpoints: Endpoints::default() };
         let mut drafts: Vec<Draft> = row.members.iter().map(|member| draft(&member.rules, world.clients)).collect();
-        let mut places = Places { all: Vec::new(), members: Vec::new(), clients: Vec::new() };
+        let mut places = Places { all: Vec::new(), members: Vec::new(), flows: Vec::new(), clients: Vec::new() };
         for (index, member) in row.members.iter().enumerate() {
             let operation = member.operation(world);
-            places.members.push(Steps { first: places.all.len(), calls: &operation.steps });
+            places.members.push(places.all.len());
+            let flow = operation.steps.iter().map(|call| call.step.clone());
+            places.flows.push(if operation.steps.is_empty() { vec![Step::default()] } else { flow.collect() });
             // Steps that only some have are not measured apart.
             let measured = member.operation.is_none();
             if operation.steps.is_empty() {
@@ -173,6 +171,8 @@ impl<'a> Places<'a> {
                 places.add(world, Some(call), (call.server, call.method), first + number, None);
             }
             places.all[next].below = below..places.all.len();
+            let root = places.all[next].root;
+            places.all[below..].iter_mut().for_each(|place| place.root = root);
             next += 1;
         }
         for place in &mut places.all {
@@ -194,7 +194,19 @@ impl<'a> Places<'a> {
         let most_effects = if world.servers[server].calls.is_empty() { method.effects(u32::MAX) } else { 0 };
         let (is_step, step) = (step.is_some(), step.flatten());
         let row = call.map_or_else(RowUse::default, |call| call.row);
-        self.all.push(Place { call, server, client, first_endpoint: 0, most_effects, below: 0..0, row, is_step, step });
+        let root = self.all.len();
+        self.all.push(Place {
+            call,
+            server,
+            client,
+            first_endpoint: 0,
+            most_effects,
+            below: 0..0,
+            row,
+            is_step,
+            step,
+            root,
+        });
     }
 
     /// What they are called: the step or the call, or the server where there are none.

@@ -5,6 +5,7 @@
 //! Here a row is a call; whose call it is, and what comes after it, stands in `orders.rs`. A client reacts to a reply where the reply is; what it
 //! sends then takes its turn, as a timer of the same instant, since a server may not have said all it has to say.
 
+use super::going::Crashes;
 use super::hosts::Hosts;
 use super::orders::{Orders, Owner};
 use super::places::{Client, Place, Places};
@@ -28,6 +29,10 @@ pub(super) struct Whole<'a> {
     pub row: &'a PolicyConfig,
     pub places: Places<'a>,
     pub orders: Orders,
+    /// What is known of clients, where they may crash.
+    pub crashes: Option<Crashes>,
+    /// How many waits of operations there have been.
+    pub turns: u32,
     /// What operations are about, where that is asked.
     pub things: Option<Things>,
     /// What happens, where somebody wants it told.
@@ -99,6 +104,8 @@ impl<'a> Whole<'a> {
             row,
             notes,
             orders: Orders::new(places.all.len()),
+            crashes: world.crashes.as_ref().map(|_| Crashes::new(world.clients)),
+            turns: 0,
             things: has_things.then(|| Things::new(world, places.all.len())),
             places,
             sides: Vec::new(),
@@ -134,6 +141,7 @@ impl<'a> Whole<'a> {
             + self.at.capacity() * size_of::<u32>()
             + self.staged.capacity() * size_of::<Staged>()
             + self.hosts.bytes()
+            + self.crashes.as_ref().map_or(0, Crashes::bytes)
     }
 }
 
@@ -181,6 +189,8 @@ impl<'a> Run<'a> {
                     self.first(start.number, start.client);
                 }
             }
+            Event::GoOn { order, turn } => self.gone_on(order, turn),
+            Event::ClientCrash { number } => self.random_crash(number),
             Event::ThinkingOver { client, turn } => {
                 self.to_start -= 1;
                 self.first(turn_of(client, turn), client);
@@ -331,6 +341,9 @@ impl<'a> Run<'a> {
 
     /// An open attempt ends with a reply.
     pub(super) fn answered_whole(&mut self, row_id: u32, attempt: u32, reply: Failure) {
+        if self.dies_before_reading(row_id) {
+            return;
+        }
         self.attempt_over(row_id, attempt, reply);
         let action = self.step(row_id, |call, now, rules, draws| call.on_reply(now, attempt, reply, rules, draws));
         self.act_whole(row_id, action);

@@ -10,10 +10,10 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::policy::PolicyTable;
-use crate::flow::{OnFailure, Step, When};
+use crate::flow::{Compensate, OnFailure, Resume, Step, When};
 use crate::protocol::Method;
 use crate::scenario::call::{Answer, AnswerMap, CallConfig, FailedBy};
-use crate::scenario::file::leaf::{Count, Outcome, Outcomes, Probability, Raw, Status};
+use crate::scenario::file::leaf::{Count, Duration, Outcome, Outcomes, Probability, Raw, Status};
 use crate::scenario::file::schema::{FAILURE_KEY, by_key, named, or_word};
 use crate::scenario::{RowUse, Writes};
 
@@ -128,9 +128,12 @@ pub struct StepTable {
     /// Whether it is made.
     #[serde(default)]
     when: WhenChoice,
-    /// What follows if it fails.
-    #[serde(default)]
-    on_failure: OnFailureChoice,
+    /// What follows if it fails. Default: as `[operation]` says.
+    on_failure: Option<OnFailureChoice>,
+    /// Name of the later step with which its entry in the journal is written, in one transaction, and rolled back if that fails. Default: by
+    /// itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    committed_with: Option<String>,
 }
 
 /// Whether a key has its default.
@@ -183,6 +186,10 @@ pub enum WhenChoice {
     Failed(String),
     /// If the earlier one of this name has succeeded.
     Succeeded(String),
+    /// Of a step: only to undo the earlier one of this name, where operations compensate.
+    Undoing(String),
+    /// The same, also where that one has failed after something was sent: nobody knows what became of it.
+    UndoingIfSent(String),
 }
 
 /// What follows if a call fails.
@@ -202,6 +209,39 @@ pub enum OnFailureChoice {
         /// Most times, 1 to 1,000.
         times: Count<1, 1_000>,
     },
+    /// Of a step: after a while the operation goes on with what its journal does not have.
+    Resume {
+        /// Outcomes of the last attempt; after others it stops.
+        #[serde(default = "Outcomes::any")]
+        on: Outcomes,
+        /// When.
+        after: Duration,
+        /// Most times, 1 to 1,000.
+        times: Count<1, 1_000>,
+        /// What follows then.
+        #[serde(default)]
+        then: ThenChoice,
+    },
+    /// Of a step: what has succeeded is undone, the last first, and the operation has failed.
+    Compensate,
+    /// The same, and then it is made anew.
+    CompensateAndRetry {
+        /// When.
+        after: Duration,
+        /// Most times, 1 to 1,000.
+        times: Count<1, 1_000>,
+    },
+}
+
+/// What follows where an operation has gone on as often as it may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ThenChoice {
+    /// It has failed.
+    #[default]
+    Stop,
+    /// What has succeeded is undone, and it has failed.
+    Compensate,
 }
 
 /// `map`: what a server answers if a call failed, by how it did.
@@ -367,7 +407,10 @@ called!(CallTable);
 /// Steps as the engine knows them; `server` is the index of a name. They have been checked and resolved.
 pub fn build_steps(steps: &InOrder<StepTable>, server: impl Fn(&str) -> usize) -> Vec<CallConfig> {
     let build = |(name, table): &(String, StepTable)| {
-        let step = Step { when: table.when.build(steps), on_failure: table.on_failure.build() };
+        let on_failure = table.on_failure.as_ref().map_or(OnFailure::Stop, OnFailureChoice::build);
+        let committed_with =
+            table.committed_with.as_ref().map(|with| steps.position(with).expect("it has been checked"));
+        let step = Step { when: table.when.build(steps), on_failure, committed_with };
         let row = RowUse { reads: table.reads, writes: table.writes, locks: table.locks };
         CallConfig { step, row, ..config(name, table, &server) }
     };
@@ -377,7 +420,7 @@ pub fn build_steps(steps: &InOrder<StepTable>, server: impl Fn(&str) -> usize) -
 /// The calls of a server, likewise.
 pub fn build_calls(calls: &InOrder<CallTable>, server: impl Fn(&str) -> usize) -> Vec<CallConfig> {
     let build = |(name, table): &(String, CallTable)| CallConfig {
-        step: Step { when: table.when.build(calls), on_failure: table.on_failure.build() },
+        step: Step { when: table.when.build(calls), on_failure: table.on_failure.build(), committed_with: None },
         propagate: table.propagate,
         cancel: table.cancel,
         map: AnswerMap(table.map.0.iter().map(|(failure, answer)| (failure.0, answer.0)).collect()),
@@ -399,6 +442,32 @@ impl StepTable {
         self.method.unwrap_or_default()
     }
 
+    /// What follows if it fails, once that is known.
+    pub fn on_failure(&self) -> &OnFailureChoice {
+        self.on_failure.as_ref().unwrap_or(&OnFailureChoice::Stop)
+    }
+
+    /// The step with which its entry in the journal is written.
+    pub fn committed_with(&self) -> Option<&str> {
+        self.committed_with.as_deref()
+    }
+
+    /// True if it says what follows if it fails.
+    pub fn says_failure(&self) -> bool {
+        self.on_failure.is_some()
+    }
+
+    /// Whether it is made.
+    pub fn when(&self) -> &WhenChoice {
+        &self.when
+    }
+
+    /// Fills in what follows if it fails, as its operation says.
+    pub fn resolve_failure(&mut self, of_operation: &OnFailureChoice) {
+        let own = if self.when.is_undo() { &OnFailureChoice::Stop } else { of_operation };
+        self.on_failure.get_or_insert_with(|| own.clone());
+    }
+
     /// What it writes.
     pub fn writes(&self) -> Writes {
         self.writes
@@ -406,6 +475,16 @@ impl StepTable {
 }
 
 impl CallTable {
+    /// Whether it is made.
+    pub fn when(&self) -> &WhenChoice {
+        &self.when
+    }
+
+    /// What follows if it fails.
+    pub fn on_failure(&self) -> &OnFailureChoice {
+        &self.on_failure
+    }
+
     /// True if what is open below is told when the request is given up.
     pub fn cancels(&self) -> bool {
         self.cancel
@@ -419,7 +498,14 @@ impl WhenChoice {
             WhenChoice::Always | WhenChoice::Share(_) => None,
             WhenChoice::Failed(name) => Some(("failed", name)),
             WhenChoice::Succeeded(name) => Some(("succeeded", name)),
+            WhenChoice::Undoing(name) => Some(("undoing", name)),
+            WhenChoice::UndoingIfSent(name) => Some(("undoing-if-sent", name)),
         }
+    }
+
+    /// True if the step is made only to undo another one.
+    pub fn is_undo(&self) -> bool {
+        matches!(self, WhenChoice::Undoing(_) | WhenChoice::UndoingIfSent(_))
     }
 
     fn build<T>(&self, all: &InOrder<T>) -> When {
@@ -429,17 +515,54 @@ impl WhenChoice {
             WhenChoice::Share(share) => When::Share(share.0),
             WhenChoice::Failed(name) => When::Failed(number(name)),
             WhenChoice::Succeeded(name) => When::Succeeded(number(name)),
+            WhenChoice::Undoing(name) => When::Undoing { step: number(name), if_sent: false },
+            WhenChoice::UndoingIfSent(name) => When::Undoing { step: number(name), if_sent: true },
         }
     }
 }
 
 impl OnFailureChoice {
+    /// True if it is as without a word.
+    pub fn is_stop(&self) -> bool {
+        matches!(self, OnFailureChoice::Stop)
+    }
+
+    /// True if it is a step's only.
+    pub fn is_of_steps(&self) -> bool {
+        matches!(
+            self,
+            OnFailureChoice::Resume { .. } | OnFailureChoice::Compensate | OnFailureChoice::CompensateAndRetry { .. }
+        )
+    }
+
+    /// True if the operation may go on later.
+    pub fn goes_on(&self) -> bool {
+        matches!(self, OnFailureChoice::Resume { .. } | OnFailureChoice::CompensateAndRetry { .. })
+    }
+
+    /// True if steps may be undone then.
+    pub fn compensates(&self) -> bool {
+        match self {
+            OnFailureChoice::Resume { then, .. } => *then == ThenChoice::Compensate,
+            OnFailureChoice::Compensate | OnFailureChoice::CompensateAndRetry { .. } => true,
+            _ => false,
+        }
+    }
+
     fn build(&self) -> OnFailure {
         match self {
             OnFailureChoice::Stop => OnFailure::Stop,
             OnFailureChoice::GoOn => OnFailure::GoOn,
             OnFailureChoice::StartOver { on, times } => {
                 OnFailure::StartOver { on: Box::new(on.set()), times: times.0 as u32 }
+            }
+            OnFailureChoice::Resume { on, after, times, then } => {
+                let then = (*then == ThenChoice::Compensate).then(Compensate::default);
+                OnFailure::Resume(Box::new(Resume { on: on.set(), after: after.0, times: times.0 as u32, then }))
+            }
+            OnFailureChoice::Compensate => OnFailure::Compensate(Compensate::default()),
+            OnFailureChoice::CompensateAndRetry { after, times } => {
+                OnFailure::Compensate(Compensate { times: times.0 as u32, after: after.0 })
             }
         }
     }

@@ -43,11 +43,14 @@ pub struct Weights {
     /// A lost update.
     #[serde(default = "one")]
     pub lost_update: Amount,
+    /// An operation that was left half done.
+    #[serde(default = "one")]
+    pub half_done: Amount,
 }
 
 impl Default for Weights {
     fn default() -> Weights {
-        Weights { duplicate: one(), phantom: one(), lost_update: one() }
+        Weights { duplicate: one(), phantom: one(), lost_update: one(), half_done: one() }
     }
 }
 
@@ -86,6 +89,7 @@ impl DecideTable {
             duplicate: self.weigh.duplicate.0,
             phantom: self.weigh.phantom.0,
             lost_update: self.weigh.lost_update.0,
+            half_done: self.weigh.half_done.0,
             order: self.order.iter().map(|name| criterion(name)).collect(),
             margins: self.margin.iter().map(margin).collect(),
             groups,

@@ -8,7 +8,10 @@ use super::recorded::TraceTable;
 use crate::scenario::file::leaf::{
     AtLeastOne, Count, Duration, Leaf, OrNone, PositiveDuration, PositiveProbability, PositiveRate, Rate,
 };
-use crate::scenario::{Arrivals, Contend, ProfilePoint, Repeat, Same};
+use crate::scenario::{
+    Arrivals, ClientCrashes, Contend, CrashAtStep, CrashWhen, InProgress, Meanwhile, ProfilePoint, RandomCrash, Repeat,
+    Same,
+};
 
 /// The demand.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +32,80 @@ pub struct Load {
     /// Operations about the same things. Default: each is about one of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contend: Option<Contend>,
+    /// Crashes of clients. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crash: Option<CrashTable>,
+}
+
+/// Crashes of clients: a process dies, and all operations that it has open stop where they are. What was sent runs on.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CrashTable {
+    /// Each client at random. Default: none does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    random: Option<RandomCrash>,
+    /// At a step of an operation. Default: none does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_step: Option<CrashAtStepTable>,
+    /// What becomes of operations that are open.
+    #[serde(default)]
+    in_progress: InProgress,
+    /// What becomes of users who come while their client is down.
+    #[serde(default)]
+    arrivals_meanwhile: Meanwhile,
+    /// After this time another client that is up goes on with what was open, if its own is not back by then. Above 0.
+    #[serde(default)]
+    takeover: OrNone<PositiveDuration>,
+}
+
+/// Crashes at a step.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("examples" = [{ "step": "charge", "share": "1%", "restart": "5s" }]))]
+pub struct CrashAtStepTable {
+    /// Name of the step.
+    step: String,
+    /// When.
+    #[serde(default)]
+    when: CrashWhen,
+    /// In this share of operations, once in each. Above 0.
+    share: PositiveProbability,
+    /// Time until the client is back. Above 0.
+    restart: PositiveDuration,
+}
+
+impl CrashTable {
+    /// The step at which clients crash, if they do at one.
+    pub fn step(&self) -> Option<&str> {
+        self.at_step.as_ref().map(|at| at.step.as_str())
+    }
+
+    /// True if others go on with what was open.
+    pub fn takes_over(&self) -> bool {
+        self.takeover.0.is_some()
+    }
+
+    /// True if no client ever crashes by it.
+    pub fn is_empty(&self) -> bool {
+        self.random.is_none() && self.at_step.is_none()
+    }
+
+    /// As the engine knows it; `step` is the number of a name.
+    pub fn build(&self, step: impl Fn(&str) -> usize) -> ClientCrashes {
+        let at_step = self.at_step.as_ref().map(|at| CrashAtStep {
+            step: step(&at.step),
+            when: at.when,
+            share: at.share.0.0,
+            restart: at.restart.0.0,
+        });
+        ClientCrashes {
+            random: self.random,
+            at_step,
+            in_progress: self.in_progress,
+            arrivals_meanwhile: self.arrivals_meanwhile,
+            takeover: self.takeover.0.map(|after| after.0.0),
+        }
+    }
 }
 
 /// Operations that are done again.

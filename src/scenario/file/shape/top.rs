@@ -3,10 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::call::{InOrder, StepTable, is_false};
+use super::call::{InOrder, OnFailureChoice, StepTable, is_false};
+use crate::flow::Journal;
 use crate::protocol::Method;
-use crate::scenario::Writes;
-use crate::scenario::file::leaf::{Count, Duration, OrNone, PositiveDuration, Wanted};
+use crate::scenario::file::leaf::{Count, Duration, OrNone, PositiveDuration, Probability, Wanted};
+use crate::scenario::{JournalConfig, Writes};
 use crate::units::Span;
 
 /// Largest number of replications: beyond, the results of single runs would not fit in any report.
@@ -87,7 +88,75 @@ pub struct OperationTable {
     /// How many effects are lawful: one of `"each"` operation, or so many of each thing. More are duplicates.
     #[serde(default)]
     pub wanted: Wanted,
+    /// What follows if a step fails that does not say it itself. Default: `"stop"`.
+    #[serde(default, skip_serializing_if = "OnFailureChoice::is_stop")]
+    pub on_failure: OnFailureChoice,
+    /// What it knows of its completed steps when it goes on: after `resume`, after `compensate-and-retry`, or when its client comes back. Default:
+    /// `"memory"`.
+    #[serde(default, skip_serializing_if = "JournalChoice::is_memory")]
+    pub journal: JournalChoice,
+    /// Whether steps that were undone stay in the list of completed ones, as where nobody thinks of it. Default: `false`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub lists_undone: bool,
     /// The calls that it makes, by name, in the file's order, one after the other. Default: one call, with `server` and `method`.
     #[serde(default, skip_serializing_if = "InOrder::is_empty")]
     pub step: InOrder<StepTable>,
+}
+
+/// What an operation knows of its completed steps when it goes on.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum JournalChoice {
+    /// Nothing: it begins with the first step.
+    None,
+    /// Every one, until its client crashes.
+    #[default]
+    Memory,
+    /// What is written, after a crash too.
+    Durable {
+        /// When it is written.
+        #[serde(default)]
+        when: WrittenChoice,
+        /// How long a write takes, before the next step is made.
+        #[serde(default = "no_time")]
+        write: Duration,
+        /// Share of writes that are lost, and nobody sees it.
+        #[serde(default)]
+        fails: Probability,
+    },
+}
+
+/// When a journal is written.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WrittenChoice {
+    /// After each step that has succeeded.
+    #[default]
+    EachStep,
+    /// When the last one has: until then nothing is known after a crash.
+    AfterRun,
+}
+
+impl JournalChoice {
+    /// True if it is as without a word.
+    pub fn is_memory(&self) -> bool {
+        matches!(self, JournalChoice::Memory)
+    }
+}
+
+impl OperationTable {
+    /// The journal as the engine knows it.
+    pub fn journal(&self) -> JournalConfig {
+        let (kept, write, fails) = match &self.journal {
+            JournalChoice::None => (Journal::None, Span::ZERO, 0.0),
+            JournalChoice::Memory => (Journal::Memory, Span::ZERO, 0.0),
+            JournalChoice::Durable { when: WrittenChoice::EachStep, write, fails } => {
+                (Journal::EachStep, write.0, fails.0)
+            }
+            JournalChoice::Durable { when: WrittenChoice::AfterRun, write, fails } => {
+                (Journal::AfterRun, write.0, fails.0)
+            }
+        };
+        JournalConfig { kept, write, fails, lists_undone: self.lists_undone }
+    }
 }

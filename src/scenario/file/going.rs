@@ -1,0 +1,177 @@
+//! What is wrong with what steps say of failures and journals, and with crashes of clients.
+
+use toml::de::DeTable;
+
+use super::calls::near;
+use super::diagnostic::Diagnostic;
+use super::shape::call::{InOrder, StepTable, WhenChoice};
+use super::shape::top::{JournalChoice, OperationTable};
+use super::{Named, Parts, tree};
+use crate::text::cut;
+
+/// All of it.
+pub fn check(parts: &Parts, root: &DeTable<'_>) -> Vec<Diagnostic> {
+    let mut errors = Vec::new();
+    of_servers(parts, root, &mut errors);
+    let Some(operation) = &parts.operation else { return errors };
+    let mut lists: Vec<(Vec<&str>, &InOrder<StepTable>)> = vec![(vec!["operation", "step"], &operation.step)];
+    for mix in &parts.mixes {
+        let own = mix.table.0.iter().filter(|(_, member)| !member.step.is_empty());
+        lists.extend(own.map(|(name, member)| (vec!["mix", &mix.name, name, "step"], &member.step)));
+    }
+    for (path, steps) in &lists {
+        Steps { path, steps, operation }.check(root, &mut errors);
+    }
+    let all: Vec<&StepTable> = lists.iter().flat_map(|(_, steps)| &steps.0).map(|(_, step)| step).collect();
+    of_operation(parts, operation, &all, root, &mut errors);
+    crashes(parts, operation, lists.len() > 1, root, &mut errors);
+    errors
+}
+
+/// A worker does not wait, and has no journal.
+fn of_servers(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
+    for Named { name, table } in &parts.servers {
+        for (call, of) in &table.words.call.0 {
+            let at = |key| tree::value_place(root, &["server", name, "call", call, key]);
+            let wrong = [("when", of.when().is_undo()), ("on_failure", of.on_failure().is_of_steps())];
+            for (key, _) in wrong.iter().filter(|(_, is_wrong)| *is_wrong) {
+                let title = format!("call `{}` of server `{}` is no step of an operation", cut(call), cut(name));
+                errors.push(Diagnostic::error("misplaced", title, at(key), "only steps go on later, or are undone"));
+            }
+        }
+    }
+}
+
+/// The steps of an operation.
+struct Steps<'a> {
+    path: &'a [&'a str],
+    steps: &'a InOrder<StepTable>,
+    operation: &'a OperationTable,
+}
+
+impl Steps<'_> {
+    fn check(&self, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
+        // Rows may compare those that compensate with those that do not.
+        let rows_differ = tree::names(root, &["policy"])
+            .iter()
+            .any(|row| tree::find(root, &["policy", row, "with", "operation"]).is_some());
+        let compensates = self.steps.0.iter().any(|(_, step)| self.compensates(step));
+        let mut undone: Vec<&str> = Vec::new();
+        for (number, (name, step)) in self.steps.0.iter().enumerate() {
+            let path = |keys: &[&'static str]| -> Vec<&str> {
+                self.path.iter().copied().chain([name.as_str()]).chain(keys.iter().copied()).collect()
+            };
+            if let WhenChoice::Undoing(of) | WhenChoice::UndoingIfSent(of) = step.when() {
+                let place = tree::value_place(root, &path(&["when"]));
+                let other = self.steps.position(of).map(|other| &self.steps.0[other].1);
+                if other.is_some_and(|other| other.when().is_undo()) {
+                    let title = format!("step `{}` undoes `{}`, which undoes another one", cut(name), cut(of));
+                    errors.push(Diagnostic::error("misplaced", title, place.clone(), "an undo is not undone"));
+                }
+                if undone.contains(&of.as_str()) {
+                    let title = format!("step `{}` is undone twice", cut(of));
+                    errors.push(Diagnostic::error("misplaced", title, place.clone(), "an earlier step undoes it"));
+                }
+                undone.push(of);
+                if !compensates && !rows_differ {
+                    let title = format!("step `{}` is never made", cut(name));
+                    let error = Diagnostic::error("without-effect", title, place, "no step compensates when it fails");
+                    errors.push(error.help("`on_failure = \"compensate\"` of `[operation]`"));
+                }
+                if step.says_failure() {
+                    let title = format!("step `{}` undoes another one: its failure is left for a person", cut(name));
+                    let place = tree::key_place(root, &path(&["on_failure"]));
+                    errors.push(Diagnostic::error("without-effect", title, place, "means nothing here"));
+                }
+            }
+            if let Some(with) = step.committed_with() {
+                let place = tree::value_place(root, &path(&["committed_with"]));
+                let later: Vec<&str> = self.steps.0[number + 1..]
+                    .iter()
+                    .filter(|(_, step)| !step.when().is_undo())
+                    .map(|(name, _)| name.as_str())
+                    .collect();
+                if !later.contains(&with) {
+                    let title = format!("there is no step `{}` after `{}`", cut(with), cut(name));
+                    let error = Diagnostic::error("unknown-name", title, place.clone(), "names no later step");
+                    errors.push(near(error, "step", with, &later, |near| (place, format!("\"{near}\""))));
+                }
+            }
+        }
+        if compensates && undone.is_empty() && !self.steps.is_empty() {
+            let title = "there is nothing to undo";
+            let place = tree::key_place(root, self.path);
+            let error = Diagnostic::error("without-effect", title, place, "none of these undoes another one");
+            errors.push(error.help("`when.undoing = \"charge\"` in a step that takes `charge` back"));
+        }
+    }
+
+    fn compensates(&self, step: &StepTable) -> bool {
+        let own = if step.says_failure() { step.on_failure() } else { &self.operation.on_failure };
+        own.compensates() && !step.when().is_undo()
+    }
+}
+
+fn of_operation(
+    parts: &Parts,
+    operation: &OperationTable,
+    steps: &[&StepTable],
+    root: &DeTable<'_>,
+    errors: &mut Vec<Diagnostic>,
+) {
+    let mut without = |key: &str, title: &str, label: &str| {
+        let place = tree::key_place(root, &["operation", key]);
+        errors.push(Diagnostic::error("without-effect", title, place, label.to_owned()));
+    };
+    if steps.is_empty() && !operation.on_failure.is_stop() {
+        without("on_failure", "there are no steps that could fail", "is said of steps");
+    }
+    let goes_on = |step: &&&StepTable| {
+        let own = if step.says_failure() { step.on_failure() } else { &operation.on_failure };
+        own.goes_on()
+    };
+    let may_go_on = steps.iter().any(|step| goes_on(&step));
+    let crashes = parts.load.as_ref().is_some_and(|load| load.crash.is_some());
+    match &operation.journal {
+        JournalChoice::Memory => {}
+        JournalChoice::None if may_go_on || crashes => {}
+        JournalChoice::Durable { .. } if crashes => {}
+        JournalChoice::None => without("journal", "no operation goes on later", "nobody looks into it"),
+        JournalChoice::Durable { .. } => without("journal", "no client crashes", "is as good in memory"),
+    }
+    if operation.lists_undone && !steps.iter().any(|step| step.when().is_undo()) {
+        without("lists_undone", "no step is undone", "means nothing without `when.undoing`");
+    }
+}
+
+fn crashes(
+    parts: &Parts,
+    operation: &OperationTable,
+    has_others: bool,
+    root: &DeTable<'_>,
+    errors: &mut Vec<Diagnostic>,
+) {
+    let Some(load) = &parts.load else { return };
+    let Some(crash) = &load.crash else { return };
+    let place = tree::key_place(root, &["load", "crash"]);
+    if crash.is_empty() {
+        let error = Diagnostic::error("misplaced", "no client crashes", place, "says neither when nor where");
+        errors.push(error.help("`random = { mean_between = \"10m\", restart = \"5s\" }`, or `at_step`"));
+    }
+    if let Some(step) = crash.step() {
+        let place = tree::value_place(root, &["load", "crash", "at_step", "step"]);
+        let known: Vec<&str> = operation.step.0.iter().map(|(name, _)| name.as_str()).collect();
+        if has_others {
+            let title = "clients of mixes have steps of their own";
+            errors.push(Diagnostic::error("misplaced", title, place, "is said of the steps of `[operation]`"));
+        } else if !known.contains(&step) {
+            let title = format!("there is no step `{}`", cut(step));
+            let error = Diagnostic::error("unknown-name", title, place.clone(), "names no step of `[operation]`");
+            errors.push(near(error, "step", step, &known, |near| (place, format!("\"{near}\""))));
+        }
+    }
+    if load.clients.0 == 1 && crash.takes_over() {
+        let place = tree::key_place(root, &["load", "crash", "takeover"]);
+        errors.push(Diagnostic::error("without-effect", "there is no other client", place, "by whom?"));
+    }
+}
