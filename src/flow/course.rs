@@ -68,6 +68,8 @@ pub struct Course {
     undone: u64,
     /// Steps whose undo has failed.
     left: u64,
+    /// Of the steps before this one, what was done is being undone, for this reason.
+    undoing: Option<(usize, Undoing)>,
     /// How often it began anew, for whatever reason.
     begun_anew: u32,
     resumes: u32,
@@ -81,12 +83,12 @@ enum Doing {
     #[default]
     Nothing,
     Step,
-    /// This one is undone, because of a failure.
-    Undoing(usize, Undoing),
+    /// This one is undone.
+    Undoing(usize),
     /// A write, and this comes after it.
     Writing(Act),
-    /// A write, and what is before this step is undone next.
-    WritingUndone(usize, Undoing),
+    /// A write: this step was undone.
+    WritingUndone(usize),
     Waiting,
     Over,
 }
@@ -125,7 +127,7 @@ impl Course {
 
     /// True if something is being written to the journal.
     pub fn is_writing(&self) -> bool {
-        matches!(self.doing, Doing::Writing(_) | Doing::WritingUndone(..))
+        matches!(self.doing, Doing::Writing(_) | Doing::WritingUndone(_))
     }
 
     /// The step that was asked for has succeeded, or failed with this outcome as its last ([`Outcome::Open`]: nothing was sent).
@@ -135,8 +137,8 @@ impl Course {
         plan: Plan<S>,
         drawn: impl FnMut(usize, f64) -> bool,
     ) -> Next {
-        if let Doing::Undoing(step, why) = self.doing {
-            return self.undone(step, ended.is_ok(), why, plan);
+        if let Doing::Undoing(step) = self.doing {
+            return self.undone(step, ended.is_ok(), plan);
         }
         let step = self.flow.next as usize - 1;
         let act = self.flow.on_end(ended, plan.steps, drawn);
@@ -186,7 +188,7 @@ impl Course {
                 Next::Over(ended)
             }
             Doing::Writing(act) => self.act(act, plan),
-            Doing::WritingUndone(step, why) => self.undo_before(step, why, plan),
+            Doing::WritingUndone(step) => self.undo_before(step, plan),
             doing => unreachable!("nothing is written while {doing:?}"),
         }
     }
@@ -194,6 +196,7 @@ impl Course {
     /// It has waited as long as it had to.
     pub fn on_wake<S: Borrow<Step>>(&mut self, plan: Plan<S>, drawn: impl FnMut(usize, f64) -> bool) -> Next {
         let known = if plan.journal == Journal::None { 0 } else { self.flow.succeeded };
+        self.rollbacks += u32::from(self.undoing.is_some());
         self.go_on_with(known, plan, drawn)
     }
 
@@ -205,21 +208,21 @@ impl Course {
         }
         self.flow.succeeded = self.written;
         self.undone = 0;
-        self.doing = match self.doing {
-            Doing::Undoing(step, why) if journal == Journal::EachStep => Doing::WritingUndone(step + 1, why),
-            Doing::WritingUndone(step, why) if journal == Journal::EachStep => Doing::WritingUndone(step + 1, why),
-            Doing::Nothing => Doing::Nothing,
-            _ => Doing::Waiting,
-        };
+        if journal != Journal::EachStep {
+            self.undoing = None;
+        }
+        if self.doing != Doing::Nothing {
+            self.doing = Doing::Waiting;
+        }
     }
 
     /// Its client is back, or another one has taken over.
     pub fn restart<S: Borrow<Step>>(&mut self, plan: Plan<S>, drawn: impl FnMut(usize, f64) -> bool) -> Next {
-        match self.doing {
-            Doing::Nothing => self.start(plan, drawn),
-            Doing::WritingUndone(step, why) => {
+        match (self.doing, self.undoing) {
+            (Doing::Nothing, _) => self.start(plan, drawn),
+            (_, Some((before, _))) => {
                 self.begun_anew += 1;
-                self.undo_before(step, why, plan)
+                self.undo_before(before, plan)
             }
             _ => self.go_on_with(self.written, plan, drawn),
         }
@@ -232,7 +235,7 @@ impl Course {
         drawn: impl FnMut(usize, f64) -> bool,
     ) -> Next {
         self.begun_anew += 1;
-        self.undone = 0;
+        (self.undone, self.undoing) = (0, None);
         let act = self.flow.go_on_with(known, plan.steps, drawn);
         self.act(act, plan)
     }
@@ -256,11 +259,13 @@ impl Course {
 
     fn compensate<S: Borrow<Step>>(&mut self, failed: usize, sent: bool, how: Compensate, plan: Plan<S>) -> Next {
         let Compensate { times, after } = how;
-        self.undo_before(plan.steps.len(), Undoing { failed, sent, times, after }, plan)
+        self.undoing = Some((plan.steps.len(), Undoing { failed, sent, times, after }));
+        self.undo_before(plan.steps.len(), plan)
     }
 
     /// Of the steps before this one, the last is undone that there is anything to undo of.
-    fn undo_before<S: Borrow<Step>>(&mut self, before: usize, why: Undoing, plan: Plan<S>) -> Next {
+    fn undo_before<S: Borrow<Step>>(&mut self, before: usize, plan: Plan<S>) -> Next {
+        let (_, why) = self.undoing.expect("it is undoing");
         for step in (0..before).rev() {
             let undo = plan.steps.iter().enumerate().find_map(|(number, undo)| match undo.borrow().when {
                 When::Undoing { step: of, if_sent } if of == step => Some((number, if_sent)),
@@ -269,12 +274,13 @@ impl Course {
             let Some((undo, if_sent)) = undo else { continue };
             let is_done = self.flow.succeeded & 1 << step != 0 || if_sent && why.sent && step == why.failed;
             if is_done && (self.undone | self.left) & 1 << step == 0 {
-                self.doing = Doing::Undoing(step, why);
+                self.undoing = Some((step + 1, why));
+                self.doing = Doing::Undoing(step);
                 return Next::Call(undo);
             }
         }
+        self.undoing = Some((0, why));
         if self.rollbacks < why.times {
-            self.rollbacks += 1;
             self.doing = Doing::Waiting;
             return Next::Wait(why.after);
         }
@@ -283,22 +289,21 @@ impl Course {
     }
 
     /// A step has been undone, or could not be.
-    fn undone<S: Borrow<Step>>(&mut self, step: usize, is_undone: bool, why: Undoing, plan: Plan<S>) -> Next {
-        if !is_undone {
+    fn undone<S: Borrow<Step>>(&mut self, step: usize, is_undone: bool, plan: Plan<S>) -> Next {
+        if is_undone && !plan.lists_undone {
+            self.undone |= 1 << step;
+            self.flow.succeeded &= !(1 << step);
+            if plan.journal == Journal::EachStep {
+                self.erasing = 1 << step;
+                self.doing = Doing::WritingUndone(step);
+                return Next::Write;
+            }
+        } else if is_undone {
+            self.undone |= 1 << step;
+        } else {
             self.left |= 1 << step;
-            return self.undo_before(step, why, plan);
         }
-        self.undone |= 1 << step;
-        if plan.lists_undone {
-            return self.undo_before(step, why, plan);
-        }
-        self.flow.succeeded &= !(1 << step);
-        if plan.journal != Journal::EachStep {
-            return self.undo_before(step, why, plan);
-        }
-        self.erasing = 1 << step;
-        self.doing = Doing::WritingUndone(step, why);
-        Next::Write
+        self.undo_before(step, plan)
     }
 }
 

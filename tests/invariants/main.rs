@@ -2,6 +2,7 @@
 
 mod gates;
 mod mixes;
+mod nothing_lost;
 mod once;
 mod replicas;
 mod six;

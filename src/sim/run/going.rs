@@ -128,7 +128,9 @@ impl Run<'_> {
             Err(_) => {}
         }
         let next = self.on_course(id, |course, plan, drawn| course.on_end(ended, plan, drawn));
-        if next != Next::Write && self.dies_after(id) {
+        // What is written after the run, is not written for this step.
+        let is_written = next == Next::Write && self.scene.world.operation.journal.kept == Journal::EachStep;
+        if !is_written && self.dies_after(id) {
             return;
         }
         self.go(id, next);
