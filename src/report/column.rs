@@ -171,7 +171,7 @@ columns! {
     };
     /// Operations left half done per 10,000.
     HalfDone: Spec {
-        metric: Metric::HalfDoneRate, format: Format::Per10k, shown: Shown::WithHalves, drop: Some(5),
+        metric: Metric::HalfDoneRate, format: Format::Per10k, shown: Shown::WithHalves, drop: Some(9),
         page: ("Half done", "per 10,000"), terminal: "half", markdown: "half done per 10,000",
         legend: "half: left half done, per 10,000",
     };

@@ -29,7 +29,12 @@ impl Scenario {
         let world_draws = world.servers.iter().any(server) || world.faults.iter().any(fault);
         let again = world.repeat.as_ref().is_some_and(|repeat| repeat.share < 1.0 || varies(&repeat.after));
         let things = world.contend.is_some_and(|contend| contend.things > 1);
+        let crashes = world.crashes.as_ref();
+        let crashes = crashes.is_some_and(|own| own.random.is_some() || own.at_step.is_some_and(|at| at.share < 1.0));
+        let writes = world.operation.journal.fails;
         demand
+            || crashes
+            || writes > 0.0 && writes < 1.0
             || again
             || things
             || row.members.len() > 1

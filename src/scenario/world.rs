@@ -67,12 +67,12 @@ impl Operation {
         self.steps.first().map_or(self.server, |step| step.server)
     }
 
-    /// True if both make the same calls, with whatever rules.
+    /// True if both make the same calls, with whatever rules, and whatever they do when one fails.
     pub fn asks_the_same(&self, other: &Operation) -> bool {
         let of = |operation: &Operation| (operation.server, operation.method, operation.row, operation.steps.len());
         let of_step = |step: &CallConfig| (step.server, step.method, step.row);
         let mut steps = self.steps.iter().zip(&other.steps);
-        of(self) == of(other) && steps.all(|(a, b)| (of_step(a), &a.step) == (of_step(b), &b.step))
+        of(self) == of(other) && steps.all(|(a, b)| (of_step(a), a.step.when) == (of_step(b), b.step.when))
     }
 
     /// True if a step may be resumed or undone.

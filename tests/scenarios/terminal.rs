@@ -6,10 +6,18 @@ use simlab::report::{TableStyle, table};
 use super::{check_file, results};
 
 /// The figures that answer each scenario's question.
-const ANSWERS: [(&str, &[&str]); 30] = [
+const ANSWERS: [(&str, &[&str]); 32] = [
     ("banned", &["full-jitter     9,000!   10.0%!", "patient-jitter     12   99.88%", "limiter: 0 go wrong"]),
     ("breaker-tradeoff", &["no-breaker: 5,000 go wrong per 10,000 operations", "five-30s       9,516!    4.8%!"]),
     ("brownout", &["breaker: 4,926 go wrong per 10,000 operations", "6,280    58.7%      2.24!  6.1x!"]),
+    (
+        "crash-resume",
+        &[
+            "any of each-step and each-step-and-takeover: 6.3 to 6.4 go wrong",
+            "no-journal                13!  100.0%*",
+            "lost                      12   99.94%!",
+        ],
+    ),
     ("cron-herd", &["wide-jitter: 0 go wrong per 10,000 operations, against 7,900 with no-retry and 268"]),
     (
         "double-charge",
@@ -62,6 +70,14 @@ const ANSWERS: [(&str, &[&str]); 30] = [
         &[
             "ejection: 0 go wrong per 10,000 operations, against 539 with once and 60 with breaker-each",
             "the peak is highest: 879/s (1.9x the highest demand, 1.1x capacity) with least-in-flight",
+        ],
+    ),
+    (
+        "order-saga",
+        &[
+            "resume: 116 go wrong per 10,000 operations",
+            "start-over  8,273!   90.0%!     4.82!  12.9x!  6,282!",
+            "compensate  1,153    89.8%!     3.50*   5.5x     102*     0     35",
         ],
     ),
     (

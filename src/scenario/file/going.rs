@@ -78,7 +78,7 @@ impl Steps<'_> {
                     let error = Diagnostic::error("without-effect", title, place, "no step compensates when it fails");
                     errors.push(error.help("`on_failure = \"compensate\"` of `[operation]`"));
                 }
-                if step.says_failure() {
+                if !step.on_failure().is_stop() {
                     let title = format!("step `{}` undoes another one: its failure is left for a person", cut(name));
                     let place = tree::key_place(root, &path(&["on_failure"]));
                     errors.push(Diagnostic::error("without-effect", title, place, "means nothing here"));
@@ -173,5 +173,138 @@ fn crashes(
     if load.clients.0 == 1 && crash.takes_over() {
         let place = tree::key_place(root, &["load", "crash", "takeover"]);
         errors.push(Diagnostic::error("without-effect", "there is no other client", place, "by whom?"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::flow::{Compensate, Journal, OnFailure, When};
+    use crate::scenario::file::{LoadError, Loaded, Overrides, Source, parse};
+    use crate::scenario::{CrashWhen, InProgress, Meanwhile};
+    use crate::units::Span;
+
+    const SAGA: &str = r#"
+duration = "10s"
+[load]
+clients = 3
+arrivals.poisson = { rate = "10/s" }
+[load.crash]
+random = { mean_between = "10m", restart = "5s" }
+at_step = { step = "charge", when = "after", share = "1%", restart = "6s" }
+in_progress = "lost"
+arrivals_meanwhile = "lost"
+takeover = "2s"
+[operation]
+on_failure = "compensate"
+journal.durable = { when = "after-run", write = "2ms", fails = "10%" }
+lists_undone = true
+[operation.step.reserve]
+server = "s"
+on_failure.resume = { on = [503], after = "30s", times = 3, then = "compensate" }
+committed_with = "charge"
+[operation.step.charge]
+server = "s"
+on_failure.compensate-and-retry = { after = "1m", times = 2 }
+[operation.step.confirm]
+server = "s"
+[operation.step.release]
+server = "s"
+when.undoing = "reserve"
+[operation.step.refund]
+server = "s"
+when.undoing-if-sent = "charge"
+[server.s]
+[policy.p]
+"#;
+
+    fn read(text: &str) -> Result<Loaded, LoadError> {
+        parse(Source::new("test.toml", text.to_owned()), "test", Path::new(""), &Overrides::default())
+    }
+
+    #[test]
+    fn as_the_engine_knows_it() {
+        let loaded = read(SAGA).unwrap_or_else(|error| panic!("{}", error.render(false)));
+        let world = &loaded.scenario.world;
+        let steps = &world.operation.steps;
+        let OnFailure::Resume(resume) = &steps[0].step.on_failure else { panic!("{:?}", steps[0]) };
+        assert_eq!((resume.after, resume.times), (Span::secs(30), 3));
+        assert_eq!((resume.then, steps[0].step.committed_with), (Some(Compensate::default()), Some(1)));
+        let again = Compensate { times: 2, after: Span::secs(60) };
+        let failures = [1, 2, 3, 4].map(|step: usize| steps[step].step.on_failure.clone());
+        let once = OnFailure::Compensate(Compensate::default());
+        assert_eq!(failures, [OnFailure::Compensate(again), once, OnFailure::Stop, OnFailure::Stop]);
+        assert_eq!(steps[3].step.when, When::Undoing { step: 0, if_sent: false });
+        assert_eq!(steps[4].step.when, When::Undoing { step: 1, if_sent: true });
+        let journal = world.operation.journal;
+        assert_eq!((journal.kept, journal.write, journal.fails), (Journal::AfterRun, Span::millis(2), 0.1));
+        assert!(journal.lists_undone);
+        let crashes = world.crashes.as_ref().expect("clients crash");
+        let (random, at) = (crashes.random.expect("at random"), crashes.at_step.expect("at a step"));
+        assert_eq!((random.mean_between, random.restart), (Span::secs(600), Span::secs(5)));
+        assert_eq!((at.step, at.when, at.share, at.restart), (1, CrashWhen::After, 0.01, Span::secs(6)));
+        assert_eq!((crashes.in_progress, crashes.arrivals_meanwhile), (InProgress::Lost, Meanwhile::Lost));
+        assert_eq!(crashes.takeover, Some(Span::secs(2)));
+        // What is shown is read again, and is the same.
+        let again = read(&loaded.resolved).unwrap_or_else(|error| panic!("{}", error.render(false)));
+        assert_eq!(again.resolved, loaded.resolved);
+        assert_eq!(format!("{:?}", again.scenario.world), format!("{world:?}"));
+    }
+
+    /// With this in place of that, this is said.
+    fn check(from: &str, to: &str, expected: &str) {
+        assert!(SAGA.contains(from), "{from}");
+        let text = SAGA.replacen(from, to, 1);
+        let told = read(&text).err().unwrap_or_else(|| panic!("{text} was read")).render(false);
+        assert!(told.contains(expected), "{told}\n{expected}");
+    }
+
+    #[test]
+    fn what_is_wrong() {
+        check("when.undoing = \"reserve\"", "when.undoing = \"resrve\"", "there is no step `resrve` before `release`");
+        check("when.undoing = \"reserve\"", "when.undoing = \"charge\"", "step `charge` is undone twice");
+        check("when.undoing-if-sent = \"charge\"", "when.undoing = \"release\"", "which undoes another one");
+        check(
+            "when.undoing = \"reserve\"",
+            "when.undoing = \"reserve\"\non_failure = \"go-on\"",
+            "is left for a person",
+        );
+        check(
+            "committed_with = \"charge\"",
+            "committed_with = \"confrm\"",
+            "there is no step `confrm` after `reserve`",
+        );
+        check("step = \"charge\", when", "step = \"chrge\", when", "there is no step `chrge`");
+        check("clients = 3", "clients = 1", "there is no other client");
+        check(
+            "[server.s]\n",
+            "[server.s]\n[server.s.call.t]\non_failure = \"compensate\"\n[server.t]\n",
+            "is no step of an operation",
+        );
+        check(
+            "[server.s]\n",
+            "[server.s]\n[server.s.call.t]\n[server.s.call.u]\nserver = \"t\"\nwhen.undoing = \"t\"\n[server.t]\n",
+            "is no step of an operation",
+        );
+        let crash = &SAGA[SAGA.find("[load.crash]").expect("it is there")..SAGA.find("[operation]").expect("it too")];
+        check(crash, "", "no client crashes");
+        check(crash, "[load.crash]\nin_progress = \"lost\"\n", "no client crashes");
+        let steps = &SAGA
+            [SAGA.find("[operation.step.release]").expect("it is there")..SAGA.find("[server.s]").expect("it too")];
+        check(steps, "", "there is nothing to undo");
+        let none = "duration = \"10s\"\n[load]\narrivals.poisson = { rate = \"1/s\" }\n[operation]\nKEY\n[server.s]\n[policy.p]\n";
+        for (key, expected) in [
+            ("on_failure = \"compensate\"", "there are no steps that could fail"),
+            ("journal = \"none\"", "no operation goes on later"),
+            ("journal.durable = {}", "no client crashes"),
+            ("lists_undone = true", "no step is undone"),
+        ] {
+            let told = read(&none.replace("KEY", key)).err().unwrap_or_else(|| panic!("{key} was read")).render(false);
+            assert!(told.contains(expected), "{told}");
+        }
+        let never = "[operation.step.a]\nserver = \"s\"\n[operation.step.b]\nserver = \"s\"\nwhen.undoing = \"a\"";
+        let told = read(&none.replace("KEY", never)).expect_err("it is never made").render(false);
+        assert!(told.contains("step `b` is never made"), "{told}");
     }
 }
