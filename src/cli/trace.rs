@@ -300,7 +300,9 @@ impl Traced<'_> {
             return Vec::new();
         }
         let world = self.loaded.scenario.of(self.row).world;
-        let server = world.called();
+        // Of several steps, the one that was done twice.
+        let step = story::pair(told).and_then(|pair| world.operation.steps.get(pair.place));
+        let server = step.map_or(world.called(), |step| &world.servers[step.server]);
         let (own, rules) = (format!("policy.{}", row.name), row.rules());
         let prefix = if row.world.is_some() { format!("{own}.with.") } else { String::new() };
         let store = format!("{prefix}server.{}.idempotency", server.name);
@@ -321,6 +323,9 @@ impl Traced<'_> {
         if world.has_things() {
             let thing = (format!("{own}.key"), "per-thing");
             if server.idempotency == Idempotency::None { add(&[thing, lock.clone()]) } else { add(&[thing]) }
+        }
+        if world.crashes.is_some() && !world.operation.journal.is_step_by_step() {
+            add(&[(format!("{prefix}operation.journal.durable"), "{}")]);
         }
         if keeps_key && server.idempotency.rules().is_some_and(|rules| rules.when_down == WhenDown::Open) {
             let kind = if matches!(server.idempotency, Idempotency::Lock(_)) { "lock" } else { "cache" };

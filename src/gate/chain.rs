@@ -298,6 +298,15 @@ impl GateChain {
         self.gates.iter().fold(false, |seen, gates| seen | touch(gates))
     }
 
+    /// A client's process has died, and with it what it knew; what the fleet has in common stays. None of its calls is open.
+    pub fn forget(&mut self, client: u32) {
+        for (gates, config) in self.gates.iter_mut().zip(&self.configs) {
+            if config.scope != super::Scope::Fleet {
+                self.counts.breakers_open -= with!(gates, |shared| shared.forget(client));
+            }
+        }
+    }
+
     /// True if there is no gate.
     #[inline(always)]
     pub fn is_empty(&self) -> bool {

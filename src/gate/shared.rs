@@ -83,6 +83,23 @@ impl<G: Gate> Shared<G> {
         opened
     }
 
+    /// The states of a client are as they were at first. Returns how many open breakers that has closed.
+    pub fn forget(&mut self, client: u32) -> u64 {
+        let (first, count) = match (self.is_divided(), self.states.len()) {
+            (true, _) => (client as usize * self.endpoints as usize, self.endpoints as usize),
+            (false, 1) => (0, 1),
+            (false, _) => (client as usize, 1),
+        };
+        let mut open = 0;
+        for state in &mut self.states[first..first + count] {
+            open += u64::from(state.is_open());
+            let had = state.heap_bytes();
+            *state = G::new(&self.terms);
+            self.heap = self.heap + state.heap_bytes() - had;
+        }
+        open
+    }
+
     pub fn bytes(&self) -> usize {
         self.states.capacity() * size_of::<G>() + self.heap
     }

@@ -88,6 +88,19 @@ pub enum What {
     },
     /// The call ends: with success, or not.
     CallOver(Verdict),
+    /// The client crashes.
+    Crashes,
+    /// Work on the operation is taken up again after a crash, by its own client or by another one.
+    Restarts {
+        /// By which.
+        client: u32,
+        /// It is another one.
+        is_another: bool,
+    },
+    /// Something was written to the operation's journal; `false`: and is lost.
+    Journals(bool),
+    /// The operation waits until then, and goes on.
+    Pauses(SimTime),
 }
 
 /// An operation, told from its start until nothing of it moves.

@@ -35,6 +35,8 @@ pub struct Pair {
     pub because: Option<What>,
     /// It was sent beside one that was open.
     pub hedge: bool,
+    /// The client crashed between the two.
+    pub crashed: bool,
 }
 
 /// The first two attempts of an operation that executed at one place, in the order in which they were sent.
@@ -67,6 +69,7 @@ pub fn pair(told: &Told) -> Option<Pair> {
         sent: sent.at,
         because: told.notes[..before].iter().rev().find(seen).map(|note| note.what),
         hedge: matches!(sent.what, What::Sent { hedge: true, .. }),
+        crashed: told.notes[sent_at(first)?..before].iter().any(|note| note.what == What::Crashes),
     })
 }
 
@@ -189,6 +192,12 @@ fn explained(pair: &Pair, told: &Told, places: &[String]) -> String {
             format!("the first was still at work then, and done {} later", short(pair.executed[0].since(pair.sent)))
         }
     };
+    if !pair.of_one_call && pair.crashed {
+        return format!(
+            "Two calls{at} both executed: attempt {first} of the first, and attempt {second} of the second, which was made because the client had \
+             crashed: {when}."
+        );
+    }
     if !pair.of_one_call {
         return format!(
             "Two calls{at} both executed: attempt {first} of the first, and attempt {second} of the second, which was made because what had made \
@@ -260,6 +269,12 @@ pub fn words(note: &Note) -> Option<String> {
             };
             format!("the client waits {}{drawn} and tries again", short(wait))
         }
+        What::Crashes => "the client CRASHES".to_owned(),
+        What::Restarts { is_another: false, .. } => "the client is back, and goes on".to_owned(),
+        What::Restarts { client, .. } => format!("client {client} takes over, and goes on"),
+        What::Journals(true) => "the journal is written".to_owned(),
+        What::Journals(false) => "the journal is written, and that is LOST".to_owned(),
+        What::Pauses(until) => format!("the order waits {}, and goes on", short(until.since(note.at))),
         What::CallOver(Verdict::Succeeded) => "the call has succeeded".to_owned(),
         What::CallOver(Verdict::Failed(why)) => format!("the call has failed: {}", give_up(why)),
     })

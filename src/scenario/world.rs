@@ -61,6 +61,13 @@ pub struct Operation {
     pub journal: JournalConfig,
 }
 
+impl JournalConfig {
+    /// True if it has each completed step, after a crash too.
+    pub fn is_step_by_step(&self) -> bool {
+        self.kept == Journal::EachStep
+    }
+}
+
 impl Operation {
     /// Index of the server that it calls, first if it has several steps.
     pub fn called_index(&self) -> usize {

@@ -1,6 +1,8 @@
 //! Operations that go on after failures and crashes: what is made again, what is undone, and when.
 
 use simlab::flow::{Compensate, Journal, OnFailure, Resume, Step, When};
+use simlab::gate::budget::{TokenBudgetConfig, Tokens};
+use simlab::gate::{GateRule, Scope};
 use simlab::protocol::Method;
 use simlab::retry::{KeyMode, OutcomeClass, OutcomeSet};
 use simlab::scenario::call::CallConfig;
@@ -255,6 +257,26 @@ fn another_client_takes_over() {
     check("own", &run(&world(None), tries(1)), &[("latency_max", 2.3), ("repair_mean", 2.1)]);
     check("another", &run(&world(Some(500)), tries(1)), &[("latency_max", 0.8), ("repair_mean", 0.6)]);
     check("too late", &run(&world(Some(3_000)), tries(1)), &[("latency_max", 2.3)]);
+}
+
+/// A budget of one retry, which is spent: who has died since has another one, unless the fleet shares it.
+#[test]
+fn what_gates_remember_dies_with_the_process() {
+    let one = Tokens::new(1.0);
+    let rule = || GateRule::TokenBudget(TokenBudgetConfig::new(one, one, Tokens::new(0.0)));
+    let run = |crashes: bool, scope| {
+        let scenario = saga(&OnFailure::Stop).in_world(|world| {
+            world.arrivals = Arrivals::Burst { operations: 1, at: Span::ZERO, every: Some(MS(5_000)) };
+            world.servers[0].fail_first = 1;
+        });
+        let scenario = if crashes { crashing(scenario, 2, CrashWhen::Before) } else { scenario };
+        let scenario = with_journal(scenario, Journal::EachStep, 0);
+        try_run(&scenario, tries(2), &[GateConfig::new(rule(), scope)]).expect("it ends")
+    };
+    let counts = |succeeded| [("operations", 2.0), ("succeeded", succeeded)];
+    check("alive", &run(false, Scope::Client), &counts(1.0));
+    check("dead", &run(true, Scope::Client), &counts(2.0));
+    check("the fleet's", &run(true, Scope::Fleet), &counts(1.0));
 }
 
 /// Crashes at random are as many as there should be, and everybody's.

@@ -34,26 +34,26 @@ key = "per-operation"
 "#;
 
 /// Paths and values, as `--set` takes them, separated by line ends.
-type Set = &'static str;
+pub type Set = &'static str;
 
 /// One system: its number and name; what makes its world; what it does, and what is right instead; what shows it, as a metric and in words; and by how much the two
 /// differ at least.
-struct System {
-    number: &'static str,
-    name: &'static str,
-    world: Set,
-    wrong: (Set, &'static str),
-    right: (Set, &'static str),
-    metric: &'static str,
-    unit: &'static str,
-    expected: Expected,
+pub struct System {
+    pub number: &'static str,
+    pub name: &'static str,
+    pub world: Set,
+    pub wrong: (Set, &'static str),
+    pub right: (Set, &'static str),
+    pub metric: &'static str,
+    pub unit: &'static str,
+    pub expected: Expected,
 }
 
 /// Operations whose user was told that they had succeeded, beyond all that were done.
 const UNDONE: &str = "succeeded - executions";
 
 /// What must hold of the metric as it is, and with the right setting.
-enum Expected {
+pub enum Expected {
     /// So much at least, and none.
     None(f64),
     /// So many times as much at least.
@@ -329,14 +329,14 @@ const SYSTEMS: [System; 26] = [
 ];
 
 /// Runs the world with these values.
-fn run(sets: &[Set]) -> RunResult {
+fn run(base: &str, sets: &[Set]) -> RunResult {
     let lines = sets.iter().flat_map(|set| set.lines());
     let set = lines.map(|line| line.split_once('=').expect("a path and a value"));
     let overrides = Overrides {
         set: set.map(|(path, value)| (path.to_owned(), value.to_owned())).collect(),
         ..Overrides::default()
     };
-    let loaded = file::parse(Source::new("once.toml", WORLD.to_owned()), "once", Path::new(""), &overrides);
+    let loaded = file::parse(Source::new("once.toml", base.to_owned()), "once", Path::new(""), &overrides);
     let loaded = loaded.unwrap_or_else(|error| panic!("{sets:?}\n{}", error.render(false)));
     let limits = Limits { memory: 1 << 30, interrupted: &AtomicBool::new(false) };
     sim::run(&loaded.scenario, 0, 0, limits).expect("the run comes to its end")
@@ -346,7 +346,8 @@ fn value(result: &RunResult, metric: &str) -> f64 {
     if metric == UNDONE {
         return (value(result, "succeeded") - value(result, "executions")).max(0.0);
     }
-    let names = Names { faults: vec!["f"], servers: vec!["api"], steps: vec![], members: vec![] };
+    let names =
+        Names { faults: vec!["f"], servers: vec!["api"], steps: vec!["reserve", "charge", "save"], members: vec![] };
     let measure = Measure::parse(metric, &names).unwrap_or_else(|| panic!("no metric {metric}"));
     // An outcome that did not occur is none.
     result.metrics.iter().find(|(own, _)| *own == measure).and_then(|(_, value)| *value).unwrap_or(0.0)
@@ -354,8 +355,13 @@ fn value(result: &RunResult, metric: &str) -> f64 {
 
 /// The rows of the document: number, name, and what was measured.
 pub fn rows() -> Vec<(&'static str, &'static str, String)> {
+    rows_of(WORLD, &SYSTEMS)
+}
+
+/// Those of systems in this world.
+pub fn rows_of(base: &str, systems: &[System]) -> Vec<(&'static str, &'static str, String)> {
     let row = |system: &System| {
-        let of = |set: Set| value(&run(&[system.world, set]), system.metric);
+        let of = |set: Set| value(&run(base, &[system.world, set]), system.metric);
         let (wrong, right) = (of(system.wrong.0), of(system.right.0));
         let name = format!("{} {}", system.number, system.name);
         match system.expected {
@@ -366,5 +372,5 @@ pub fn rows() -> Vec<(&'static str, &'static str, String)> {
         let told = format!("{}; {}", words(wrong, system.wrong.1), words(right, system.right.1));
         (system.number, system.name, told)
     };
-    SYSTEMS.iter().map(row).collect()
+    systems.iter().map(row).collect()
 }

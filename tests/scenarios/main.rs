@@ -6,6 +6,7 @@
 mod charged_once;
 mod effects;
 mod gallery;
+mod nothing_lost;
 mod seed_systems;
 mod terminal;
 

@@ -181,7 +181,15 @@ fn row(note: &Note, place: &str, lost: bool, effects: &mut [usize]) -> Option<Ro
             Met::RowChanged => is(Server, "the row has changed"),
             Met::Store | Met::Ended => None,
         },
-        What::Keyed { .. } | What::TakenUp { .. } | What::Answers(_) => None,
+        What::Crashes => is(Client, "CRASHES"),
+        What::Restarts { is_another: false, .. } => is(Client, "is back"),
+        What::Restarts { client, .. } => is(Client, &format!("client {client} takes over")),
+        What::Journals(false) => is(Client, "the journal is lost"),
+        What::Pauses(_) => {
+            let words = story::words(note)?;
+            is(Client, words.trim_start_matches("the order ").trim_end_matches(", and goes on"))
+        }
+        What::Keyed { .. } | What::TakenUp { .. } | What::Answers(_) | What::Journals(true) => None,
     }
 }
 

@@ -116,6 +116,19 @@ fn left_behind(
     mut drawn: impl FnMut(usize, f64) -> bool,
 ) -> LeftBehind {
     let (steps, first) = (&places.flows[order.member as usize], places.members[order.member as usize]);
+    if let [_] = &steps[..] {
+        // Most operations make one call.
+        let (stands, is_told_done) =
+            (done.iter().any(|done| done.effects > 0), order.verdict == Some(Verdict::Succeeded));
+        let has_effects = || places.all.iter().any(|place| place.most_effects > 0);
+        let is_missing = !stands && is_told_done && !has_things && has_effects();
+        return LeftBehind {
+            standing: if stands { Standing::All } else { Standing::Nothing },
+            missing: u32::from(is_missing),
+            repeated: order.going.repeated,
+            ..LeftBehind::default()
+        };
+    }
     let effects = |done: &[Done], step: usize| -> u32 {
         let below = places.all.iter().zip(done).filter(|(place, _)| place.root == first + step);
         below.map(|(_, done)| done.effects).sum()

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::orders::{Owner, shares};
+use super::places::Places;
 use super::whole::Whole;
 use super::*;
 use crate::distribution::Distribution;
 use crate::flow::{Course, Journal, Next, Plan, Step, When};
 use crate::gate::Refusal;
+use crate::metrics::notes::{Note, What};
 use crate::retry::GiveUp;
 use crate::scenario::{CrashWhen, InProgress, Meanwhile};
 use crate::sim::queue::TURNS;
@@ -33,6 +35,8 @@ pub(super) struct Going {
     done: Option<usize>,
     /// How the step ended that failed last, and what refused it, if that was it.
     failed: (Verdict, Option<Refusal>),
+    /// The place of the step that it made last.
+    place: usize,
     /// Steps that it has made.
     pub made: u64,
     /// Calls of steps that it had made before.
@@ -51,14 +55,15 @@ impl Going {
             writes: 0,
             done: None,
             failed: (Verdict::Succeeded, None),
+            place: 0,
             made: 0,
             repeated: 0,
         }
     }
 
     /// It makes this step, with this call.
-    pub(super) fn makes(&mut self, step: usize, row: u32) {
-        self.row = row;
+    pub(super) fn makes(&mut self, (step, place): (usize, usize), row: u32) {
+        (self.row, self.place) = (row, place);
         self.repeated += u32::from(self.made & 1 << step != 0);
         self.made |= 1 << step;
     }
@@ -144,7 +149,10 @@ impl Run<'_> {
                 Span::ZERO => self.written(id),
                 write => self.wait(id, self.now + write),
             },
-            Next::Wait(after) => self.wait(id, self.now + after),
+            Next::Wait(after) => {
+                self.note_order(id, What::Pauses(self.now + after));
+                self.wait(id, self.now + after);
+            }
             Next::Over(ended) => {
                 let order = &self.whole().orders.all[id];
                 let (start, (verdict, refused)) = (order.start, order.going.failed);
@@ -153,6 +161,16 @@ impl Run<'_> {
                 }
                 self.order_over(id, ended, verdict);
             }
+        }
+    }
+
+    /// Something happens to an operation.
+    fn note_order(&mut self, id: u32, what: What) {
+        let at = self.now;
+        let whole = self.whole();
+        let order = &whole.orders.all[id];
+        if let Some(notes) = &mut whole.notes {
+            notes.note(id, Note { at, call: order.key, place: order.going.place, attempt: 0, what });
         }
     }
 
@@ -188,6 +206,7 @@ impl Run<'_> {
         let (key, write) = (order.key, u64::from(order.going.writes));
         order.going.writes += 1;
         let is_kept = fails == 0.0 || self.streams.at(Purpose::Journal, key, write).unit() >= fails;
+        self.note_order(id, What::Journals(is_kept));
         let next = self.on_course(id, |course, plan, _| course.on_written(is_kept, plan));
         if !self.dies_after(id) {
             self.go(id, next);
@@ -246,6 +265,8 @@ impl Run<'_> {
             order.client = other;
         }
         order.going.is_down = false;
+        let (client, user) = (order.client, order.going.user);
+        self.note_order(id, What::Restarts { client, is_another: client != user });
         let next = self.on_course(id, |course, plan, drawn| course.restart(plan, drawn));
         self.go(id, next);
     }
@@ -320,6 +341,7 @@ impl Run<'_> {
         let journal: Journal = world.operation.journal.kept;
         let back = now + config.takeover.map_or(restart, |after| after.min(restart));
         for id in open {
+            self.note_order(id, What::Crashes);
             let going = &mut self.whole().orders.all[id].going;
             going.turn = 0;
             going.done = None;
@@ -341,5 +363,11 @@ impl Run<'_> {
                 }
             }
         }
+        // Whose rules are followed where servers call, is told apart by replicas, not by clients.
+        let Places { all, clients, .. } = &mut self.whole().places;
+        let mut own: Vec<usize> = all.iter().filter(|place| place.is_step).map(|place| place.client).collect();
+        own.sort_unstable();
+        own.dedup();
+        own.into_iter().for_each(|rules| clients[rules].gates.forget(client));
     }
 }

@@ -213,7 +213,7 @@ impl<'a> Run<'a> {
         let place = self.whole().places.members[member as usize] + step;
         let side = CallSide::new(place, Owner::Order, order, Span::MAX);
         let row = self.put_down(side, key, in_turn);
-        self.whole().orders.all[order].going.makes(step, row);
+        self.whole().orders.all[order].going.makes((step, place), row);
         Some(row)
     }
 

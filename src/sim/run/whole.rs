@@ -457,7 +457,10 @@ impl<'a> Run<'a> {
             self.recorder.breakers_opened(opened);
             self.recorder.hedges_refused(hedger.refused() - refused);
         }
-        for (gate, of_hedge) in [(side.tries.take_refused(), true), (gates.take_refusal(), false)] {
+        let both = [(side.tries.take_refused(), true), (gates.take_refusal(), false)];
+        // Hardly ever.
+        let refusals = if both[0].0.is_none() && both[1].0.is_none() { &[][..] } else { &both };
+        for &(gate, of_hedge) in refusals {
             let Some(gate) = gate else { continue };
             let ask = Ask { endpoint, ..Ask::retry(self.now, side.last.outcome) };
             let state = whole.notes.as_ref().map(|_| gates.state(gate, ask, row.client)).unwrap_or_default();
