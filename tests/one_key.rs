@@ -5,17 +5,17 @@
 
 #[path = "one_key/life.rs"]
 mod life;
+#[path = "models/mod.rs"]
+mod models;
 #[path = "one_key/random.rs"]
 mod random;
 #[path = "one_key/world.rs"]
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::AtomicBool;
 
 use life::{Seen, live};
-use simlab::sim::{self, Limits};
-use world::World;
+use models::simulated;
 
 const WORLDS: u64 = 20_000;
 
@@ -37,16 +37,6 @@ const COUNTS: [&str; 15] = [
     "duration_mean",
     "in_flight_mean",
 ];
-
-/// What the simulator counts.
-fn simulated(world: &World) -> BTreeMap<String, f64> {
-    let scenario = world.scenario();
-    let limits = Limits { memory: 1 << 30, interrupted: &AtomicBool::new(false) };
-    let result = sim::run(&scenario, 0, 0, limits).expect("the run comes to its end");
-    let names = scenario.names();
-    let named = result.metrics.iter().map(|(measure, value)| (measure.name(&names), *value));
-    named.filter_map(|(name, value)| Some((name, value?))).collect()
-}
 
 /// What they count differently. An outcome that one of them does not name did not occur.
 fn differences(ours: &BTreeMap<String, f64>, theirs: &BTreeMap<String, f64>) -> Vec<String> {
@@ -83,7 +73,7 @@ fn both_count_the_same() {
     for index in 0..WORLDS {
         let world = random::world(index);
         let told = live(&world);
-        let simulated = simulated(&world);
+        let simulated = simulated(&world.scenario());
         let differences = differences(&told.counts, &simulated);
         assert!(
             differences.is_empty(),

@@ -6,15 +6,16 @@
 
 #[path = "one_order/life.rs"]
 mod life;
+#[path = "models/mod.rs"]
+mod models;
 #[path = "one_order/world.rs"]
 mod world;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
 
 use life::live;
-use simlab::sim::{self, Limits};
-use world::{Dice, World};
+use models::{Dice, simulated};
+use world::World;
 
 const WORLDS: u64 = 10_000;
 
@@ -38,22 +39,13 @@ const COUNTS: [&str; 17] = [
     "repair_mean",
 ];
 
-fn simulated(world: &World) -> BTreeMap<String, f64> {
-    let scenario = world.scenario();
-    let limits = Limits { memory: 1 << 30, interrupted: &AtomicBool::new(false) };
-    let result = sim::run(&scenario, 0, 0, limits).expect("the run comes to its end");
-    let names = scenario.names();
-    let named = result.metrics.iter().map(|(measure, value)| (measure.name(&names), *value));
-    named.filter_map(|(name, value)| Some((name, value?))).collect()
-}
-
 #[test]
 fn both_count_the_same() {
     let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
     for index in 0..WORLDS {
         let world = World::random(&mut Dice(index.wrapping_mul(0x9e37_79b9)));
         let (told, accidents) = live(&world);
-        let there = simulated(&world);
+        let there = simulated(&world.scenario());
         for name in COUNTS {
             let (ours, theirs) = (told.get(name).copied(), there.get(name).copied());
             let same = ours == theirs || ours.zip(theirs).is_some_and(|(ours, theirs)| (ours - theirs).abs() < 1e-9);

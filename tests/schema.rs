@@ -61,7 +61,7 @@ fn every_scenario_is_valid() {
 }
 
 /// Codes of mistakes that no schema sees: names and sums across tables, orders of values, numbers that are too large for the simulator.
-const BEYOND: [&str; 28] = [
+const BEYOND: [&str; 29] = [
     "unknown-replica",
     "shares-not-1",
     "circle",
@@ -86,6 +86,7 @@ const BEYOND: [&str; 28] = [
     "nothing-measured",
     "too-many-operations",
     "too-many-spells",
+    "too-many-crashes",
     "unknown-metric",
     "no-limit",
     "two-limits",

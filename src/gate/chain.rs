@@ -10,7 +10,7 @@ use super::limiter::RateLimiter;
 use super::pool::Pool;
 use super::shared::{Shared, States};
 use super::throttle::AdaptiveThrottle;
-use super::{Answer, Around, Ask, Ended, Gate, GateConfig, GateRule, GateState, Hears, Kept, Moment, Permit};
+use super::{Answer, Around, Ask, Ended, Gate, GateConfig, GateRule, GateState, Hears, Kept, Moment, Permit, Scope};
 use crate::units::SimTime;
 
 /// Most gates one policy can have: a budget, a throttle, a limiter, a breaker, and a limit on retries at once.
@@ -301,7 +301,7 @@ impl GateChain {
     /// A client's process has died, and with it what it knew; what the fleet has in common stays. None of its calls is open.
     pub fn forget(&mut self, client: u32) {
         for (gates, config) in self.gates.iter_mut().zip(&self.configs) {
-            if config.scope != super::Scope::Fleet {
+            if config.scope != Scope::Fleet {
                 self.counts.breakers_open -= with!(gates, |shared| shared.forget(client));
             }
         }

@@ -176,7 +176,7 @@ impl Told {
 /// Which operations are told.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Wanted {
-    /// The first with a duplicate, the first phantom success, the first lost update, and the one that took longest.
+    /// The first with a duplicate, the first phantom success, the first lost update, the first left half done, and the one that took longest.
     Telling,
     /// That with this number.
     Number(u64),
@@ -218,18 +218,21 @@ pub enum Count {
     Phantoms,
     /// Lost updates.
     LostUpdates,
+    /// Left half done: 1 or 0.
+    HalfDone,
     /// Seconds that it took its user.
     Seconds,
 }
 
 impl Count {
     /// All, by name.
-    pub const NAMED: [(&str, Count); 6] = [
+    pub const NAMED: [(&str, Count); 7] = [
         ("attempts", Count::Attempts),
         ("executions", Count::Executions),
         ("duplicates", Count::Duplicates),
         ("phantom_successes", Count::Phantoms),
         ("lost_updates", Count::LostUpdates),
+        ("half_done", Count::HalfDone),
         ("seconds", Count::Seconds),
     ];
 }
@@ -255,6 +258,7 @@ impl Condition {
             Count::Duplicates => told.duplicates() as f64,
             Count::Phantoms => f64::from(u8::from(told.is_phantom())),
             Count::LostUpdates => f64::from(told.lost_updates),
+            Count::HalfDone => f64::from(u8::from(told.is_half_done())),
             Count::Seconds => told.took().map_or(f64::INFINITY, Span::seconds),
         };
         let is = value.total_cmp(&self.number);
@@ -271,6 +275,8 @@ pub enum Why {
     Phantom,
     /// The first that wrote over what another one had written.
     LostUpdate,
+    /// The first that was left half done.
+    HalfDone,
     /// That which took longest.
     Longest,
     /// It was asked for.
@@ -355,6 +361,7 @@ impl Notes {
                     (Why::Duplicate, told.duplicates() > 0 && earlier(&self.kept, Why::Duplicate)),
                     (Why::Phantom, told.is_phantom() && earlier(&self.kept, Why::Phantom)),
                     (Why::LostUpdate, told.lost_updates > 0 && earlier(&self.kept, Why::LostUpdate)),
+                    (Why::HalfDone, told.is_half_done() && earlier(&self.kept, Why::HalfDone)),
                     (
                         Why::Longest,
                         !has(&self.kept, Why::Longest)

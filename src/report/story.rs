@@ -80,6 +80,7 @@ pub fn story(why: Why, told: &Told, setting: Setting) -> String {
         Why::Duplicate => "the first with an effect too many",
         Why::Phantom => "the first that failed although it was done",
         Why::LostUpdate => "the first that wrote over what another one had written",
+        Why::HalfDone => "the first that was left half done",
         Why::Longest => "the one that took longest",
         Why::Asked => "as asked",
     };

@@ -66,10 +66,15 @@ impl Lab {
     }
 
     fn start(&self, program: &Path, before: &[&str], options: &str) -> std::process::Child {
+        self.start_telling(program, before, options, Stdio::null())
+    }
+
+    /// The same; what it says goes there.
+    fn start_telling(&self, program: &Path, before: &[&str], options: &str, told: Stdio) -> std::process::Child {
         let (args, folder) = self.run(options);
         let mut command = Command::new(program);
         command.args(before).args(args).current_dir(folder);
-        command.stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().expect("it starts")
+        command.stdout(Stdio::null()).stderr(told).spawn().expect("it starts")
     }
 
     /// What stands in the folder, without what is there for the time of writing.
@@ -291,10 +296,12 @@ fn two_writers() {
         if missing {
             fs::remove_dir_all(lab.place.at("a/out")).expect("removed");
         }
-        let one = first.start(&simlab(), &[], "--no-charts");
-        let other = second.start(&simlab(), &[], lab.options);
-        for mut child in [one, other] {
-            assert_eq!(child.wait().expect("it ends").code(), Some(0), "pair {pair}");
+        let one = first.start_telling(&simlab(), &[], "--no-charts", Stdio::piped());
+        let other = second.start_telling(&simlab(), &[], lab.options, Stdio::piped());
+        for child in [one, other] {
+            let ended = child.wait_with_output().expect("it ends");
+            let told = String::from_utf8_lossy(&ended.stderr);
+            assert_eq!(ended.status.code(), Some(0), "pair {pair}: {told}");
         }
         assert!(!lab.is_in_the_midst(), "pair {pair}: something is left over");
         if missing {

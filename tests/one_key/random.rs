@@ -5,44 +5,11 @@ use simlab::protocol::Method;
 use simlab::retry::{KeyMode, OutcomeClass};
 use simlab::scenario::{Asked, FreedBy, LockOnFailure, OnConflict, Same, Scripted, Stores, WhenDown};
 
+use super::models::Dice;
 use super::world::{Again, Client, Fate, Lock, Ns, Server, Store, Window, World, Wrong};
 
 const MS: Ns = 1_000_000;
 const SECOND: Ns = 1_000 * MS;
-
-/// SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit.max(1)
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-
-    fn between(&mut self, low: Ns, high: Ns) -> Ns {
-        low + self.below(high.saturating_sub(low))
-    }
-
-    /// From so many ms to so many.
-    fn ms(&mut self, low: u64, high: u64) -> Ns {
-        self.between(low * MS, high * MS) | 1
-    }
-
-    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len() as u64) as usize]
-    }
-}
 
 /// What a world aims at.
 #[derive(Clone, Copy, PartialEq, Eq)]

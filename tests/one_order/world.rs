@@ -13,38 +13,10 @@ use simlab::scenario::{
 };
 use simlab::units::{SimTime, Span};
 
+use super::models::Dice;
+
 pub type Ns = u64;
 const MS: Ns = 1_000_000;
-
-/// SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
-pub struct Dice(pub u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit.max(1)
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-
-    /// From so many ms to so many, an odd number of ns.
-    fn ms(&mut self, low: u64, high: u64) -> Ns {
-        (low * MS + self.below((high - low) * MS)) | 1
-    }
-
-    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len() as u64) as usize]
-    }
-}
 
 /// What follows if a step fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,8 +119,7 @@ impl World {
             ..ServerConfig::named(&format!("s{number}"))
         });
         let servers: Vec<ServerConfig> = servers.collect();
-        let steps: Vec<CallConfig> =
-            self.steps.iter().enumerate().map(|(number, step)| step.config(number, self.steps.len())).collect();
+        let steps: Vec<CallConfig> = self.steps.iter().enumerate().map(|(number, step)| step.config(number)).collect();
         let arrivals = Arrivals::Burst { operations: 1, at: Span::ZERO, every: None };
         Scenario::new(Span(self.end / 2), arrivals, servers[0].clone())
             .framed(|frame| {
@@ -224,7 +195,7 @@ impl OneStep {
         }
     }
 
-    fn config(&self, number: usize, _all: usize) -> CallConfig {
+    fn config(&self, number: usize) -> CallConfig {
         let any = || OutcomeSet::new(vec![OutcomeClass::Any]);
         let on_failure = match self.on_failure {
             Fails::Stop => OnFailure::Stop,

@@ -19,8 +19,8 @@ use crate::units::Span;
 pub const ROUNDING: f64 = 1e-9;
 /// More operations than this in one run would take hours: 10 million clients with a hundred each.
 const MOST_OPERATIONS: f64 = 1e9;
-/// Most spells of all flapping faults in a run: 100 a second for a day.
-const MOST_SPELLS: f64 = 1e7;
+/// Most spells of all flapping faults in a run, and most crashes at random: 100 a second for a day.
+pub const MOST_SPELLS: f64 = 1e7;
 /// Characters of a title, about as many as fit over a chart in five lines.
 const MOST_TITLE: usize = 500;
 /// Characters of a name.
@@ -473,7 +473,9 @@ fn replayed_shares(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic
 
 /// What can only be judged once all is put together.
 pub fn of_scenario(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
-    too_many_operations(scenario, root).or_else(|| too_many_spells(scenario, root))
+    too_many_operations(scenario, root)
+        .or_else(|| too_many_spells(scenario, root))
+        .or_else(|| going::too_many_crashes(scenario, root))
 }
 
 fn too_many_operations(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {

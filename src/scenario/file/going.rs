@@ -3,11 +3,14 @@
 use toml::de::DeTable;
 
 use super::calls::near;
+use super::checks::MOST_SPELLS;
 use super::diagnostic::Diagnostic;
 use super::shape::call::{InOrder, StepTable, WhenChoice};
 use super::shape::top::{JournalChoice, OperationTable};
 use super::{Named, Parts, tree};
+use crate::scenario::Scenario;
 use crate::text::cut;
+use crate::units::SimTime;
 
 /// All of it.
 pub fn check(parts: &Parts, root: &DeTable<'_>) -> Vec<Diagnostic> {
@@ -107,8 +110,7 @@ impl Steps<'_> {
     }
 
     fn compensates(&self, step: &StepTable) -> bool {
-        let own = if step.says_failure() { step.on_failure() } else { &self.operation.on_failure };
-        own.compensates() && !step.when().is_undo()
+        step.failing_in(self.operation).compensates() && !step.when().is_undo()
     }
 }
 
@@ -126,12 +128,9 @@ fn of_operation(
     if steps.is_empty() && !operation.on_failure.is_stop() {
         without("on_failure", "there are no steps that could fail", "is said of steps");
     }
-    let goes_on = |step: &&&StepTable| {
-        let own = if step.says_failure() { step.on_failure() } else { &operation.on_failure };
-        own.goes_on()
-    };
-    let may_go_on = steps.iter().any(|step| goes_on(&step));
-    let crashes = parts.load.as_ref().is_some_and(|load| load.crash.is_some());
+    let may_go_on = steps.iter().any(|step| step.failing_in(operation).goes_on());
+    // If it cannot be read, that is said already.
+    let crashes = parts.load.as_ref().is_none_or(|load| load.crash.is_some());
     match &operation.journal {
         JournalChoice::Memory => {}
         JournalChoice::None if may_go_on || crashes => {}
@@ -174,6 +173,20 @@ fn crashes(
         let place = tree::key_place(root, &["load", "crash", "takeover"]);
         errors.push(Diagnostic::error("without-effect", "there is no other client", place, "by whom?"));
     }
+}
+
+/// Crashes at random are events of every run, those of clients that are down too.
+pub fn too_many_crashes(scenario: &Scenario, root: &DeTable<'_>) -> Option<Diagnostic> {
+    let random = scenario.world.crashes.as_ref()?.random?;
+    let between = random.mean_between.seconds() / f64::from(scenario.world.clients);
+    let all = scenario.frame.end().since(SimTime::ZERO).seconds() / between;
+    (all > MOST_SPELLS).then(|| {
+        let title = format!("clients would crash {all:.1e} times in a run");
+        let place = tree::value_place(root, &["load", "crash", "random", "mean_between"]);
+        let label = format!("of each of {} clients", scenario.world.clients);
+        Diagnostic::error("too-many-crashes", title, place, label)
+            .help(format!("more time between them, or fewer clients: at most {MOST_SPELLS:.0e} a run"))
+    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::places::Places;
 use super::things::Things;
 use super::whole::{CallSide, Whole};
 use super::*;
-use crate::flow::When;
+use crate::flow::{MOST_STEPS, When};
 use crate::metrics::notes::Told;
 use crate::metrics::parts::Released;
 use crate::metrics::{Done, LeftBehind, Standing};
@@ -116,31 +116,23 @@ fn left_behind(
     mut drawn: impl FnMut(usize, f64) -> bool,
 ) -> LeftBehind {
     let (steps, first) = (&places.flows[order.member as usize], places.members[order.member as usize]);
-    if let [_] = &steps[..] {
-        // Most operations make one call.
-        let (stands, is_told_done) =
-            (done.iter().any(|done| done.effects > 0), order.verdict == Some(Verdict::Succeeded));
-        let has_effects = || places.all.iter().any(|place| place.most_effects > 0);
-        let is_missing = !stands && is_told_done && !has_things && has_effects();
-        return LeftBehind {
-            standing: if stands { Standing::All } else { Standing::Nothing },
-            missing: u32::from(is_missing),
-            repeated: order.going.repeated,
-            ..LeftBehind::default()
-        };
+    // By step, with all that is made below it: effects, and whether there can be any.
+    let (mut effects, mut has_effects) = ([0_u32; MOST_STEPS], 0_u64);
+    for (place, done) in places.all.iter().zip(&*done) {
+        // Places of other members are none of its own.
+        if let Some(step) = place.root.checked_sub(first).filter(|step| *step < steps.len()) {
+            effects[step] += done.effects;
+            has_effects |= u64::from(place.most_effects > 0) << step;
+        }
     }
-    let effects = |done: &[Done], step: usize| -> u32 {
-        let below = places.all.iter().zip(done).filter(|(place, _)| place.root == first + step);
-        below.map(|(_, done)| done.effects).sum()
-    };
     let (mut stands, mut missing, mut undos_made) = (false, 0, false);
     for (number, step) in steps.iter().enumerate() {
         if matches!(step.when, When::Undoing { .. }) {
             continue;
         }
         let undo = steps.iter().position(|undo| matches!(undo.when, When::Undoing { step, .. } if step == number));
-        let made = effects(done, number);
-        let undone = undo.map_or(0, |undo| effects(done, undo));
+        let made = effects[number];
+        let undone = undo.map_or(0, |undo| effects[undo]);
         if let Some(undo) = undo {
             let wanted = |done: &mut Done, most: u32| done.firsts = done.firsts.max(done.effects.min(most));
             wanted(&mut done[first + number], 1 + undone);
@@ -153,7 +145,7 @@ fn left_behind(
             When::Share(share) => drawn(number, share),
             _ => is_made,
         };
-        let has_effects = places.all.iter().any(|place| place.root == first + number && place.most_effects > 0);
+        let has_effects = has_effects & 1 << number != 0;
         if made > undone {
             stands = true;
         } else if is_owed && has_effects && !(has_things && order.course.has_succeeded(number)) {

@@ -10,6 +10,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::policy::PolicyTable;
+use super::top::OperationTable;
 use crate::flow::{Compensate, OnFailure, Resume, Step, When};
 use crate::protocol::Method;
 use crate::scenario::call::{Answer, AnswerMap, CallConfig, FailedBy};
@@ -211,14 +212,14 @@ pub enum OnFailureChoice {
     },
     /// Of a step: after a while the operation goes on with what its journal does not have.
     Resume {
-        /// Outcomes of the last attempt; after others it stops.
+        /// Outcomes of the last attempt; after others `then` follows at once.
         #[serde(default = "Outcomes::any")]
         on: Outcomes,
         /// When.
         after: Duration,
         /// Most times, 1 to 1,000.
         times: Count<1, 1_000>,
-        /// What follows then.
+        /// What follows where it has gone on so often.
         #[serde(default)]
         then: ThenChoice,
     },
@@ -452,9 +453,9 @@ impl StepTable {
         self.committed_with.as_deref()
     }
 
-    /// True if it says what follows if it fails.
-    pub fn says_failure(&self) -> bool {
-        self.on_failure.is_some()
+    /// What follows if it fails, where that is not filled in yet.
+    pub fn failing_in<'a>(&'a self, operation: &'a OperationTable) -> &'a OnFailureChoice {
+        self.on_failure.as_ref().unwrap_or(&operation.on_failure)
     }
 
     /// Whether it is made.
