@@ -27,6 +27,13 @@ pub struct Step {
     pub committed_with: Option<usize>,
 }
 
+impl Step {
+    /// True if it is always made, and its failure is that of its flow.
+    pub fn is_plain(&self) -> bool {
+        self.when == When::Always && self.on_failure == OnFailure::Stop
+    }
+}
+
 /// Whether a step is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum When {

@@ -35,6 +35,11 @@ impl CallKey {
         if restarts == 0 { self } else { self.with(AGAIN | restarts as u64) }
     }
 
+    /// Of the same call for an operation that has been tried so often before, by its client and by workers of its queue.
+    pub const fn tried(self, tries: u32) -> CallKey {
+        if tries == 0 { self } else { self.with(TRIED | tries as u64) }
+    }
+
     /// Of an operation that is done again, for the `nth` time.
     pub const fn repeated(self, nth: u32) -> CallKey {
         if nth == 0 { self } else { self.with(REPEATED | nth as u64) }
@@ -58,6 +63,7 @@ const STEP: u64 = 1 << 60;
 const BELOW: u64 = 2 << 60;
 const AGAIN: u64 = 3 << 60;
 const REPEATED: u64 = 4 << 60;
+const TRIED: u64 = 5 << 60;
 
 #[cfg(test)]
 mod tests {

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod client;
 pub mod decision;
 pub mod distribution;
+pub mod durable;
 pub mod endpoint;
 pub mod entry;
 pub mod experiment;

@@ -72,10 +72,14 @@ pub enum Purpose {
     Crash,
     /// Whether a client crashes at a step of an operation.
     CrashAtStep,
+    /// How long an operation waits in its durable queue before it is tried again.
+    Durable,
+    /// Whether a call that hands an operation over to its queue is lost.
+    Handover,
 }
 
 /// Purposes are numbered from 1 and below this.
-const PURPOSES: usize = Purpose::CrashAtStep as usize + 1;
+const PURPOSES: usize = Purpose::Handover as usize + 1;
 
 /// A small generator at the start of one keyed stream.
 #[derive(Clone, Debug)]

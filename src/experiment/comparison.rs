@@ -80,6 +80,10 @@ pub struct Bands {
     pub queue: Band,
     /// Of breakers open.
     pub breaker_open: Band,
+    /// Of messages in durable queues.
+    pub messages: Band,
+    /// Of the time that the oldest has been there.
+    pub oldest: Band,
 }
 
 /// One replication, for pictures in which a mean over several would draw a state that no run was in.

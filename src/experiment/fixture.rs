@@ -139,6 +139,8 @@ pub(crate) fn comparison(rows: Vec<Row>) -> Comparison {
                 queue: line(6.0),
                 refused: line(7.0),
                 breaker_open: line(8.0),
+                messages: Vec::new(),
+                oldest: Vec::new(),
             },
             attempts_low: line(9.0),
             attempts_high: line(10.0),
@@ -147,6 +149,7 @@ pub(crate) fn comparison(rows: Vec<Row>) -> Comparison {
                 in_flight: Band { low: line(4.0), high: line(6.0) },
                 queue: Band { low: line(5.0), high: line(7.0) },
                 breaker_open: Band { low: line(7.0), high: line(9.0) },
+                ..Bands::default()
             },
             succeeded_within: grid().map(|time| if time > Span::secs(1) { success } else { 0.0 }).collect(),
             endings,

@@ -177,6 +177,8 @@ pub fn compare(scenario: &Scenario, policies: &[usize], runs: Vec<RunResult>) ->
                 in_flight: band(own, bins, |t| &t.in_flight, 1.0),
                 queue: band(own, bins, |t| &t.queue, 1.0),
                 breaker_open: band(own, bins, |t| &t.breaker_open, 1.0),
+                messages: band(own, bins, |t| &t.messages, 1.0),
+                oldest: band(own, bins, |t| &t.oldest, 1.0),
             },
             timeline,
             attempts_low: attempts.low,
@@ -229,6 +231,9 @@ fn mean_timeline(runs: &[RunResult], bins: usize) -> Timeline {
     let bin = runs[0].timeline.bin;
     let n = runs.len() as f64;
     let column = |pick: fn(&Timeline) -> &Vec<f64>, scale: f64| -> Vec<f64> {
+        if runs.iter().all(|run| pick(&run.timeline).is_empty()) {
+            return Vec::new();
+        }
         let mut sums = vec![0.0; bins];
         for run in runs {
             // A run that ended early has nothing in its later bins.
@@ -247,11 +252,16 @@ fn mean_timeline(runs: &[RunResult], bins: usize) -> Timeline {
         queue: column(|t| &t.queue, 1.0),
         refused: column(|t| &t.refused, rate),
         breaker_open: column(|t| &t.breaker_open, 1.0),
+        messages: column(|t| &t.messages, 1.0),
+        oldest: column(|t| &t.oldest, 1.0),
     }
 }
 
 /// The 10th and the 90th percentile of a column, times `scale`.
 fn band(runs: &[RunResult], bins: usize, pick: fn(&Timeline) -> &Vec<f64>, scale: f64) -> Band {
+    if runs.iter().all(|run| pick(&run.timeline).is_empty()) {
+        return Band::default();
+    }
     let mut values = Vec::with_capacity(runs.len());
     let mut band = Band { low: Vec::with_capacity(bins), high: Vec::with_capacity(bins) };
     for bin in 0..bins {

@@ -5,7 +5,7 @@ pub mod flapping;
 
 use crate::distribution::Distribution;
 use crate::rng::of_name;
-use crate::scenario::{Fates, Fault, ServerConfig, StoreFault, workers_left};
+use crate::scenario::{Fates, Fault, QueueFault, ServerConfig, StoreFault, workers_left};
 use crate::units::{SimTime, Span};
 
 /// What becomes of one attempt.
@@ -72,6 +72,8 @@ pub struct InForce {
     pub store_forgets: Vec<u64>,
     /// How much longer each access to the store takes.
     pub store_slow: Span,
+    /// Durable queues take nothing in and give nothing out.
+    pub queue_down: bool,
 }
 
 impl InForce {
@@ -104,6 +106,7 @@ impl InForce {
             in_force.capacity *= fault.capacity;
             in_force.frozen |= fault.freeze;
             in_force.crashed |= fault.crash;
+            in_force.queue_down |= fault.queue == Some(QueueFault::Down);
             match fault.store {
                 None => {}
                 Some(StoreFault::Down) => in_force.store_down = true,

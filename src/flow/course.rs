@@ -115,9 +115,26 @@ impl Course {
         self.begun_anew
     }
 
-    /// True if a step has succeeded since it was made last, and it is known.
-    pub fn has_succeeded(&self, step: usize) -> bool {
-        self.flow.succeeded & 1 << step != 0
+    /// Begins where its journal has these steps, written by whoever made them before.
+    pub fn take_up<S: Borrow<Step>>(
+        &mut self,
+        written: u64,
+        plan: Plan<S>,
+        drawn: impl FnMut(usize, f64) -> bool,
+    ) -> Next {
+        self.written = written;
+        let act = self.flow.go_on_with(written, plan.steps, drawn);
+        self.act(act, plan)
+    }
+
+    /// Steps that have succeeded since they were made last, as far as is known.
+    pub fn succeeded(&self) -> u64 {
+        self.flow.succeeded
+    }
+
+    /// Steps that the journal has.
+    pub fn written(&self) -> u64 {
+        self.written
     }
 
     /// True if an undo has failed: that is left for a person.

@@ -74,6 +74,8 @@ pub struct LeftBehind {
     pub is_left: bool,
     /// Calls of steps that it had made before.
     pub repeated: u32,
+    /// It is in a dead-letter queue.
+    pub is_parked: bool,
 }
 
 /// What an operation has done at one place.
@@ -94,6 +96,9 @@ impl Done {
         Done { executions, effects, firsts: effects.min(1) }
     }
 }
+
+/// The books of operations in a dead-letter queue; [`book_of`] says which the others are.
+pub(super) const PARKED: usize = 3;
 
 /// Which books an operation is in: 0 unresolved, 1 succeeded, 2 failed.
 #[inline]

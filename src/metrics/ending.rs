@@ -19,13 +19,15 @@ pub enum Ending {
     AfterOne,
     /// Failed without an attempt: a gate refused the first one, or made it wait for longer than there was time.
     Refused,
+    /// In a dead-letter queue when the run ended.
+    Parked,
     /// The run ended first.
     Unresolved,
 }
 
 impl Ending {
     /// Every ending; successes come first.
-    pub const ALL: [Ending; 9] = [
+    pub const ALL: [Ending; 10] = [
         Ending::First,
         Ending::Second,
         Ending::Third,
@@ -34,6 +36,7 @@ impl Ending {
         Ending::AfterRetries,
         Ending::AfterOne,
         Ending::Refused,
+        Ending::Parked,
         Ending::Unresolved,
     ];
 

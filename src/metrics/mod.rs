@@ -3,6 +3,7 @@
 pub mod aftermath;
 mod books;
 pub mod digest;
+mod durable;
 pub mod ending;
 pub mod finish;
 pub mod histogram;
@@ -20,6 +21,7 @@ pub mod wave;
 pub mod windows;
 
 pub use books::{Done, LeftBehind, Standing};
+pub use durable::Durable;
 pub use recorder::Recorder;
 pub use result::RunResult;
 pub use timeline::Timeline;

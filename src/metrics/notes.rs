@@ -101,6 +101,21 @@ pub enum What {
     Journals(bool),
     /// The operation waits until then, and goes on.
     Pauses(SimTime),
+    /// It is put into its durable queue; `false`: and is lost on the way.
+    HandedOver(bool),
+    /// It waits there until then.
+    Queued(SimTime),
+    /// It has been tried too often, or for too long: it is parked in the dead-letter queue.
+    Parked,
+    /// A worker of the queue takes it.
+    TriedAgain {
+        /// The so many-eth try, the one in its process included.
+        tries: u32,
+        /// Another worker has it too, or had it for too long.
+        again: bool,
+        /// It finds the work done by another path.
+        is_done: bool,
+    },
 }
 
 /// An operation, told from its start until nothing of it moves.

@@ -14,7 +14,7 @@ use crate::scenario::metric::{Measure, Metric, Names, Of, Scope};
 use crate::units::{SimTime, Span};
 
 /// The first thing in a record. It counts up when what follows changes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What is no record of a run, or one that another version of simlab wrote.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +52,8 @@ pub fn write(result: &RunResult) -> String {
             queue: column(&line.queue),
             refused: column(&line.refused),
             breaker_open: column(&line.breaker_open),
+            messages: column(&line.messages),
+            oldest: column(&line.oldest),
         },
     };
     serde_json::to_string(&record).expect("plain numbers and texts can be written")
@@ -116,6 +118,8 @@ struct Lines {
     queue: Column,
     refused: Column,
     breaker_open: Column,
+    messages: Column,
+    oldest: Column,
 }
 
 impl Lines {
@@ -130,6 +134,8 @@ impl Lines {
             queue: self.queue.0,
             refused: self.refused.0,
             breaker_open: self.breaker_open.0,
+            messages: self.messages.0,
+            oldest: self.oldest.0,
         };
         let bins = line.operations.len();
         let others = [
@@ -141,7 +147,12 @@ impl Lines {
             &line.refused,
             &line.breaker_open,
         ];
-        if line.bin == Span::ZERO || others.into_iter().any(|column| column.len() != bins) {
+        // Of durable queues, if there are any.
+        let may_be = [&line.messages, &line.oldest];
+        let mut others = others.into_iter().chain(may_be.into_iter().filter(|column| !column.is_empty()));
+        let differs = others.any(|column| column.len() != bins);
+        drop(others);
+        if line.bin == Span::ZERO || differs {
             return Err(NoRecord("a timeline has bins, and its columns are of one length".into()));
         }
         Ok(line)
@@ -290,8 +301,11 @@ mod tests {
                 queue,
                 refused,
                 breaker_open,
+                messages,
+                oldest,
             } = timeline;
-            let columns = [operations, arrivals, goodput, failed, in_flight, queue, refused, breaker_open];
+            let columns =
+                [operations, arrivals, goodput, failed, in_flight, queue, refused, breaker_open, messages, oldest];
             let timeline = (*bin, columns.map(|column| bits(column)));
             let counts = [*digest, *taken_up, *events, *attempts, *completions, *state_bytes];
             (metrics, timeline, *endings, succeeded_within.clone(), *peak_at, counts)
@@ -339,16 +353,29 @@ mod tests {
             values.prop_map(move |values| measures.iter().copied().zip(values).collect::<Vec<_>>())
         });
         let column = |bins| proptest::collection::vec(double(), bins);
-        let timeline = (1..u64::MAX, 0..5usize).prop_flat_map(move |(bin, bins)| {
-            proptest::array::uniform8(column(bins)).prop_map(move |columns| {
-                let [operations, attempts, goodput, failed, in_flight, queue, refused, breaker_open] = columns;
-                let bin = Span(bin);
-                Timeline { bin, operations, attempts, goodput, failed, in_flight, queue, refused, breaker_open }
+        let timeline = (1..u64::MAX, 0..5usize, any::<bool>()).prop_flat_map(move |(bin, bins, has_queues)| {
+            proptest::array::uniform10(column(bins)).prop_map(move |columns| {
+                let [operations, attempts, goodput, failed, in_flight, queue, refused, breaker_open, messages, oldest] =
+                    columns;
+                let of_queues = |column: Vec<f64>| if has_queues { column } else { Vec::new() };
+                Timeline {
+                    bin: Span(bin),
+                    operations,
+                    attempts,
+                    goodput,
+                    failed,
+                    in_flight,
+                    queue,
+                    refused,
+                    breaker_open,
+                    messages: of_queues(messages),
+                    oldest: of_queues(oldest),
+                }
             })
         });
         let within = proptest::collection::vec(count(), grid().count());
         let counts = proptest::array::uniform7(count());
-        (metrics, timeline, within, counts, proptest::array::uniform9(count())).prop_map(
+        (metrics, timeline, within, counts, proptest::array::uniform10(count())).prop_map(
             |(metrics, timeline, succeeded_within, counts, by_ending)| {
                 let [digest, taken_up, peak_at, events, attempts, completions, state_bytes] = counts;
                 let mut endings = ByEnding::default();
@@ -421,12 +448,12 @@ mod tests {
         (result.timeline.operations, result.timeline.queue) = (vec![1.0, 0.5], vec![0.0, f64::INFINITY]);
         let line = write(&result);
         let start = concat!(
-            r#"{"record":1,"digest":"00000000000000fe","events":0,"attempts":0,"completions":0,"state_bytes":0,"taken_up":0,"peak_at":0,"#,
-            r#""endings":[0,2,0,0,0,0,0,0,0],"metrics":[["operations","4000000000000000"],["succeeded",null],"#,
+            r#"{"record":2,"digest":"00000000000000fe","events":0,"attempts":0,"completions":0,"state_bytes":0,"taken_up":0,"peak_at":0,"#,
+            r#""endings":[0,2,0,0,0,0,0,0,0,0],"metrics":[["operations","4000000000000000"],["succeeded",null],"#,
         );
         let end = concat!(
             r#"0],"timeline":{"bin":1000000000,"operations":"3ff00000000000003fe0000000000000","attempts":"","goodput":"","failed":"","#,
-            r#""in_flight":"","queue":"00000000000000007ff0000000000000","refused":"","breaker_open":""}}"#,
+            r#""in_flight":"","queue":"00000000000000007ff0000000000000","refused":"","breaker_open":"","messages":"","oldest":""}}"#,
         );
         assert!(line.starts_with(start) && line.ends_with(end), "{line}");
     }
@@ -436,13 +463,13 @@ mod tests {
         let line = write(&empty());
         assert!(read(&line).is_ok());
         let changes = [
-            ("\"record\":1", "\"record\":2", "version 2"),
-            ("\"record\":1,", "", "missing field `record`"),
-            ("\"record\":1,", "\"record\":1,\"more\":1,", "unknown field `more`"),
+            ("\"record\":2", "\"record\":1", "version 1"),
+            ("\"record\":2,", "", "missing field `record`"),
+            ("\"record\":2,", "\"record\":2,\"more\":1,", "unknown field `more`"),
             ("\"events\":0", "\"events\":-1", "invalid value"),
             ("\"events\":0", "\"events\":0.5", "invalid type"),
             ("\"events\":0", "\"events\":18446744073709551616", "invalid"),
-            ("\"endings\":[0,", "\"endings\":[", "invalid length 8"),
+            ("\"endings\":[0,", "\"endings\":[", "invalid length 9"),
             ("\"endings\":[0,", "\"endings\":[0,0,", "trailing characters"),
             ("00000000000000fe", "+0000000000000fe", "16 hexadecimal digits"),
             ("00000000000000fe", "00000000000000FE", "16 hexadecimal digits"),

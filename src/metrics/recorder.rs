@@ -7,8 +7,9 @@
 mod values;
 
 use super::aftermath::Aftermath;
-use super::books::{Books, FEW, book_of};
+use super::books::{Books, FEW, PARKED, book_of};
 use super::digest::{Digest, code, of_code};
+use super::durable::Durable;
 use super::ending::{ByEnding, Ending};
 use super::finish::Finish;
 use super::histogram::{Histogram, grid};
@@ -79,9 +80,9 @@ pub struct Recorder {
     in_time: u64,
     /// Most effects of an operation, whatever is executed.
     most_effects: u32,
-    /// Measured operations off the books by [`book_of`] and executions; those with more executions are in `books` already.
+    /// Measured operations of one place that are off the books, by [`book_of`] and executions; those with more executions are in `books` already.
     released: [[u64; FEW]; 3],
-    books: [Books; 3],
+    books: [Books; 4],
     useful_work: u128,
     /// Measured attempts by [`code`].
     outcomes: [u64; STATUSES],
@@ -111,6 +112,8 @@ pub struct Recorder {
     is_burst: bool,
     /// What the called server can do without faults, per second.
     capacity: Option<f64>,
+    /// What went through durable queues, where there are any.
+    pub durable: Option<Box<Durable>>,
     /// What there is of each server and step, where operations meet several.
     pub parts: Option<Box<Parts>>,
     /// Operations that are open when the run ends: when they started, and their attempts.
@@ -158,7 +161,7 @@ impl Recorder {
             in_time: 0,
             most_effects: scene.world.operation.method.effects(u32::MAX),
             released: [[0; FEW]; 3],
-            books: [Books::default(); 3],
+            books: [Books::default(); 4],
             useful_work: 0,
             outcomes: [0; STATUSES],
             refusals: [0; Refusal::ALL.len()],
@@ -181,6 +184,7 @@ impl Recorder {
             is_burst: matches!(scene.world.arrivals, Arrivals::Burst { every: None, .. }),
             // Of several called servers nobody knows which is the narrow one.
             capacity: scene.world.capacity().filter(|_| row.is_none_or(|row| row.calls_one_server(scene.world))),
+            durable: row.filter(|row| row.is_durable()).map(|_| Box::default()),
             parts: Parts::new(scene, row, window).map(Box::new),
             left_open: Vec::new(),
             bins: Bins::new(bin_width(scene.frame.peak_window, scene.frame.end())),
@@ -429,7 +433,8 @@ impl Recorder {
             self.undone += u64::from(after.is_undone);
             self.left_for_person += u64::from(after.is_left);
             self.steps_repeated += u64::from(after.repeated);
-            self.books[book_of(verdict)].enter_places(places, after.standing);
+            let book = if after.is_parked { PARKED } else { book_of(verdict) };
+            self.books[book].enter_places(places, after.standing);
         }
     }
 
@@ -504,6 +509,7 @@ impl Recorder {
         for (succeeded, counts) in [(true, &self.succeeded_after[..]), (false, &self.failed_after[..])] {
             counts.iter().zip(0..).for_each(|(n, attempts)| endings[Ending::of(succeeded, attempts)] += n);
         }
+        endings[Ending::Parked] = self.books[PARKED].operations;
         endings[Ending::Unresolved] = self.books[book_of(None)].operations;
         endings
     }

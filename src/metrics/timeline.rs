@@ -1,6 +1,7 @@
 //! What happened when: counts and levels per bin.
 
 use super::recovery::Tally;
+use crate::durable::Stay;
 use crate::units::{NANOS_PER_SECOND, SimTime, Span};
 
 /// One column per quantity, one row per bin, from the beginning of the run. Counts are per bin, levels at a bin's start.
@@ -24,6 +25,10 @@ pub struct Timeline {
     pub refused: Vec<f64>,
     /// Breakers open.
     pub breaker_open: Vec<f64>,
+    /// Messages in durable queues that wait or are being tried; empty where there are no such queues.
+    pub messages: Vec<f64>,
+    /// Seconds that the oldest of them has been there; likewise.
+    pub oldest: Vec<f64>,
 }
 
 /// Levels at an instant.
@@ -35,6 +40,8 @@ pub struct Levels {
     pub queue: u32,
     /// Breakers open.
     pub breakers_open: u64,
+    /// What is in durable queues, if there are any.
+    pub stay: Option<Stay>,
 }
 
 /// What has happened since the run began: the counts that windows and bins are made of.
@@ -110,6 +117,10 @@ impl Bins {
             line.in_flight.push(f64::from(levels.in_flight));
             line.queue.push(f64::from(levels.queue));
             line.breaker_open.push(levels.breakers_open as f64);
+            if let Some(Stay { depth, oldest }) = levels.stay {
+                line.messages.push(f64::from(depth));
+                line.oldest.push(self.end.since(oldest.min(self.end)).seconds());
+            }
             self.end = self.end + line.bin;
         }
     }

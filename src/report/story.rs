@@ -276,6 +276,18 @@ pub fn words(note: &Note) -> Option<String> {
         What::Journals(true) => "the journal is written".to_owned(),
         What::Journals(false) => "the journal is written, and that is LOST".to_owned(),
         What::Pauses(until) => format!("the order waits {}, and goes on", short(until.since(note.at))),
+        What::HandedOver(true) => "the order goes to the durable queue".to_owned(),
+        What::HandedOver(false) => "the order is LOST on its way to the durable queue".to_owned(),
+        What::Queued(until) if until > note.at => format!("it waits there for {}", short(until.since(note.at))),
+        What::Queued(_) => "it is due at once".to_owned(),
+        What::Parked => "it is PARKED in the dead-letter queue".to_owned(),
+        What::TriedAgain { is_done: true, tries, .. } => {
+            format!("a worker takes it for try {tries}, and finds the work done by another path")
+        }
+        What::TriedAgain { tries, again: true, .. } => {
+            format!("a worker takes it for try {tries}, and another one has not given it up")
+        }
+        What::TriedAgain { tries, .. } => format!("a worker takes it for try {tries}"),
         What::CallOver(Verdict::Succeeded) => "the call has succeeded".to_owned(),
         What::CallOver(Verdict::Failed(why)) => format!("the call has failed: {}", give_up(why)),
     })

@@ -19,8 +19,12 @@ const HEADER: [&str; 12] = [
     "breaker_open",
 ];
 
+/// Further ones, where any policy has a durable queue.
+const OF_QUEUES: [&str; 2] = ["messages", "oldest"];
+
 /// The timelines of all policies as CSV, one below the other.
 pub fn timeline(input: &ReportInput) -> String {
+    let has_queues = input.comparison.policies.iter().any(|policy| !policy.timeline.messages.is_empty());
     let rows = input.comparison.policies.iter().flat_map(|policy| {
         let line = &policy.timeline;
         let columns = [
@@ -40,10 +44,14 @@ pub fn timeline(input: &ReportInput) -> String {
             let start = (line.bin.0 as u128 * bin as u128) as f64 / 1e9;
             let mut row = vec![policy.name.clone(), field(Some(start))];
             row.extend(columns.iter().map(|column| field(column.get(bin).copied())));
+            let queues = [&line.messages, &line.oldest].into_iter().filter(|_| has_queues);
+            row.extend(queues.map(|column| field(column.get(bin).copied())));
             row
         })
     });
-    lines(std::iter::once(HEADER.map(str::to_owned).to_vec()).chain(rows))
+    let further = OF_QUEUES.iter().filter(|_| has_queues);
+    let header = HEADER.iter().chain(further).map(|column| (*column).to_owned()).collect();
+    lines(std::iter::once(header).chain(rows))
 }
 
 #[cfg(test)]

@@ -54,6 +54,9 @@ pub struct Fault {
     /// What happens to the server's store of keys. Default: nothing.
     #[cfg_attr(feature = "scenario-files", serde(skip_serializing_if = "Option::is_none"))]
     pub store: Option<StoreFault>,
+    /// What happens to durable queues, of all rows: at whatever server. Default: nothing.
+    #[cfg_attr(feature = "scenario-files", serde(skip_serializing_if = "Option::is_none"))]
+    pub queue: Option<QueueFault>,
     /// Active in random spells only, of exponential length (means above 0); the first state is drawn from their long-run shares. Default:
     /// active all the time.
     #[cfg_attr(feature = "scenario-files", serde(skip_serializing_if = "Option::is_none"))]
@@ -77,6 +80,18 @@ pub enum StoreFault {
     Forgets,
     /// Each access takes so much longer.
     Slow(#[cfg_attr(feature = "scenario-files", serde(with = "As::<PositiveDuration>"))] Span),
+}
+
+/// What happens to durable queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "kebab-case")
+)]
+pub enum QueueFault {
+    /// They take nothing in and give nothing out. What they hold is kept, and what workers have at hand goes on.
+    Down,
 }
 
 /// Random spells: exponentially long, the first state from their shares of time.
@@ -156,6 +171,7 @@ impl Default for Fault {
             freeze: false,
             crash: false,
             store: None,
+            queue: None,
             flapping: None,
             series: None,
         }

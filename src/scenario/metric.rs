@@ -43,6 +43,8 @@ pub enum Group {
     Servers,
     /// What was done, and done too often.
     Effects,
+    /// What went through durable queues.
+    Queues,
     /// How attempts ended.
     Outcomes,
     /// What clients refused themselves.
@@ -113,7 +115,9 @@ metrics! {
     Succeeded = "succeeded", Count, Operations, Run;
     /// Those that failed: their client gave up.
     Failed = "failed", Count, Operations, Run;
-    /// Those that had done neither when the run ended.
+    /// Those that were in a dead-letter queue when the run ended: section 3.14.
+    Parked = "parked", Count, Operations, Run;
+    /// Those that had done none of this when the run ended.
     Unresolved = "unresolved", Count, Operations, Run;
     /// `succeeded` ÷ `operations`.
     SuccessRate = "success_rate", Share, Operations, Run;
@@ -127,7 +131,7 @@ metrics! {
     GoneWrong = "gone_wrong", Count, Operations, Run;
     /// `gone_wrong` ÷ `operations`.
     GoneWrongRate = "gone_wrong_rate", Ratio, Operations, Run;
-    /// Operations that did not succeed: `failed` and `unresolved`; with `slo` all that did not succeed within it.
+    /// Operations that did not succeed: `failed`, `parked` and `unresolved`; with `slo` all that did not succeed within it.
     Unsuccessful = "unsuccessful", Count, Operations, Run;
     /// On the wire; first ones, `retries` and `hedges`.
     Attempts = "attempts", Count, Attempts, Run;
@@ -237,6 +241,30 @@ metrics! {
     LostUpdates = "lost_updates", Count, Effects, Run;
     /// `lost_updates` ÷ `operations`.
     LostUpdateRate = "lost_update_rate", Ratio, Effects, Run;
+    /// Operations that failed in their process and went to a durable queue. Like all that follow: null without one, and of operations that are measured.
+    HandedOver = "handed_over", Count, Queues, Run;
+    /// Operations that were lost on the way there; a part of `failed`.
+    LostHandovers = "lost_handovers", Count, Queues, Run;
+    /// Tries of workers of the queue.
+    DurableTries = "durable_tries", Count, Queues, Run;
+    /// Of these, tries of what another worker had, or had had for too long.
+    Redeliveries = "redeliveries", Count, Queues, Run;
+    /// Of these tries, those that found the work done by another path (`check_first`).
+    FoundDone = "found_done", Count, Queues, Run;
+    /// Operations that were in the dead-letter queue and were tried again.
+    Redriven = "redriven", Count, Queues, Run;
+    /// Most messages that waited or were being tried at once, of all operations.
+    MessagesMax = "messages_max", Count, Queues, Run;
+    /// Longest time that a message was there until it was done or parked, or the run over; of all operations.
+    OldestMax = "oldest_max", Seconds, Queues, Run;
+    /// Share of `operations` that had succeeded within a minute.
+    DoneIn1m = "done_in_1m", Share, Queues, Run;
+    /// Within ten minutes.
+    DoneIn10m = "done_in_10m", Share, Queues, Run;
+    /// Within an hour.
+    DoneIn1h = "done_in_1h", Share, Queues, Run;
+    /// Within a day.
+    DoneIn1d = "done_in_1d", Share, Queues, Run;
     /// Share of busy worker time that went into attempts from which no waiting client got a reply: hangs, lost replies, abandoned and cut-off work, hedges that lost.
     WastedWork = "wasted_work", Share, Servers, Run;
     /// Busy worker time ÷ (configured workers × time), of the busiest server. Null if workers are unlimited.

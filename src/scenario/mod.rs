@@ -33,7 +33,7 @@ use decide::Decide;
 pub(crate) use demand::profile_rate;
 pub use demand::{Arrivals, Cut, ProfilePoint, Trace};
 use expectation::Expectation;
-pub use fault::{Fault, Flapping, Series, StoreFault};
+pub use fault::{Fault, Flapping, QueueFault, Series, StoreFault};
 use metric::Names;
 pub use row::{Member, PolicyConfig};
 pub use scene::Scene;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::call::{CallConfig, ClientRules};
 use super::{Operation, World};
+use crate::durable::DurableConfig;
 
 /// A row of the comparison: clients that all follow one policy, or a mix of clients with several.
 #[derive(Clone, Debug)]
@@ -31,12 +32,22 @@ pub struct Member {
     pub steps: Vec<(usize, ClientRules)>,
     /// What their operations do; `None`: what the world says.
     pub operation: Option<Operation>,
+    /// Where operations go that have failed; `None`: nowhere.
+    pub durable: Option<DurableConfig>,
 }
 
 impl Member {
     /// All clients of a row, who follow these rules.
     pub fn all(name: &str, rules: ClientRules) -> Member {
-        Member { name: name.to_owned(), number: 0, share: 1.0, rules, steps: Vec::new(), operation: None }
+        Member {
+            name: name.to_owned(),
+            number: 0,
+            share: 1.0,
+            rules,
+            steps: Vec::new(),
+            operation: None,
+            durable: None,
+        }
     }
 
     /// What their operations do.
@@ -70,6 +81,11 @@ impl PolicyConfig {
     /// True if its clients are of several kinds, or do something else than the world says: then there are measures of each member.
     pub fn is_mix(&self) -> bool {
         self.members.len() > 1 || self.members[0].operation.is_some()
+    }
+
+    /// True if any of its operations goes to a durable queue when it has failed.
+    pub fn is_durable(&self) -> bool {
+        self.members.iter().any(|member| member.durable.is_some())
     }
 
     /// True if any of its operations does anything with the row of its thing.

@@ -18,7 +18,7 @@ pub enum Class {
     Timer = 4,
     /// New operations.
     Arrival = 5,
-    /// Operations that go on.
+    /// Operations that go on, and what durable queues give out.
     GoOn = 6,
 }
 
@@ -80,13 +80,20 @@ pub enum Event {
         /// The number of its operation, from 0.
         turn: u32,
     } = 10,
-    /// An operation goes on that has waited: for its journal, for its time, or for its client.
+    /// A course of an operation goes on that has waited: for its journal, for its time, or for its client.
     GoOn {
-        /// The operation.
-        order: u32,
+        /// The course.
+        course: u32,
         /// Which of all waits it is.
         turn: u32,
     } = 12,
+    /// There is something to do at a durable queue.
+    Look {
+        /// The queue.
+        queue: u32,
+        /// Which of all looks it is: only the last that was arranged is taken.
+        turn: u32,
+    } = 13,
     /// The next operation of an open-loop demand starts, or one is done again.
     NextOperation {
         /// Which repeat it is; [`DEMAND`] if it is none.

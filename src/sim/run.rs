@@ -2,6 +2,7 @@
 //! at its end; what happens to an operation and its attempts stands in `run/life.rs`.
 
 mod closing;
+mod delivering;
 mod going;
 mod hosts;
 mod leaving;
@@ -45,6 +46,7 @@ use crate::server::{Door, Floor, Leg, Output, Request, Server};
 use crate::slab::Slab;
 use crate::units::{SimTime, Span};
 use crate::window::Window;
+use delivering::Queued;
 
 /// Bytes of operations that stay in a processor's caches by themselves.
 const CACHED: usize = 1 << 19;
@@ -168,6 +170,7 @@ fn goes_whole(scene: Scene, row: &PolicyConfig) -> bool {
         || world.has_things()
         || row.uses_rows(world)
         || world.may_go_on()
+        || row.is_durable()
         || (0..world.servers.len()).any(|server| world.works_in_stages(server))
         || row.is_mix()
         || row.rules().hedge.is_some()
@@ -279,7 +282,7 @@ impl<'a> Run<'a> {
             if self.at_once.storm() {
                 return Err(Stop::RetryStorm { at: time });
             }
-            if self.to_start == 0 && self.rows.is_empty() {
+            if self.to_start == 0 && self.rows.is_empty() && !self.has_queued() {
                 break;
             }
             if self.events.is_multiple_of(LOOK_EVERY) {
@@ -374,7 +377,7 @@ impl<'a> Run<'a> {
                     self.start(start.number, start.client);
                 }
             }
-            Event::GoOn { .. } | Event::ClientCrash { .. } => {
+            Event::GoOn { .. } | Event::Look { .. } | Event::ClientCrash { .. } => {
                 unreachable!("operations that go on, and clients that crash, go the whole way")
             }
             Event::ThinkingOver { client, turn } => {
@@ -415,6 +418,11 @@ impl<'a> Run<'a> {
         std::iter::once(&self.server).chain(&self.others)
     }
 
+    /// True if something waits in a durable queue that may be tried again.
+    fn has_queued(&self) -> bool {
+        self.whole.as_ref().is_some_and(|whole| whole.queues.iter().flatten().any(Queued::is_alive))
+    }
+
     fn levels(&self) -> Levels {
         Levels {
             in_flight: self.servers().map(Server::load).sum(),
@@ -423,6 +431,7 @@ impl<'a> Run<'a> {
                 None => self.gates.counts().breakers_open,
                 Some(whole) => whole.breakers_open(),
             },
+            stay: self.recorder.durable.as_ref().map(|_| self.queue_stay()),
         }
     }
 

@@ -12,6 +12,7 @@ mod measuring;
 mod mixes;
 mod patience;
 mod pool;
+mod queues;
 mod recorded;
 mod replicas;
 mod stages;

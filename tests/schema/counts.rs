@@ -62,9 +62,12 @@ fn meant(key: &str) -> Option<[Value; 2]> {
     })
 }
 
-/// What is tried in `scenario/file/calls.rs`, `going.rs` and `mixes.rs`: calls and steps have to fit each other, nobody may be left without a caller, and
+/// What is tried in `scenario/file/calls.rs`, `going.rs`, `mixes.rs` and `queues.rs`: calls and steps have to fit each other, nobody may be left without a caller, and
 /// shares add up to 1.
-const APART: [&str; 12] = [
+const APART: [&str; 15] = [
+    "fault.f.queue",
+    "policy.p.durable.key",
+    "policy.p.durable.deduplicated",
     "load.crash.at_step",
     "load.crash.takeover",
     "operation.on_failure",
@@ -80,7 +83,11 @@ const APART: [&str; 12] = [
 ];
 
 /// What stands beside a key, for those of which the schema does not say it; null takes a key away.
-const BESIDE: [(&str, &str); 16] = [
+const BESIDE: [(&str, &str); 20] = [
+    ("durable.partial", "batch = 10"),
+    ("durable.heart_beat", "visibility = '1m'"),
+    ("durable.dead_letter", "attempts = 10"),
+    ("dead_letter.redrive_at", "rate = '10/s'"),
     ("crash.in_progress", "random = { mean_between = '1m', restart = '1s' }"),
     ("crash.arrivals_meanwhile", "random = { mean_between = '1m', restart = '1s' }"),
     ("policy.p.key_lost", "key = 'per-operation'"),

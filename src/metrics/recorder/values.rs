@@ -1,6 +1,7 @@
 //! What the value of each metric is: the one place where counters become numbers.
 
 use super::super::books::Books;
+use super::super::durable::Durable;
 use super::super::ending::{ByEnding, Ending};
 use super::super::histogram::Histogram;
 use super::super::windows::PeakCounter;
@@ -32,7 +33,7 @@ pub(super) struct Sums {
 impl Sums {
     /// Adds up, and checks that the books balance.
     pub fn new(recorder: &Recorder, servers: ServerTotals, endings: ByEnding<u64>) -> Sums {
-        let [unresolved, succeeded, failed] = recorder.books;
+        let [unresolved, succeeded, failed, parked] = recorder.books;
         let sum = |part: fn(&Books) -> u64| recorder.books.iter().map(part).sum::<u64>();
         let (executions, effects) = (sum(|books| books.executions), sum(|books| books.effects));
         let latency = recorder.latency[0].clone().plus(&recorder.latency[1]);
@@ -46,7 +47,7 @@ impl Sums {
             duplicates: effects - sum(|books| books.firsts),
             phantoms: failed.effective,
             lost_updates: recorder.lost_updates,
-            half_done: succeeded.half_done + failed.half_done,
+            half_done: succeeded.half_done + failed.half_done + parked.half_done,
             unsuccessful: operations - in_time,
             endings,
             servers,
@@ -59,7 +60,8 @@ impl Sums {
             Ending::ALL.into_iter().filter(|ending| ending.succeeded() == good).map(|ending| endings[ending]).sum()
         };
         let ways: (u64, u64) = (ways(true), ways(false));
-        assert_eq!(ways, (succeeded.operations, failed.operations + unresolved.operations), "in one way");
+        let others = failed.operations + parked.operations + unresolved.operations;
+        assert_eq!(ways, (succeeded.operations, others), "in one way");
         assert_eq!(sums.attempts, recorder.outcomes.iter().sum::<u64>(), "every attempt ends exactly once");
         assert!(effects <= executions, "an effect needs an execution");
         assert!(sums.lost_updates <= executions, "a write is an execution");
@@ -78,7 +80,8 @@ impl Sums {
 /// The value of a metric of the whole run. Null has its reasons in the contract.
 pub(super) fn value(metric: Metric, r: &Recorder, s: &Sums) -> Option<f64> {
     use Metric as M;
-    let [unresolved, succeeded, failed] = &r.books;
+    let [unresolved, succeeded, failed, parked] = &r.books;
+    let durable = |count: fn(&Durable) -> u64| r.durable.as_ref().map(|durable| count(durable) as f64);
     let seconds = r.window_length.seconds();
     let count = |n: u64| Some(n as f64);
     let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
@@ -93,6 +96,7 @@ pub(super) fn value(metric: Metric, r: &Recorder, s: &Sums) -> Option<f64> {
         M::Operations => count(s.operations),
         M::Succeeded => count(succeeded.operations),
         M::Failed => count(failed.operations),
+        M::Parked => count(parked.operations),
         M::Unresolved => count(unresolved.operations),
         M::SuccessRate => ratio(succeeded.operations, s.operations),
         M::InTimeRate => ratio(r.in_time, s.operations).filter(|_| r.has_slo),
@@ -158,6 +162,18 @@ pub(super) fn value(metric: Metric, r: &Recorder, s: &Sums) -> Option<f64> {
         M::StepsRepeated => count(r.steps_repeated),
         M::ClientCrashes => count(r.client_crashes),
         M::RepairMean => (r.repairs.1 > 0).then(|| r.repairs.0 as f64 / r.repairs.1 as f64 / 1e9),
+        M::HandedOver => durable(|of| of.handed_over),
+        M::LostHandovers => durable(|of| of.lost),
+        M::DurableTries => durable(|of| of.tries),
+        M::Redeliveries => durable(|of| of.redeliveries),
+        M::FoundDone => durable(|of| of.found_done),
+        M::Redriven => durable(|of| of.redriven),
+        M::MessagesMax => durable(|of| u64::from(of.deepest)),
+        M::OldestMax => r.durable.as_ref().map(|durable| durable.longest.seconds()),
+        M::DoneIn1m | M::DoneIn10m | M::DoneIn1h | M::DoneIn1d => {
+            let done = r.durable.as_ref()?.done_within;
+            ratio(done[metric as usize - M::DoneIn1m as usize], s.operations)
+        }
         M::LostUpdates => count(s.lost_updates),
         M::LostUpdateRate => ratio(s.lost_updates, s.operations),
         M::WastedWork => (s.servers.busy > 0).then(|| 1.0 - r.useful_work as f64 / s.servers.busy as f64),

@@ -137,6 +137,8 @@ roles! {
     AfterOne => filled("z1", Failed(1), 1.0),
     /// Refused by a gate before the first attempt.
     Refused => filled("z0", Failed(0), 1.0),
+    /// In a dead-letter queue at the end.
+    Parked => filled("parked", Context, 0.5),
     /// The run ended first.
     Unresolved => filled("open-end", Context, 1.0),
     /// Text on one of the light ones among these.

@@ -189,6 +189,12 @@ fn row(note: &Note, place: &str, lost: bool, effects: &mut [usize]) -> Option<Ro
             let words = story::words(note)?;
             is(Client, words.trim_start_matches("the order ").trim_end_matches(", and goes on"))
         }
+        What::HandedOver(true) => is(Client, "goes to the queue"),
+        What::HandedOver(false) => is(Client, "LOST on the way"),
+        What::Parked => is(Client, "is parked"),
+        What::TriedAgain { is_done: true, .. } => is(Client, "a worker: done already"),
+        What::TriedAgain { tries, .. } => is(Client, &format!("a worker: try {tries}")),
+        What::Queued(_) => None,
         What::Keyed { .. } | What::TakenUp { .. } | What::Answers(_) | What::Journals(true) => None,
     }
 }

@@ -79,6 +79,7 @@ fn role(ending: Ending) -> Role {
         Ending::AfterRetries => Role::AfterRetries,
         Ending::AfterOne => Role::AfterOne,
         Ending::Refused => Role::Refused,
+        Ending::Parked => Role::Parked,
         Ending::Unresolved => Role::Unresolved,
     }
 }
@@ -95,6 +96,7 @@ fn label(ending: Ending, hedged: bool) -> &'static str {
         (Ending::AfterOne, false) => "after 1 attempt",
         (Ending::AfterOne, true) => "after 1 try",
         (Ending::Refused, _) => "without an attempt",
+        (Ending::Parked, _) => "parked at the end",
         (Ending::Unresolved, _) => "still open at the end",
     }
 }
@@ -109,7 +111,7 @@ fn groups(comparison: &Comparison) -> Vec<(&'static str, Vec<Ending>)> {
     let occurs = |ending: &Ending| comparison.policies.iter().any(|policy| policy.endings[*ending] > 0.0);
     let hedged = has_hedges(comparison);
     let common = |ending: Ending| match ending {
-        Ending::Unresolved => "neither",
+        Ending::Parked | Ending::Unresolved => "neither",
         _ if ending.succeeded() => succeeded_at(hedged),
         _ => "failed",
     };
@@ -202,7 +204,7 @@ fn in_words(policy: &PolicyResult, hedged: bool) -> String {
     let part = |ending: Ending| {
         let share = policy.endings[ending];
         let what = match ending {
-            Ending::Unresolved => label(ending, hedged).to_owned(),
+            Ending::Parked | Ending::Unresolved => label(ending, hedged).to_owned(),
             _ if ending.succeeded() => format!("{} {}", succeeded_at(hedged), label(ending, hedged)),
             _ => format!("failed, {}", label(ending, hedged)),
         };

@@ -6,6 +6,7 @@ use toml::de::DeTable;
 
 use super::diagnostic::Diagnostic;
 use super::shape::call::{Called, InOrder, OF_ROWS, build_calls, build_steps};
+use super::shape::durable::DurableTable;
 use super::shape::policy::PolicyTable;
 use super::shape::top::OperationTable;
 use super::tree::names;
@@ -102,7 +103,8 @@ impl Tables {
             let method = operation.step.0[number].1.common().method.unwrap_or_default();
             Some((number, rules.0.build(method)))
         });
-        Member { steps: steps.collect(), ..Member::all(name, rules) }
+        let durable = policy.table.durable.as_ref().map(DurableTable::build);
+        Member { steps: steps.collect(), durable, ..Member::all(name, rules) }
     }
 }
 

@@ -8,7 +8,7 @@ use super::leaf::PositiveDuration;
 use super::shape::fault::FaultTable;
 use super::source::Place;
 use super::warnings::allow;
-use super::{Named, Parts, calls, deciding, expectations, going, measured, mixes, stores, tree};
+use super::{Named, Parts, calls, deciding, expectations, going, measured, mixes, queues, stores, tree};
 use crate::gate::{GateConfig, GateRule};
 use crate::scenario::nearest::nearest;
 use crate::scenario::{Arrivals, Fates, Fault, Scenario};
@@ -92,6 +92,7 @@ pub fn across(parts: &Parts, root: &DeTable<'_>) -> Vec<Diagnostic> {
     errors.extend(going::check(parts, root));
     errors.extend(mixes::check(parts, root));
     errors.extend(stores::check(parts, root));
+    errors.extend(queues::check(parts, root));
     errors.extend(parts.decide.iter().flat_map(|table| deciding::check(table, root)));
     errors.extend(expectations::check(&parts.expectations, root));
     errors
@@ -198,7 +199,8 @@ fn names(parts: &Parts, root: &DeTable<'_>, errors: &mut Vec<Diagnostic>) {
         }
     }
     let servers = known("server");
-    for fault in parts.faults.iter().filter(|fault| fault.table.words.server.is_none() && servers.len() > 1) {
+    let needs_server = |fault: &FaultTable| fault.words.server.is_none() && !fault.is_of_queues();
+    for fault in parts.faults.iter().filter(|fault| needs_server(&fault.table) && servers.len() > 1) {
         let place = tree::key_place(root, &["fault", &fault.name]);
         let title = format!("fault `{}` does not say which server it is about", fault.name);
         errors.push(

@@ -16,6 +16,7 @@ mod measured;
 mod mixes;
 mod overrides;
 pub mod preset;
+mod queues;
 mod recorded;
 mod resolved;
 mod schema;

@@ -90,7 +90,8 @@ impl Entry {
             Event::TimeOut { row, setting } => (9, row, setting),
             Event::ThinkingOver { client, turn } => (10, client, turn),
             Event::NextOperation { repeat } => (11, repeat, 0),
-            Event::GoOn { order, turn } => (12, order, turn),
+            Event::GoOn { course, turn } => (12, course, turn),
+            Event::Look { queue, turn } => (13, queue, turn),
         };
         Entry { time: time.0, what: kind << KIND | u64::from(more) << MORE | u64::from(id) }
     }
@@ -111,7 +112,8 @@ impl Entry {
             9 => Event::TimeOut { row: id, setting: more },
             10 => Event::ThinkingOver { client: id, turn: more },
             11 => Event::NextOperation { repeat: id },
-            12 => Event::GoOn { order: id, turn: more },
+            12 => Event::GoOn { course: id, turn: more },
+            13 => Event::Look { queue: id, turn: more },
             _ => unreachable!("no such event was packed"),
         }
     }

@@ -40,7 +40,7 @@ fn event(class: Class, number: u32) -> Event {
         Class::Timer if number.is_multiple_of(2) => Event::WakeUp { row: number },
         Class::Timer => Event::TimeOut { row: number, setting: number % SETTINGS },
         Class::Arrival => Event::ThinkingOver { client: number, turn: number % TURNS },
-        Class::GoOn => Event::GoOn { order: number, turn: number % TURNS },
+        Class::GoOn => Event::GoOn { course: number, turn: number % TURNS },
     }
 }
 

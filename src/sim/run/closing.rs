@@ -27,7 +27,12 @@ impl Run<'_> {
             });
         }
         let order = &whole.orders.all[id];
-        let after = left_behind(order, places, done, things.is_some(), shares(&self.streams, order.key));
+        let queued = whole.queues[order.member as usize].as_ref();
+        let is_parked = order.verdict.is_none()
+            && order.message != NONE
+            && queued.is_some_and(|queued| queued.queue.is_parked(order.message));
+        let mut after = left_behind(order, places, done, things.is_some(), shares(&self.streams, order.key));
+        after.is_parked = is_parked;
         if let Some(notes) = &mut whole.notes {
             let Order { key, client, over, .. } = whole.orders.all[id];
             let has_executed = done.iter().any(|done| done.executions > 0);
@@ -71,7 +76,7 @@ impl Run<'_> {
     pub(super) fn close_whole(&mut self) {
         if self.rows.is_empty() {
             assert!(
-                self.jobs.is_empty() && (self.to_start > 0 || self.whole().orders.all.is_empty()),
+                self.jobs.is_empty() && (self.to_start > 0 || self.whole().nobody_waits()),
                 "what nobody waits for is off the books"
             );
             assert!(
@@ -95,6 +100,11 @@ impl Run<'_> {
         for (row, attempt) in open {
             self.attempt_over(row, attempt, Failure::new(Outcome::Open));
         }
+        self.close_queues();
+        let whole = self.whole();
+        for (_, going) in whole.courses.iter() {
+            whole.orders.all[going.order].life.ends(&going.course);
+        }
         let ids: Vec<u32> = self.whole().orders.all.iter().map(|(id, _)| id).collect();
         for id in ids {
             let Order { start, verdict, attempts, .. } = self.whole().orders.all[id];
@@ -108,13 +118,16 @@ impl Run<'_> {
 
 /// What has become of the steps of an operation that is over, given what it has done at each place. Effects that were undone count as wanted: one more of a
 /// step for each undo, and an undo for each effect.
-fn left_behind(
+pub(super) fn left_behind(
     order: &Order,
     places: &Places,
     done: &mut [Done],
     has_things: bool,
     mut drawn: impl FnMut(usize, f64) -> bool,
 ) -> LeftBehind {
+    if places.is_one_call {
+        return left_of_one_call(order, places, done, has_things);
+    }
     let (steps, first) = (&places.flows[order.member as usize], places.members[order.member as usize]);
     // By step, with all that is made below it: effects, and whether there can be any.
     let (mut effects, mut has_effects) = ([0_u32; MOST_STEPS], 0_u64);
@@ -139,7 +152,7 @@ fn left_behind(
             wanted(&mut done[first + undo], made.max(1));
         }
         undos_made |= undone > 0;
-        let is_made = order.going.made & 1 << number != 0;
+        let is_made = order.life.made & 1 << number != 0;
         let is_owed = match step.when {
             When::Always => true,
             When::Share(share) => drawn(number, share),
@@ -148,7 +161,7 @@ fn left_behind(
         let has_effects = has_effects & 1 << number != 0;
         if made > undone {
             stands = true;
-        } else if is_owed && has_effects && !(has_things && order.course.has_succeeded(number)) {
+        } else if is_owed && has_effects && !(has_things && order.life.succeeded & 1 << number != 0) {
             missing += 1;
         }
     }
@@ -163,7 +176,19 @@ fn left_behind(
         standing,
         missing: if order.verdict.is_some() && (stands || is_told_done) { missing } else { 0 },
         is_undone: is_failed && undos_made && !stands,
-        is_left: order.course.is_left(),
-        repeated: order.going.repeated,
+        is_left: order.life.is_left,
+        repeated: order.life.repeated,
+        is_parked: false,
     }
+}
+
+/// The same, where an operation is one call.
+fn left_of_one_call(order: &Order, places: &Places, done: &[Done], has_things: bool) -> LeftBehind {
+    let stands = done.iter().any(|done| done.effects > 0);
+    let mut missing = 0;
+    if !stands && !has_things && order.verdict == Some(Verdict::Succeeded) {
+        let first = places.members[order.member as usize];
+        missing = u32::from(places.all.iter().any(|place| place.root == first && place.most_effects > 0));
+    }
+    LeftBehind { standing: if stands { Standing::All } else { Standing::Nothing }, missing, ..LeftBehind::default() }
 }

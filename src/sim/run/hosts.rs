@@ -203,6 +203,9 @@ impl<'a> Run<'a> {
             let in_force = self.faults.in_force(self.now, server, replica);
             self.tell_whole(first + replica, |server, now, floor| server.set_in_force(now, in_force, floor));
         }
+        if self.whole().queues.iter().any(Option::is_some) {
+            self.change_queues();
+        }
         if !were_down && self.are_down(first, count) {
             self.server(first).all_have_crashed();
         }

@@ -1,20 +1,22 @@
 //! What operations are made of, the whole way: their steps, the calls that workers make for them, and what becomes of both when a call ends.
 
-use super::going::Going;
+use super::going::{Going, Life};
 use super::things::{Again, Things};
-use super::whole::CallSide;
+use super::whole::{CallSide, Made};
 use super::*;
-use crate::call::tries::Tries;
-use crate::flow::{Act, Course, Flow, Next};
+use crate::flow::{Act, Flow, Next};
 use crate::retry::GiveUp;
+use crate::retry::backoff::Memory;
 use crate::scenario::call::{Answer, CallConfig, Failed};
 use crate::scenario::{CrashWhen, Same};
 
 /// Who waits for a call to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
-    /// The operation.
+    /// The operation, which is this call and nothing else.
     Order,
+    /// A course of the operation, with this number.
+    Course(u32),
     /// A worker, for this attempt.
     Worker(u32),
 }
@@ -25,6 +27,8 @@ pub(super) struct Order {
     pub key: CallKey,
     pub start: SimTime,
     pub client: u32,
+    /// Whose it is, whoever has taken it over.
+    pub user: u32,
     /// Index of the member that the client belongs to.
     pub member: u32,
     /// What it is about, where that is asked.
@@ -37,8 +41,15 @@ pub(super) struct Order {
     pub lost_updates: u32,
     /// It is done again, for the so many-eth time; 0: it is the first.
     nth: u32,
-    pub course: Course,
-    pub going: Going,
+    pub life: Life,
+    /// Courses of it that go on.
+    pub courses: u32,
+    /// Its message in the queue of its member; [`NONE`]: it has none.
+    pub message: u32,
+    /// Its user does not wait for it any more.
+    is_told: bool,
+    /// What its queue remembers of waits before.
+    pub memory: Memory,
     /// Calls on the books that are made for it, at any server.
     pub calls: u32,
     /// Retries of its steps that have ended.
@@ -85,15 +96,6 @@ impl Orders {
 /// Whether a step is among a share of flows: drawn for the step, by what its flow is known by.
 pub(super) fn shares(streams: &Streams, key: CallKey) -> impl FnMut(usize, f64) -> bool {
     move |step, share| streams.at(Purpose::Condition, key, step as u64).unit() < share
-}
-
-impl CallSide {
-    /// Of a call that has not begun.
-    fn new(place: usize, owner: Owner, order: u32, left: Span) -> CallSide {
-        let last = Failure::new(Outcome::Open);
-        let (tries, hosts) = (Tries::default(), Vec::new());
-        CallSide { place, owner, order, left, tries, hosts, last, refused: None, has_begun: false, is_over: false }
-    }
 }
 
 impl<'a> Run<'a> {
@@ -153,14 +155,18 @@ impl<'a> Run<'a> {
             key,
             start,
             client,
+            user: client,
             member,
             thing,
             action,
             version: None,
             lost_updates: 0,
             nth,
-            course: Course::default(),
-            going: Going::of(client),
+            life: Life::default(),
+            courses: 0,
+            message: NONE,
+            is_told: false,
+            memory: Memory::default(),
             calls,
             retries,
             attempts,
@@ -179,17 +185,24 @@ impl<'a> Run<'a> {
             orders.executions.resize(most, 0);
         }
         orders.executions(order).fill(0);
-        if !self.client_takes(order) {
+        if whole.places.is_one_call {
+            let place = whole.places.members[member as usize];
+            let row = self.put_down(Made { place, owner: Owner::Order, order, left: Span::MAX }, key, false);
+            self.at_once.operation(self.now, row);
+            return self.begin_call(row);
+        }
+        let course = self.begin_course(Going::of(order, client));
+        if !self.client_takes(course) {
             return;
         }
-        match self.on_course(order, |course, plan, drawn| course.start(plan, drawn)) {
+        match self.on_course(course, |course, plan, drawn| course.start(plan, drawn)) {
             Next::Call(step) => {
-                if let Some(row) = self.call_step(order, step, false) {
+                if let Some(row) = self.call_step(course, step, false) {
                     self.at_once.operation(self.now, row);
                     self.begin_call(row);
                 }
             }
-            next => self.go(order, next),
+            next => self.go(course, next),
         }
     }
 
@@ -203,17 +216,20 @@ impl<'a> Run<'a> {
         row.member(unit) as u32
     }
 
-    /// A step of an operation is made, if its client lives until then.
-    pub(super) fn call_step(&mut self, order: u32, step: usize, in_turn: bool) -> Option<u32> {
-        if self.dies_at(order, step, CrashWhen::Before) {
+    /// A course makes this step, if its client lives until then.
+    pub(super) fn call_step(&mut self, id: u32, step: usize, in_turn: bool) -> Option<u32> {
+        if self.dies_at(id, step, CrashWhen::Before) {
             return None;
         }
-        let Order { key, member, ref course, .. } = self.whole().orders.all[order];
-        let key = key.step(step as u16).again(course.begun_anew());
-        let place = self.whole().places.members[member as usize] + step;
-        let side = CallSide::new(place, Owner::Order, order, Span::MAX);
-        let row = self.put_down(side, key, in_turn);
-        self.whole().orders.all[order].going.makes((step, place), row);
+        let whole = self.whole.as_mut().expect("only what goes the whole way comes here");
+        let Going { order, tries, ref course, .. } = whole.courses[id];
+        let of = &mut whole.orders.all[order];
+        let place = whole.places.members[of.member as usize] + step;
+        let key = of.key.step(step as u16).tried(tries).again(course.begun_anew());
+        of.life.makes(step);
+        let made = Made { place, owner: Owner::Course(id), order, left: Span::MAX };
+        let row = self.put_down(made, key, in_turn);
+        self.whole().courses[id].makes(place, row);
         Some(row)
     }
 
@@ -249,7 +265,7 @@ impl<'a> Run<'a> {
                 };
                 let Job { key, attempt, .. } = self.jobs[job];
                 let key = key.below(attempt, step as u16).again(attempt_side.flow.restarts());
-                let row = self.put_down(CallSide::new(place, Owner::Worker(job), order, left), key, true);
+                let row = self.put_down(Made { place, owner: Owner::Worker(job), order, left }, key, true);
                 self.whole().attempts[job as usize].below = row;
             }
             Act::Over(ended) => {
@@ -288,13 +304,14 @@ impl<'a> Run<'a> {
             Verdict::Failed(_) => Err(last.outcome),
         };
         let of = &mut whole.orders.all[order];
-        if owner == Owner::Order {
+        if !matches!(owner, Owner::Worker(_)) {
             of.retries += tries.saturating_sub(1);
         }
         let step = whole.places.all[place].step;
         self.count_call(order, step, sent, ended.is_ok());
         match owner {
-            Owner::Order => self.step_ended(order, ended, verdict, refused),
+            Owner::Order => self.over(order, ended.map_err(|_| 0), (verdict, refused)),
+            Owner::Course(course) => self.step_ended(course, (row_id, order), ended, (verdict, refused)),
             Owner::Worker(job) => {
                 let attempt_side = &mut self.whole().attempts[job as usize];
                 attempt_side.below = NONE;
@@ -334,16 +351,28 @@ impl<'a> Run<'a> {
         let order = &mut self.whole().orders.all[id];
         (order.verdict, order.over) = (Some(verdict), now);
         order.in_time = ended.is_ok() && now.since(order.start) <= slo;
-        let (client, start, key, nth) = (order.going.user, order.start, order.key, order.nth);
+        let start = order.start;
         // Without any attempt it has not been tried once.
         let tries = if order.attempts == 0 { 0 } else { 1 + order.retries };
         let attempts = (tries, order.attempts);
         let measured = self.recorder.measured(start);
-        self.no_longer_open(id);
+        self.repaired(id);
+        if let Some(durable) = self.recorder.durable.as_mut().filter(|_| measured && verdict == Verdict::Succeeded) {
+            durable.succeeded(now.since(start));
+        }
         self.recorder.operation_ended(self.now, start, attempts, verdict, measured);
+        self.user_is_told(id);
         self.release_order(id);
-        if nth == 0 {
-            self.think(client, (key.value() as u32 + 1) % TURNS);
+    }
+
+    /// The user of an operation does not wait for it any more: it is over, or in a durable queue.
+    #[inline]
+    pub(super) fn user_is_told(&mut self, id: u32) {
+        let order = &mut self.whole().orders.all[id];
+        let (is_told, user, nth, key) = (order.is_told, order.user, order.nth, order.key);
+        order.is_told = true;
+        if !is_told && nth == 0 {
+            self.think(user, (key.value() as u32 + 1) % TURNS);
         }
     }
 
@@ -364,7 +393,7 @@ impl<'a> Run<'a> {
     /// The same of an operation, once it has ended and none of its calls is on the books.
     pub(super) fn release_order(&mut self, id: u32) {
         let order = &self.whole().orders.all[id];
-        if order.verdict.is_none() || order.calls > 0 {
+        if order.verdict.is_none() || order.calls > 0 || order.courses > 0 || order.message != NONE {
             return;
         }
         self.close_books(id);

@@ -74,6 +74,8 @@ pub(super) struct Places<'a> {
     pub members: Vec<usize>,
     /// What follows what among the steps of each member.
     pub flows: Vec<Vec<Step>>,
+    /// Every operation is one call, and nothing else: it is made in any case, and over when that is.
+    pub is_one_call: bool,
     /// The members' own rules first.
     pub clients: Vec<Client>,
 }
@@ -124,7 +126,8 @@ impl<'a> Places<'a> {
     pub(super) fn new(world: &'a World, row: &'a PolicyConfig) -> Places<'a> {
         let draft = |rules, clients| Draft { rules, clients, endpoints: Endpoints::default() };
         let mut drafts: Vec<Draft> = row.members.iter().map(|member| draft(&member.rules, world.clients)).collect();
-        let mut places = Places { all: Vec::new(), members: Vec::new(), flows: Vec::new(), clients: Vec::new() };
+        let mut places =
+            Places { all: Vec::new(), members: Vec::new(), flows: Vec::new(), is_one_call: false, clients: Vec::new() };
         for (index, member) in row.members.iter().enumerate() {
             let operation = member.operation(world);
             places.members.push(places.all.len());
@@ -153,6 +156,9 @@ impl<'a> Places<'a> {
                 places.add(world, Some(step), (step.server, step.method), client, Some(measured.then_some(number)));
             }
         }
+        places.is_one_call = !world.may_go_on()
+            && !row.is_durable()
+            && places.flows.iter().all(|steps| matches!(&steps[..], [only] if only.is_plain()));
         // The clients of a server's calls are its replicas, wherever they are reached from.
         let default = ClientRules::default();
         let mut known: Vec<Option<usize>> = vec![None; world.servers.len()];

@@ -1,5 +1,7 @@
 //! How attempts get to their servers, the whole way, and what servers in stages do to rows and effects on the way.
 
+use super::delivering::Queued;
+use super::orders::Owner;
 use super::places::Place;
 use super::things::{MadeFrom, SlotKey, at_clock};
 use super::whole::AttemptSide;
@@ -118,7 +120,13 @@ impl<'a> Run<'a> {
         let slot = match &mut whole.things {
             Some(things) if keyed == Keyed::Known => {
                 let own = MadeFrom::Own { order: side.order, call: None };
+                let tries = match side.owner {
+                    Owner::Course(course) => whole.courses[course].tries,
+                    Owner::Order | Owner::Worker(_) => 0,
+                };
+                let is_new = whole.queues[order.member as usize].as_ref().is_some_and(Queued::makes_new_keys);
                 let made_from = match policy.key() {
+                    _ if tries > 0 && is_new => MadeFrom::Own { order: side.order, call: Some(order.key.tried(tries)) },
                     KeyMode::PerCall => MadeFrom::Own { order: side.order, call: Some(row.key) },
                     KeyMode::PerAction => order.action.map_or(own, MadeFrom::Action),
                     KeyMode::PerThing => MadeFrom::Thing,

@@ -127,6 +127,11 @@ impl Things {
         Done { executions: more, effects: after - before, firsts: after.min(wanted) - before.min(wanted) }
     }
 
+    /// Executions that operations have made which are off the books, by place; nothing if none has made any.
+    pub(super) fn executions(&self, thing: u32) -> &[u32] {
+        &self.all[thing].executions
+    }
+
     /// An operation is busy with a thing no more. Calls back for each slot, with its place, that nobody will ask for again: those that are the
     /// operation's own, or all of a thing that is over: then it returns true.
     pub(super) fn let_go(&mut self, thing: u32, order: u32, mut forget: impl FnMut(usize, u32)) -> bool {

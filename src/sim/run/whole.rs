@@ -5,13 +5,17 @@
 //! Here a row is a call; whose call it is, and what comes after it, stands in `orders.rs`. A client reacts to a reply where the reply is; what it
 //! sends then takes its turn, as a timer of the same instant, since a server may not have said all it has to say.
 
-use super::going::Crashes;
+use std::collections::VecDeque;
+
+use super::delivering::Queued;
+use super::going::{Crashes, Going};
 use super::hosts::Hosts;
 use super::orders::{Orders, Owner};
 use super::places::{Client, Place, Places};
 use super::things::Things;
 use super::*;
 use crate::call::tries::Tries;
+use crate::durable::Given;
 use crate::flow::Flow;
 use crate::gate::{Ask, Moment, Refusal};
 use crate::hedge::Losers;
@@ -29,6 +33,12 @@ pub(super) struct Whole<'a> {
     pub row: &'a PolicyConfig,
     pub places: Places<'a>,
     pub orders: Orders,
+    /// Who is busy with them.
+    pub courses: Slab<Going>,
+    /// By member: its durable queue, if it has one.
+    pub queues: Vec<Option<Queued<'a>>>,
+    /// Workers of these queues that have something to try, and have not begun.
+    pub given: VecDeque<(usize, Given)>,
     /// What is known of clients, where they may crash.
     pub crashes: Option<Crashes>,
     /// How many waits of operations there have been.
@@ -53,6 +63,8 @@ pub(super) struct Whole<'a> {
     pub done: Vec<Done>,
     /// A server is being told something: what follows is done when it has said all.
     settling: bool,
+    /// Workers of queues are being given what they try: what comes up meanwhile is given after it.
+    pub is_giving: bool,
     /// Bytes that sides take beside their own size.
     pub heap: usize,
 }
@@ -77,6 +89,31 @@ pub(super) struct CallSide {
     pub is_over: bool,
 }
 
+/// A call that has not begun: where it is made, for whom, for which operation, and how long it may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Made {
+    pub place: usize,
+    pub owner: Owner,
+    pub order: u32,
+    pub left: Span,
+}
+
+impl CallSide {
+    fn new(Made { place, owner, order, left }: Made) -> CallSide {
+        let last = Failure::new(Outcome::Open);
+        let (tries, hosts) = (Tries::default(), Vec::new());
+        CallSide { place, owner, order, left, tries, hosts, last, refused: None, has_begun: false, is_over: false }
+    }
+
+    /// Takes the place of one that is over. Its lists serve this one.
+    fn becomes(&mut self, Made { place, owner, order, left }: Made) {
+        (self.place, self.owner, self.order, self.left) = (place, owner, order, left);
+        (self.last, self.refused) = (Failure::new(Outcome::Open), None);
+        (self.has_begun, self.is_over) = (false, false);
+        self.hosts.clear();
+    }
+}
+
 /// An attempt, beside what every attempt has.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AttemptSide {
@@ -97,13 +134,18 @@ impl<'a> Whole<'a> {
         let places = Places::new(world, row);
         let notes = wanted.map(|wanted| Notes::new(wanted, places.names(world)));
         let has_rows = row.uses_rows(world);
-        let has_things = world.has_things() || has_rows || places.share_keys();
+        let makes_new = |member: &Member| member.durable.as_ref().is_some_and(|durable| durable.key_per_try);
+        let new_keys = row.members.iter().any(makes_new);
+        let has_things = world.has_things() || has_rows || places.share_keys() || new_keys;
         let mut servers = 0..world.servers.len();
         Whole {
             in_stages: has_rows || servers.any(|server| world.works_in_stages(server)),
             row,
             notes,
             orders: Orders::new(places.all.len()),
+            courses: Slab::default(),
+            queues: row.members.iter().map(|member| member.durable.as_ref().map(Queued::new)).collect(),
+            given: VecDeque::new(),
             crashes: world.crashes.as_ref().map(|_| Crashes::new(world.clients)),
             turns: 0,
             things: has_things.then(|| Things::new(world, places.all.len())),
@@ -116,6 +158,7 @@ impl<'a> Whole<'a> {
             next_host: 0,
             done: Vec::new(),
             settling: false,
+            is_giving: false,
             heap: 0,
         }
     }
@@ -130,9 +173,16 @@ impl<'a> Whole<'a> {
         self.places.clients.iter().map(|client| client.gates.counts().breakers_open).sum()
     }
 
+    /// True if all that is on the books is in a durable queue.
+    pub(super) fn nobody_waits(&self) -> bool {
+        self.orders.all.iter().all(|(_, order)| order.message != NONE)
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.places.bytes()
             + self.orders.bytes()
+            + self.courses.bytes()
+            + self.queues.iter().flatten().map(Queued::bytes).sum::<usize>()
             + self.things.as_ref().map_or(0, Things::bytes)
             + self.notes.as_ref().map_or(0, Notes::bytes)
             + self.sides.capacity() * size_of::<CallSide>()
@@ -189,7 +239,8 @@ impl<'a> Run<'a> {
                     self.first(start.number, start.client);
                 }
             }
-            Event::GoOn { order, turn } => self.gone_on(order, turn),
+            Event::GoOn { course, turn } => self.gone_on(course, turn),
+            Event::Look { queue, turn } => self.look(queue, turn),
             Event::ClientCrash { number } => self.random_crash(number),
             Event::ThinkingOver { client, turn } => {
                 self.to_start -= 1;
@@ -278,12 +329,13 @@ impl<'a> Run<'a> {
     }
 
     /// A call is put down. It begins at once, or takes its turn at this instant.
-    pub(super) fn put_down(&mut self, side: CallSide, key: CallKey, in_turn: bool) -> u32 {
+    pub(super) fn put_down(&mut self, side: Made, key: CallKey, in_turn: bool) -> u32 {
         let whole = self.whole.as_mut().expect("only what goes the whole way comes here");
         let order = &whole.orders.all[side.order];
         let (start, place) = (order.start, &whole.places.all[side.place]);
         let client = match side.owner {
             Owner::Order => order.client,
+            Owner::Course(course) => whole.courses[course].client,
             // Each replica is a client of its own.
             Owner::Worker(job) => whole.hosts.replica(whole.at[job as usize]),
         };
@@ -292,14 +344,9 @@ impl<'a> Run<'a> {
         let row = Row { key, start, call, client, open_job: NONE, in_flight: 0, executions: 0 };
         let row_id = self.rows.insert(row);
         whole.orders.all[side.order].calls += 1;
-        if whole.sides.len() <= row_id as usize {
-            whole.sides.push(side);
-        } else {
-            // Its lists serve the next call.
-            let had = std::mem::replace(&mut whole.sides[row_id as usize], side);
-            let side = &mut whole.sides[row_id as usize];
-            (side.tries, side.hosts) = (had.tries, had.hosts);
-            side.hosts.clear();
+        match whole.sides.get_mut(row_id as usize) {
+            Some(before) => before.becomes(side),
+            None => whole.sides.push(CallSide::new(side)),
         }
         if in_turn {
             self.timers.set(row_id, self.now, &mut self.queue);

@@ -1,4 +1,4 @@
-//! Levels over time under the goodput: attempts waiting, attempts at the servers, breakers open. A policy whose level is flat has no strip
+//! Levels over time under the goodput: attempts waiting, attempts at the servers, breakers open, what is in durable queues. A policy whose level is flat has no strip
 //! of it.
 
 use super::axes::{Axes, LEFT, RIGHT, STRIP_BOTTOM, STRIP_TOP};
@@ -21,11 +21,15 @@ pub enum Level {
     InFlight,
     /// Breakers open.
     Breakers,
+    /// Messages in durable queues.
+    Messages,
+    /// Seconds that the oldest of them has been there.
+    Oldest,
 }
 
 impl Level {
     /// From top to bottom.
-    pub const ALL: [Level; 3] = [Level::Queue, Level::InFlight, Level::Breakers];
+    pub const ALL: [Level; 5] = [Level::Queue, Level::InFlight, Level::Breakers, Level::Messages, Level::Oldest];
 
     /// In few words.
     pub fn label(self) -> &'static str {
@@ -33,6 +37,8 @@ impl Level {
             Level::Queue => "queue",
             Level::InFlight => "in flight",
             Level::Breakers => "breakers open",
+            Level::Messages => "in the durable queue",
+            Level::Oldest => "age of the oldest in it, s",
         }
     }
 
@@ -42,6 +48,8 @@ impl Level {
             Level::Queue => &policy.timeline.queue,
             Level::InFlight => &policy.timeline.in_flight,
             Level::Breakers => &policy.timeline.breaker_open,
+            Level::Messages => &policy.timeline.messages,
+            Level::Oldest => &policy.timeline.oldest,
         }
     }
 
@@ -50,6 +58,8 @@ impl Level {
             Level::Queue => &policy.bands.queue,
             Level::InFlight => &policy.bands.in_flight,
             Level::Breakers => &policy.bands.breaker_open,
+            Level::Messages => &policy.bands.messages,
+            Level::Oldest => &policy.bands.oldest,
         }
     }
 }
@@ -64,7 +74,7 @@ const MOST_POINTS: usize = 150;
 pub struct Strips {
     grouping: Grouping,
     /// The end of each level's axis, in the order of [`Level::ALL`].
-    highs: [f64; 3],
+    highs: [f64; 5],
     /// Per policy.
     shown: Vec<Vec<Level>>,
 }

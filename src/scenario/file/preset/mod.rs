@@ -329,6 +329,7 @@ pub fn fill(root: &mut DeTable<'_>) {
     if let Some(rows) = table_mut(root, "policy") {
         for row in tables_mut(rows) {
             table_mut(row, "step").into_iter().flat_map(tables_mut).for_each(fill_one);
+            table_mut(row, "durable").into_iter().for_each(fill_schedule);
             fill_one(row);
         }
     }
@@ -357,6 +358,17 @@ fn tables_mut<'a, 's>(table: &'a mut DeTable<'s>) -> impl Iterator<Item = &'a mu
         DeValue::Table(inner) => Some(inner),
         _ => None,
     })
+}
+
+/// A durable queue has the schedule of the policy that it names.
+fn fill_schedule(durable: &mut DeTable<'_>) {
+    let Some((name, place)) = named(durable).map(|(name, place)| (name.to_owned(), place)) else { return };
+    for (key, value) in keys_of(&name).into_iter().flatten() {
+        let is_of_schedule = ["attempts", "backoff"].contains(&key.get_ref().as_ref());
+        if is_of_schedule && !durable.contains_key(key.get_ref().as_ref()) {
+            durable.insert(Spanned::new(place.clone(), key.into_inner()), placed(value, &place));
+        }
+    }
 }
 
 /// The same for one.

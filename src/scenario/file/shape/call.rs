@@ -83,7 +83,7 @@ impl<T: JsonSchema> JsonSchema for InOrder<T> {
 }
 
 /// Keys of a policy that are a row's: a call has none of them. They are read, so that what is said of them points at them.
-pub const OF_ROWS: [&str; 3] = ["with", "step", "row"];
+pub const OF_ROWS: [&str; 4] = ["with", "step", "row", "durable"];
 
 /// The rules of one call: the keys of a policy but those of a row.
 #[derive(Clone, Debug, Serialize, Deserialize)]

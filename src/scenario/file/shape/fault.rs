@@ -65,6 +65,11 @@ impl FaultTable {
         }
     }
 
+    /// True if it is about durable queues.
+    pub fn is_of_queues(&self) -> bool {
+        self.fault.queue.is_some()
+    }
+
     /// True if it has two reasons to change from instant to instant.
     pub fn flaps_and_replays(&self) -> bool {
         self.fault.flapping.is_some() && self.words.series.is_some()

@@ -8,6 +8,7 @@ pub mod call;
 pub mod custom;
 pub mod decide;
 pub mod distribution;
+pub mod durable;
 pub mod ejection;
 pub mod expect;
 pub mod fault;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::backoff::BackoffChoice;
 use super::call::{InOrder, Rules};
+use super::durable::DurableTable;
 use super::ejection::EjectionTable;
 use super::gate::{BreakerChoice, BudgetChoice, ConcurrencyTable, LimiterChoice, ThrottleChoice};
 use super::hedge::HedgeChoice;
@@ -114,6 +115,9 @@ pub struct PolicyTable {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<OrNone<EjectionTable>>")]
     pub ejection: Option<EjectionTable>,
+    /// A durable queue for what has failed: section 3.14. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub durable: Option<DurableTable>,
     /// By name of a step of the operation: the rules of this row for it, in place of its own and of the other keys here: keys of a policy but
     /// `with` and `step`. Default: `{}`.
     #[serde(default, skip_serializing_if = "InOrder::is_empty")]
@@ -336,6 +340,11 @@ impl PolicyTable {
             key: self.key.build(),
             key_lost: self.key_lost.0,
         }
+    }
+
+    /// True if its requests have keys.
+    pub fn has_keys(&self) -> bool {
+        !matches!(self.key, KeyChoice::None)
     }
 
     /// True if an attempt stays open after its time-out, and nothing is there that ends it.
