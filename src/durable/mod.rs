@@ -4,7 +4,7 @@
 
 mod queue;
 
-pub use queue::{DurableQueue, Ended, Given, Stay};
+pub use queue::{DurableQueue, Ended, Given, Stay, Tries};
 
 use crate::retry::Backoff;
 use crate::units::Span;
@@ -12,6 +12,8 @@ use crate::units::Span;
 /// A queue with its workers, and what becomes of operations that fail.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DurableConfig {
+    /// Which operations go there.
+    pub when: When,
     /// Most tries of an operation, the one in its process included; `None`: unlimited.
     pub attempts: Option<u32>,
     /// The wait before each further try.
@@ -48,6 +50,7 @@ impl Default for DurableConfig {
     /// One worker that tries at once, and for ever.
     fn default() -> DurableConfig {
         DurableConfig {
+            when: When::AfterFailure,
             attempts: None,
             backoff: Backoff::none(),
             max_age: None,
@@ -65,6 +68,21 @@ impl Default for DurableConfig {
             redrive: None,
         }
     }
+}
+
+/// Which operations go to a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "scenario-files",
+    derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema),
+    serde(rename_all = "kebab-case")
+)]
+pub enum When {
+    /// Those that have failed in their process.
+    #[default]
+    AfterFailure,
+    /// All, at their start: who asks is told 202, and workers do the first try too.
+    AtOnce,
 }
 
 /// Which one is given out next.

@@ -41,14 +41,22 @@ struct Message {
     state: State,
     /// Its place in the order.
     seq: u64,
-    /// Tries that have begun, the one in the process included.
-    tries: u32,
+    tries: Tries,
     /// Workers that have it, or have not forgotten it.
     held: u32,
     /// When it was given out last.
     given: SimTime,
     /// Times that it was given out: who had it before that is late.
     receipt: u32,
+}
+
+/// How often something was tried, one in its process included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tries {
+    /// Since it was put in, or tried again after it was parked: what limits are about.
+    pub now: u32,
+    /// In all: what it draws goes by that.
+    pub ever: u32,
 }
 
 /// Where a message is.
@@ -75,8 +83,8 @@ struct Worker {
 struct Taken {
     message: u32,
     receipt: u32,
-    /// Tries with this one.
-    tries: u32,
+    /// With this one.
+    tries: Tries,
     succeeded: bool,
 }
 
@@ -88,7 +96,7 @@ pub struct Given {
     /// Whose operation.
     pub order: u32,
     /// Tries so far, this one included.
-    pub tries: u32,
+    pub tries: Tries,
     /// Another worker has it too, or had it and was too slow.
     pub again: bool,
 }
@@ -104,7 +112,7 @@ pub enum Ended {
         /// Whose operation.
         order: u32,
         /// Tries so far.
-        tries: u32,
+        tries: Tries,
     },
     /// It is out of the queue.
     Gone {
@@ -156,6 +164,7 @@ impl<'a> DurableQueue<'a> {
     /// An operation is put in after so many tries. Whoever does that says when it is given out: [`DurableQueue::wait`] or [`DurableQueue::park`].
     pub fn put(&mut self, now: SimTime, order: u32, tries: u32) -> u32 {
         let (also, state, seq) = (Vec::new(), State::Waits(now), self.next_seq());
+        let tries = Tries { now: tries, ever: tries };
         let message = Message { order, also, since: now, state, seq, tries, held: 0, given: now, receipt: 0 };
         let message = self.messages.insert(message);
         self.stays.insert((now, message));
@@ -240,7 +249,7 @@ impl<'a> DurableQueue<'a> {
 
     /// The next of those that were given out for too long, whose operation it is, and tries so far. Whoever asks says what becomes of it, as of one that
     /// has failed.
-    pub fn take_late(&mut self, now: SimTime) -> Option<(u32, u32, u32)> {
+    pub fn take_late(&mut self, now: SimTime) -> Option<(u32, u32, Tries)> {
         let (until, message) = *self.given.first()?;
         if until > now {
             return None;
@@ -268,7 +277,7 @@ impl<'a> DurableQueue<'a> {
         let message = self.parked.pop_front()?;
         self.redriving -= 1;
         let of = &mut self.messages[message];
-        (of.since, of.tries) = (now, 1);
+        (of.since, of.tries.now) = (now, 1);
         let order = of.order;
         self.stays.insert((now, message));
         if self.redriving == 0 {
@@ -305,7 +314,7 @@ impl<'a> DurableQueue<'a> {
             of.given = now;
             of.receipt += 1;
             of.held += 1;
-            of.tries = of.tries.saturating_add(1);
+            of.tries = Tries { now: of.tries.now.saturating_add(1), ever: of.tries.ever.saturating_add(1) };
             batch.push(Taken { message, receipt: of.receipt, tries: of.tries, succeeded: false });
             if until != SimTime::NEVER {
                 self.given.insert((until, message));
@@ -502,8 +511,8 @@ mod tests {
             self.busy.push((now + Span::secs(self.takes), given));
         }
 
-        fn failed(&mut self, now: SimTime, message: u32, order: u32, tries: u32) {
-            if self.queue.config().attempts.is_some_and(|most| tries >= most) {
+        fn failed(&mut self, now: SimTime, message: u32, order: u32, tries: Tries) {
+            if self.queue.config().attempts.is_some_and(|most| tries.now >= most) {
                 self.told.push(format!("p{order}"));
                 self.queue.park(now, message);
             } else {
@@ -523,7 +532,7 @@ mod tests {
                 }
                 if let Some(index) = self.busy.iter().position(|(at, _)| *at == now) {
                     let (_, given) = self.busy.remove(index);
-                    let ok = !(self.fails)(given.order, given.tries);
+                    let ok = !(self.fails)(given.order, given.tries.now);
                     self.told.push(format!("{}{}", if ok { '+' } else { '-' }, given.order));
                     let mut ended = Vec::new();
                     let next = self.queue.ended(now, given.worker, ok, &mut ended);

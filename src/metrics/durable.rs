@@ -10,6 +10,8 @@ const TIMES: [Span; 4] = [Span::secs(60), Span::secs(600), Span::secs(3_600), Sp
 pub struct Durable {
     /// Operations that were put in.
     pub handed_over: u64,
+    /// Time from their start until then, all together, in ns.
+    pub accepted: u128,
     /// Operations that were lost on the way.
     pub lost: u64,
     /// Tries of workers.
@@ -29,10 +31,11 @@ pub struct Durable {
 }
 
 impl Durable {
-    /// A measured operation is handed over, or lost on the way.
-    pub fn handed_over(&mut self, is_there: bool) {
-        self.handed_over += u64::from(is_there);
-        self.lost += u64::from(!is_there);
+    /// A measured operation is handed over, so long after its start, or lost on the way.
+    pub fn handed_over(&mut self, took: Option<Span>) {
+        self.handed_over += u64::from(took.is_some());
+        self.lost += u64::from(took.is_none());
+        self.accepted += u128::from(took.unwrap_or(Span::ZERO).0);
     }
 
     /// A worker tries a measured operation: another one has it too; or it finds it done.

@@ -241,8 +241,10 @@ metrics! {
     LostUpdates = "lost_updates", Count, Effects, Run;
     /// `lost_updates` ÷ `operations`.
     LostUpdateRate = "lost_update_rate", Ratio, Effects, Run;
-    /// Operations that failed in their process and went to a durable queue. Like all that follow: null without one, and of operations that are measured.
+    /// Operations that went to a durable queue. Like all that follow: null without one, and of operations that are measured.
     HandedOver = "handed_over", Count, Queues, Run;
+    /// Mean time from the start of an operation until it was there: how long its user has waited. Null if none was.
+    AcceptedMean = "accepted_mean", Seconds, Queues, Run;
     /// Operations that were lost on the way there; a part of `failed`.
     LostHandovers = "lost_handovers", Count, Queues, Run;
     /// Tries of workers of the queue.

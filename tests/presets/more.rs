@@ -140,6 +140,27 @@ pub const ROWS: &[Row] = &[
         UNAVAILABLE,
         &[at(56.47), at(112.94), at(225.88), at(451.76), at(903.52), at(1_807.04), at(3_614.08), at(7_228.16)],
     ),
+    // Twelve that double and add up to nearly three days.
+    row(
+        "stripe-webhook",
+        UNAVAILABLE,
+        &[
+            at(63.0),
+            at(126.0),
+            at(252.0),
+            at(504.0),
+            at(1_008.0),
+            at(2_016.0),
+            at(4_032.0),
+            at(8_064.0),
+            at(16_128.0),
+            at(32_256.0),
+            at(64_512.0),
+            at(129_024.0),
+        ],
+    ),
+    row("sqs-redrive", UNAVAILABLE, &[at(30.0), at(30.0), at(30.0), at(30.0)]),
+    row("step-functions", UNAVAILABLE, &[at(1.0), at(2.0), at(4.0)]),
     // From twice the base of 5 ms on.
     row(
         "arch-full",
@@ -305,6 +326,9 @@ pub const RETRIED: &[(&str, &str, &str)] = &[
         "429 500 501 502 503 504 505 521 522 524 timeout refused reset",
     ),
     ("shopify-webhook", EVERY, EVERY),
+    ("stripe-webhook", EVERY, EVERY),
+    ("sqs-redrive", EVERY, EVERY),
+    ("step-functions", EVERY, EVERY),
     ("arch-full", EVERY, EVERY),
     ("arch-equal", EVERY, EVERY),
     ("arch-decorrelated", EVERY, EVERY),

@@ -6,10 +6,20 @@ use simlab::report::{TableStyle, table};
 use super::{check_file, results};
 
 /// The figures that answer each scenario's question.
-const ANSWERS: [(&str, &[&str]); 32] = [
+const ANSWERS: [(&str, &[&str]); 39] = [
     ("banned", &["full-jitter     9,000!   10.0%!", "patient-jitter     12   99.88%", "limiter: 0 go wrong"]),
     ("breaker-tradeoff", &["no-breaker: 5,000 go wrong per 10,000 operations", "five-30s       9,516!    4.8%!"]),
     ("brownout", &["breaker: 4,926 go wrong per 10,000 operations", "6,280    58.7%      2.24!  6.1x!"]),
+    (
+        "charge-then-save",
+        &[
+            "stop                      1,704",
+            "begin-anew                6,434!",
+            "step-by-step                 13",
+            "one-transaction           3,646",
+            "one-transaction-with-key    2.2*",
+        ],
+    ),
     (
         "crash-resume",
         &[
@@ -18,7 +28,20 @@ const ANSWERS: [(&str, &[&str]); 32] = [
             "lost                      12   99.94%!",
         ],
     ),
+    (
+        "crm-signup",
+        &[
+            "each-for-itself     1,800!  99.27%",
+            "after-30s             525   100.0%*",
+            "> queue                   0*  100.0%*",
+            "Lost on the way to the queue: 0.1% with",
+        ],
+    ),
     ("cron-herd", &["wide-jitter: 0 go wrong per 10,000 operations, against 7,900 with no-retry and 268"]),
+    (
+        "dead-letters",
+        &["any of paced and few-workers: 0 go wrong per 10,000 operations", "all-at-once  25,644!", "Parked in"],
+    ),
     (
         "double-charge",
         &[
@@ -34,6 +57,19 @@ const ANSWERS: [(&str, &[&str]); 32] = [
             "number-order: 2.0 go wrong",
             "per-request      302!",
             "clock-order      210!",
+        ],
+    ),
+    (
+        "dunning",
+        &["one-key            1,196", "> new-keys               0*  100.0%*", "unchecked            104   100.0%*"],
+    ),
+    (
+        "durable-retry",
+        &[
+            "in-process      3,312!   66.9%!",
+            "> durable             0*  100.0%*",
+            "67.0%, 68.7%, 80.3%,",
+            "lost-handovers     16   99.84%",
         ],
     ),
     ("endless-retry", &["the peak 13.6/s", "32.20!  24.2x!"]),
@@ -126,7 +162,16 @@ const ANSWERS: [(&str, &[&str]); 32] = [
         "stripe-outage",
         &["key-v2: 2,162 go wrong per 10,000 operations", "against 4,813 with no-retry", "key-v1        4,209"],
     ),
+    ("stuck-cancelling", &["stuck        200!   99.0%!", "by-journal   0.9*  100.0%*", "100"]),
     ("thundering-herd", &["the wave after outage 310/s, against 10,000/s with exponential"]),
+    (
+        "webhook-delivery",
+        &[
+            "svix: 0 go wrong per 10,000 operations, against 2,576 with github",
+            "shopify    877    91.6%",
+            "stripe      47",
+        ],
+    ),
     (
         "webhook-receiver",
         &[

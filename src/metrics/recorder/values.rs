@@ -163,6 +163,10 @@ pub(super) fn value(metric: Metric, r: &Recorder, s: &Sums) -> Option<f64> {
         M::ClientCrashes => count(r.client_crashes),
         M::RepairMean => (r.repairs.1 > 0).then(|| r.repairs.0 as f64 / r.repairs.1 as f64 / 1e9),
         M::HandedOver => durable(|of| of.handed_over),
+        M::AcceptedMean => {
+            let of = r.durable.as_ref().filter(|of| of.handed_over > 0)?;
+            Some(of.accepted as f64 / of.handed_over as f64 / 1e9)
+        }
         M::LostHandovers => durable(|of| of.lost),
         M::DurableTries => durable(|of| of.tries),
         M::Redeliveries => durable(|of| of.redeliveries),

@@ -49,6 +49,8 @@ pub enum Topic {
     Load,
     /// Who makes duplicates and phantom successes.
     Duplicates,
+    /// What durable queues make good, and when.
+    Queues,
     /// What goes wrong with the members of mixes.
     Mixes,
     /// What servers and gates refused.
@@ -72,6 +74,7 @@ impl Topic {
             Topic::Recovery => "Recovery",
             Topic::Load => "Load",
             Topic::Duplicates => "Duplicates",
+            Topic::Queues => "Queues",
             Topic::Mixes => "Mixes",
             Topic::Refused => "Refused",
             Topic::Groups => "Two groups",
@@ -153,6 +156,7 @@ impl Findings {
             add(Topic::Load, facts.load(group).map(|text| facts.of_group(group, text)));
         }
         add(Topic::Duplicates, facts.duplicates());
+        add(Topic::Queues, facts.queues());
         add(Topic::Mixes, facts.mixes());
         add(Topic::Refused, facts.refused());
         add(Topic::Groups, facts.two_groups());

@@ -165,6 +165,47 @@ impl Facts<'_> {
         ))
     }
 
+    /// What share of operations is done by when, where there are durable queues, and what is parked or lost on the way there.
+    pub(super) fn queues(&self) -> Option<String> {
+        /// Of more, the last are not told.
+        const MOST: usize = 4;
+        let times = [Metric::DoneIn1m, Metric::DoneIn10m, Metric::DoneIn1h, Metric::DoneIn1d];
+        let mut told: Vec<(String, Vec<usize>)> = Vec::new();
+        for policy in self.all() {
+            let shares: Option<Vec<f64>> = times.into_iter().map(|time| self.mean(policy, time)).collect();
+            let Some(shares) = shares else { continue };
+            let text = shares.iter().map(|share| self.notation.percent(*share)).collect::<Vec<_>>().join(", ");
+            match told.iter_mut().find(|(own, _)| *own == text) {
+                Some((_, policies)) => policies.push(policy),
+                None => told.push((text, vec![policy])),
+            }
+        }
+        if told.is_empty() {
+            return None;
+        }
+        let more = told.len().saturating_sub(MOST);
+        let each: Vec<String> =
+            told.iter().take(MOST).map(|(text, policies)| format!("{text} with {}", self.list(policies))).collect();
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        let mut text = format!("done within 1 min, 10 min, 1 h and 1 day: {}{more}.", each.join("; "));
+        for (metric, what) in
+            [(Metric::Parked, "Parked in the end"), (Metric::LostHandovers, "Lost on the way to the queue")]
+        {
+            let share = |policy: usize| {
+                let of_run = |metric| self.mean(policy, metric);
+                of_run(metric).zip(of_run(Metric::Operations)).map_or(0.0, |(part, whole)| part / whole)
+            };
+            let some = self.all().into_iter().filter(|policy| share(*policy) > 0.0);
+            let some: Vec<String> = some
+                .map(|policy| format!("{} with {}", self.notation.percent(share(policy)), self.name(policy)))
+                .collect();
+            if !some.is_empty() {
+                text.push_str(&format!(" {what}: {}.", some.join(", ")));
+            }
+        }
+        Some(text)
+    }
+
     /// Mix by mix, what goes wrong with the operations of each member.
     pub(super) fn mixes(&self) -> Option<String> {
         let n = &self.notation;

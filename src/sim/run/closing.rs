@@ -80,7 +80,9 @@ impl Run<'_> {
                 "what nobody waits for is off the books"
             );
             assert!(
-                self.to_start > 0 || self.whole().things.as_ref().is_none_or(Things::is_empty),
+                self.to_start > 0
+                    || !self.whole().orders.all.is_empty()
+                    || self.whole().things.as_ref().is_none_or(Things::is_empty),
                 "nobody is busy with anything any more"
             );
             assert!(self.servers().all(|server| server.load() == 0), "no worker is held by a call that is over");

@@ -7,10 +7,12 @@ use super::going::Going;
 use super::orders::{Order, shares};
 use super::whole::Whole;
 use super::*;
-use crate::durable::{DurableConfig, DurableQueue, Ended, Given, Handover, Stay};
+use crate::durable::{DurableConfig, DurableQueue, Ended, Given, Handover, Stay, Tries, When};
 use crate::gate::Refusal;
 use crate::metrics::notes::{Note, What};
 use crate::metrics::{Done, Durable, Standing};
+use crate::retry::GiveUp;
+use crate::retry::backoff::Memory;
 use crate::sim::queue::TURNS;
 
 /// A durable queue of a run.
@@ -76,6 +78,15 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// True if an operation goes to its queue before anything of it is made.
+    pub(super) fn is_accepted(&mut self, id: u32) -> bool {
+        let whole = self.whole();
+        let member = whole.orders.all[whole.courses[id].order].member as usize;
+        let queued = whole.queues[member].as_ref();
+        let is_at_once = queued.is_some_and(|queued| queued.queue.config().when == When::AtOnce);
+        is_at_once && self.hand_over(id, (Verdict::Failed(GiveUp::Crashed), None))
+    }
+
     /// A course has failed. True if its operation is handed over to a queue, which goes on for it, or may be on its way there.
     pub(super) fn hand_over(&mut self, id: u32, failed: (Verdict, Option<Refusal>)) -> bool {
         let whole = self.whole();
@@ -122,7 +133,7 @@ impl<'a> Run<'a> {
         self.note_course(id, What::HandedOver(false));
         let Going { order, failed, .. } = self.end_course(id);
         let start = self.whole().orders.all[order].start;
-        self.count(start, |durable| durable.handed_over(false));
+        self.count(start, |durable| durable.handed_over(None));
         self.over(order, Err(0), failed);
     }
 
@@ -133,14 +144,16 @@ impl<'a> Run<'a> {
         let now = self.now;
         let &Order { start, thing, member, .. } = &self.whole().orders.all[order];
         let member = member as usize;
-        self.count(start, |durable| durable.handed_over(true));
+        let took = now.since(start);
+        self.count(start, |durable| durable.handed_over(Some(took)));
         let queued = self.queued(member);
         let is_there = queued.queue.config().deduplicated.then(|| queued.things.get(&thing).copied()).flatten();
         let message = if let Some(message) = is_there {
             queued.queue.join(message, order);
             message
         } else {
-            let message = queued.queue.put(now, order, 1);
+            let tries = u32::from(queued.queue.config().when == When::AfterFailure);
+            let message = queued.queue.put(now, order, tries);
             queued.put += 1;
             if queued.queue.config().deduplicated {
                 queued.things.insert(thing, message);
@@ -152,26 +165,28 @@ impl<'a> Run<'a> {
         if let Some(durable) = &mut self.recorder.durable {
             durable.holds(depth);
         }
-        if is_there.is_none() {
-            self.wait_or_park(member, (message, order), 1);
+        match self.queued(member).queue.config().when {
+            _ if is_there.is_some() => {}
+            When::AfterFailure => self.wait_or_park(member, (message, order), Tries { now: 1, ever: 1 }),
+            When::AtOnce => self.queued(member).queue.wait(message, now),
         }
         self.user_is_told(order);
         self.arrange(member);
     }
 
     /// A message has been tried so often, in vain: it is tried again some time, or never.
-    fn wait_or_park(&mut self, queue: usize, (message, id): (u32, u32), tries: u32) {
+    fn wait_or_park(&mut self, queue: usize, (message, id): (u32, u32), tries: Tries) {
         let now = self.now;
         let config = self.queued(queue).queue.config();
         let order = &mut self.whole.as_mut().expect("only what goes the whole way comes here").orders.all[id];
         let (start, key) = (order.start, order.key);
         let after = config.backoff.delay(
-            tries,
+            tries.now,
             &mut order.memory,
-            &mut self.streams.at(Purpose::Durable, key, u64::from(tries)),
+            &mut self.streams.at(Purpose::Durable, key, u64::from(tries.ever)),
         );
         let due = now + after;
-        let is_over = config.attempts.is_some_and(|most| tries >= most);
+        let is_over = config.attempts.is_some_and(|most| tries.now >= most);
         if is_over || config.max_age.is_some_and(|age| due > start + age) {
             return self.park(queue, (message, id));
         }
@@ -221,14 +236,16 @@ impl<'a> Run<'a> {
             let queued = self.queued(queue);
             if let Some((message, order, tries)) = queued.queue.take_late(now) {
                 let most = queued.queue.config().attempts;
-                if most.is_some_and(|most| tries >= most) {
+                if most.is_some_and(|most| tries.now >= most) {
                     self.park(queue, (message, order));
                 } else {
                     // It has waited for long enough.
                     self.queued(queue).queue.wait(message, now);
                 }
             } else if let Some(order) = queued.queue.take_redriven(now) {
-                let start = self.whole().orders.all[order].start;
+                let of = &mut self.whole().orders.all[order];
+                of.memory = Memory::default();
+                let start = of.start;
                 self.count(start, |durable| durable.redriven += 1);
                 self.note_queue(order, What::Queued(now));
             } else if let Some(given) = queued.queue.take(now) {
@@ -260,15 +277,17 @@ impl<'a> Run<'a> {
         let (start, client, written) = (order.start, order.client, order.life.written);
         let is_done = checks && self.is_done(id);
         self.count(start, |durable| durable.tried(again, is_done));
-        self.note_queue(id, What::TriedAgain { tries, again, is_done });
+        self.note_queue(id, What::TriedAgain { tries: tries.ever, again, is_done });
         if is_done {
+            // By whatever path: nothing of it is missing.
+            self.whole().orders.all[id].life.succeeded = u64::MAX;
             return self.try_ended(queue, worker, id, true);
         }
         let order = &mut self.whole().orders.all[id];
-        if order.verdict.is_none() {
+        if order.verdict.is_none() && tries.ever > 1 {
             order.retries += 1;
         }
-        let course = self.begin_course(Going::of_worker(id, client, (worker, tries - 1)));
+        let course = self.begin_course(Going::of_worker(id, client, (worker, tries.ever - 1)));
         let next = self.on_course(course, |course, plan, drawn| course.take_up(written, plan, drawn));
         self.go(course, next);
     }

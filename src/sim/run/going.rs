@@ -373,6 +373,9 @@ impl Run<'_> {
         order.client = client;
         let user = order.user;
         self.note_course(id, What::Restarts { client, is_another: client != user });
+        if self.is_accepted(id) {
+            return;
+        }
         let next = self.on_course(id, |course, plan, drawn| course.restart(plan, drawn));
         self.go(id, next);
     }

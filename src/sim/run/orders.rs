@@ -192,7 +192,7 @@ impl<'a> Run<'a> {
             return self.begin_call(row);
         }
         let course = self.begin_course(Going::of(order, client));
-        if !self.client_takes(course) {
+        if !self.client_takes(course) || self.is_accepted(course) {
             return;
         }
         match self.on_course(course, |course, plan, drawn| course.start(plan, drawn)) {

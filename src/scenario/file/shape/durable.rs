@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::backoff::BackoffChoice;
-use crate::durable::{DurableConfig, Handover, Order, Redrive};
+use crate::durable::{DurableConfig, Handover, Order, Redrive, When};
 use crate::scenario::file::leaf::{
     Count, Duration, Leaf, OrNone, OrUnlimited, PositiveDuration, PositiveRate, Probability,
 };
@@ -15,12 +15,15 @@ use crate::units::Span;
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DurableTable {
+    /// Which operations go there.
+    #[serde(default)]
+    when: When,
     /// Somebody's schedule: `attempts` and `backoff` of this policy's defaults, where they are not given here. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     preset: Option<PresetName>,
-    /// Most tries of an operation, the one in its process included; 2 or more, or `"unlimited"`. Then it is parked.
+    /// Most tries of an operation, one in its process included; a number or `"unlimited"`. Then it is parked.
     #[serde(default)]
-    attempts: OrUnlimited<2>,
+    attempts: OrUnlimited<1>,
     /// The wait before each further try.
     pub backoff: BackoffChoice,
     /// What would be tried later than this after the start of its operation is parked instead. Above 0.
@@ -129,6 +132,7 @@ impl DurableTable {
     pub fn build(&self) -> DurableConfig {
         let span = |time: &OrNone<PositiveDuration>| time.0.map(PositiveDuration::span);
         DurableConfig {
+            when: self.when,
             attempts: self.attempts.0,
             backoff: self.backoff.build(),
             max_age: span(&self.max_age),
