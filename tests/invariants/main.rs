@@ -4,6 +4,7 @@ mod gates;
 mod mixes;
 mod nothing_lost;
 mod once;
+mod queues;
 mod replicas;
 mod six;
 mod trees;

@@ -22,7 +22,7 @@ use super::{config, run};
 
 /// Orders of three steps, and what breaks.
 #[derive(Clone, Debug)]
-struct World {
+pub struct World {
     seed: u64,
     clients: u32,
     service: [u64; 3],
@@ -36,7 +36,7 @@ struct World {
     outage: (usize, u64, u64),
 }
 
-fn worlds() -> impl Strategy<Value = World> {
+pub fn worlds() -> impl Strategy<Value = World> {
     let when = prop_oneof![Just(CrashWhen::Before), Just(CrashWhen::During), Just(CrashWhen::After)];
     let clients = (any::<u64>(), 1u32..8, prop::array::uniform3(20u64..400), 100u64..900);
     let crashes = (1_000u64..20_000, 50u64..3_000, prop::option::of((0usize..3, when, 0.05f64..0.5)));
@@ -52,7 +52,7 @@ fn worlds() -> impl Strategy<Value = World> {
 impl World {
     /// Steps are resumed until they succeed. Without late errors: one that is stored comes back for ever. A lock outlasts all work, and not the run: one that a
     /// crash of the server leaves, has to run out.
-    fn scenario(&self, kept: Journal) -> Scenario {
+    pub fn scenario(&self, kept: Journal) -> Scenario {
         let ms = Span::millis;
         let any = || OutcomeSet::new(vec![OutcomeClass::Any]);
         let resume = || OnFailure::Resume(Box::new(Resume { on: any(), after: ms(300), times: 1_000, then: None }));

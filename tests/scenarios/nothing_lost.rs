@@ -161,9 +161,126 @@ const UNDOING: [System; 3] = [
     },
 ];
 
+/// One job a second for two hours, at a server that is down for half an hour of them.
+const JOBS: &str = r#"
+duration = "2h"
+drain = "30h"
+[load]
+clients = 20
+arrivals.poisson = { rate = "1/s" }
+[server.api]
+service_time.exponential = { mean = "200ms" }
+[fault.f]
+from = "30m"
+for = "30m"
+[policy.p]
+attempts = 3
+timeout = "2m"
+backoff.full-jitter = { base = "1s" }
+"#;
+
+/// The schedule of most queues here.
+const QUEUE: &str = r#"
+[policy.p.durable]
+backoff.exponential = { base = "30s", cap = "1h" }
+workers = 100
+"#;
+
+const IN_THE_PROCESS: [System; 1] = [System {
+    number: "P10",
+    name: "a durable retry",
+    world: "fault.f.crash=true",
+    wrong: ("", "three attempts in the process"),
+    right: (r#"policy.p.durable={backoff={fixed={delay="5m"}},workers=100}"#, "then a queue"),
+    metric: "failed",
+    unit: "failed",
+    expected: Expected::None(1_500.0),
+}];
+
+const IN_A_QUEUE: [System; 7] = [
+    System {
+        number: "P11",
+        name: "dunning: new payments",
+        world: "fault.f.failures={402=\"100%\"}\nserver.api.lost_replies=\"2%\"\npolicy.p.attempts=1\npolicy.p.key=\"per-operation\"\n\
+                server.api.idempotency.lock={stores=\"everything\",retention=\"30d\"}\npolicy.p.durable.key=\"per-try\"",
+        wrong: ("", "each day a new key, whatever became of the last"),
+        right: ("policy.p.durable.check_first=true", "\"still open?\" first"),
+        metric: "duplicates",
+        unit: "second charges",
+        expected: Expected::None(100.0),
+    },
+    System {
+        number: "I7",
+        name: "one key for what should be new payments",
+        world: "fault.f.failures={402=\"100%\"}\npolicy.p.key=\"per-operation\"\npolicy.p.durable.attempts=10\n\
+                server.api.idempotency.lock={stores=\"everything\",retention=\"30d\"}",
+        wrong: ("", "the stored decline comes back for ever"),
+        right: (r#"policy.p.durable.key="per-try""#, "a new key for each try"),
+        metric: "parked",
+        unit: "never paid",
+        expected: Expected::None(1_500.0),
+    },
+    System {
+        number: "P12",
+        name: "a dead-letter queue",
+        world: "fault.f.crash=true\npolicy.p.durable.attempts=4",
+        wrong: ("", "parked, and nobody looks"),
+        right: (r#"policy.p.durable.dead_letter={redrive_at="3h",rate="5/s"}"#, "tried again when all is well"),
+        metric: "parked",
+        unit: "parked in the end",
+        expected: Expected::None(1_000.0),
+    },
+    System {
+        number: "Q1",
+        name: "a webhook as a queue",
+        world: "policy.p.durable.when=\"at-once\"\nload.crash.random={mean_between=\"5m\",restart=\"5s\"}",
+        wrong: (r#"policy.p.durable.handover.after={takes="1s"}"#, "202, and a second later it is in the queue"),
+        right: ("", "202 when it is in the queue"),
+        metric: "lost_handovers",
+        unit: "lost in crashes",
+        expected: Expected::None(10.0),
+    },
+    System {
+        number: "Q2",
+        name: "delivered again",
+        world: "policy.p.durable.when=\"at-once\"\nserver.api.service_time={mixture=[{weight=0.95,constant=\"1s\"},{weight=0.05,constant=\"70s\"}]}",
+        wrong: (r#"policy.p.durable.visibility="30s""#, "after 30 s, while it is worked on"),
+        right: (
+            r#"policy.p.durable={visibility="30s",heart_beat="10s",backoff="none",workers=100}"#,
+            "who is busy says so",
+        ),
+        metric: "duplicates",
+        unit: "second mails",
+        expected: Expected::None(300.0),
+    },
+    System {
+        number: "Q3",
+        name: "a schedule with a key",
+        world: "fault.f.crash=true\nload.repeat={share=\"50%\",after=\"30s\",same=\"thing\"}\noperation.wanted=1\npolicy.p.key=\"per-thing\"\n\
+                server.api.idempotency.lock={}\npolicy.p.retry_on=[\"5xx\",409,\"timeout\",\"connection\"]",
+        wrong: ("", "two chains of retries for one order"),
+        right: ("policy.p.durable.deduplicated=true", "one"),
+        metric: "durable_tries",
+        unit: "tries",
+        expected: Expected::Times(1.3),
+    },
+    System {
+        number: "P10",
+        name: "handed over",
+        world: "fault.f.crash=true",
+        wrong: (r#"policy.p.durable.handover.after={fails="1%"}"#, "by a call of which one in a hundred is lost"),
+        right: ("", "in one transaction with the order"),
+        metric: "lost_handovers",
+        unit: "lost",
+        expected: Expected::None(5.0),
+    },
+];
+
 /// The rows of the document: number, name, and what was measured.
 pub fn rows() -> Vec<(&'static str, &'static str, String)> {
     let mut rows = rows_of(ORDERS, &GOING_ON);
     rows.extend(rows_of(&format!("{ORDERS}{UNDONE}"), &UNDOING));
+    rows.extend(rows_of(JOBS, &IN_THE_PROCESS));
+    rows.extend(rows_of(&format!("{JOBS}{QUEUE}"), &IN_A_QUEUE));
     rows
 }

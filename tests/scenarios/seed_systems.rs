@@ -210,8 +210,8 @@ fn the_document_is_measured() {
     text.push_str(&format!("| Q4 | limited, then banned | {} |\n", banned()));
     text.push_str(
         "\n## Nothing lost\n\n\
-         What is made again, and what is left half done. Each was run twice in one small world, 6,000 orders that reserve, charge and save: as people build it, and with \
-         the setting that is right. In files: section 3.14 of the contract, *The cases*.\n\n\
+         What is made again, and what is left half done. Each was run twice in one small world, 6,000 orders that reserve, charge and save, or 7,200 jobs: as people build it, \
+         and with the setting that is right. In files: section 3.14 of the contract, *The cases*.\n\n\
          | | system | as it is, and as it should be |\n|---|---|---|\n",
     );
     for (number, system, effect) in nothing_lost::rows() {
