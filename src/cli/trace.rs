@@ -398,7 +398,26 @@ impl Traced<'_> {
         {
             add(&[(format!("{own}.retry_on"), &with_word(policy, "409"))]);
         }
-        add(&[(format!("{own}.attempts"), "1")]);
+        let durable = &policy["durable"];
+        if durable.is_object() {
+            let of = |key: &str| format!("{own}.durable.{key}");
+            if durable["check_first"] == false {
+                add(&[(of("check_first"), "true")]);
+            }
+            if durable["key"] == "per-try" {
+                add(&[(of("key"), "as-policy")]);
+            }
+            if durable["batch"] != 1 && durable["partial"] == false {
+                add(&[(of("partial"), "true")]);
+            }
+            let was_late = |note: &Note| matches!(note.what, What::TriedAgain { again: true, .. });
+            if told.notes.iter().any(was_late) && durable["heart_beat"] == "none" {
+                add(&[(of("visibility"), "none")]);
+            }
+        }
+        if policy["attempts"] != 1 {
+            add(&[(format!("{own}.attempts"), "1")]);
+        }
         for gate in ["hedge", "budget", "breaker", "throttle", "limiter", "concurrency"] {
             if policy[gate].is_object() {
                 add(&[(format!("{own}.{gate}"), "none")]);

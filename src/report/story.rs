@@ -37,6 +37,8 @@ pub struct Pair {
     pub hedge: bool,
     /// The client crashed between the two.
     pub crashed: bool,
+    /// A worker of the durable queue tried the operation again between the two.
+    pub tried_again: bool,
 }
 
 /// The first two attempts of an operation that executed at one place, in the order in which they were sent.
@@ -69,6 +71,9 @@ pub fn pair(told: &Told) -> Option<Pair> {
         sent: sent.at,
         because: told.notes[..before].iter().rev().find(seen).map(|note| note.what),
         hedge: matches!(sent.what, What::Sent { hedge: true, .. }),
+        tried_again: told.notes[sent_at(first)?..before]
+            .iter()
+            .any(|note| matches!(note.what, What::TriedAgain { is_done: false, .. })),
         crashed: told.notes[sent_at(first)?..before].iter().any(|note| note.what == What::Crashes),
     })
 }
@@ -134,7 +139,8 @@ fn lines(told: &Told, places: &[String]) -> Vec<(SimTime, String)> {
     let several = told.notes.iter().any(|note| note.place != told.notes[0].place);
     let line = |note: &Note| {
         let what = words(note)?;
-        let place = if several { format!("{}: ", name(places, note.place)) } else { String::new() };
+        let has_place = several && !is_of_order(&note.what);
+        let place = if has_place { format!("{}: ", name(places, note.place)) } else { String::new() };
         // What happens at the server stands further in.
         let indent = if is_at_server(&note.what) { "    " } else { "" };
         Some((note.at, format!("{indent}{place}{what}")))
@@ -199,6 +205,12 @@ fn explained(pair: &Pair, told: &Told, places: &[String]) -> String {
              crashed: {when}."
         );
     }
+    if !pair.of_one_call && pair.tried_again {
+        return format!(
+            "Two calls{at} both executed: attempt {first} of the first, and attempt {second} of the second, which was made because a worker of the \
+             durable queue tried the order again: {when}."
+        );
+    }
     if !pair.of_one_call {
         return format!(
             "Two calls{at} both executed: attempt {first} of the first, and attempt {second} of the second, which was made because what had made \
@@ -213,6 +225,21 @@ fn explained(pair: &Pair, told: &Told, places: &[String]) -> String {
         _ => "was sent".to_owned(),
     };
     format!("Attempts {first} and {second} both executed{at}. Attempt {second} {because}: {when}.")
+}
+
+/// True if it is about the whole operation, wherever that is.
+fn is_of_order(what: &What) -> bool {
+    matches!(
+        what,
+        What::Crashes
+            | What::Restarts { .. }
+            | What::Journals(_)
+            | What::Pauses(_)
+            | What::HandedOver(_)
+            | What::Queued(_)
+            | What::Parked
+            | What::TriedAgain { .. }
+    )
 }
 
 fn is_at_server(what: &What) -> bool {
@@ -379,7 +406,9 @@ fn short(time: Span) -> String {
         seconds if seconds < 0.001 => format!("{:.0} us", seconds * 1e6),
         seconds if seconds < 1.0 => format!("{:.0} ms", seconds * 1e3),
         seconds if seconds < 120.0 => format!("{seconds:.2} s"),
-        seconds => format!("{:.1} min", seconds / 60.0),
+        seconds if seconds < 7_200.0 => format!("{:.1} min", seconds / 60.0),
+        seconds if seconds < 172_800.0 => format!("{:.1} h", seconds / 3_600.0),
+        seconds => format!("{:.1} days", seconds / 86_400.0),
     }
 }
 
