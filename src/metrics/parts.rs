@@ -2,6 +2,7 @@
 
 use crate::call::Verdict;
 use crate::metrics::{Done, Standing};
+use crate::protocol::Outcome;
 use crate::scenario::metric::{Measure, Metric, Of};
 use crate::scenario::{PolicyConfig, Scene};
 use crate::units::{SimTime, Span};
@@ -30,10 +31,34 @@ struct Sums {
     /// Of steps: how often they were made, and how that ended.
     succeeded: u64,
     failed: u64,
+    /// Those that succeeded, and not at the first try.
+    retried: u64,
+    /// How long they took, all together, in ns.
+    duration: u128,
     executions: u64,
     effects: u64,
     /// Effects that are the first of an operation and a place.
     firsts: u64,
+    errors: Errors,
+}
+
+/// How attempts of a step went wrong.
+#[derive(Clone, Copy, Debug, Default)]
+struct Errors {
+    timeouts: u64,
+    connections: u64,
+    statuses: u64,
+}
+
+/// A call that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended {
+    /// It has succeeded.
+    pub succeeded: bool,
+    /// Attempts that were no hedges.
+    pub tries: u32,
+    /// From its beginning.
+    pub took: Span,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -156,14 +181,31 @@ impl Parts {
         }
     }
 
-    /// A call that is made for a measured operation has ended, in this step if no server has made it.
-    pub fn call_ended(&mut self, step: Option<usize>, succeeded: bool) {
+    /// A call that is made for a measured operation has ended.
+    pub fn call_ended(&mut self) {
         if let Some(calls) = &mut self.calls {
             *calls += 1;
         }
-        if let Some(step) = step.and_then(|step| self.steps.get_mut(step)) {
+    }
+
+    /// It was made in this step.
+    pub fn step_ended(&mut self, step: usize, Ended { succeeded, tries, took }: Ended) {
+        if let Some(step) = self.steps.get_mut(step) {
             step.succeeded += u64::from(succeeded);
             step.failed += u64::from(!succeeded);
+            step.retried += u64::from(succeeded && tries > 1);
+            step.duration += u128::from(took.0);
+        }
+    }
+
+    /// An attempt of a measured operation has ended in this step.
+    pub fn attempt_ended(&mut self, step: usize, outcome: Outcome) {
+        let Some(Sums { errors, .. }) = self.steps.get_mut(step) else { return };
+        match outcome {
+            Outcome::Timeout => errors.timeouts += 1,
+            Outcome::Refused | Outcome::Reset => errors.connections += 1,
+            Outcome::Status(_) if !outcome.is_success() => errors.statuses += 1,
+            _ => {}
         }
     }
 
@@ -176,6 +218,7 @@ impl Parts {
     }
 
     /// A measured operation goes off the books, with what it has done at each of its places.
+    #[inline(always)]
     pub fn released(&mut self, of: Released, places: impl Iterator<Item = Done>) {
         let Some((_, member)) = self.members.get_mut(of.member) else { return };
         member.operations += 1;
@@ -231,6 +274,11 @@ impl Parts {
             add(Metric::Failed, Some(step.failed as f64));
             add(Metric::Attempts, Some(step.attempts as f64));
             add(Metric::AttemptsPerCall, per(step.attempts, calls as f64));
+            add(Metric::RetriesNeeded, Some(step.retried as f64));
+            add(Metric::DurationMean, (calls > 0).then(|| step.duration as f64 / calls as f64 / 1e9));
+            add(Metric::OutcomeTimeout, Some(step.errors.timeouts as f64));
+            add(Metric::OutcomeConnection, Some(step.errors.connections as f64));
+            add(Metric::ErrorReplies, Some(step.errors.statuses as f64));
             add(Metric::Executions, Some(step.executions as f64));
             add(Metric::Effects, Some(step.effects as f64));
             add(Metric::Duplicates, Some(step.duplicates() as f64));
@@ -289,7 +337,10 @@ mod tests {
             parts.arrived(at(ms), 1);
         }
         for (step, succeeded) in [(Some(0), true), (Some(1), false), (None, true)] {
-            parts.call_ended(step, succeeded);
+            parts.call_ended();
+            if let Some(step) = step {
+                parts.step_ended(step, Ended { succeeded, tries: 2, took: Span::millis(300) });
+            }
         }
         assert_eq!(parts.calls(), Some(3));
         parts.executed(1, Some(1), Done::new(3, u32::MAX));

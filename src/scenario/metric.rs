@@ -285,6 +285,8 @@ metrics! {
     OutcomeTimeout = "outcome_timeout", Count, Outcomes, Run;
     /// Attempts that ended so, in the words of `outcome_…` (`503`, `timeout`), ÷ `operations`; of outcomes that occur anywhere in the comparison.
     OutcomesPerOperation = "outcomes_per_operation", Ratio, Outcomes, Outcome;
+    /// Attempts that were answered with a status that is no 2xx.
+    ErrorReplies = "error_replies", Count, Outcomes, Run;
     /// How often a breaker opened, in operations that are measured.
     BreakerOpened = "breaker_opened", Count, Gates, Run;
     /// Attempts that a breaker refused.
@@ -353,7 +355,9 @@ impl Metric {
     pub fn is_of_steps(self) -> bool {
         use Metric as M;
         let ended = matches!(self, M::Succeeded | M::Failed | M::AttemptsPerCall | M::Attempts);
-        ended || matches!(self, M::Executions | M::Effects | M::Duplicates)
+        let how = matches!(self, M::RetriesNeeded | M::DurationMean);
+        let wrong = matches!(self, M::OutcomeTimeout | M::OutcomeConnection | M::ErrorReplies);
+        ended || how || wrong || matches!(self, M::Executions | M::Effects | M::Duplicates)
     }
 }
 

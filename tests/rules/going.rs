@@ -120,6 +120,36 @@ fn a_failure_that_does_not_stop_it_leaves_it_half_done() {
     check("goes on", &result, &[("succeeded", 1.0), ("half_done", 1.0), ("missing_effects", 1.0), ("gone_wrong", 1.0)]);
 }
 
+/// The table by step: two calls of the second, of which the first fails after two attempts and the other succeeds at its second.
+#[test]
+fn each_step_has_its_own_table() {
+    let scenario = failing_until(saga(&resume(3, None)), 1, 1_350);
+    // 100 ms; 100 and 100 ms, a second later the same, the last attempt after the fault; 100 ms.
+    let result = run(&scenario, tries(2));
+    let of = |step: &str, expected: &[(&str, f64)]| {
+        let expected: Vec<(String, f64)> =
+            expected.iter().map(|(metric, value)| (format!("{metric}.step.{step}"), *value)).collect();
+        let expected: Vec<(&str, f64)> = expected.iter().map(|(metric, value)| (metric.as_str(), *value)).collect();
+        check(step, &result, &expected);
+    };
+    of("one", &[("succeeded", 1.0), ("retries_needed", 0.0), ("duration_mean", 0.1), ("error_replies", 0.0)]);
+    of("two", &[("succeeded", 1.0), ("failed", 1.0), ("retries_needed", 1.0), ("attempts_per_call", 2.0)]);
+    of("two", &[("duration_mean", 0.2), ("error_replies", 3.0), ("outcome_timeout", 0.0), ("outcome_connection", 0.0)]);
+    check("all", &result, &[("error_replies", 3.0), ("outcome_500", 3.0), ("latency_max", 1.6)]);
+    // What takes longer than a second is given up: two attempts.
+    let slow = saga(&OnFailure::Stop).in_world(|world| world.servers[0].service_time = constant(1_500));
+    let result = run(&slow, tries(2));
+    check(
+        "slow",
+        &result,
+        &[("outcome_timeout.step.one", 2.0), ("duration_mean.step.one", 2.0), ("failed.step.one", 1.0)],
+    );
+    let refused = saga(&OnFailure::Stop).in_world(|world| {
+        world.servers[0].fates = Fates { refused: 1.0, ..Fates::default() };
+    });
+    check("refused", &run(&refused, tries(2)), &[("outcome_connection.step.one", 2.0), ("error_replies", 0.0)]);
+}
+
 #[test]
 fn it_goes_on_where_it_stood() {
     let world = |kept| with_journal(failing_until(saga(&resume(3, None)), 1, 1_000), kept, 0);

@@ -7,9 +7,9 @@ use super::super::histogram::Histogram;
 use super::super::windows::PeakCounter;
 use super::{Recorder, ServerTotals};
 use crate::gate::Refusal;
-use crate::metrics::digest::code;
+use crate::metrics::digest::{code, of_code};
 use crate::protocol::Outcome;
-use crate::scenario::metric::Metric;
+use crate::scenario::metric::{Metric, OutcomeKey};
 
 /// What several metrics are made of, once a run is over.
 pub(super) struct Sums {
@@ -185,6 +185,14 @@ pub(super) fn value(metric: Metric, r: &Recorder, s: &Sums) -> Option<f64> {
         M::QueueMax => count(u64::from(s.servers.queue_max)),
         M::OutcomeCancelled => outcome(Outcome::Cancelled),
         M::OutcomeConnection => outcome(Outcome::Refused),
+        M::ErrorReplies => {
+            let statuses = (0..).zip(r.outcomes).map(|(code, n)| (of_code(code), n));
+            let is_error = |outcome: OutcomeKey| match outcome {
+                OutcomeKey::Status(status) => !Outcome::Status(status).is_success(),
+                _ => false,
+            };
+            count(statuses.filter(|(outcome, _)| is_error(*outcome)).map(|(_, n)| n).sum())
+        }
         M::OutcomeOpen => outcome(Outcome::Open),
         M::OutcomeTimeout => outcome(Outcome::Timeout),
         // Of each outcome that occurs, not of the run.

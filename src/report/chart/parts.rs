@@ -2,11 +2,11 @@
 
 use super::dots::{self, Plot};
 use super::{Chart, Panel, Table};
-use crate::experiment::{Comparison, Estimate};
+use crate::experiment::{Comparison, Estimate, PolicyResult};
 use crate::report::ReportInput;
 use crate::report::column::{Cells, Column};
 use crate::report::name::harmless;
-use crate::report::number::Notation;
+use crate::report::number::{LatencyUnit, Notation};
 use crate::scenario::metric::{Measure, Metric, Of};
 
 /// Most panels of one chart; of more the first.
@@ -27,7 +27,60 @@ pub fn servers(input: &ReportInput) -> Option<Chart> {
 pub fn steps(input: &ReportInput) -> Option<Chart> {
     let steps =
         (0..).zip(&input.scenario.world.operation.steps).map(|(index, step)| (Of::Step(index), step.name.as_str()));
-    chart(input, "Attempts of each step, per call", Metric::AttemptsPerCall, Column::Attempts, steps.collect())
+    let mut chart = chart(
+        input,
+        "Attempts of each step, per call",
+        Metric::AttemptsPerCall,
+        Column::Attempts,
+        steps.clone().collect(),
+    )?;
+    chart.tables.extend(steps.map(|(of, name)| by_step(input.comparison, of, name)));
+    Some(chart)
+}
+
+/// What there is of one step under each policy: means over the replications.
+fn by_step(comparison: &Comparison, of: Of, name: &str) -> Table {
+    let n = Notation::PAGE;
+    let heads = ["calls", "succeeded", "needed a retry", "attempts per call", "mean duration", "errors"];
+    let row = |policy: &PolicyResult| {
+        let value = |metric| policy.mean(Measure { metric, of });
+        let calls = value(Metric::Succeeded).unwrap_or(0.0) + value(Metric::Failed).unwrap_or(0.0);
+        let share = |part: Option<f64>, whole: f64| match part {
+            Some(part) if whole > 0.0 => n.percent(part / whole),
+            _ => n.null.to_owned(),
+        };
+        let attempts = value(Metric::Attempts).unwrap_or(0.0);
+        let errors = [
+            ("time-outs", Metric::OutcomeTimeout),
+            ("connections", Metric::OutcomeConnection),
+            ("statuses", Metric::ErrorReplies),
+        ];
+        let mut errors: Vec<(f64, &str)> =
+            errors.into_iter().map(|(what, metric)| (value(metric).unwrap_or(0.0), what)).collect();
+        errors.retain(|(count, _)| *count > 0.0);
+        errors.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let errors: Vec<String> =
+            errors.into_iter().map(|(count, what)| format!("{what} {}", share(Some(count), attempts))).collect();
+        vec![
+            n.count(calls),
+            share(value(Metric::Succeeded), calls),
+            share(value(Metric::RetriesNeeded), calls),
+            value(Metric::AttemptsPerCall).map_or_else(|| n.null.to_owned(), |mean| format!("{mean:.2}")),
+            value(Metric::DurationMean).map_or_else(|| n.null.to_owned(), |mean| in_words(n, mean)),
+            if errors.is_empty() { "none".to_owned() } else { errors.join(", ") },
+        ]
+    };
+    Table {
+        title: format!("step {}: errors are shares of its attempts", harmless(name)),
+        heads: heads.map(str::to_owned).to_vec(),
+        rows: comparison.policies.iter().map(row).collect(),
+    }
+}
+
+/// A time in its own unit.
+fn in_words(n: Notation, seconds: f64) -> String {
+    let unit = LatencyUnit::of(std::iter::once(seconds));
+    format!("{}{}{}", n.latency(seconds, unit), n.unit_space, unit.symbol())
 }
 
 /// What goes wrong with each member of a mix.

@@ -31,7 +31,12 @@ impl Run<'_> {
         let is_parked = order.verdict.is_none()
             && order.message != NONE
             && queued.is_some_and(|queued| queued.queue.is_parked(order.message));
-        let mut after = left_behind(order, places, done, things.is_some(), shares(&self.streams, order.key));
+        let has_things = things.is_some();
+        let mut after = if places.is_one_call {
+            left_of_one_call(order, places, done, has_things)
+        } else {
+            left_behind(order, places, done, has_things, shares(&self.streams, order.key))
+        };
         after.is_parked = is_parked;
         if let Some(notes) = &mut whole.notes {
             let Order { key, client, over, .. } = whole.orders.all[id];
@@ -127,9 +132,6 @@ pub(super) fn left_behind(
     has_things: bool,
     mut drawn: impl FnMut(usize, f64) -> bool,
 ) -> LeftBehind {
-    if places.is_one_call {
-        return left_of_one_call(order, places, done, has_things);
-    }
     let (steps, first) = (&places.flows[order.member as usize], places.members[order.member as usize]);
     // By step, with all that is made below it: effects, and whether there can be any.
     let (mut effects, mut has_effects) = ([0_u32; MOST_STEPS], 0_u64);

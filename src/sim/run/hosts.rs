@@ -164,8 +164,9 @@ impl<'a> Run<'a> {
     /// The replica with this number, with all that it needs at hand.
     pub(super) fn server(&mut self, number: u32) -> &mut Server<'a> {
         let called = self.called;
-        if numbered(called, number as usize, &mut self.server, &mut self.others).has_common() {
-            let hosts = &mut self.whole.as_mut().expect("only what goes the whole way comes here").hosts;
+        let whole = self.whole.as_mut().expect("only what goes the whole way comes here");
+        if whole.has_common && numbered(called, number as usize, &mut self.server, &mut self.others).has_common() {
+            let hosts = &mut whole.hosts;
             let replicas = hosts.servers.iter_mut().rfind(|replicas| replicas.first <= number);
             let before = std::mem::replace(&mut replicas.expect("it is one of them").at_hand, number);
             if before != number {

@@ -19,7 +19,7 @@ impl Run<'_> {
         for open in &losers {
             self.attempt_over(row_id, open.attempt, Failure::new(Outcome::Cancelled));
         }
-        self.count_call(order, None, sent, false);
+        self.count_call(order, sent);
         let told = self.whole().place(row_id).call.is_some_and(|call| call.cancel);
         self.lose(row_id, key, losers, told);
     }

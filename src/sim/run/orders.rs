@@ -5,6 +5,7 @@ use super::things::{Again, Things};
 use super::whole::{CallSide, Made};
 use super::*;
 use crate::flow::{Act, Flow, Next};
+use crate::metrics::parts;
 use crate::retry::GiveUp;
 use crate::retry::backoff::Memory;
 use crate::scenario::call::{Answer, CallConfig, Failed};
@@ -297,7 +298,7 @@ impl<'a> Run<'a> {
     /// A call has ended, after so many attempts that were no hedges, and so many in all: what comes next?
     pub(super) fn call_ended(&mut self, row_id: u32, (tries, sent): (u32, u32), verdict: Verdict) {
         let whole = self.whole();
-        let CallSide { owner, order, place, last, refused, .. } = whole.sides[row_id as usize];
+        let CallSide { owner, order, place, last, refused, begun, .. } = whole.sides[row_id as usize];
         let ended = match verdict {
             Verdict::Succeeded => Ok(()),
             Verdict::Failed(_) if sent == 0 => Err(Outcome::Open),
@@ -308,7 +309,12 @@ impl<'a> Run<'a> {
             of.retries += tries.saturating_sub(1);
         }
         let step = whole.places.all[place].step;
-        self.count_call(order, step, sent, ended.is_ok());
+        let has_steps = whole.has_steps;
+        self.count_call(order, sent);
+        if let Some(step) = step.filter(|_| has_steps) {
+            let took = self.now.since(begun);
+            self.count_step(order, step, parts::Ended { succeeded: ended.is_ok(), tries, took });
+        }
         match owner {
             Owner::Order => self.over(order, ended.map_err(|_| 0), (verdict, refused)),
             Owner::Course(course) => self.step_ended(course, (row_id, order), ended, (verdict, refused)),
@@ -333,14 +339,23 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Counts a call that has ended after so many attempts, in this step if no server has made it.
-    pub(super) fn count_call(&mut self, order: u32, step: Option<usize>, sent: u32, succeeded: bool) {
+    /// Counts a call that has ended after so many attempts.
+    pub(super) fn count_call(&mut self, order: u32, sent: u32) {
         let of = &mut self.whole().orders.all[order];
         of.attempts = of.attempts.saturating_add(sent);
         let start = of.start;
         let measured = self.recorder.measured(start);
         if let Some(parts) = self.recorder.parts.as_mut().filter(|_| measured) {
-            parts.call_ended(step, succeeded);
+            parts.call_ended();
+        }
+    }
+
+    /// The same, in its step.
+    fn count_step(&mut self, order: u32, step: usize, ended: parts::Ended) {
+        let start = self.whole().orders.all[order].start;
+        let measured = self.recorder.measured(start);
+        if let Some(parts) = self.recorder.parts.as_mut().filter(|_| measured) {
+            parts.step_ended(step, ended);
         }
     }
 
@@ -366,7 +381,7 @@ impl<'a> Run<'a> {
     }
 
     /// The user of an operation does not wait for it any more: it is over, or in a durable queue.
-    #[inline]
+    #[inline(always)]
     pub(super) fn user_is_told(&mut self, id: u32) {
         let order = &mut self.whole().orders.all[id];
         let (is_told, user, nth, key) = (order.is_told, order.user, order.nth, order.key);

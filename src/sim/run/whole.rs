@@ -56,13 +56,17 @@ pub(super) struct Whole<'a> {
     /// What servers that work in stages know of each attempt, by its place; empty where none does.
     pub staged: Vec<Staged>,
     pub in_stages: bool,
+    /// Replicas of some server have something in common.
+    pub has_common: bool,
+    /// Operations have steps, which are measured apart.
+    pub has_steps: bool,
     pub hosts: Hosts,
     /// Where the attempt goes that the step being taken may send.
     pub next_host: u32,
     /// What an operation has done at each place, while its books are closed.
     pub done: Vec<Done>,
     /// A server is being told something: what follows is done when it has said all.
-    settling: bool,
+    pub settling: bool,
     /// Workers of queues are being given what they try: what comes up meanwhile is given after it.
     pub is_giving: bool,
     /// Bytes that sides take beside their own size.
@@ -86,6 +90,8 @@ pub(super) struct CallSide {
     /// What refused it, if it ended with that.
     pub refused: Option<Refusal>,
     pub has_begun: bool,
+    /// When, once it has.
+    pub begun: SimTime,
     pub is_over: bool,
 }
 
@@ -102,7 +108,8 @@ impl CallSide {
     fn new(Made { place, owner, order, left }: Made) -> CallSide {
         let last = Failure::new(Outcome::Open);
         let (tries, hosts) = (Tries::default(), Vec::new());
-        CallSide { place, owner, order, left, tries, hosts, last, refused: None, has_begun: false, is_over: false }
+        let (refused, has_begun, begun, is_over) = (None, false, SimTime::ZERO, false);
+        CallSide { place, owner, order, left, tries, hosts, last, refused, has_begun, begun, is_over }
     }
 
     /// Takes the place of one that is over. Its lists serve this one.
@@ -139,6 +146,8 @@ impl<'a> Whole<'a> {
         let has_things = world.has_things() || has_rows || places.share_keys() || new_keys;
         let mut servers = 0..world.servers.len();
         Whole {
+            has_common: false,
+            has_steps: !world.operation.steps.is_empty(),
             in_stages: has_rows || servers.any(|server| world.works_in_stages(server)),
             row,
             notes,
@@ -356,8 +365,9 @@ impl<'a> Run<'a> {
 
     /// A call begins, if it has time.
     pub(super) fn begin_call(&mut self, row_id: u32) {
+        let now = self.now;
         let side = &mut self.whole().sides[row_id as usize];
-        side.has_begun = true;
+        (side.has_begun, side.begun) = (true, now);
         if side.left == Span::ZERO {
             return self.end_call(row_id, Verdict::Failed(GiveUp::Deadline));
         }
@@ -396,6 +406,15 @@ impl<'a> Run<'a> {
         self.act_whole(row_id, action);
     }
 
+    /// Counts how an attempt ended in its step, if it is one of a step.
+    fn count_in_step(&mut self, row_id: u32, start: SimTime, outcome: Outcome) {
+        let step = self.whole().place(row_id).step;
+        let measured = self.recorder.measured(start);
+        if let Some((step, parts)) = step.zip(self.recorder.parts.as_mut().filter(|_| measured)) {
+            parts.attempt_ended(step, outcome);
+        }
+    }
+
     /// Counts an attempt that has ended.
     pub(super) fn attempt_over(&mut self, row_id: u32, attempt: u32, reply: Failure) {
         self.done_at(row_id, attempt, reply.outcome);
@@ -415,6 +434,9 @@ impl<'a> Run<'a> {
             },
         );
         self.recorder.attempt_ended(now, key, attempt, reply.outcome, self.recorder.measured(start));
+        if self.whole().has_steps {
+            self.count_in_step(row_id, start, reply.outcome);
+        }
     }
 
     /// The timer of a call.
