@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::{DurableConfig, Order};
+use super::{DurableConfig, Order, When};
 use crate::slab::Slab;
 use crate::units::{SimTime, Span};
 
@@ -18,8 +18,11 @@ pub struct DurableQueue<'a> {
     /// Those in the queue by when they came.
     stays: BTreeSet<(SimTime, u32)>,
     parked: VecDeque<u32>,
+    /// Those that would have been given out too late: their owner parks them.
+    expired: Vec<u32>,
     workers: Slab<Worker>,
     idle: u32,
+    longest: Span,
     is_down: bool,
     /// When it came back last.
     back: SimTime,
@@ -38,6 +41,8 @@ struct Message {
     also: Vec<u32>,
     /// When it was put in.
     since: SimTime,
+    /// No try begins later.
+    expires: SimTime,
     state: State,
     /// Its place in the order.
     seq: u64,
@@ -122,8 +127,6 @@ pub enum Ended {
         order: u32,
         /// Who had part in it.
         also: Vec<u32>,
-        /// How long it has stayed, if it was not parked.
-        stayed: Option<Span>,
     },
 }
 
@@ -136,6 +139,13 @@ pub struct Stay {
     pub oldest: SimTime,
 }
 
+impl Default for Stay {
+    /// Nothing.
+    fn default() -> Stay {
+        Stay { depth: 0, oldest: SimTime::NEVER }
+    }
+}
+
 impl<'a> DurableQueue<'a> {
     /// Nothing is in it.
     pub fn new(config: &'a DurableConfig) -> DurableQueue<'a> {
@@ -146,8 +156,10 @@ impl<'a> DurableQueue<'a> {
             given: BTreeSet::new(),
             stays: BTreeSet::new(),
             parked: VecDeque::new(),
+            expired: Vec::new(),
             workers: Slab::default(),
             idle: config.workers,
+            longest: Span::ZERO,
             is_down: false,
             back: SimTime::ZERO,
             redrive: config.redrive.map_or(SimTime::NEVER, |redrive| SimTime::ZERO + redrive.at),
@@ -161,14 +173,20 @@ impl<'a> DurableQueue<'a> {
         self.config
     }
 
-    /// An operation is put in after so many tries. Whoever does that says when it is given out: [`DurableQueue::wait`] or [`DurableQueue::park`].
-    pub fn put(&mut self, now: SimTime, order: u32, tries: u32) -> u32 {
+    /// An operation that started at `start` is put in. Whoever does that says when it is given out: [`DurableQueue::wait`] or [`DurableQueue::park`].
+    pub fn put(&mut self, now: SimTime, order: u32, start: SimTime) -> u32 {
         let (also, state, seq) = (Vec::new(), State::Waits(now), self.next_seq());
-        let tries = Tries { now: tries, ever: tries };
-        let message = Message { order, also, since: now, state, seq, tries, held: 0, given: now, receipt: 0 };
+        let tries = Tries { now: self.tried_before(), ever: self.tried_before() };
+        let expires = self.config.max_age.map_or(SimTime::NEVER, |age| start + age);
+        let message = Message { order, also, since: now, expires, state, seq, tries, held: 0, given: now, receipt: 0 };
         let message = self.messages.insert(message);
         self.stays.insert((now, message));
         message
+    }
+
+    /// Tries in its process of what is put in.
+    fn tried_before(&self) -> u32 {
+        u32::from(self.config.when == When::AfterFailure)
     }
 
     /// How many there are, whatever becomes of them.
@@ -250,17 +268,17 @@ impl<'a> DurableQueue<'a> {
     /// The next of those that were given out for too long, whose operation it is, and tries so far. Whoever asks says what becomes of it, as of one that
     /// has failed.
     pub fn take_late(&mut self, now: SimTime) -> Option<(u32, u32, Tries)> {
-        let (until, message) = *self.given.first()?;
-        if until > now {
-            return None;
-        }
-        self.given.remove(&(until, message));
-        let heard = if self.is_down { None } else { self.heard(message, now, true) };
-        if let Some(until) = heard.filter(|until| *until > now) {
+        let message = loop {
+            let (until, message) = *self.given.first()?;
+            if until > now {
+                return None;
+            }
+            self.given.remove(&(until, message));
+            let heard = if self.is_down { None } else { self.heard(message, now, true) };
+            let Some(until) = heard.filter(|until| *until > now) else { break message };
             self.messages[message].state = State::Given(until);
             self.given.insert((until, message));
-            return self.take_late(now);
-        }
+        };
         let Message { order, tries, .. } = self.messages[message];
         self.messages[message].state = State::Waits(now);
         Some((message, order, tries))
@@ -274,10 +292,11 @@ impl<'a> DurableQueue<'a> {
         if self.redriving == 0 {
             self.redriving = self.parked.len();
         }
+        let tried_before = self.tried_before();
         let message = self.parked.pop_front()?;
         self.redriving -= 1;
         let of = &mut self.messages[message];
-        (of.since, of.tries.now) = (now, 1);
+        (of.since, of.tries.now) = (now, tried_before);
         let order = of.order;
         self.stays.insert((now, message));
         if self.redriving == 0 {
@@ -308,6 +327,10 @@ impl<'a> DurableQueue<'a> {
                 break;
             }
             self.waiting.remove(&(place, seq, message));
+            if self.messages[message].expires < now {
+                self.expired.push(message);
+                continue;
+            }
             let until = self.config.visibility.map_or(SimTime::NEVER, |visibility| now + visibility);
             let of = &mut self.messages[message];
             of.state = State::Given(until);
@@ -326,6 +349,12 @@ impl<'a> DurableQueue<'a> {
         self.idle -= 1;
         let worker = self.workers.insert(Worker { batch, at: 0 });
         Some(self.begin(worker))
+    }
+
+    /// One that was to be given out, and is too old for it: the message, and whose operation it is. Its owner parks it.
+    pub fn take_expired(&mut self) -> Option<(u32, u32)> {
+        let message = self.expired.pop()?;
+        Some((message, self.messages[message].order))
     }
 
     fn begin(&self, worker: u32) -> Given {
@@ -381,17 +410,17 @@ impl<'a> DurableQueue<'a> {
             }
             let of = &mut self.messages[message];
             of.state = State::Done;
-            self.stays.remove(&(of.since, message));
-            if of.held > 0 {
+            let (since, held) = (of.since, of.held);
+            self.leaves(now, since, message);
+            if held > 0 {
                 return None;
             }
-            let Message { order, also, since, .. } = self.messages.remove(message);
-            let stayed = (state != State::Parked).then(|| now.since(since));
-            return Some(Ended::Gone { message, order, also, stayed });
+            let Message { order, also, .. } = self.messages.remove(message);
+            return Some(Ended::Gone { message, order, also });
         }
         if state == State::Done && of.held == 0 {
             let Message { order, also, .. } = self.messages.remove(message);
-            return Some(Ended::Gone { message, order, also, stayed: None });
+            return Some(Ended::Gone { message, order, also });
         }
         if is_late || !matches!(state, State::Given(_)) {
             return None;
@@ -415,8 +444,20 @@ impl<'a> DurableQueue<'a> {
         self.waiting.insert(self.place(due, seq, message));
     }
 
-    /// It goes to the dead-letter queue. Returns how long it has stayed.
-    pub fn park(&mut self, now: SimTime, message: u32) -> Span {
+    /// It is in the queue no longer, if it was.
+    fn leaves(&mut self, now: SimTime, since: SimTime, message: u32) {
+        if self.stays.remove(&(since, message)) {
+            self.longest = self.longest.max(now.since(since));
+        }
+    }
+
+    /// The longest time that a message was there until it was done or parked.
+    pub fn longest(&self) -> Span {
+        self.longest
+    }
+
+    /// It goes to the dead-letter queue.
+    pub fn park(&mut self, now: SimTime, message: u32) {
         if self.redriving == 0 && self.parked.is_empty() && now > self.redrive {
             // Nothing was there that could have been tried again.
             self.redrive = SimTime::NEVER;
@@ -424,9 +465,8 @@ impl<'a> DurableQueue<'a> {
         let of = &mut self.messages[message];
         of.state = State::Parked;
         let since = of.since;
-        self.stays.remove(&(since, message));
+        self.leaves(now, since, message);
         self.parked.push_back(message);
-        now.since(since)
     }
 
     /// True if this message is in the dead-letter queue.
@@ -552,6 +592,9 @@ mod tests {
                     self.told.push(format!("r{order}"));
                 } else if let Some(given) = self.queue.take(now) {
                     self.given(now, given);
+                } else if let Some((message, order)) = self.queue.take_expired() {
+                    self.told.push(format!("p{order}"));
+                    self.queue.park(now, message);
                 }
             }
         }
@@ -560,7 +603,7 @@ mod tests {
     fn check(config: DurableConfig, takes: u64, fails: fn(u32, u32) -> bool, expected: &str) {
         let mut drive = Drive::new(&config, takes, fails);
         for order in 1..=3 {
-            let message = drive.queue.put(SimTime::ZERO, order, 1);
+            let message = drive.queue.put(SimTime::ZERO, order, SimTime::ZERO);
             drive.queue.wait(message, at(u64::from(order)));
         }
         assert_eq!(drive.run(40), expected, "{config:?}");
@@ -618,7 +661,7 @@ mod tests {
         // Given at 0 s, it says so at 3 s, 6 s, 9 s, …, for 4 s each.
         let late_at = |down: u64, up: u64| {
             let mut queue = DurableQueue::new(&config);
-            let message = queue.put(at(0), 1, 1);
+            let message = queue.put(at(0), 1, at(0));
             queue.wait(message, at(0));
             queue.take(at(0)).expect("it is due");
             for second in 1..40 {

@@ -52,11 +52,6 @@ impl Durable {
         }
     }
 
-    /// A message is out of the queue, or parked, or the run is over.
-    pub fn stayed(&mut self, time: Span) {
-        self.longest = self.longest.max(time);
-    }
-
     /// So many messages are in the queue.
     pub fn holds(&mut self, messages: u32) {
         self.deepest = self.deepest.max(messages);

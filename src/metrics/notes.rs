@@ -107,6 +107,8 @@ pub enum What {
     Queued(SimTime),
     /// It has been tried too often, or for too long: it is parked in the dead-letter queue.
     Parked,
+    /// It was parked, and is put back.
+    Redriven,
     /// A worker of the queue takes it.
     TriedAgain {
         /// The so many-eth try, the one in its process included.

@@ -20,6 +20,7 @@ pub use super::timeline::Levels;
 use super::timeline::{Bins, Totals, bin_width};
 use super::windows::{Dispersion, PeakCounter, Windows};
 use crate::call::Verdict;
+use crate::durable::Stay;
 use crate::gate::Refusal;
 use crate::key::CallKey;
 use crate::metrics::Done;
@@ -189,7 +190,8 @@ impl Recorder {
             left_open: Vec::new(),
             bins: Bins::new(bin_width(scene.frame.peak_window, scene.frame.end())),
         };
-        recorder.tick(SimTime::ZERO, Levels::default());
+        let stay = recorder.durable.as_ref().map(|_| Stay::default());
+        recorder.tick(SimTime::ZERO, Levels { stay, ..Levels::default() });
         recorder
     }
 

@@ -168,7 +168,17 @@ pub fn ending(told: &Told) -> String {
         1 => format!("1 {what}"),
         count => format!("{count} {what}s"),
     };
+    let is_of_queue = |note: &&Note| {
+        matches!(
+            note.what,
+            What::HandedOver(true) | What::Queued(_) | What::Parked | What::Redriven | What::TriedAgain { .. }
+        )
+    };
+    let last = told.notes.iter().rev().find(is_of_queue).map(|note| note.what);
     let user = match (told.verdict, told.took()) {
+        // Its user has gone by then.
+        (Some(Verdict::Succeeded), Some(took)) if last.is_some() => format!("it is done after {}", short(took)),
+        (None, _) if last == Some(What::Parked) => "it is parked when the run ends".to_owned(),
         (Some(Verdict::Succeeded), Some(took)) => format!("its user reads success after {}", short(took)),
         (Some(Verdict::Failed(_)), Some(took)) => format!("its user reads failure after {}", short(took)),
         _ => "it is still open when the run ends".to_owned(),
@@ -208,7 +218,7 @@ fn explained(pair: &Pair, told: &Told, places: &[String]) -> String {
     if !pair.of_one_call && pair.tried_again {
         return format!(
             "Two calls{at} both executed: attempt {first} of the first, and attempt {second} of the second, which was made because a worker of the \
-             durable queue tried the order again: {when}."
+             durable queue tried the operation again: {when}."
         );
     }
     if !pair.of_one_call {
@@ -238,6 +248,7 @@ fn is_of_order(what: &What) -> bool {
             | What::HandedOver(_)
             | What::Queued(_)
             | What::Parked
+            | What::Redriven
             | What::TriedAgain { .. }
     )
 }
@@ -303,11 +314,12 @@ pub fn words(note: &Note) -> Option<String> {
         What::Journals(true) => "the journal is written".to_owned(),
         What::Journals(false) => "the journal is written, and that is LOST".to_owned(),
         What::Pauses(until) => format!("the order waits {}, and goes on", short(until.since(note.at))),
-        What::HandedOver(true) => "the order goes to the durable queue".to_owned(),
-        What::HandedOver(false) => "the order is LOST on its way to the durable queue".to_owned(),
+        What::HandedOver(true) => "the operation goes to the durable queue".to_owned(),
+        What::HandedOver(false) => "the operation is LOST on its way to the durable queue".to_owned(),
         What::Queued(until) if until > note.at => format!("it waits there for {}", short(until.since(note.at))),
         What::Queued(_) => "it is due at once".to_owned(),
         What::Parked => "it is PARKED in the dead-letter queue".to_owned(),
+        What::Redriven => "it is put back from the dead-letter queue".to_owned(),
         What::TriedAgain { is_done: true, tries, .. } => {
             format!("a worker takes it for try {tries}, and finds the work done by another path")
         }

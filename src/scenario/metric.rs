@@ -249,11 +249,11 @@ metrics! {
     LostHandovers = "lost_handovers", Count, Queues, Run;
     /// Tries of workers of the queue.
     DurableTries = "durable_tries", Count, Queues, Run;
-    /// Of these, tries of what another worker had, or had had for too long.
+    /// Of these, tries of what another worker was still at.
     Redeliveries = "redeliveries", Count, Queues, Run;
     /// Of these tries, those that found the work done by another path (`check_first`).
     FoundDone = "found_done", Count, Queues, Run;
-    /// Operations that were in the dead-letter queue and were tried again.
+    /// Messages that were in the dead-letter queue and were put back.
     Redriven = "redriven", Count, Queues, Run;
     /// Most messages that waited or were being tried at once, of all operations.
     MessagesMax = "messages_max", Count, Queues, Run;

@@ -1,6 +1,6 @@
 //! Durable queues: what is tried again, when, by whom, and what becomes of it.
 
-use simlab::durable::{DurableConfig, Handover, Order, Redrive};
+use simlab::durable::{DurableConfig, Handover, Order, Redrive, When};
 use simlab::flow::{Journal, Step};
 use simlab::protocol::Method;
 use simlab::retry::KeyMode;
@@ -326,4 +326,72 @@ fn a_crash_takes_what_is_being_handed_over() {
     };
     check("meanwhile", &scenario(1_000), &[("lost_handovers", 1.0), ("failed", 1.0), ("client_crashes", 1.0)]);
     check("before", &scenario(400), &[("lost_handovers", 0.0), ("handed_over", 1.0), ("succeeded", 2.0)]);
+}
+
+/// Who is still at it when it is done, keeps nobody in the queue; and what is put back is there as what comes anew.
+#[test]
+fn what_is_in_the_queue_is_there_until_it_is_done_or_parked() {
+    // Tried from 1.1 s on for 4 s, and from 3.1 s on again, by who fails later.
+    let server = ServerConfig { service_time: constant(4_000), ..ServerConfig::named("s") };
+    let scenario = burst(1, server).in_world(|world| {
+        let fates = |failures, errors| Fates { failures, errors, ..Fates::default() };
+        let early = Fault { fates: fates(vec![], vec![(500, 1.0)]), ..fault(0, 100) };
+        world.faults = vec![early, Fault { fates: fates(vec![(500, 1.0)], vec![]), ..fault(2_000, 4_000) }];
+    });
+    let patient = RetryPolicy { timeout: Some(MS(9_000)), ..tries(1) };
+    let durable = DurableConfig { visibility: Some(MS(2_000)), workers: 2, ..queue() };
+    let result = run_with(&scenario, patient, durable);
+    check("late", &result, &[("succeeded", 1.0), ("latency_max", 5.0), ("oldest_max", 5.0), ("durable_tries", 2.0)]);
+    let back = DurableConfig { attempts: Some(1), redrive: Some(Redrive { at: MS(5_000), rate: None }), ..queue() };
+    let result = run_with(&failing(5, &[(0, 4_000)]), tries(1), back);
+    check("put back", &result, &[("messages_max", 5.0), ("oldest_max", 0.5), ("redriven", 5.0), ("succeeded", 5.0)]);
+}
+
+#[test]
+fn what_would_be_given_out_too_late_is_parked_then() {
+    let down = Fault { queue: Some(QueueFault::Down), ..fault(500, 6_000) };
+    let scenario = failing(2, &[(0, 500)]).in_world(|world| world.faults.push(down.clone()));
+    let aged = |ms| DurableConfig { max_age: Some(MS(ms)), workers: 2, ..queue() };
+    check("too late", &run_with(&scenario, tries(1), aged(5_999)), &[("parked", 2.0), ("durable_tries", 0.0)]);
+    check("in time", &run_with(&scenario, tries(1), aged(6_000)), &[("parked", 0.0), ("succeeded", 2.0)]);
+    // One worker is busy until 1.2 s.
+    let scenario = failing(2, &[(0, 500)]);
+    let one = DurableConfig { max_age: Some(MS(1_199)), ..queue() };
+    check("busy", &run_with(&scenario, tries(1), one), &[("parked", 1.0), ("succeeded", 1.0), ("durable_tries", 1.0)]);
+    // The other worker would be given it at 3.1 s.
+    let slow = failing(1, &[(0, 500)]).in_world(|world| {
+        world.faults.push(Fault { slowdown: 50.0, ..fault(500, 90_000) });
+    });
+    let patient = RetryPolicy { timeout: Some(MS(9_000)), ..tries(1) };
+    let visible = DurableConfig { visibility: Some(MS(2_000)), workers: 2, ..aged(3_000) };
+    check(
+        "again",
+        &run_with(&slow, patient, visible),
+        &[("durable_tries", 1.0), ("duplicates", 0.0), ("succeeded", 1.0)],
+    );
+}
+
+/// All operations go there at their start, and workers do the first try too.
+#[test]
+fn who_is_told_202_does_not_wait() {
+    let at_once = || DurableConfig { when: When::AtOnce, attempts: Some(3), ..queue() };
+    let result = run_with(&failing(2, &[]), tries(1), DurableConfig { workers: 2, ..at_once() });
+    check("well", &result, &[("succeeded", 2.0), ("latency_max", 0.1), ("accepted_mean", 0.0), ("handed_over", 2.0)]);
+    check("well", &result, &[("durable_tries", 2.0), ("retries_needed", 0.0), ("first_attempt_success_rate", 1.0)]);
+    let after = Handover::After { takes: MS(300), fails: 0.0 };
+    let result = run_with(&failing(1, &[]), tries(1), DurableConfig { handover: after, ..at_once() });
+    check("later", &result, &[("latency_max", 0.4), ("accepted_mean", 0.3)]);
+    // Tried at 0 s, 1.1 s and 3.2 s, and put back at 5 s as if it were new: three more.
+    let redrive = Some(Redrive { at: MS(5_000), rate: None });
+    let result = run_with(&failing(1, &[(0, 90_000)]), tries(1), DurableConfig { redrive, ..at_once() });
+    check("put back", &result, &[("durable_tries", 6.0), ("parked", 1.0), ("attempts", 6.0)]);
+    let result = run_with(&failing(1, &[(0, 4_000)]), tries(1), DurableConfig { redrive, ..at_once() });
+    check("put back", &result, &[("durable_tries", 4.0), ("succeeded", 1.0), ("latency_max", 5.1)]);
+    // Nobody waits for anything, and no time passes.
+    let scenario = failing(1, &[]).in_world(|world| world.arrivals = Arrivals::Closed { think: constant(0) });
+    let mut scenario = scenario.with_policy("p", tries(1), &[]);
+    scenario.policies[0].members[0].durable = Some(at_once());
+    let limits = Limits { memory: 1 << 31, interrupted: &AtomicBool::new(false) };
+    let stopped = sim::run(&scenario, 0, 0, limits);
+    assert!(matches!(stopped, Err(Stop::Standstill { .. })), "{:?}", stopped.err());
 }

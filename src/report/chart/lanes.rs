@@ -192,6 +192,7 @@ fn row(note: &Note, place: &str, lost: bool, effects: &mut [usize]) -> Option<Ro
         What::HandedOver(true) => is(Client, "goes to the queue"),
         What::HandedOver(false) => is(Client, "LOST on the way"),
         What::Parked => is(Client, "is parked"),
+        What::Redriven => is(Client, "is put back"),
         What::TriedAgain { is_done: true, .. } => is(Client, "a worker: done already"),
         What::TriedAgain { tries, .. } => is(Client, &format!("a worker: try {tries}")),
         What::Queued(_) => None,

@@ -7,6 +7,7 @@ use super::shape::call::Called;
 use super::shape::durable::Beside;
 use super::{Named, Parts, tree};
 use crate::text::cut;
+use crate::units::Span;
 
 /// All of it.
 pub fn check(parts: &Parts, root: &DeTable<'_>) -> Vec<Diagnostic> {
@@ -27,6 +28,15 @@ pub fn check(parts: &Parts, root: &DeTable<'_>) -> Vec<Diagnostic> {
             let title = format!("`{key}` of the durable queue of `{}` means nothing", cut(name));
             let place = tree::key_place(root, &["policy", name, "durable", key]);
             errors.push(Diagnostic::error("without-effect", title, place, label));
+        }
+    }
+    let short = Span::millis(1);
+    for Named { name, table } in &parts.policies {
+        let visibility = table.durable.as_ref().and_then(|durable| durable.visibility());
+        if visibility.is_some_and(|visibility| visibility < short) {
+            let title = format!("messages of `{}` are given out more than a thousand times a second", cut(name));
+            let place = tree::value_place(root, &["policy", name, "durable", "visibility"]);
+            errors.push(Diagnostic::error("invalid-value", title, place, "is at least \"1ms\""));
         }
     }
     let has_queues = parts.policies.iter().any(|policy| policy.table.durable.is_some());
@@ -129,13 +139,10 @@ mod tests {
         of("deduplicated = true", "deduplicated");
         of("dead_letter = { redrive_at = \"5m\" }", "dead_letter");
         of("attempts = 3\ndead_letter = { redrive_at = \"2h\" }", "dead_letter");
+        let often = "[server.s]\n[policy.p.durable]\nbackoff = \"none\"\nvisibility = \"999us\"\n";
+        check(often, "invalid-value", "messages of `p` are given out more than a thousand times a second");
         let down = "[server.s]\n[policy.p]\n[fault.f]\nqueue = \"down\"\n";
         check(down, "without-effect", "no policy has a durable queue");
-        check(
-            "[server.s]\n[policy.p.durable]\nworkers = 3\n",
-            "missing-key",
-            "`backoff` is missing in `policy.p.durable`",
-        );
         let step = "[server.s]\n[policy.p]\n[operation.step.s]\npolicy = { durable = { backoff = \"none\" } }\n";
         check(step, "unknown-key", "unknown key `durable` in `operation.step.s.policy`");
     }

@@ -72,9 +72,11 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn left_queue(&mut self, stayed: Span) {
+    /// More messages are in the queues.
+    fn count_depth(&mut self) {
+        let depth = self.queue_stay().depth;
         if let Some(durable) = &mut self.recorder.durable {
-            durable.stayed(stayed);
+            durable.holds(depth);
         }
     }
 
@@ -84,6 +86,9 @@ impl<'a> Run<'a> {
         let member = whole.orders.all[whole.courses[id].order].member as usize;
         let queued = whole.queues[member].as_ref();
         let is_at_once = queued.is_some_and(|queued| queued.queue.config().when == When::AtOnce);
+        if is_at_once {
+            self.at_once.operation(self.now, u32::MAX);
+        }
         is_at_once && self.hand_over(id, (Verdict::Failed(GiveUp::Crashed), None))
     }
 
@@ -152,8 +157,7 @@ impl<'a> Run<'a> {
             queued.queue.join(message, order);
             message
         } else {
-            let tries = u32::from(queued.queue.config().when == When::AfterFailure);
-            let message = queued.queue.put(now, order, tries);
+            let message = queued.queue.put(now, order, start);
             queued.put += 1;
             if queued.queue.config().deduplicated {
                 queued.things.insert(thing, message);
@@ -161,10 +165,7 @@ impl<'a> Run<'a> {
             message
         };
         self.whole().orders.all[order].message = message;
-        let depth = self.queue_stay().depth;
-        if let Some(durable) = &mut self.recorder.durable {
-            durable.holds(depth);
-        }
+        self.count_depth();
         match self.queued(member).queue.config().when {
             _ if is_there.is_some() => {}
             When::AfterFailure => self.wait_or_park(member, (message, order), Tries { now: 1, ever: 1 }),
@@ -197,8 +198,7 @@ impl<'a> Run<'a> {
     fn park(&mut self, queue: usize, (message, id): (u32, u32)) {
         let now = self.now;
         self.note_queue(id, What::Parked);
-        let stayed = self.queued(queue).queue.park(now, message);
-        self.left_queue(stayed);
+        self.queued(queue).queue.park(now, message);
     }
 
     fn note_queue(&mut self, id: u32, what: What) {
@@ -247,10 +247,13 @@ impl<'a> Run<'a> {
                 of.memory = Memory::default();
                 let start = of.start;
                 self.count(start, |durable| durable.redriven += 1);
-                self.note_queue(order, What::Queued(now));
+                self.note_queue(order, What::Redriven);
+                self.count_depth();
             } else if let Some(given) = queued.queue.take(now) {
                 self.whole().given.push_back((queue, given));
                 self.try_all();
+            } else if let Some(expired) = queued.queue.take_expired() {
+                self.park(queue, expired);
             } else {
                 break;
             }
@@ -310,10 +313,7 @@ impl<'a> Run<'a> {
         for end in ended {
             match end {
                 Ended::Failed { message, order, tries } => self.wait_or_park(queue, (message, order), tries),
-                Ended::Gone { message, order, also, stayed } => {
-                    if let Some(stayed) = stayed {
-                        self.left_queue(stayed);
-                    }
+                Ended::Gone { message, order, also } => {
                     let thing = self.whole().orders.all[order].thing;
                     let queued = self.queued(queue);
                     queued.gone += 1;
@@ -329,6 +329,9 @@ impl<'a> Run<'a> {
         let queued = self.queued(queue);
         if let Some(next) = next.or_else(|| queued.queue.take_next(now)) {
             self.whole().given.push_back((queue, next));
+        }
+        while let Some(expired) = self.queued(queue).queue.take_expired() {
+            self.park(queue, expired);
         }
         self.try_all();
         self.arrange(queue);
@@ -392,9 +395,11 @@ impl<'a> Run<'a> {
     /// The run is over: what is still in queues has been there until its end.
     pub(super) fn close_queues(&mut self) {
         self.whole().queues.iter().flatten().for_each(Queued::check);
+        let longest = self.whole().queues.iter().flatten().map(|queued| queued.queue.longest()).max();
         let Stay { depth, oldest } = self.queue_stay();
-        if depth > 0 {
-            self.left_queue(self.scene.frame.end().since(oldest));
+        let still = if depth > 0 { self.scene.frame.end().since(oldest) } else { Span::ZERO };
+        if let Some(durable) = &mut self.recorder.durable {
+            durable.longest = longest.unwrap_or(Span::ZERO).max(still);
         }
     }
 }

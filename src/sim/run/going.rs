@@ -107,9 +107,9 @@ impl Default for Life {
 }
 
 impl Life {
-    /// This step is made.
-    pub(super) fn makes(&mut self, step: usize) {
-        self.repeated += u32::from(self.made & 1 << step != 0);
+    /// This step is made; `is_step`: and it is one, and not all there is.
+    pub(super) fn makes(&mut self, step: usize, is_step: bool) {
+        self.repeated += u32::from(is_step && self.made & 1 << step != 0);
         self.made |= 1 << step;
     }
 

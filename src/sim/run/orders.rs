@@ -227,7 +227,7 @@ impl<'a> Run<'a> {
         let of = &mut whole.orders.all[order];
         let place = whole.places.members[of.member as usize] + step;
         let key = of.key.step(step as u16).tried(tries).again(course.begun_anew());
-        of.life.makes(step);
+        of.life.makes(step, whole.has_steps);
         let made = Made { place, owner: Owner::Course(id), order, left: Span::MAX };
         let row = self.put_down(made, key, in_turn);
         self.whole().courses[id].makes(place, row);

@@ -21,11 +21,12 @@ pub struct DurableTable {
     /// Somebody's schedule: `attempts` and `backoff` of this policy's defaults, where they are not given here. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     preset: Option<PresetName>,
-    /// Most tries of an operation, one in its process included; a number or `"unlimited"`. Then it is parked.
+    /// Most times that an operation is tried or given to a worker, the try in its process included; a number or `"unlimited"`. Then it is parked.
     #[serde(default)]
     attempts: OrUnlimited<1>,
-    /// The wait before each further try.
-    pub backoff: BackoffChoice,
+    /// The wait before each further try. Default: `"none"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backoff: Option<BackoffChoice>,
     /// What would be tried later than this after the start of its operation is parked instead. Above 0.
     #[serde(default)]
     max_age: OrNone<PositiveDuration>,
@@ -41,7 +42,7 @@ pub struct DurableTable {
     /// Whether each of a batch is done for itself. If not, all of it is tried again when one of it fails.
     #[serde(default)]
     partial: bool,
-    /// After this time what a worker has taken is given to another one, if it is not done by then; the first one goes on. Above 0.
+    /// After this time what a worker has taken is given to another one, if it is not done by then; the first one goes on. At least 1 ms.
     #[serde(default)]
     visibility: OrNone<PositiveDuration>,
     /// Workers say so often that they are still busy, and keep what they have from there for `visibility`, unless the queue is down then. Below `visibility`.
@@ -134,7 +135,7 @@ impl DurableTable {
         DurableConfig {
             when: self.when,
             attempts: self.attempts.0,
-            backoff: self.backoff.build(),
+            backoff: self.backoff.clone().unwrap_or_default().build(),
             max_age: span(&self.max_age),
             workers: self.workers.plain(),
             poll: self.poll.0,
@@ -155,6 +156,11 @@ impl DurableTable {
                 rate: table.rate.as_ref().map(|rate| rate.0.per_second),
             }),
         }
+    }
+
+    /// After which time another worker is given what is not done.
+    pub fn visibility(&self) -> Option<Span> {
+        self.visibility.0.map(PositiveDuration::span)
     }
 
     /// A key that means nothing as things stand, and why not.

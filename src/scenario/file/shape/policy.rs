@@ -304,6 +304,9 @@ impl PolicyTable {
             self.retry_after.get_or_insert_with(RetryAfterChoice::default);
         }
         self.step.0.iter_mut().for_each(|(_, rules)| rules.0.resolve());
+        if let Some(durable) = &mut self.durable {
+            durable.backoff.get_or_insert_with(BackoffChoice::default);
+        }
     }
 
     /// As the engine knows it, for calls with this method. Call [`PolicyTable::resolve`] first.
