@@ -286,6 +286,14 @@ fn a_thing_is_in_the_queue_once() {
         &result,
         &[("handed_over", 2.0), ("messages_max", 1.0), ("missing_effects", 0.0), ("half_done", 0.0)],
     );
+    // What is parked is not in the queue: the second has tries of its own.
+    let later = scenario.clone().in_world(|world| {
+        world.repeat = Some(Repeat { share: 1.0, after: constant(5_000), times: 1, same: Same::Thing });
+        let fates = Fates { failures: vec![(500, 1.0)], ..Fates::default() };
+        world.faults.push(Fault { fates, ..fault(600, 5_050) });
+    });
+    let short = DurableConfig { attempts: Some(2), deduplicated: true, ..queue() };
+    check("parked", &run_with(&later, tries(1), short), &[("parked", 1.0), ("succeeded", 1.0), ("durable_tries", 2.0)]);
     let looks = DurableConfig { workers: 1, check_first: true, ..queue() };
     let result = run_with(&scenario, tries(1), looks);
     check("looks", &result, &[("succeeded", 2.0), ("effects", 1.0), ("found_done", 1.0), ("durable_tries", 2.0)]);

@@ -217,5 +217,34 @@ fn the_document_is_measured() {
     for (number, system, effect) in nothing_lost::rows() {
         text.push_str(&format!("| {number} | {system} | {effect} |\n"));
     }
+    text.push_str(&format!(
+        "\n## What they watch, and what breaks it\n\n| | what | where it is here |\n|---|---|---|\n\
+         | O1 | latency of operations that needed a retry | `latency_retried_p99`: {:.1} s under `full-jitter` in `stripe-outage`, where `latency_p99` is {:.1} s |\n\
+         | O2 | the table by step | {} |\n\
+         | O3 | lints | `lock-too-short`, `retention-too-short`, `stored-errors`, `lock-conflict` and others: section 2 of the contract, *Warnings* |\n\n\
+         Of the faults that people inject, there are latency, resets, time-outs, lost requests and replies, error statuses, rate limits, stalls, crashes of servers and clients, stores and queues that \
+         are down. There is no limit of bandwidth: a request has no size.\n",
+        mean("stripe-outage", "full-jitter", "latency_retried_p99"),
+        mean("stripe-outage", "full-jitter", "latency_p99"),
+        by_step()
+    ));
     check_file("docs/SEED-SYSTEMS.md", &text);
+}
+
+/// What there is of each step of an order, under the policy that is chosen there.
+fn by_step() -> String {
+    let of = |step: &str, metric: &str| mean("order-saga", "resume", &format!("{metric}.step.{step}"));
+    let row = |step: &str| {
+        let calls = of(step, "succeeded") + of(step, "failed");
+        format!(
+            "{step}: {} calls, {} succeeded, {} needed a retry, {:.2} attempts each, {:.0} ms, {} of attempts answered with an error",
+            count(calls),
+            percent(of(step, "succeeded") / calls),
+            percent(of(step, "retries_needed") / calls),
+            of(step, "attempts_per_call"),
+            of(step, "duration_mean") * 1e3,
+            percent(of(step, "error_replies") / of(step, "attempts"))
+        )
+    };
+    format!("`order-saga`, with `resume`: {}", ["reserve", "charge", "confirm"].map(row).join("; "))
 }

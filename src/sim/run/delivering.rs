@@ -35,6 +35,13 @@ impl<'a> Queued<'a> {
         Queued { queue, next: SimTime::NEVER, turn: 0, things, put: 0, gone: 0 }
     }
 
+    /// Who comes for this thing does not find this message any more.
+    fn forget(&mut self, thing: u32, message: u32) {
+        if self.things.get(&thing) == Some(&message) {
+            self.things.remove(&thing);
+        }
+    }
+
     pub(super) fn is_alive(&self) -> bool {
         self.queue.is_alive()
     }
@@ -198,7 +205,11 @@ impl<'a> Run<'a> {
     fn park(&mut self, queue: usize, (message, id): (u32, u32)) {
         let now = self.now;
         self.note_queue(id, What::Parked);
-        self.queued(queue).queue.park(now, message);
+        let thing = self.whole().orders.all[id].thing;
+        let queued = self.queued(queue);
+        queued.queue.park(now, message);
+        // Nobody tries it: what comes for the same thing has tries of its own.
+        queued.forget(thing, message);
     }
 
     fn note_queue(&mut self, id: u32, what: What) {
@@ -317,9 +328,7 @@ impl<'a> Run<'a> {
                     let thing = self.whole().orders.all[order].thing;
                     let queued = self.queued(queue);
                     queued.gone += 1;
-                    if queued.things.get(&thing) == Some(&message) {
-                        queued.things.remove(&thing);
-                    }
+                    queued.forget(thing, message);
                     for id in std::iter::once(order).chain(also) {
                         self.made_good(id);
                     }
