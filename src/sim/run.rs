@@ -419,7 +419,9 @@ impl<'a> Run<'a> {
         std::iter::once(&self.server).chain(&self.others)
     }
 
-    /// True if something waits in a durable queue that may be tried again.
+    /// True if something waits in a durable queue that may be tried again. Asked when nothing else is left, and out of the way of every event.
+    #[cold]
+    #[inline(never)]
     fn has_queued(&self) -> bool {
         self.whole.as_ref().is_some_and(|whole| whole.queues.iter().flatten().any(Queued::is_alive))
     }
