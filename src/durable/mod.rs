@@ -14,7 +14,7 @@ use crate::units::Span;
 pub struct DurableConfig {
     /// Which operations go there.
     pub when: When,
-    /// Most tries of an operation, the one in its process included; `None`: unlimited.
+    /// Most times that an operation is tried or given to a worker, the try in its process included; `None`: unlimited.
     pub attempts: Option<u32>,
     /// The wait before each further try.
     pub backoff: Backoff,

@@ -22,6 +22,7 @@ pub struct DurableQueue<'a> {
     expired: Vec<u32>,
     workers: Slab<Worker>,
     idle: u32,
+    /// The longest stay that is over.
     longest: Span,
     is_down: bool,
     /// When it came back last.
@@ -30,6 +31,7 @@ pub struct DurableQueue<'a> {
     redrive: SimTime,
     /// So many are still to be: those that were parked when it began.
     redriving: usize,
+    /// Places in the order that were given away.
     seq: u64,
 }
 
@@ -102,7 +104,7 @@ pub struct Given {
     pub order: u32,
     /// Tries so far, this one included.
     pub tries: Tries,
-    /// Another worker has it too, or had it and was too slow.
+    /// Another worker is still at it.
     pub again: bool,
 }
 

@@ -141,6 +141,8 @@ pub struct Told {
     pub lost_updates: u32,
     /// What is in force of what it was to do.
     pub standing: Standing,
+    /// It is in a dead-letter queue when the run ends.
+    pub is_parked: bool,
     /// The last operation about the same thing, of those off the books before it, that executed anything, by its number.
     pub before: Option<u64>,
     /// What it has done, by place.
@@ -167,7 +169,7 @@ impl Told {
 
     /// True if it is over, and was left half done.
     pub fn is_half_done(&self) -> bool {
-        self.verdict.is_some() && self.standing == Standing::Partly
+        (self.verdict.is_some() || self.is_parked) && self.standing == Standing::Partly
     }
 
     /// True if its user got what was wanted, once.
@@ -484,6 +486,7 @@ mod tests {
                 attempts: 1,
                 lost_updates: 0,
                 standing: if effects > 0 { Standing::All } else { Standing::Nothing },
+                is_parked: false,
                 before: None,
                 done: vec![Done { executions: effects, effects, firsts }],
                 notes,

@@ -79,6 +79,7 @@ struct OfMember {
     phantoms: u64,
     lost_updates: u64,
     half_done: u64,
+    parked: u64,
     sums: Sums,
 }
 
@@ -97,6 +98,8 @@ pub struct Released {
     pub lost_updates: u32,
     /// What is in force of what it was to do.
     pub standing: Standing,
+    /// It is in a dead-letter queue.
+    pub is_parked: bool,
 }
 
 /// Attempts at a replica: `of` is the server and the replica's number there, if there are others.
@@ -229,7 +232,8 @@ impl Parts {
         member.sums.attempts += u64::from(of.attempts);
         places.for_each(|done| member.sums.enter(done));
         member.phantoms += u64::from(failed && of.standing == Standing::All);
-        member.half_done += u64::from(of.verdict.is_some() && of.standing == Standing::Partly);
+        member.half_done += u64::from((of.verdict.is_some() || of.is_parked) && of.standing == Standing::Partly);
+        member.parked += u64::from(of.is_parked);
         member.lost_updates += u64::from(of.lost_updates);
     }
 
@@ -285,14 +289,16 @@ impl Parts {
         }
         for (number, member) in &self.members {
             let mut add = |metric, value| values.push((Measure { metric, of: Of::Member(*number) }, value));
-            let OfMember { operations, succeeded, in_time, failed, phantoms, lost_updates, half_done, sums } = *member;
+            let OfMember { operations, succeeded, in_time, failed, phantoms, lost_updates, half_done, parked, sums } =
+                *member;
             let unsuccessful = operations - if self.has_slo { in_time } else { succeeded };
             let wrong = unsuccessful + sums.duplicates() + phantoms + lost_updates + half_done;
             let rate = |count: u64| per(count, operations as f64);
             add(Metric::Operations, Some(operations as f64));
             add(Metric::Succeeded, Some(succeeded as f64));
             add(Metric::Failed, Some(failed as f64));
-            add(Metric::Unresolved, Some((operations - succeeded - failed) as f64));
+            add(Metric::Parked, Some(parked as f64));
+            add(Metric::Unresolved, Some((operations - succeeded - failed - parked) as f64));
             add(Metric::SuccessRate, rate(succeeded));
             add(Metric::GoneWrong, Some(wrong as f64));
             add(Metric::GoneWrongRate, rate(wrong));

@@ -168,17 +168,11 @@ pub fn ending(told: &Told) -> String {
         1 => format!("1 {what}"),
         count => format!("{count} {what}s"),
     };
-    let is_of_queue = |note: &&Note| {
-        matches!(
-            note.what,
-            What::HandedOver(true) | What::Queued(_) | What::Parked | What::Redriven | What::TriedAgain { .. }
-        )
-    };
-    let last = told.notes.iter().rev().find(is_of_queue).map(|note| note.what);
+    let was_queued = told.notes.iter().any(|note| note.what == What::HandedOver(true));
     let user = match (told.verdict, told.took()) {
         // Its user has gone by then.
-        (Some(Verdict::Succeeded), Some(took)) if last.is_some() => format!("it is done after {}", short(took)),
-        (None, _) if last == Some(What::Parked) => "it is parked when the run ends".to_owned(),
+        (Some(Verdict::Succeeded), Some(took)) if was_queued => format!("it is done after {}", short(took)),
+        (None, _) if told.is_parked => "it is parked when the run ends".to_owned(),
         (Some(Verdict::Succeeded), Some(took)) => format!("its user reads success after {}", short(took)),
         (Some(Verdict::Failed(_)), Some(took)) => format!("its user reads failure after {}", short(took)),
         _ => "it is still open when the run ends".to_owned(),

@@ -338,7 +338,8 @@ impl Metric {
     /// True if there is a value of each member too, in a mix.
     pub fn is_of_members(self) -> bool {
         use Metric as M;
-        let ended = matches!(self, M::Operations | M::Succeeded | M::Failed | M::Unresolved | M::SuccessRate);
+        let ended =
+            matches!(self, M::Operations | M::Succeeded | M::Failed | M::Parked | M::Unresolved | M::SuccessRate);
         let wrong = matches!(self, M::Unsuccessful | M::GoneWrong | M::GoneWrongRate | M::PhantomSuccesses)
             || self == M::LostUpdates
             || self == M::HalfDone;

@@ -314,7 +314,7 @@ impl<'a> Run<'a> {
         faults.first_edges().for_each(|(at, fault)| queue.push(at, Event::FaultEdge { fault }));
         let goes_whole = wanted.is_some() || goes_whole(scene, config);
         let has_common = servers.iter().any(Server::has_common);
-        let whole = goes_whole.then(|| whole::Whole { has_common, ..whole::Whole::new(world, config, wanted) });
+        let whole = goes_whole.then(|| whole::Whole::new(world, config, wanted, has_common));
         let mut run = Run {
             scene,
             policy: &*config.rules().policy,

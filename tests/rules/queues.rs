@@ -6,8 +6,8 @@ use simlab::protocol::Method;
 use simlab::retry::KeyMode;
 use simlab::scenario::call::CallConfig;
 use simlab::scenario::{
-    ClientCrashes, CrashAtStep, CrashWhen, Fates, Idempotency, InProgress, JournalConfig, LockConfig, QueueFault,
-    Repeat, Same,
+    ClientCrashes, CrashAtStep, CrashWhen, Fates, Idempotency, InProgress, JournalConfig, LockConfig, Member,
+    QueueFault, Repeat, Same,
 };
 
 use super::*;
@@ -402,4 +402,35 @@ fn who_is_told_202_does_not_wait() {
     let limits = Limits { memory: 1 << 31, interrupted: &AtomicBool::new(false) };
     let stopped = sim::run(&scenario, 0, 0, limits);
     assert!(matches!(stopped, Err(Stop::Standstill { .. })), "{:?}", stopped.err());
+}
+
+/// What is parked with some of its effects is left half done; and in mixes each member has its own.
+#[test]
+fn what_is_parked_may_be_half_done() {
+    let scenario = failing(1, &[]).in_world(|world| {
+        world.servers.push(ServerConfig { service_time: constant(100), ..ServerConfig::named("t") });
+        let call = |(name, server)| CallConfig { step: Step::default(), ..CallConfig::to(name, server, Method::Put) };
+        world.operation.steps = [("one", 0), ("two", 1)].map(call).to_vec();
+        world.servers[1].fates = Fates { failures: vec![(500, 1.0)], ..Fates::default() };
+    });
+    let result = run_with(&scenario, tries(1), DurableConfig { attempts: Some(2), ..queue() });
+    check("half", &result, &[("parked", 1.0), ("half_done", 1.0), ("missing_effects", 1.0), ("gone_wrong", 2.0)]);
+    let rules = || simlab::scenario::call::ClientRules {
+        policy: std::sync::Arc::new(tries(1)),
+        ..simlab::scenario::call::ClientRules::default()
+    };
+    let member = |name, durable| Member { share: 0.5, durable, ..Member::all(name, rules()) };
+    let short = DurableConfig { attempts: Some(1), ..queue() };
+    let mixed = failing(40, &[(0, 90_000)]).in_world(|world| world.clients = 40);
+    let mixed = mixed.with_mix("m", vec![member("first", Some(short)), member("second", None)]);
+    let limits = Limits { memory: 1 << 30, interrupted: &AtomicBool::new(false) };
+    let result = sim::run(&mixed, 0, 0, limits).expect("the run comes to its end");
+    let of = |metric: &str| value(&result, metric).expect("there is one");
+    assert!(of("parked.member.first") > 5.0 && of("failed.member.second") > 5.0);
+    assert_eq!(of("parked.member.first") + of("failed.member.second"), 40.0);
+    check(
+        "mixed",
+        &result,
+        &[("unresolved.member.first", 0.0), ("parked.member.second", 0.0), ("failed.member.first", 0.0)],
+    );
 }

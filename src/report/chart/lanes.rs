@@ -315,6 +315,7 @@ mod tests {
             attempts: 1,
             lost_updates: 0,
             standing: crate::metrics::Standing::Nothing,
+            is_parked: false,
             before: None,
             done: vec![Done { executions: 2, effects: 2, firsts: 1 }],
             notes: notes.iter().map(note).collect(),

@@ -29,11 +29,8 @@ pub fn check(parts: &Parts, root: &DeTable<'_>) -> Vec<Diagnostic> {
             let place = tree::key_place(root, &["policy", name, "durable", key]);
             errors.push(Diagnostic::error("without-effect", title, place, label));
         }
-    }
-    let short = Span::millis(1);
-    for Named { name, table } in &parts.policies {
-        let visibility = table.durable.as_ref().and_then(|durable| durable.visibility());
-        if visibility.is_some_and(|visibility| visibility < short) {
+        // Each time is an event.
+        if durable.visibility().is_some_and(|visibility| visibility < Span::millis(1)) {
             let title = format!("messages of `{}` are given out more than a thousand times a second", cut(name));
             let place = tree::value_place(root, &["policy", name, "durable", "visibility"]);
             errors.push(Diagnostic::error("invalid-value", title, place, "is at least \"1ms\""));

@@ -38,6 +38,10 @@ impl Run<'_> {
             left_behind(order, places, done, has_things, shares(&self.streams, order.key))
         };
         after.is_parked = is_parked;
+        if verdict.is_none() && !is_parked {
+            // It may still be made.
+            after.missing = 0;
+        }
         if let Some(notes) = &mut whole.notes {
             let Order { key, client, over, .. } = whole.orders.all[id];
             let has_executed = done.iter().any(|done| done.executions > 0);
@@ -52,6 +56,7 @@ impl Run<'_> {
                 attempts,
                 lost_updates,
                 standing: after.standing,
+                is_parked,
                 before,
                 done: done.clone(),
                 notes,
@@ -70,6 +75,7 @@ impl Run<'_> {
                     attempts,
                     lost_updates,
                     standing: after.standing,
+                    is_parked,
                 },
                 each.clone(),
             );
@@ -178,7 +184,7 @@ pub(super) fn left_behind(
     let is_told_done = order.verdict == Some(Verdict::Succeeded);
     LeftBehind {
         standing,
-        missing: if order.verdict.is_some() && (stands || is_told_done) { missing } else { 0 },
+        missing: if stands || is_told_done { missing } else { 0 },
         is_undone: is_failed && undos_made && !stands,
         is_left: order.life.is_left,
         repeated: order.life.repeated,

@@ -94,7 +94,8 @@ impl<'a> Run<'a> {
         let queued = whole.queues[member].as_ref();
         let is_at_once = queued.is_some_and(|queued| queued.queue.config().when == When::AtOnce);
         if is_at_once {
-            self.at_once.operation(self.now, u32::MAX);
+            // It has no call yet.
+            self.at_once.operation(self.now, NONE);
         }
         is_at_once && self.hand_over(id, (Verdict::Failed(GiveUp::Crashed), None))
     }
@@ -293,8 +294,7 @@ impl<'a> Run<'a> {
         self.count(start, |durable| durable.tried(again, is_done));
         self.note_queue(id, What::TriedAgain { tries: tries.ever, again, is_done });
         if is_done {
-            // By whatever path: nothing of it is missing.
-            self.whole().orders.all[id].life.succeeded = u64::MAX;
+            self.whole().orders.all[id].life.is_done_elsewhere();
             return self.try_ended(queue, worker, id, true);
         }
         let order = &mut self.whole().orders.all[id];
@@ -353,8 +353,8 @@ impl<'a> Run<'a> {
         if order.verdict.is_some() {
             return self.release_order(id);
         }
-        // Another one's tries have done it.
-        order.life.succeeded = u64::MAX;
+        // Tries of another one have done it.
+        order.life.is_done_elsewhere();
         self.order_over(id, Ok(()), Verdict::Succeeded);
     }
 

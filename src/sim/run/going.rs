@@ -113,6 +113,11 @@ impl Life {
         self.made |= 1 << step;
     }
 
+    /// All of it was done by another path: nothing of it is missing.
+    pub(super) fn is_done_elsewhere(&mut self) {
+        self.succeeded = u64::MAX;
+    }
+
     /// A course of it is over.
     pub(super) fn ends(&mut self, course: &Course) {
         self.succeeded |= course.succeeded();

@@ -66,7 +66,7 @@ pub(super) struct Whole<'a> {
     /// What an operation has done at each place, while its books are closed.
     pub done: Vec<Done>,
     /// A server is being told something: what follows is done when it has said all.
-    pub settling: bool,
+    settling: bool,
     /// Workers of queues are being given what they try: what comes up meanwhile is given after it.
     pub is_giving: bool,
     /// Bytes that sides take beside their own size.
@@ -137,7 +137,8 @@ pub(super) struct AttemptSide {
 }
 
 impl<'a> Whole<'a> {
-    pub(super) fn new(world: &'a World, row: &'a PolicyConfig, wanted: Option<Wanted>) -> Whole<'a> {
+    /// `has_common`: replicas of some server have something in common.
+    pub(super) fn new(world: &'a World, row: &'a PolicyConfig, wanted: Option<Wanted>, has_common: bool) -> Whole<'a> {
         let places = Places::new(world, row);
         let notes = wanted.map(|wanted| Notes::new(wanted, places.names(world)));
         let has_rows = row.uses_rows(world);
@@ -146,7 +147,7 @@ impl<'a> Whole<'a> {
         let has_things = world.has_things() || has_rows || places.share_keys() || new_keys;
         let mut servers = 0..world.servers.len();
         Whole {
-            has_common: false,
+            has_common,
             has_steps: !world.operation.steps.is_empty(),
             in_stages: has_rows || servers.any(|server| world.works_in_stages(server)),
             row,
