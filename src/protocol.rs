@@ -175,6 +175,8 @@ pub enum Met {
     WaitsForRow,
     /// It has its row.
     HasRow,
+    /// Its work has ended, and its transaction keeps the row.
+    KeepsRow,
     /// It has waited long enough for its row.
     RowTimeout,
     /// It goes by this version of its row.

@@ -12,7 +12,9 @@ use crate::protocol::Outcome;
 use crate::report::story::{self, Setting};
 use crate::scenario::file::{self, Loaded, Overrides, Reading};
 use crate::scenario::metric::Metric;
-use crate::scenario::{FreedBy, Idempotency, LockOnFailure, RowUse, StoreScope, Stores, WhenDown, Writes};
+use crate::scenario::{
+    FreedBy, Idempotency, LockOnFailure, Locks, Reads, RowUse, StoreScope, Stores, WhenDown, Writes,
+};
 use crate::sim::{self, Limits, Stop};
 use crate::text::cut;
 use crate::units::{SimTime, Span};
@@ -285,11 +287,11 @@ impl Traced<'_> {
     }
 
     /// Where the row's operations write to rows, as paths of the file, and how.
-    fn rows_written(&self, prefix: &str) -> Vec<(String, RowUse)> {
+    fn rows_used(&self, prefix: &str) -> Vec<(String, RowUse)> {
         let operation = &self.loaded.scenario.of(self.row).world.operation;
         let steps = operation.steps.iter().map(|step| (format!("{prefix}operation.step.{}", step.name), step.row));
         let own = operation.steps.is_empty().then(|| (format!("{prefix}operation"), operation.row));
-        steps.chain(own).filter(|(_, uses)| !uses.writes.is_nothing()).collect()
+        steps.chain(own).filter(|(_, uses)| !uses.is_none()).collect()
     }
 
     /// Settings that stop double charges or lost answers, as far as this row does not have them.
@@ -373,7 +375,7 @@ impl Traced<'_> {
                 }
             }
         }
-        for (path, uses) in self.rows_written(&prefix) {
+        for (path, uses) in self.rows_used(&prefix) {
             let key = |key: &str| format!("{path}.{key}");
             if uses.writes == Writes::Blind {
                 // Who is too late begins again: with the read, where that is a step, or as the policy retries.
@@ -383,7 +385,12 @@ impl Traced<'_> {
                 };
                 add(&[(key("writes.if-unchanged"), "412"), (again.0, &again.1)]);
             }
-            if !uses.locks {
+            if let Reads::IfUndone(_) = uses.reads {
+                // What it has looked for is to hold for what comes after it.
+                if uses.locks != Locks::UntilOver {
+                    add(&[(key("locks"), "\"until-over\"")]);
+                }
+            } else if uses.locks.is_no() && !uses.writes.is_nothing() {
                 add(&[(key("reads"), "true"), (key("locks"), "true")]);
             }
         }

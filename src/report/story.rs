@@ -336,6 +336,7 @@ fn meets(n: u32, met: Met) -> Option<String> {
         Met::Stored => format!("the reply to attempt {n} is stored with its effect"),
         Met::WaitsForRow => format!("attempt {n} waits for the row: another one has it"),
         Met::HasRow => format!("attempt {n} has the row for itself"),
+        Met::KeepsRow => format!("attempt {n} is done, and its transaction keeps the row"),
         Met::RowTimeout => format!("attempt {n} has waited long enough for the row"),
         Met::Reads(version) => format!("attempt {n} goes by version {version} of the row"),
         Met::RowDone => format!("attempt {n} finds it done already"),

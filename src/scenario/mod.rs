@@ -42,7 +42,7 @@ pub use store::{
     Asked, CacheConfig, FreedBy, Idempotency, LockConfig, LockOnFailure, OnConflict, StoreRules, StoreScope, Stores,
     WhenDown,
 };
-pub use things::{Contend, Repeat, RowUse, Same, Writes};
+pub use things::{Contend, Locks, Reads, Repeat, RowUse, Same, Writes};
 pub(crate) use world::workers_left;
 pub use world::{JournalConfig, Operation, World};
 

@@ -34,18 +34,64 @@ pub enum Same {
 /// What a call does with the row of the thing that its operation is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RowUse {
-    /// It reads the row's version, which a later step goes by.
-    pub reads: bool,
+    /// Whether it reads the row's version, which a later step goes by.
+    pub reads: Reads,
     /// Whether it writes, and on which condition.
     pub writes: Writes,
-    /// It has the row for itself while it is worked on.
-    pub locks: bool,
+    /// Whether it has the row for itself, and how long.
+    pub locks: Locks,
 }
 
 impl RowUse {
     /// True if it does nothing with it.
     pub fn is_none(self) -> bool {
         self == RowUse::default()
+    }
+
+    /// The status that it is answered if somebody has ever written, where it looks for that when its work begins.
+    pub fn if_undone(self) -> Option<u16> {
+        match (self.reads, self.writes) {
+            (Reads::IfUndone(status), _) | (_, Writes::IfUndone(status)) => Some(status),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a call reads a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reads {
+    /// It does not.
+    #[default]
+    No,
+    /// It does: what a later step writes, goes by that.
+    Yes,
+    /// If nobody has ever written; otherwise this is the answer: an order that is cancelled by then.
+    IfUndone(u16),
+}
+
+impl Reads {
+    /// True if it reads nothing.
+    pub fn is_no(&self) -> bool {
+        *self == Reads::No
+    }
+}
+
+/// Whether a call has a row for itself, and how long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Locks {
+    /// It does not care who else has it.
+    #[default]
+    No,
+    /// While a worker is busy with it.
+    Work,
+    /// If that has succeeded, on until whoever makes the steps has done with them: one transaction across steps.
+    UntilOver,
+}
+
+impl Locks {
+    /// True if it locks nothing.
+    pub fn is_no(&self) -> bool {
+        *self == Locks::No
     }
 }
 

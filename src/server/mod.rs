@@ -465,6 +465,9 @@ impl<'a> Server<'a> {
                 self.leave_row(now, *id, floor);
             }
         }
+        if self.in_stages {
+            self.end_transactions(now, floor);
+        }
         while let Some(id) = self.waiting.first() {
             self.leave_queue(now, id, floor.jobs);
             self.orphan_unworked(id, floor);

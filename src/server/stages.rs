@@ -3,7 +3,7 @@
 
 use super::idempotency::{Admission, record};
 use super::job::{Job, Keyed, Place};
-use super::rows::Ticket;
+use super::rows::{Got, Ticket, Transaction};
 use super::work::{Ending, Sent, begins_calls};
 use super::{Door, Floor, Output, Request, Server, WHOLE};
 use crate::key::CallKey;
@@ -21,6 +21,8 @@ pub struct Staged {
     pub operation: CallKey,
     /// What its operation is about.
     pub thing: u32,
+    /// The transaction that it is a part of, if it is one of a step.
+    pub of: Option<Transaction>,
     /// What it does with the row of that.
     pub uses: RowUse,
     /// The version of the row that it goes by, once it has read one.
@@ -31,6 +33,8 @@ pub struct Staged {
     /// How long it waits for a row, and its place in line.
     pub(super) until: SimTime,
     pub(super) ticket: Option<Ticket>,
+    /// It is at work on a row that its transaction has.
+    pub(super) is_inside: bool,
     /// The store was asked at the door.
     admitted: bool,
     /// Whether its effect was made, once that is known; if not, with which status it was refused.
@@ -86,15 +90,22 @@ enum Said {
 
 impl Staged {
     /// An attempt on its way.
-    pub fn new((action, operation): (CallKey, CallKey), thing: u32, uses: RowUse, version: Option<u32>) -> Staged {
+    pub fn new(
+        (action, operation): (CallKey, CallKey),
+        (thing, of): (u32, Option<Transaction>),
+        uses: RowUse,
+        version: Option<u32>,
+    ) -> Staged {
         // What a step reads, it reads anew, and so does who looks first whether there is anything to do.
-        let looks = uses.reads || matches!(uses.writes, Writes::IfUndone(_));
+        let looks = !uses.reads.is_no() || uses.if_undone().is_some();
         let version = version.filter(|_| !looks);
         Staged {
             action,
             operation,
             ticket: None,
+            is_inside: false,
             thing,
+            of,
             uses,
             version,
             stage: Stage::Work,
@@ -106,13 +117,18 @@ impl Staged {
         }
     }
 
+    /// It has its row, or works on that of its transaction.
+    pub(super) fn has_got(&mut self, got: Got) {
+        (self.ticket, self.is_inside) = (None, got == Got::Inside);
+    }
+
     /// True if the effect was made before the work was over, or as it was.
     pub fn has_effect(&self) -> bool {
         self.effect == Some(Ok(()))
     }
 
     /// How work has ended whose last stage is over: as it was going to, unless the row was another one by then.
-    fn ended(&self, ending: Ending) -> Ending {
+    pub(super) fn ended(&self, ending: Ending) -> Ending {
         match self.effect {
             Some(Err(status)) => Ending { status, executed: false, ..ending },
             Some(Ok(())) => Ending { executed: true, ..ending },
@@ -396,7 +412,7 @@ impl Server<'_> {
         let mut read = None;
         if let Some(rows) = self.rows.as_mut().filter(|_| !staged.uses.is_none()) {
             let version = *staged.version.get_or_insert_with(|| rows.version(staged.thing));
-            if let Writes::IfUndone(status) = staged.uses.writes
+            if let Some(status) = staged.uses.if_undone()
                 && version > 0
             {
                 return self.end_without_work(now, id, (status, Met::RowDone), floor);

@@ -208,6 +208,11 @@ impl Ending {
         Ending { status, executed, sent }
     }
 
+    /// True if it is a reply that says so.
+    pub(super) fn is_success(self) -> bool {
+        self.executed && (200..300).contains(&self.status)
+    }
+
     /// What there is to store: nothing of work that hangs.
     #[inline(always)]
     pub(super) fn reply(self) -> Option<(u16, bool)> {

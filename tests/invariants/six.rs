@@ -10,8 +10,8 @@ use simlab::distribution::Distribution;
 use simlab::endpoint::Balance;
 use simlab::retry::{Backoff, KeyMode, OutcomeClass, OutcomeSet, RetryPolicy};
 use simlab::scenario::{
-    Arrivals, Asked, Contend, Fates, Fault, FreedBy, Idempotency, LockConfig, OnConflict, Repeat, RowUse, Same,
-    Scenario, ServerConfig, StoreFault, StoreScope, Stores, WhenDown, Writes,
+    Arrivals, Asked, Contend, Fates, Fault, FreedBy, Idempotency, LockConfig, Locks, OnConflict, Reads, Repeat, RowUse,
+    Same, Scenario, ServerConfig, StoreFault, StoreScope, Stores, WhenDown, Writes,
 };
 use simlab::units::{SimTime, Span};
 
@@ -229,7 +229,9 @@ fn row_uses() -> impl Strategy<Value = RowUse> {
         Just(Writes::IfUndone(409)),
         Just(Writes::Nothing)
     ];
-    (any::<bool>(), writes, any::<bool>()).prop_map(|(reads, writes, locks)| RowUse { reads, writes, locks })
+    let reads = prop_oneof![Just(Reads::No), Just(Reads::Yes), Just(Reads::IfUndone(409))];
+    let locks = prop_oneof![Just(Locks::No), Just(Locks::Work), Just(Locks::UntilOver)];
+    (reads, writes, locks).prop_map(|(reads, writes, locks)| RowUse { reads, writes, locks })
 }
 
 proptest! {

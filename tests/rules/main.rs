@@ -19,6 +19,7 @@ mod stages;
 mod steps;
 mod things;
 mod tiers;
+mod transactions;
 mod world;
 
 use std::sync::atomic::AtomicBool;

@@ -6,8 +6,8 @@ use simlab::protocol::Method;
 use simlab::retry::{KeyMode, OutcomeClass, OutcomeSet};
 use simlab::scenario::call::CallConfig;
 use simlab::scenario::{
-    AbandonedWork, Asked, Contend, Idempotency, LockConfig, OnConflict, RateLimit, Repeat, RowLock, RowUse, Same,
-    Scripted, StoreFault, Stores, Writes,
+    AbandonedWork, Asked, Contend, Idempotency, LockConfig, Locks, OnConflict, RateLimit, Reads, Repeat, RowLock,
+    RowUse, Same, Scripted, StoreFault, Stores, Writes,
 };
 
 use super::*;
@@ -244,7 +244,7 @@ fn writes(writes: Writes) -> RowUse {
 /// Two who read the same and write: one update is lost, or the second is told, or waits.
 #[test]
 fn two_writers() {
-    let locked = |writes| RowUse { locks: true, writes, ..RowUse::default() };
+    let locked = |writes| RowUse { locks: Locks::Work, writes, ..RowUse::default() };
     let result = run(&rows(writes(Writes::Blind)), tries(1));
     check("blind", &result, &[("executions", 2.0), ("lost_updates", 1.0), ("gone_wrong", 1.0), ("succeeded", 2.0)]);
     check("blind", &result, &[("lost_update_rate", 0.5), ("duplicates", 0.0)]);
@@ -273,11 +273,11 @@ fn two_writers() {
 /// Two cancellations of one order: who looks without a lock refunds twice.
 #[test]
 fn looking_before_writing() {
-    for (locks, executions) in [(false, 2.0), (true, 1.0)] {
+    for (locks, executions) in [(Locks::No, 2.0), (Locks::Work, 1.0)] {
         let scenario = rows(RowUse { locks, writes: Writes::IfUndone(409), ..RowUse::default() })
             .in_world(|world| world.operation.wanted = Some(1));
         let result = run(&scenario, tries(1));
-        let case = format!("locks {locks}");
+        let case = format!("{locks:?}");
         check(&case, &result, &[("executions", executions), ("duplicates", executions - 1.0)]);
         check(&case, &result, &[("outcome_409", 2.0 - executions), ("lost_updates", 0.0)]);
     }
@@ -290,7 +290,7 @@ fn writing_again() {
         let scenario = rows(RowUse::default()).in_world(|world| {
             world.repeat = None;
             world.operation.steps = vec![CallConfig::to("one", 0, Method::Get), CallConfig::to("two", 0, Method::Put)];
-            world.operation.steps[0].row.reads = true;
+            world.operation.steps[0].row.reads = Reads::Yes;
             world.operation.steps[1].row.writes = uses;
             world.servers[0].script = vec![Scripted::LostReply];
         });
@@ -307,7 +307,7 @@ fn a_read_and_a_write() {
     let steps = |uses, times| {
         rows(RowUse::default()).in_world(|world| {
             world.operation.steps = vec![CallConfig::to("one", 0, Method::Get), CallConfig::to("two", 0, Method::Post)];
-            world.operation.steps[0].row.reads = true;
+            world.operation.steps[0].row.reads = Reads::Yes;
             world.operation.steps[1].row.writes = uses;
             if times > 0 {
                 let on = Box::new(OutcomeSet::new(vec![OutcomeClass::Any]));
@@ -327,7 +327,7 @@ fn a_read_and_a_write() {
 /// A transaction that hangs keeps its row, and whoever waits for it waits as long as it may.
 #[test]
 fn a_hung_transaction() {
-    let uses = RowUse { locks: true, writes: Writes::Blind, ..RowUse::default() };
+    let uses = RowUse { locks: Locks::Work, writes: Writes::Blind, ..RowUse::default() };
     let hung = |timeout, hung| {
         rows(uses).in_world(|world| {
             world.servers[0].row_lock = RowLock { timeout: MS(timeout), hung: MS(hung), status: 503 };
@@ -357,7 +357,7 @@ fn a_hung_transaction() {
 /// A row is given on when its holder is cut off, by a crash, a cancellation or a time-out.
 #[test]
 fn rows_are_given_on() {
-    let uses = RowUse { locks: true, writes: Writes::Blind, ..RowUse::default() };
+    let uses = RowUse { locks: Locks::Work, writes: Writes::Blind, ..RowUse::default() };
     // A crash resets both; both come again, and the second waits for the first.
     let crashed = rows(uses).with_fault(Fault { crash: true, ..fault(50, 51) });
     let result = run(&crashed, RetryPolicy { backoff: Backoff::fixed(MS(10)), ..tries(2) });
@@ -382,18 +382,18 @@ fn rows_are_given_on() {
 /// Replicas have one database: rows and their locks are common to all.
 #[test]
 fn replicas_have_common_rows() {
-    for (locks, lost) in [(false, 1.0), (true, 0.0)] {
+    for (locks, lost) in [(Locks::No, 1.0), (Locks::Work, 0.0)] {
         let uses = RowUse { locks, writes: Writes::Blind, ..RowUse::default() };
         let scenario = rows(uses).in_world(|world| {
             world.servers[0].replicas = 2;
             world.servers[0].balance = simlab::endpoint::Balance::RoundRobin;
         });
-        let latency = if locks { 0.19 } else { 0.1 };
+        let latency = if locks == Locks::Work { 0.19 } else { 0.1 };
         let result = run(&scenario, tries(1));
-        check(&format!("locks {locks}"), &result, &[("lost_updates", lost), ("latency_max", latency)]);
+        check(&format!("{locks:?}"), &result, &[("lost_updates", lost), ("latency_max", latency)]);
     }
     // A replica that stands still goes on when it does: it was given the row meanwhile.
-    let frozen = rows(RowUse { locks: true, writes: Writes::Blind, ..RowUse::default() })
+    let frozen = rows(RowUse { locks: Locks::Work, writes: Writes::Blind, ..RowUse::default() })
         .in_world(|world| {
             world.servers[0].replicas = 2;
             world.servers[0].balance = simlab::endpoint::Balance::RoundRobin;
@@ -406,7 +406,7 @@ fn replicas_have_common_rows() {
 /// Who waits for a row while workers stand still, asks when they go on: not in the past, and not so much later.
 #[test]
 fn waiting_through_a_freeze() {
-    let uses = RowUse { locks: true, ..RowUse::default() };
+    let uses = RowUse { locks: Locks::Work, ..RowUse::default() };
     let hung = |timeout, kept| RowLock { timeout: MS(timeout), hung: MS(kept), status: 503 };
     let server = |row_lock| ServerConfig { service_time: constant(1_000), row_lock, ..ServerConfig::named("s") };
     let two = |server: ServerConfig, after: u64| {
@@ -445,7 +445,7 @@ fn rows_belong_to_a_server() {
             let step = |name, server, row| CallConfig { row, ..CallConfig::to(name, server, Method::Post) };
             world.operation.steps = vec![
                 step("one", 0, writes(Writes::Blind)),
-                step("two", 0, RowUse { reads: true, ..RowUse::default() }),
+                step("two", 0, RowUse { reads: Reads::Yes, ..RowUse::default() }),
                 step("three", 1, writes(uses)),
             ];
         });
@@ -468,8 +468,9 @@ fn a_repeat_is_another_operation() {
 fn looking_is_not_reading_earlier() {
     let scenario = rows(RowUse::default()).in_world(|world| {
         world.operation.steps = vec![CallConfig::to("one", 0, Method::Get), CallConfig::to("two", 0, Method::Post)];
-        world.operation.steps[0].row.reads = true;
-        world.operation.steps[1].row = RowUse { locks: true, writes: Writes::IfUndone(409), ..RowUse::default() };
+        world.operation.steps[0].row.reads = Reads::Yes;
+        world.operation.steps[1].row =
+            RowUse { locks: Locks::Work, writes: Writes::IfUndone(409), ..RowUse::default() };
     });
     check("looks", &run(&scenario, tries(1)), &[("effects", 1.0), ("outcome_409", 1.0)]);
 }
@@ -496,7 +497,7 @@ fn a_refusal_by_a_row_is_an_end_of_work() {
             ..workers(LockConfig { stores, ..lock() })
         };
         let scenario = burst(2, server).in_world(|world| {
-            world.operation.row = RowUse { locks: true, ..RowUse::default() };
+            world.operation.row = RowUse { locks: Locks::Work, ..RowUse::default() };
             world.contend = Some(Contend { things: 1, zipf: 0.0 });
         });
         check(
@@ -525,7 +526,7 @@ fn whose_reply_is_stored() {
     let scenario = rows(RowUse::default()).in_world(|world| {
         world.servers[0].idempotency = cache(None);
         world.operation.steps = vec![CallConfig::to("one", 0, Method::Get), CallConfig::to("two", 0, Method::Post)];
-        world.operation.steps[0].row.reads = true;
+        world.operation.steps[0].row.reads = Reads::Yes;
         world.operation.steps[1].row.writes = Writes::IfUnchanged(412);
         let on = Box::new(OutcomeSet::new(vec![OutcomeClass::Any]));
         world.operation.steps[1].step.on_failure = OnFailure::StartOver { on, times: 3 };
@@ -564,7 +565,7 @@ fn a_long_line() {
             ..ServerConfig::named("s")
         };
         let scenario = burst(operations, server).in_world(|world| {
-            world.operation.row = RowUse { locks: true, ..RowUse::default() };
+            world.operation.row = RowUse { locks: Locks::Work, ..RowUse::default() };
             world.contend = Some(Contend { things: 1, zipf: 0.0 });
         });
         run(&scenario, RetryPolicy { timeout: None, ..tries(1) }).events

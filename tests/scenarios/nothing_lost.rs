@@ -161,6 +161,61 @@ const UNDOING: [System; 3] = [
     },
 ];
 
+/// Two steps about a row of a database, and a call between them.
+const ROWS: &str = r#"
+duration = "5m"
+drain = "10m"
+[load]
+clients = 50
+arrivals.poisson = { rate = "20/s" }
+[operation.step.look]
+server = "orders"
+method = "GET"
+reads = true
+[operation.step.refund]
+server = "psp"
+[operation.step.note]
+server = "orders"
+writes = "blind"
+locks = true
+[server.orders]
+service_time.exponential = { mean = "20ms" }
+[server.psp]
+service_time.exponential = { mean = "300ms" }
+[fault.f]
+server = "psp"
+from = "1m"
+for = "1s"
+[policy.p]
+timeout = "30s"
+"#;
+
+const LOCKING: [System; 2] = [
+    System {
+        number: "W5",
+        name: "two cancellations, two refunds, in steps",
+        world: "load.repeat={share=\"10%\",after=\"100ms\",same=\"thing\"}\noperation.wanted=1\n\
+                operation.step.look.reads={if-undone=409}",
+        wrong: ("operation.step.look.locks=true", "a row lock while it is looked at"),
+        right: (r#"operation.step.look.locks="until-over""#, "one until all is over"),
+        // That is the second step.
+        metric: "duplicates.step.charge",
+        unit: "second refunds",
+        expected: Expected::None(300.0),
+    },
+    System {
+        number: "F5",
+        name: "a row lock over several steps",
+        world: "load.contend={things=200}\noperation.step.look.locks=\"until-over\"\nserver.psp.hangs=\"0.5%\"\n\
+                server.orders.row_lock.timeout=\"5s\"",
+        wrong: ("", "one of them hangs until its client gives up"),
+        right: (r#"server.orders.row_lock.hung="2s""#, "or its database does, after 2 s"),
+        metric: "outcome_503",
+        unit: "who have waited for 5 s in vain",
+        expected: Expected::Times(10.0),
+    },
+];
+
 /// One job a second for two hours, at a server that is down for half an hour of them.
 const JOBS: &str = r#"
 duration = "2h"
@@ -280,6 +335,7 @@ const IN_A_QUEUE: [System; 7] = [
 pub fn rows() -> Vec<(&'static str, &'static str, String)> {
     let mut rows = rows_of(ORDERS, &GOING_ON);
     rows.extend(rows_of(&format!("{ORDERS}{UNDONE}"), &UNDOING));
+    rows.extend(rows_of(ROWS, &LOCKING));
     rows.extend(rows_of(JOBS, &IN_THE_PROCESS));
     rows.extend(rows_of(&format!("{JOBS}{QUEUE}"), &IN_A_QUEUE));
     rows

@@ -162,7 +162,16 @@ const ANSWERS: [(&str, &[&str]); 39] = [
         "stripe-outage",
         &["key-v2: 2,162 go wrong per 10,000 operations", "against 4,813 with no-retry", "key-v1        4,209"],
     ),
-    ("stuck-cancelling", &["stuck        200!   99.0%!", "by-journal   0.9*  100.0%*", "100"]),
+    (
+        "stuck-cancelling",
+        &[
+            "by-journal: 0.9 go wrong per 10,000 operations",
+            "row-lock-short-call: 0.4 go wrong per 10,000 operations",
+            "101 with may-go-on, the next best",
+            "60 with row-lock, the next best",
+            "22.5s!",
+        ],
+    ),
     ("thundering-herd", &["the wave after outage 310/s, against 10,000/s with exponential"]),
     (
         "webhook-delivery",

@@ -176,6 +176,7 @@ fn row(note: &Note, place: &str, lost: bool, effects: &mut [usize]) -> Option<Ro
             Met::WaitsForRow => is(Server, "waits for the row"),
             Met::HasRow => is(Server, "has the row"),
             Met::Reads(version) => is(Server, &format!("reads version {version}")),
+            Met::KeepsRow => is(Server, "keeps the row"),
             Met::RowTimeout => is(Server, "waited long enough"),
             Met::RowDone => is(Server, "done already"),
             Met::RowChanged => is(Server, "the row has changed"),

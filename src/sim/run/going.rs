@@ -257,6 +257,7 @@ impl Run<'_> {
 
     /// A course is no more.
     pub(super) fn end_course(&mut self, id: u32) -> Going {
+        self.leave_transactions(id);
         let whole = self.whole();
         let going = whole.courses.remove(id);
         whole.orders.all[going.order].courses -= 1;
@@ -470,6 +471,7 @@ impl Run<'_> {
             if row != NONE {
                 self.abandon_call(row);
             }
+            self.leave_transactions(id);
             if self.whole().courses[id].hands_over {
                 self.handover_lost(id);
                 continue;

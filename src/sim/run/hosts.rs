@@ -195,6 +195,17 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Who makes a course has done with it, or has gone: so have its transactions.
+    pub(super) fn leave_transactions(&mut self, course: u32) {
+        for index in 0..self.whole().places.keepers.len() {
+            let whole = self.whole();
+            let order = &whole.orders.all[whole.courses[course].order];
+            let (thing, of) = (order.thing, (order.key, course));
+            let number = whole.hosts.servers[whole.places.keepers[index]].at_hand;
+            self.tell_whole(number, |server, now, floor| server.end_transaction_of(now, thing, of, floor));
+        }
+    }
+
     /// Something else is in force at a server, or at one of its replicas.
     pub(super) fn change_whole(&mut self, server: usize, replica: Option<u32>) {
         let Replicas { first, count, .. } = self.whole().hosts.servers[server];

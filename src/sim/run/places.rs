@@ -1,5 +1,6 @@
 //! Where calls are made: the steps of an operation, and below each the calls that its server makes, and so on. Worked out once for a run.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use crate::hedge::{HedgeConfig, Hedger};
 use crate::protocol::Method;
 use crate::retry::Policy;
 use crate::scenario::call::{CallConfig, ClientRules, MOST_PLACES};
-use crate::scenario::{Operation, PolicyConfig, RowUse, World};
+use crate::scenario::{Locks, Operation, PolicyConfig, RowUse, World};
 
 /// Where a call is made. Calls at one place are about one thing that somebody wants done once, however often they are made.
 #[derive(Clone, Debug)]
@@ -76,6 +77,8 @@ pub(super) struct Places<'a> {
     pub flows: Vec<Vec<Step>>,
     /// Every operation is one call, and nothing else: it is made in any case, and over when that is.
     pub is_one_call: bool,
+    /// Servers where transactions stay open across steps.
+    pub keepers: Vec<usize>,
     /// The members' own rules first.
     pub clients: Vec<Client>,
 }
@@ -126,8 +129,14 @@ impl<'a> Places<'a> {
     pub(super) fn new(world: &'a World, row: &'a PolicyConfig) -> Places<'a> {
         let draft = |rules, clients| Draft { rules, clients, endpoints: Endpoints::default() };
         let mut drafts: Vec<Draft> = row.members.iter().map(|member| draft(&member.rules, world.clients)).collect();
-        let mut places =
-            Places { all: Vec::new(), members: Vec::new(), flows: Vec::new(), is_one_call: false, clients: Vec::new() };
+        let mut places = Places {
+            all: Vec::new(),
+            members: Vec::new(),
+            flows: Vec::new(),
+            is_one_call: false,
+            keepers: Vec::new(),
+            clients: Vec::new(),
+        };
         for (index, member) in row.members.iter().enumerate() {
             let operation = member.operation(world);
             places.members.push(places.all.len());
@@ -156,7 +165,10 @@ impl<'a> Places<'a> {
                 places.add(world, Some(step), (step.server, step.method), client, Some(measured.then_some(number)));
             }
         }
+        let keepers = places.all.iter().filter(|place| place.row.locks == Locks::UntilOver).map(|place| place.server);
+        places.keepers = keepers.collect::<BTreeSet<usize>>().into_iter().collect();
         places.is_one_call = !world.may_go_on()
+            && places.keepers.is_empty()
             && !row.is_durable()
             && places.flows.iter().all(|steps| matches!(&steps[..], [only] if only.is_plain()));
         // The clients of a server's calls are its replicas, wherever they are reached from.

@@ -164,7 +164,11 @@ impl<'a> Run<'a> {
             let action = order.action.unwrap_or(order.key);
             let version =
                 order.version.filter(|(server, _)| usize::from(*server) == place.server).map(|(_, version)| version);
-            let staged = Staged::new((action, order.key), order.thing, place.row, version);
+            let of = match side.owner {
+                Owner::Course(course) => Some((order.key, course)),
+                Owner::Order | Owner::Worker(_) => None,
+            };
+            let staged = Staged::new((action, order.key), (order.thing, of), place.row, version);
             if whole.staged.len() <= job as usize {
                 whole.staged.push(staged);
             } else {
@@ -200,7 +204,7 @@ impl<'a> Run<'a> {
     pub(super) fn reads_row(&mut self, row: u32, job: u32, reply: Outcome) {
         let whole = self.whole();
         let &Place { row: uses, server, .. } = whole.place(row);
-        if uses.reads && reply == Outcome::Status(200) {
+        if !uses.reads.is_no() && reply == Outcome::Status(200) {
             let order = whole.sides[row as usize].order;
             whole.orders.all[order].version =
                 whole.staged[job as usize].version.map(|version| (server as u16, version));

@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Count, MOST, Raw, Status};
 use crate::protocol::Outcome as Answer;
-use crate::scenario::Scripted;
+use crate::scenario::{Locks, Reads, Scripted};
 
 /// The answer to a request that finds no place: a status, or `"refuse"`.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +63,66 @@ impl Serialize for Wanted {
         match self.0 {
             None => serializer.serialize_str("each"),
             Some(count) => serializer.serialize_u32(count),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Reads {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Reads, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "must be true, false, or `if-undone` with a status from 400 to 599")]
+        enum Either {
+            Yes(bool),
+            If(Condition),
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+        struct Condition {
+            if_undone: Status,
+        }
+        Ok(match Either::deserialize(deserializer)? {
+            Either::Yes(false) => Reads::No,
+            Either::Yes(true) => Reads::Yes,
+            Either::If(Condition { if_undone: Status(status) }) => Reads::IfUndone(status),
+        })
+    }
+}
+
+impl Serialize for Reads {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Reads::No | Reads::Yes => serializer.serialize_bool(*self == Reads::Yes),
+            Reads::IfUndone(status) => serializer.collect_map([("if-undone", status)]),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Locks {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Locks, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "must be true, false, or \"until-over\"")]
+        enum Either {
+            Yes(bool),
+            Word(Word),
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        enum Word {
+            UntilOver,
+        }
+        Ok(match Either::deserialize(deserializer)? {
+            Either::Yes(false) => Locks::No,
+            Either::Yes(true) => Locks::Work,
+            Either::Word(Word::UntilOver) => Locks::UntilOver,
+        })
+    }
+}
+
+impl Serialize for Locks {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Locks::No | Locks::Work => serializer.serialize_bool(*self == Locks::Work),
+            Locks::UntilOver => serializer.serialize_str("until-over"),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::scenario::file::leaf::{
 };
 use crate::scenario::file::shape::recorded::{Column, Origin};
 use crate::scenario::warning::codes;
+use crate::scenario::{Locks, Reads};
 
 /// Numbers with units, as [`crate::units::Span::parse`] reads them.
 const DURATION: &str = r"^\s*(([0-9][0-9_]*(\.[0-9_]*)?|\.[0-9][0-9_]*)(ns|us|ms|s|m|h|d|w)\s*)+$";
@@ -152,6 +153,39 @@ impl JsonSchema for Wanted {
     }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         or_word::<Count<1, { u32::MAX as u64 }>>("each", generator)
+    }
+}
+
+impl JsonSchema for Reads {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Reads".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "type": "boolean" }, { "oneOf": [{
+            "type": "object",
+            "properties": { "if-undone": generator.subschema_for::<Status>() },
+            "required": ["if-undone"],
+            "additionalProperties": false,
+            "description": "If nobody had ever written; otherwise this is the answer: an order that is cancelled by then.",
+        }] }] })
+    }
+}
+
+impl JsonSchema for Locks {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Locks".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "type": "boolean" }, { "oneOf": [{
+            "const": "until-over",
+            "description": "If that has succeeded, on until whoever makes the steps has done with them: one transaction across steps.",
+        }] }] })
     }
 }
 

@@ -16,7 +16,7 @@ use crate::protocol::Method;
 use crate::scenario::call::{Answer, AnswerMap, CallConfig, FailedBy};
 use crate::scenario::file::leaf::{Count, Duration, Outcome, Outcomes, Probability, Raw, Status};
 use crate::scenario::file::schema::{FAILURE_KEY, by_key, named, or_word};
-use crate::scenario::{RowUse, Writes};
+use crate::scenario::{Locks, Reads, RowUse, Writes};
 
 /// Tables by the names that a file gives them, in its order.
 #[derive(Clone, Debug)]
@@ -114,14 +114,14 @@ pub struct StepTable {
     /// How repeated executions add up. Default: `"POST"`.
     method: Option<Method>,
     /// Whether it reads the row of what the operation is about: what a later step writes, goes by that. Default: `false`.
-    #[serde(default, skip_serializing_if = "is_false")]
-    reads: bool,
+    #[serde(default, skip_serializing_if = "Reads::is_no")]
+    reads: Reads,
     /// Whether it writes to that row, and on which condition. Default: `"nothing"`.
     #[serde(default, skip_serializing_if = "Writes::is_nothing")]
     writes: Writes,
     /// Whether it has the row for itself while a worker is busy with it; others that lock it wait (`row_lock` of the server). Default: `false`.
-    #[serde(default, skip_serializing_if = "is_false")]
-    locks: bool,
+    #[serde(default, skip_serializing_if = "Locks::is_no")]
+    locks: Locks,
     /// Its rules: the keys of a policy but `with` and `step`, `policy = { attempts = 3 }`, `policy.preset = "envoy"`. Default: those of the
     /// row.
     #[serde(skip_serializing_if = "Option::is_none")]

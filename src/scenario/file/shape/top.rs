@@ -7,7 +7,7 @@ use super::call::{InOrder, OnFailureChoice, StepTable, is_false};
 use crate::flow::Journal;
 use crate::protocol::Method;
 use crate::scenario::file::leaf::{Count, Duration, OrNone, PositiveDuration, Probability, Wanted};
-use crate::scenario::{JournalConfig, Writes};
+use crate::scenario::{JournalConfig, Locks, Reads, Writes};
 use crate::units::Span;
 
 /// Largest number of replications: beyond, the results of single runs would not fit in any report.
@@ -75,16 +75,16 @@ pub struct OperationTable {
     /// How repeated executions add up, unless it has steps.
     #[serde(default)]
     pub method: Method,
-    /// Whether it reads the row of what the operation is about, unless it has steps. Default: `false`.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub reads: bool,
+    /// Whether it reads the row of what the operation is about, unless it has steps: what a later step writes, goes by that. Default: `false`.
+    #[serde(default, skip_serializing_if = "Reads::is_no")]
+    pub reads: Reads,
     /// Whether it writes to that row, and on which condition, unless it has steps. Default: `"nothing"`.
     #[serde(default, skip_serializing_if = "Writes::is_nothing")]
     pub writes: Writes,
-    /// Whether it has the row for itself while a worker is busy with it; others that lock it wait (`row_lock` of the server). Unless it
-    /// has steps. Default: `false`.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub locks: bool,
+    /// Whether it has the row for itself while a worker is busy with it; others that lock it wait (`row_lock` of the server). Unless it has steps. Default:
+    /// `false`.
+    #[serde(default, skip_serializing_if = "Locks::is_no")]
+    pub locks: Locks,
     /// How many effects are lawful: one of `"each"` operation, or so many of each thing. More are duplicates.
     #[serde(default)]
     pub wanted: Wanted,
