@@ -20,6 +20,8 @@ pub mod flow;
 pub mod gate;
 pub mod hedge;
 pub mod key;
+#[cfg(feature = "live")]
+pub mod live;
 pub mod metrics;
 pub mod mix;
 pub mod protocol;

@@ -17,8 +17,8 @@ struct Ban {
 }
 
 const BANS: [Ban; 39] = [
-    ban("Instant::now", &["src/cli/"], CLOCK),
-    ban("SystemTime", &["src/cli/"], CLOCK),
+    ban("Instant::now", &["src/cli/", "src/live/"], CLOCK),
+    ban("SystemTime", &["src/cli/", "src/live/"], CLOCK),
     ban("thread_rng", &["src/cli/"], RANDOMNESS),
     ban("rand::rng", &["src/cli/"], RANDOMNESS),
     ban("rand::random", &["src/cli/"], RANDOMNESS),
@@ -45,12 +45,12 @@ const BANS: [Ban; 39] = [
     ban(".hypot(", &[], PLATFORM),
     ban("plotters", &["src/report/chart/png.rs"], "it fills the pixels of PNG files, and nothing else"),
     ban("ab_glyph", &["src/report/chart/"], "letters are drawn in one place"),
-    ban("tokio", &[], "the simulator is synchronous; a driver on tokio is an example"),
+    ban("tokio", &["src/live/"], "the simulator is synchronous"),
     ban("toml::", &["src/scenario/file/"], "scenario files are read in one place"),
     ban("std::fs", &["src/cli/", "src/scenario/file/"], FILES),
     ban("std::env", &["src/cli/"], "what the environment says must not change a result"),
     ban("std::net", &[], "nothing here talks to a network"),
-    ban("std::thread", &["src/cli/", "src/experiment/"], "one run is one thread"),
+    ban("std::thread", &["src/cli/", "src/experiment/", "src/live/"], "one run is one thread"),
     ban("println!", &[], PRINTS),
     ban("print!", &[], PRINTS),
     ban("eprint", &[], PRINTS),
@@ -64,7 +64,7 @@ const BANS: [Ban; 39] = [
 
 const FILES: &str = "scenario files are read in one place, reports are written in one place";
 const PRINTS: &str = "it panics where the stream fails; the command line prints with `print` and `say`";
-const CLOCK: &str = "time is an argument; only the command line looks at a clock";
+const CLOCK: &str = "time is an argument; only the command line and what runs live look at a clock";
 const RANDOMNESS: &str = "randomness comes from keyed streams";
 const ORDER: &str = "a hash map's order differs between runs; use a BTreeMap or a Vec";
 const PLATFORM: &str = "platform maths differs in its last bits between machines; use libm";
