@@ -12,6 +12,7 @@ mod progress;
 mod run;
 mod say;
 mod schema;
+mod serve;
 mod shell;
 mod show;
 mod terminal;
@@ -59,6 +60,8 @@ enum Command {
     Run(run::Args),
     /// Tell how one double charge came about, attempt by attempt
     Trace(trace::Args),
+    /// Put a scenario's servers on real sockets, for the client that ships
+    Serve(serve::Args),
     /// Validate scenarios without running them
     Check(check::Args),
     /// Print the fully resolved scenario as TOML
@@ -90,6 +93,8 @@ enum Exit {
     Unmet,
     /// Done.
     Done,
+    /// As a command has ended that was run.
+    Command(u8),
 }
 
 impl Exit {
@@ -101,6 +106,7 @@ impl Exit {
             Exit::Io => 4,
             Exit::Unmet => 99,
             Exit::Done => 0,
+            Exit::Command(code) => code,
         }
     }
 }
@@ -115,6 +121,7 @@ pub fn main() -> ExitCode {
     let outcome = std::panic::catch_unwind(|| match &cli.command {
         Command::Run(args) => run::main(args),
         Command::Trace(args) => trace::main(args),
+        Command::Serve(args) => serve::main(args),
         Command::Check(args) => check::main(args),
         Command::Show(args) => show::main(args),
         Command::Policies(args) => policies::main(args),

@@ -126,9 +126,8 @@ impl<'a, M, C> Blocking<'a, M, C> {
                     making.calling.woken(policy, gates)
                 }
                 Action::WaitInLine(at) => {
-                    let place = making.calling.own_place();
-                    park(gates, at, || gates.is_called(place, &waker));
-                    gates.leaves_line(place);
+                    park(gates, at, || gates.has_place(policy, &mut making.calling, &waker));
+                    gates.leaves_line(making.calling.own_place());
                     making.calling.woken(policy, gates)
                 }
                 Action::Finish(verdict) => break verdict,
@@ -144,7 +143,7 @@ impl<'a, M, C> Blocking<'a, M, C> {
 }
 
 /// Waits until then, unless there is something else to do before.
-fn park(gates: &Gates, at: SimTime, has_more: impl Fn() -> bool) {
+fn park(gates: &Gates, at: SimTime, mut has_more: impl FnMut() -> bool) {
     while !has_more() {
         let now = gates.now();
         match at {

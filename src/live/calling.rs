@@ -6,7 +6,7 @@ use super::gates::{Gates, duration};
 use crate::call::tries::{Open, Tries};
 use crate::call::{Action, Call, Held, Rules, Verdict};
 use crate::protocol::Failure;
-use crate::retry::{Policy, Within};
+use crate::retry::{GiveUp, Policy, Within};
 use crate::rng::KeyedRng;
 use crate::units::{SimTime, Span};
 
@@ -17,7 +17,8 @@ pub struct Attempt {
     pub number: u32,
     /// It is sent beside an open one.
     pub is_hedge: bool,
-    /// After this time nobody waits for it any more; `None`: somebody always does.
+    /// Its time-out, or what is left of the deadline; `None`: it has none. After it nobody waits for the attempt any more, unless time-outs are what sets off hedges
+    /// (`hedge.timeout`): then it is still counted on.
     pub timeout: Option<Duration>,
 }
 
@@ -39,7 +40,13 @@ impl Calling {
     pub fn begin(policy: &dyn Policy, gates: &Gates, left: Span) -> (Calling, Action) {
         let call = Call::new(gates.now(), &Within { policy, left });
         let (number, held, tries) = (gates.next_call(), Held::default(), Tries::default());
-        let mut calling = Calling { number, call, held, tries, left, waits: None, is_over: false };
+        let mut calling = Calling { number, call, held, tries, left, waits: None, is_over: true };
+        if left == Span::ZERO {
+            // No time is left to send anything in.
+            let over = Action::Finish(Verdict::Failed(GiveUp::Deadline));
+            calling.note(over, gates);
+            return (calling, over);
+        }
         let action = calling.step(policy, gates, |call, now, rules, draws| call.begin(now, rules, draws));
         (calling, action)
     }
@@ -62,6 +69,8 @@ impl Calling {
     ) -> Action {
         let within = Within { policy, left: self.left };
         let policy: &dyn Policy = if self.left == Span::MAX { policy } else { &within };
+        // If a policy of one's own panics in a step, nobody knows how gates stand with the call: they are told no more of it.
+        self.is_over = true;
         let action = gates.step(policy, self, step);
         self.note(action, gates);
         action
@@ -70,9 +79,11 @@ impl Calling {
     /// Counts what is done next.
     fn note(&mut self, action: Action, gates: &Gates) {
         let waited = match action {
-            // A wait until something else happens beside an open attempt is none.
             Action::WakeAt(_) | Action::WaitInLine(_) => {
-                self.waits.get_or_insert_with(|| gates.now());
+                // Beside an open attempt nothing is waited for but that.
+                if self.tries.open().is_empty() {
+                    self.waits.get_or_insert_with(|| gates.now());
+                }
                 None
             }
             Action::Send { .. } | Action::Finish(_) => self.waits.take().map(|since| gates.now().since(since)),
@@ -102,11 +113,16 @@ impl Calling {
         self.step(policy, gates, |call, now, rules, draws| call.on_wake(now, rules, draws))
     }
 
-    /// Which of these attempts are open still.
-    pub fn retain<T>(&mut self, policy: &dyn Policy, gates: &Gates, open: &mut Vec<(u32, T)>) {
-        if !open.is_empty() {
-            gates.step(policy, self, |call, _, rules, _| open.retain(|(attempt, _)| call.is_open(*attempt, rules)));
+    /// Takes out those of these attempts that are not open any more.
+    pub fn take_closed<T>(&mut self, policy: &dyn Policy, gates: &Gates, open: &mut Vec<(u32, T)>) -> Vec<(u32, T)> {
+        if open.is_empty() {
+            return Vec::new();
         }
+        let is_open = gates.step(policy, self, |call, _, rules, _| {
+            open.iter().map(|(attempt, _)| call.is_open(*attempt, rules)).collect::<Vec<bool>>()
+        });
+        let mut is_open = is_open.into_iter();
+        open.extract_if(.., |_| is_open.next() == Some(false)).collect()
     }
 
     /// What is known of an attempt that is sent, with the instant at which there is something else to do.
@@ -127,8 +143,8 @@ impl Calling {
         if std::mem::replace(&mut self.is_over, true) {
             return;
         }
-        gates.leaves_line(self.own_place());
         gates.step(policy, self, |call, _, rules, _| call.abandon(rules));
+        gates.leaves_line(self.own_place());
         gates.count(|metrics| metrics.abandoned += 1);
     }
 }

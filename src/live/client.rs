@@ -117,6 +117,9 @@ impl Client {
     }
 
     /// A call of a thread that waits: see [`blocking`](super::blocking).
+    ///
+    /// # Panics
+    /// If the client hedges.
     pub fn call_blocking<R, M: FnMut(Attempt) -> R>(&self, attempt: M) -> Blocking<'_, M, AnyError> {
         Blocking::new(self.policy(), &self.gates, attempt)
     }

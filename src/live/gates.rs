@@ -32,16 +32,8 @@ struct Shared {
     /// Calls so far: the number of the next.
     calls: u64,
     metrics: Metrics,
-    /// Calls that stand in a line.
-    line: BTreeMap<u32, Stands>,
-}
-
-/// A call that stands in a line.
-#[derive(Debug)]
-enum Stands {
-    Waits(Waker),
-    /// It is its turn.
-    Called,
+    /// Calls that stand in a line, and who is told when it is their turn.
+    line: BTreeMap<u32, Waker>,
 }
 
 /// What has been counted so far.
@@ -49,9 +41,9 @@ enum Stands {
 pub struct Metrics {
     /// Calls that have begun.
     pub calls: u64,
-    /// Of these, those that have succeeded.
+    /// Of these, those of which an attempt has succeeded.
     pub succeeded: u64,
-    /// Those that have failed.
+    /// Those that have failed: the policy or a gate has given them up.
     pub failed: u64,
     /// Those that were dropped before they were over.
     pub abandoned: u64,
@@ -65,7 +57,7 @@ pub struct Metrics {
     pub refused: u64,
     /// Changes of breakers into the open state.
     pub breaker_opened: u64,
-    /// Time between attempts, of all calls together.
+    /// Time in which calls had nothing open and were not over, of all of them together: waits before retries, for tokens and in lines.
     pub waited: Duration,
 }
 
@@ -134,15 +126,16 @@ impl Gates {
         count(&mut self.shared().metrics);
     }
 
-    /// Lets a call take a step with what is shared. Nobody waits meanwhile.
+    /// Lets a call take a step with what is shared. Nothing of anybody else runs meanwhile: no attempt is made or dropped in a step, and nobody is woken.
     pub(super) fn step<R>(
         &self,
         policy: &dyn Policy,
         calling: &mut Calling,
         step: impl FnOnce(&mut Call, SimTime, &mut Rules, &mut (KeyedRng, KeyedRng)) -> R,
     ) -> R {
-        let now = self.now();
         let mut shared = self.shared();
+        // Whoever has the gates later is later.
+        let now = self.now();
         let Shared { chain, hedger, metrics, line, .. } = &mut *shared;
         let Calling { number, call, held, tries, .. } = calling;
         let used = u64::from(call.used());
@@ -156,9 +149,7 @@ impl Gates {
         metrics.refused += u64::from(chain.take_refusal().is_some()) + u64::from(tries.take_refused().is_some());
         let mut called = Vec::new();
         while let Some(place) = chain.take_turn() {
-            if let Some(Stands::Waits(waker)) = line.insert(place, Stands::Called) {
-                called.push(waker);
-            }
+            called.extend(line.remove(&place));
         }
         // Whoever is woken may come at once.
         drop(shared);
@@ -166,20 +157,19 @@ impl Gates {
         result
     }
 
-    /// True if it is the turn of a call that stands in line, which leaves it with that; else it will be woken.
-    pub(super) fn is_called(&self, place: u32, waker: &Waker) -> bool {
-        let mut shared = self.shared();
-        if let Some(Stands::Called) = shared.line.get(&place) {
-            shared.line.remove(&place);
-            return true;
-        }
-        shared.line.insert(place, Stands::Waits(waker.clone()));
-        false
+    /// True if a call that stands in line has its place by now; else it will be woken when it has.
+    pub(super) fn has_place(&self, policy: &dyn Policy, calling: &mut Calling, waker: &Waker) -> bool {
+        let place = calling.own_place();
+        // Told first, and asked then: a turn that comes in between is not missed.
+        let before = self.shared().line.insert(place, waker.clone());
+        drop(before);
+        self.step(policy, calling, |_, _, rules, _| rules.has_place())
     }
 
     /// A call stands in line no more.
     pub(super) fn leaves_line(&self, place: u32) {
-        self.shared().line.remove(&place);
+        let waker = self.shared().line.remove(&place);
+        drop(waker);
     }
 }
 
@@ -191,4 +181,28 @@ fn any_seed() -> u64 {
 /// A length of time as the clock knows it.
 pub(super) fn duration(span: Span) -> Duration {
     Duration::from_nanos(span.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+    use crate::gate::pool::PoolConfig;
+    use crate::gate::{GateRule, Scope};
+    use crate::live::retry;
+    use crate::retry::RetryPolicy;
+
+    /// Nothing is left of calls that stood in line, whatever became of them.
+    #[tokio::test(start_paused = true)]
+    async fn nobody_stands_in_line_for_ever() {
+        let pool = PoolConfig { max_wait: Some(Span::millis(250)), ..PoolConfig::attempts(1) };
+        let gates = Gates::new(&[GateConfig::new(GateRule::Pool(pool), Scope::Client)]);
+        let policy = RetryPolicy::default();
+        let call = || retry(&policy, &gates, || async { Ok::<(), ()>(sleep(Duration::from_millis(100)).await) });
+        let dropped = timeout(Duration::from_millis(50), call());
+        let (one, two, three, four, five) = tokio::join!(call(), call(), call(), call(), dropped);
+        assert!(one.is_ok() && two.is_ok() && three.is_ok() && four.is_err() && five.is_err());
+        assert!(gates.shared().line.is_empty(), "{:?}", gates.shared().line);
+    }
 }

@@ -25,7 +25,7 @@
 //!   says about them.
 //! - **Idempotency keys** are the caller's to make and to send: what is made outside of the attempt is one for all of them.
 //! - **A call that is dropped** before it is over tells its gates: no probe of a breaker and no place in a pool is lost with it.
-//! - **Futures may be `Send` or not**: a call is, if its attempts are.
+//! - **Futures may be `Send` or not**: a call is, if its attempts are, and the closures that make and classify them.
 //!
 //! [`Call`]: crate::call::Call
 
@@ -36,6 +36,8 @@ mod gates;
 mod layer;
 mod reply;
 mod retry;
+#[cfg(feature = "scenario-files")]
+pub mod serve;
 
 pub use calling::Attempt;
 pub use client::{Client, NoClient};

@@ -32,9 +32,9 @@ impl<T, E> Classify<Result<T, E>> for AnyError {
 
 /// What an HTTP reply with this status came to. `header` looks a header up by its name, in lower case.
 ///
-/// Hints are `retry-after-ms`, `x-ms-retry-after-ms` and `x-amz-retry-after` in milliseconds, `retry-after` in seconds or as a date (RFC 9110, section 10.2.3), and
-/// `x-ratelimit-reset` as a second of the clock, the first of them that can be read; `stripe-should-retry` and `x-should-retry` say whether to try again.
-/// Whether any of it counts, is the policy's to say.
+/// Hints are `retry-after` in seconds or as a date (RFC 9110, section 10.2.3), `retry-after-ms`, `x-ms-retry-after-ms` and `x-amz-retry-after` in milliseconds, and
+/// `x-ratelimit-reset` as a second of the clock, the first of them that can be read, and at most 10^9 s; `stripe-should-retry` and `x-should-retry` say whether to
+/// try again. Whether any of it counts, is the policy's to say.
 ///
 /// ```
 /// use simlab::units::Span;
@@ -45,6 +45,9 @@ pub fn http<'h>(status: u16, header: impl Fn(&str) -> Option<&'h str>) -> Failur
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     at(now, status, header)
 }
+
+/// What is longer can hardly be meant, and an instant that never comes would be waited for.
+const LONGEST: Span = Span::secs(1_000_000_000);
 
 /// The same when the clock shows this time.
 fn at<'h>(now: std::time::Duration, status: u16, header: impl Fn(&str) -> Option<&'h str>) -> Failure {
@@ -57,14 +60,14 @@ fn at<'h>(now: std::time::Duration, status: u16, header: impl Fn(&str) -> Option
         let date = httpdate::parse_http_date(header(name)?.trim()).ok()?;
         Some(date.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64())
     };
-    let ms = ["retry-after-ms", "x-ms-retry-after-ms", "x-amz-retry-after"].iter().find_map(|name| number(name));
-    let hint = ms.map(|ms| (Span::from_seconds(ms / 1_000.0), HintFormat::Milliseconds));
-    let hint = hint.or_else(|| Some((Span::from_seconds(number("retry-after")?), HintFormat::Seconds)));
+    let ms = || ["retry-after-ms", "x-ms-retry-after-ms", "x-amz-retry-after"].iter().find_map(|name| number(name));
+    let hint = number("retry-after").map(|seconds| (Span::from_seconds(seconds), HintFormat::Seconds));
     let hint = hint.or_else(|| Some((until(date("retry-after")?), HintFormat::Date)));
+    let hint = hint.or_else(|| Some((Span::from_seconds(ms()? / 1_000.0), HintFormat::Milliseconds)));
     let hint = hint.or_else(|| Some((until(number("x-ratelimit-reset")?), HintFormat::Reset)));
     let should_retry = ["stripe-should-retry", "x-should-retry"].iter().find_map(|name| header(name));
     Failure {
-        retry_after: hint.map(|(wait, _)| wait),
+        retry_after: hint.map(|(wait, _)| wait.min(LONGEST)),
         format: hint.map_or(HintFormat::Seconds, |(_, format)| format),
         should_retry: should_retry.and_then(|word| word.trim().parse().ok()),
         ..Failure::new(Outcome::Status(status))
@@ -141,10 +144,11 @@ mod tests {
         check(&[("retry-after", "NaN")], None, Seconds, None);
         check(&[("retry-after", "inf")], None, Seconds, None);
         check(&[("retry-after", "soon")], None, Seconds, None);
-        check(&[("retry-after", "1e300")], Some(Span::MAX), Seconds, None);
-        check(&[("retry-after-ms", "250"), ("retry-after", "7")], Some(Span::millis(250)), Milliseconds, None);
+        check(&[("retry-after", "1e300")], Some(LONGEST), Seconds, None);
+        check(&[("retry-after-ms", "250")], Some(Span::millis(250)), Milliseconds, None);
+        check(&[("retry-after-ms", "250"), ("retry-after", "7")], Some(Span::secs(7)), Seconds, None);
         check(&[("x-amz-retry-after", "250")], Some(Span::millis(250)), Milliseconds, None);
-        check(&[("retry-after-ms", "?"), ("retry-after", "7")], Some(Span::secs(7)), Seconds, None);
+        check(&[("retry-after-ms", "250"), ("retry-after", "?")], Some(Span::millis(250)), Milliseconds, None);
         check(&[("retry-after", "Sun, 06 Nov 1994 08:49:47 GMT")], Some(Span::millis(9_500)), Date, None);
         check(&[("retry-after", "Sunday, 06-Nov-94 08:49:47 GMT")], Some(Span::millis(9_500)), Date, None);
         check(&[("retry-after", "Sun, 06 Nov 1994 08:49:27 GMT")], Some(Span::ZERO), Date, None);

@@ -205,7 +205,7 @@ impl<F: Future> Running<F> {
                 let reply = classify.reply(&returned);
                 self.ended = (reply.outcome, Some(returned));
                 self.next = self.calling.replied(policy, gates, attempt, reply);
-            } else if in_line && gates.is_called(self.calling.own_place(), context.waker())
+            } else if in_line && gates.has_place(policy, &mut self.calling, context.waker())
                 || self.is_due(due, gates, context)
             {
                 self.next = self.calling.woken(policy, gates);
@@ -252,12 +252,10 @@ impl<F: Future> Running<F> {
 
     /// Attempts that are given up are dropped, which cancels them. Unless another one has won, nothing has come of them in time.
     fn drop_closed(&mut self, policy: &dyn Policy, gates: &Gates) {
-        let before = self.open.len();
-        self.calling.retain(policy, gates, &mut self.open);
-        let dropped = before - self.open.len();
-        if dropped > 0 && self.next != Action::Finish(Verdict::Succeeded) {
+        let closed = self.calling.take_closed(policy, gates, &mut self.open);
+        if !closed.is_empty() && self.next != Action::Finish(Verdict::Succeeded) {
             self.ended = (Outcome::Timeout, None);
-            gates.count(|metrics| metrics.timed_out += dropped as u64);
+            gates.count(|metrics| metrics.timed_out += closed.len() as u64);
         }
     }
 }

@@ -221,6 +221,9 @@ impl Rows {
     /// Somebody of this transaction who waits for the row that it has, and waits no more.
     pub fn lets_in(&mut self, thing: u32, of: Transaction) -> Option<u32> {
         let row = self.row(thing);
+        if !matches!(row.holder, Holder::Open { of: has, .. } if has == of) {
+            return None;
+        }
         let (&ticket, asker) = row.line.iter().find(|(_, asker)| asker.of == Some(of))?;
         let job = asker.job;
         row.line.remove(&ticket);

@@ -161,6 +161,32 @@ async fn dropped_calls_lose_nothing() {
     assert_eq!(client.metrics().breaker_opened, 1);
 }
 
+/// An attempt may hold a call of the same client, which is dropped with it when it times out; and a call for which no time is left sends nothing.
+#[tokio::test(start_paused = true)]
+async fn calls_within_calls() {
+    let client = Client::new(tries(2), Gates::none());
+    let inner = || client.call(|_| std::future::pending::<Result<(), ()>>());
+    let failed = client.call(|_| inner()).await.expect_err("it times out");
+    assert_eq!((failed.why, failed.attempts), (GiveUp::AttemptsExhausted, 2));
+    let metrics = client.metrics();
+    assert_eq!((metrics.calls, metrics.failed, metrics.abandoned, metrics.timed_out), (3, 1, 2, 4));
+
+    let failed =
+        client.call(|_| async { Ok::<(), ()>(()) }).within(Duration::ZERO).await.expect_err("there is no time");
+    assert_eq!((failed.why, failed.attempts, failed.last), (GiveUp::Deadline, 0, None));
+    assert_eq!((client.metrics().failed, client.metrics().attempts), (2, 4));
+}
+
+/// Waiting for an answer is no wait between attempts.
+#[tokio::test(start_paused = true)]
+async fn what_is_waited() {
+    let client = Client::new(tries(2), Gates::hedging(&[], &HedgeConfig::after(Span::millis(100))));
+    // The first fails when the second is open, and there is none left; then half a second, and the third succeeds.
+    let script = &[(200, Some(Err(ERROR))), (800, Some(Err(ERROR))), (50, Some(Ok(3)))];
+    assert_eq!(call(&client, script, &Log::default()).await, Ok(3));
+    assert_eq!(client.metrics().waited, MS(500));
+}
+
 /// A panic of an attempt is its caller's, and takes no place with it.
 #[tokio::test(start_paused = true)]
 async fn panics_lose_nothing() {

@@ -1,5 +1,6 @@
 //! Row locks across steps: a transaction that stays open until its steps are over, who waits for it, and what ends it before.
 
+use simlab::durable::DurableConfig;
 use simlab::endpoint::Balance;
 use simlab::hedge::HedgeConfig;
 use simlab::protocol::Method;
@@ -131,6 +132,26 @@ fn work_in_it_goes_on() {
     let result = run(&slow, patient(500, 1));
     check("slow", &result, &[("succeeded", 0.0), ("outcome_timeout", 1.0), ("outcome_409", 1.0)]);
     check("slow", &result, &[("failure_latency_p99", 0.9), ("executions", 3.0)]);
+}
+
+/// Who tries it again, from a queue, is another one: it waits for the work that is left of the first, and finds the order cancelled.
+#[test]
+fn whoever_tries_it_again_waits_too() {
+    let slow = cancellations(Locks::UntilOver, 10).in_world(|world| {
+        world.repeat = None;
+        world.faults = vec![Fault { slowdown: 10.0, ..fault(350, 890) }];
+    });
+    let mut slow = slow.with_policy("p", patient(600, 1), &[]);
+    slow.policies[0].members[0].durable = Some(DurableConfig { attempts: Some(2), ..DurableConfig::default() });
+    let limits = Limits { memory: 1 << 30, interrupted: &AtomicBool::new(false) };
+    let result = sim::run(&slow, 0, 0, limits).expect("the run comes to its end");
+    // Its last step would end at 1.4 s, and its client waits until 1 s; the worker begins then.
+    check(
+        "queue",
+        &result,
+        &[("durable_tries", 1.0), ("outcome_timeout", 1.0), ("outcome_409", 1.0), ("executions", 3.0)],
+    );
+    check("queue", &result, &[("duplicates", 0.0), ("parked", 1.0)]);
 }
 
 /// A crash of a client ends its transactions, one of a replica those that were open there.

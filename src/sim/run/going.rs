@@ -23,6 +23,8 @@ pub(super) struct Going {
     pub client: u32,
     /// Tries before it.
     pub tries: u32,
+    /// The number of the transactions that it has open: of no two courses the same, and another one after a crash.
+    pub transaction: u32,
     /// The worker that makes it; [`NONE`]: its client does.
     pub worker: u32,
     /// The call of its step that is open.
@@ -48,6 +50,7 @@ impl Going {
             course: Course::default(),
             client,
             tries: 0,
+            transaction: 0,
             worker: NONE,
             row: NONE,
             turn: 0,
@@ -252,7 +255,8 @@ impl Run<'_> {
     pub(super) fn begin_course(&mut self, going: Going) -> u32 {
         let whole = self.whole();
         whole.orders.all[going.order].courses += 1;
-        whole.courses.insert(going)
+        let transaction = whole.next_transaction();
+        whole.courses.insert(Going { transaction, ..going })
     }
 
     /// A course is no more.

@@ -3,6 +3,7 @@
 //! A run has a [`Server`] for each replica of each server, and knows them by their numbers in the order of the world. What replicas of one server have in
 //! common, its store and its buckets, stands with the one that was told something last, and goes to whom the next word is for.
 
+use super::going::Going;
 use super::whole::CallSide;
 use super::*;
 use crate::endpoint::{Balance, Ejector, RetryHost, choose};
@@ -195,15 +196,18 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Who makes a course has done with it, or has gone: so have its transactions.
+    /// Who makes a course has done with it, or has gone: so have its transactions. What it makes from now on, is of another one.
     pub(super) fn leave_transactions(&mut self, course: u32) {
         for index in 0..self.whole().places.keepers.len() {
             let whole = self.whole();
-            let order = &whole.orders.all[whole.courses[course].order];
-            let (thing, of) = (order.thing, (order.key, course));
+            let Going { order, transaction, .. } = whole.courses[course];
+            let order = &whole.orders.all[order];
+            let (thing, of) = (order.thing, (order.key, transaction));
             let number = whole.hosts.servers[whole.places.keepers[index]].at_hand;
             self.tell_whole(number, |server, now, floor| server.end_transaction_of(now, thing, of, floor));
         }
+        let whole = self.whole();
+        whole.courses[course].transaction = whole.next_transaction();
     }
 
     /// Something else is in force at a server, or at one of its replicas.

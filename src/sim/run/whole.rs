@@ -43,6 +43,8 @@ pub(super) struct Whole<'a> {
     pub crashes: Option<Crashes>,
     /// How many waits of operations there have been.
     pub turns: u32,
+    /// How many transactions across steps there may have been.
+    transactions: u32,
     /// What operations are about, where that is asked.
     pub things: Option<Things>,
     /// What happens, where somebody wants it told.
@@ -158,6 +160,7 @@ impl<'a> Whole<'a> {
             given: VecDeque::new(),
             crashes: world.crashes.as_ref().map(|_| Crashes::new(world.clients)),
             turns: 0,
+            transactions: 0,
             things: has_things.then(|| Things::new(world, places.all.len())),
             places,
             sides: Vec::new(),
@@ -171,6 +174,12 @@ impl<'a> Whole<'a> {
             is_giving: false,
             heap: 0,
         }
+    }
+
+    /// A number that no transaction has had.
+    pub(super) fn next_transaction(&mut self) -> u32 {
+        self.transactions = self.transactions.wrapping_add(1);
+        self.transactions
     }
 
     /// The place of a call.
