@@ -49,7 +49,7 @@ const BANS: [Ban; 39] = [
     ban("toml::", &["src/scenario/file/"], "scenario files are read in one place"),
     ban("std::fs", &["src/cli/", "src/scenario/file/"], FILES),
     ban("std::env", &["src/cli/"], "what the environment says must not change a result"),
-    ban("std::net", &[], "nothing here talks to a network"),
+    ban("std::net", &["src/live/serve/", "src/cli/serve.rs"], "only what runs live talks to a network"),
     ban("std::thread", &["src/cli/", "src/experiment/", "src/live/"], "one run is one thread"),
     ban("println!", &[], PRINTS),
     ban("print!", &[], PRINTS),

@@ -4,8 +4,10 @@
 mod blocking;
 mod calls;
 mod client;
+mod command;
 mod layer;
 mod parity;
+mod serve;
 
 use std::cell::RefCell;
 use std::time::Duration;
