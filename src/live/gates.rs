@@ -199,7 +199,11 @@ mod tests {
         let pool = PoolConfig { max_wait: Some(Span::millis(250)), ..PoolConfig::attempts(1) };
         let gates = Gates::new(&[GateConfig::new(GateRule::Pool(pool), Scope::Client)]);
         let policy = RetryPolicy::default();
-        let call = || retry(&policy, &gates, || async { Ok::<(), ()>(sleep(Duration::from_millis(100)).await) });
+        let slow = || async {
+            sleep(Duration::from_millis(100)).await;
+            Ok::<(), ()>(())
+        };
+        let call = || retry(&policy, &gates, slow);
         let dropped = timeout(Duration::from_millis(50), call());
         let (one, two, three, four, five) = tokio::join!(call(), call(), call(), call(), dropped);
         assert!(one.is_ok() && two.is_ok() && three.is_ok() && four.is_err() && five.is_err());

@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-const COMMANDS: [&str; 10] = ["", "run", "trace", "check", "show", "policies", "new", "schema", "bench", "completions"];
+const COMMANDS: [&str; 11] =
+    ["", "run", "trace", "serve", "check", "show", "policies", "new", "schema", "bench", "completions"];
 
 fn help(command: &str, option: &str, columns: usize) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_simlab"))
@@ -52,4 +53,15 @@ fn help_leaves_nothing_out() {
             assert!(!sentence.trim().is_empty(), "simlab {command} -h says nothing of {name}");
         }
     }
+}
+
+/// Without sockets `serve` says how to get them, whatever it is asked.
+#[cfg(not(feature = "live"))]
+#[test]
+fn how_to_get_sockets() {
+    let output =
+        std::process::Command::new(env!("CARGO_BIN_EXE_simlab")).args(["serve", "any.toml"]).output().expect("it runs");
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(said, "error: this simlab was built without sockets\nhelp: cargo install simlab --features live\n");
 }
