@@ -94,6 +94,7 @@ enum Exit {
     /// Done.
     Done,
     /// As a command has ended that was run.
+    #[cfg(feature = "live")]
     Command(u8),
 }
 
@@ -106,6 +107,7 @@ impl Exit {
             Exit::Io => 4,
             Exit::Unmet => 99,
             Exit::Done => 0,
+            #[cfg(feature = "live")]
             Exit::Command(code) => code,
         }
     }

@@ -8,7 +8,6 @@ pub use served::main;
 
 /// Arguments of `serve`.
 #[derive(Debug, clap::Args)]
-#[cfg_attr(not(feature = "live"), expect(dead_code, reason = "what is not there reads no options"))]
 pub struct Args {
     /// Scenario file
     #[arg(value_name = "FILE")]

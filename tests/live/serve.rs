@@ -98,6 +98,10 @@ fn every_fate() {
         for (attempt, expected) in (1..).zip(expected) {
             assert_eq!(post(at[0], 7, attempt), expected, "attempt {attempt}");
         }
+        let lines = ask(at[0], "GET /__simlab/requests", "").1;
+        let lost =
+            lines.lines().filter(|line| line.contains("\"left\"")).map(|line| line.contains("\"executed\":true"));
+        assert_eq!(lost.collect::<Vec<bool>>(), [true, false, false], "the lost reply was to an execution");
         let counts = state(at[0])["servers"][0].clone();
         assert_eq!((&counts["requests"], &counts["executions"]), (&9.into(), &3.into()), "{counts}");
         assert_eq!(counts["open"], 0, "whoever has left is no more");
@@ -147,6 +151,17 @@ fn keys_are_known() {
             [true, false, true].map(|executed| Reply(200, None, executed))
         );
         assert_eq!(state(at[0])["servers"][0]["executions"], 2);
+    });
+}
+
+/// The same key for something else is no repeat, where the store compares.
+#[test]
+fn fingerprints() {
+    let tables = "[server.api]\nidempotency.lock={mismatch=422}\n";
+    serving(tables, |at| {
+        let with_key = |path: &str| ask(at[0], &format!("POST {path}"), "Idempotency-Key: a\r\n").0;
+        let of = |status, executed| Reply(status, None, executed);
+        assert_eq!([with_key("/a"), with_key("/b"), with_key("/a")], [of(200, true), of(422, false), of(200, false)]);
     });
 }
 

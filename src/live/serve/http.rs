@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
@@ -12,12 +13,12 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
 
 use super::identity::{Hash, Identity, Papers};
 use super::world::Heard;
-use super::{Admin, Answer, Told, is_private};
+use super::{Admin, Tell, Told, is_private};
 use crate::live::gates::duration;
 use crate::protocol::{HintFormat, Outcome};
 
@@ -30,7 +31,6 @@ const AGAIN: Duration = Duration::from_millis(20);
 /// The prefix of what is about the lab itself.
 const ADMIN: &str = "/__simlab/";
 
-type Tell = mpsc::UnboundedSender<Told>;
 type Reply = Response<Full<Bytes>>;
 
 /// The connection is to break.
@@ -108,10 +108,10 @@ async fn handle(
         return admin(&what, &request, address, tell).await;
     }
     let papers = papers(request, peer).await.map_err(|_| Cut)?;
-    let (answer, ticket) = oneshot::channel();
-    tell.send(Told::Asked { server, papers, answer }).map_err(|_| Cut)?;
-    let Answer::Ticket(ticket, heard) = ticket.await.map_err(|_| Cut)?;
+    let ticket = tell.tickets.fetch_add(1, Ordering::Relaxed);
     let mut there = There { ticket, tell, is_over: false };
+    let (answer, heard) = oneshot::channel();
+    tell.told.send(Told::Asked { ticket, server, papers, answer }).map_err(|_| Cut)?;
     let (heard, identity) = heard.await.map_err(|_| Cut)?;
     there.is_over = heard.reply.outcome != Outcome::Open;
     match heard.reply.outcome {
@@ -138,7 +138,7 @@ struct There<'a> {
 impl Drop for There<'_> {
     fn drop(&mut self) {
         if !self.is_over {
-            let _ = self.tell.send(Told::Left(self.ticket));
+            let _ = self.tell.told.send(Told::Left(self.ticket));
         }
     }
 }
@@ -229,7 +229,7 @@ async fn admin(what: &str, request: &Request<Incoming>, address: SocketAddr, tel
         return Ok(reply);
     }
     let (answer, heard) = oneshot::channel();
-    tell.send(Told::Admin { what, answer }).map_err(|_| Cut)?;
+    tell.told.send(Told::Admin { what, answer }).map_err(|_| Cut)?;
     let value = heard.await.map_err(|_| Cut)?;
     Ok(match value {
         Value::Array(lines) => {

@@ -59,6 +59,13 @@ impl Papers {
     }
 }
 
+impl Papers {
+    /// What it asks for: two with one key that ask for something else are not one action.
+    pub fn action(&self) -> CallKey {
+        CallKey::operation(hash(format!("{} {:016x}", self.line, self.body).as_bytes()))
+    }
+}
+
 impl Known {
     /// Whose draws this request has, which comes next.
     pub fn identify(&mut self, papers: &Papers) -> Identity {

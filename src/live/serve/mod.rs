@@ -7,6 +7,8 @@ mod world;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -57,7 +59,7 @@ pub type Log = Box<dyn FnMut(&str) + Send>;
 /// What connections tell whoever has the servers.
 enum Told {
     /// A request has come.
-    Asked { server: usize, papers: Papers, answer: oneshot::Sender<Answer> },
+    Asked { ticket: u64, server: usize, papers: Papers, answer: oneshot::Sender<Answer> },
     /// Its client has gone.
     Left(u64),
     /// Somebody wants to know, or to change something.
@@ -74,10 +76,15 @@ enum Admin {
     Reset,
 }
 
-/// What a connection is told.
-enum Answer {
-    /// The number of its request, at once.
-    Ticket(u64, oneshot::Receiver<(Heard, Identity)>),
+/// What a connection is told of its request.
+type Answer = (Heard, Identity);
+
+/// How connections tell it.
+#[derive(Clone)]
+struct Tell {
+    told: mpsc::UnboundedSender<Told>,
+    /// Requests so far.
+    tickets: Arc<AtomicU64>,
 }
 
 /// A request that is not over.
@@ -85,7 +92,8 @@ struct Waiting {
     server: usize,
     identity: Identity,
     came: SimTime,
-    answer: Option<oneshot::Sender<(Heard, Identity)>>,
+    executed: bool,
+    answer: Option<oneshot::Sender<Answer>>,
 }
 
 impl Served {
@@ -131,7 +139,8 @@ impl Served {
     /// Serves for ever. It needs a runtime of tokio with sockets and time.
     pub async fn serve(self, log: Option<Log>) {
         let Served { addresses, listeners, scenario } = self;
-        let (tell, told) = mpsc::unbounded_channel();
+        let (sender, told) = mpsc::unbounded_channel();
+        let tell = Tell { told: sender, tickets: Arc::default() };
         let mut downs = Vec::new();
         for (number, (listener, (_, address))) in listeners.into_iter().zip(&addresses).enumerate() {
             let (down, is_down) = watch::channel(false);
@@ -156,7 +165,6 @@ async fn run(
         known: Known::default(),
         origin: None,
         waiting: BTreeMap::new(),
-        tickets: 0,
         requests: VecDeque::new(),
         log,
     };
@@ -183,7 +191,6 @@ struct Keeper<'a> {
     /// When the first request came.
     origin: Option<Instant>,
     waiting: BTreeMap<u64, Waiting>,
-    tickets: u64,
     requests: VecDeque<String>,
     log: Option<Log>,
 }
@@ -204,15 +211,15 @@ impl<'a> Keeper<'a> {
 
     fn hear(&mut self, told: Told, scenario: &'a Scenario, seed: u64) {
         match told {
-            Told::Asked { server, papers, answer } => {
+            Told::Asked { ticket, server, papers, answer } => {
                 self.origin.get_or_insert_with(Instant::now);
-                self.asked(server, &papers, answer);
+                self.asked(ticket, server, &papers, answer);
             }
             Told::Left(ticket) => {
                 let now = self.now();
                 self.world.leave(now, ticket);
                 if let Some(waiting) = self.waiting.remove(&ticket) {
-                    self.over(&waiting, "left", false);
+                    self.over(&waiting, "left");
                 }
             }
             Told::Admin { what, answer } => {
@@ -245,26 +252,18 @@ impl<'a> Keeper<'a> {
         self.waiting.clear();
     }
 
-    fn asked(&mut self, server: usize, papers: &Papers, answer: oneshot::Sender<Answer>) {
+    fn asked(&mut self, ticket: u64, server: usize, papers: &Papers, answer: oneshot::Sender<Answer>) {
         let identity = self.known.identify(papers);
-        let client = self.known.client(papers, CLIENTS);
-        let ticket = self.tickets;
-        self.tickets += 1;
-        let (tell, heard) = oneshot::channel();
-        let now = self.now();
         let asked = Asked {
             server,
             key: identity.key,
+            action: papers.action(),
             attempt: identity.attempt,
-            client,
+            client: self.known.client(papers, CLIENTS),
             idempotency: papers.idempotency.clone(),
         };
-        self.waiting.insert(ticket, Waiting { server, identity, came: now, answer: Some(tell) });
-        // If whoever asked has gone by now, it says so by its number, which it never had.
-        if answer.send(Answer::Ticket(ticket, heard)).is_err() {
-            self.waiting.remove(&ticket);
-            return;
-        }
+        let now = self.now();
+        self.waiting.insert(ticket, Waiting { server, identity, came: now, executed: false, answer: Some(answer) });
         self.world.send(now, ticket, &asked);
     }
 
@@ -272,19 +271,21 @@ impl<'a> Keeper<'a> {
     fn answer(&mut self) {
         for heard in self.world.take_heard() {
             let Some(waiting) = self.waiting.get_mut(&heard.ticket) else { continue };
+            waiting.executed = heard.executed;
             if let Some(answer) = waiting.answer.take() {
+                // Whoever asked may have gone, and is going to say so.
                 let _ = answer.send((heard, waiting.identity.clone()));
             }
             if heard.reply.outcome != Outcome::Open {
                 let waiting = self.waiting.remove(&heard.ticket).expect("it is there");
-                self.over(&waiting, &heard.reply.outcome.to_string(), heard.executed);
+                self.over(&waiting, &heard.reply.outcome.to_string());
             }
         }
     }
 
     /// A request is over: it is remembered.
-    fn over(&mut self, waiting: &Waiting, outcome: &str, executed: bool) {
-        let Waiting { server, identity, came, .. } = waiting;
+    fn over(&mut self, waiting: &Waiting, outcome: &str) {
+        let Waiting { server, identity, came, executed, .. } = waiting;
         let line = json!({
             "at": came.seconds(),
             "took": self.now().since(*came).seconds(),

@@ -21,6 +21,8 @@ pub struct Asked {
     pub server: usize,
     /// Whose draws it has.
     pub key: CallKey,
+    /// What it asks for.
+    pub action: CallKey,
     /// Its number among the attempts of its operation, from 1.
     pub attempt: u32,
     /// By which buckets know its client.
@@ -195,7 +197,7 @@ impl<'a> World<'a> {
         let way = server.leg(asked.key, asked.attempt, Leg::Out);
         let job = self.jobs.insert(Job::new(asked.key, asked.attempt, slot, asked.client, keyed));
         let side = Side { ticket, executed: false, is_there: true, is_silent: false };
-        let staged = Staged::new((asked.key, asked.key), (0, None), RowUse::default(), None);
+        let staged = Staged::new((asked.action, asked.key), (0, None), RowUse::default(), None);
         let place = job as usize;
         if self.sides.len() <= place {
             self.sides.push(side);
