@@ -45,9 +45,12 @@ mod served {
     use std::net::SocketAddr;
     use std::path::Path;
     use std::process::{Command, ExitStatus};
+    use std::sync::atomic::Ordering;
+    use std::thread::sleep;
+    use std::time::Duration;
 
     use super::Args;
-    use crate::cli::{Exit, check, print, say};
+    use crate::cli::{Exit, check, interrupt, print, say};
     use crate::live::serve::{Log, NotServed, Served, is_private};
     use crate::scenario::file::Overrides;
 
@@ -98,16 +101,35 @@ mod served {
         }
     }
 
-    /// Runs a command to its end; how it ended is how this ends.
+    /// How often it is looked whether a command has ended.
+    const LOOK: Duration = Duration::from_millis(10);
+
+    /// Runs a command to its end; how it ended is how this ends. An interrupt ends the command too.
     fn run(program: &OsString, arguments: &[OsString], environment: &[(String, String)]) -> Exit {
         let named = environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        match Command::new(program).args(arguments).envs(named).status() {
-            Ok(status) => Exit::Command(code(status)),
-            Err(error) => {
-                say::error(format_args!("cannot run `{}`: {error}", Path::new(program).display()));
-                Exit::Usage
+        let cannot = |error: io::Error| {
+            say::error(format_args!("cannot run `{}`: {error}", Path::new(program).display()));
+            Exit::Usage
+        };
+        interrupt::undisturbed(|| {
+            let mut child = match Command::new(program).args(arguments).envs(named).spawn() {
+                Ok(child) => child,
+                Err(error) => return cannot(error),
+            };
+            loop {
+                match child.try_wait() {
+                    Ok(Some(status)) => return Exit::Command(code(status)),
+                    Ok(None) if interrupt::flag().load(Ordering::Relaxed) => {
+                        // It may have ended by itself just now.
+                        let _ = child.kill();
+                        let _ = child.wait();
+                        return Exit::Interrupted;
+                    }
+                    Ok(None) => sleep(LOOK),
+                    Err(error) => return cannot(error),
+                }
             }
-        }
+        })
     }
 
     /// Its code; of one that was ended by a signal 128 and the signal's number, as in a shell.

@@ -54,6 +54,23 @@ fn it_ends_with_its_command() {
     assert!(String::from_utf8_lossy(&missing.stderr).contains("cannot run `no-such-command`"));
 }
 
+/// An interrupt ends the command too.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupt_ends_both() {
+    let script = ["--", "sh", "-c", "echo pid $$; exec sleep 600"];
+    let mut child =
+        serve(&[&[FILE], &script[..]].concat()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it runs");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
+    let pid = lines.find_map(|line| line.strip_prefix("pid ").map(str::to_owned)).expect("the command says who it is");
+    let process = std::path::Path::new("/proc").join(pid);
+    assert!(process.exists());
+    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill runs");
+    assert!(killed.success());
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert!(!process.exists(), "the command is gone");
+}
+
 /// What cannot be served is said before anything is begun.
 #[test]
 fn what_is_refused() {

@@ -66,6 +66,9 @@ impl Papers {
     }
 }
 
+/// Names that are remembered: of more, all are forgotten, and counted anew.
+const MOST_NAMES: usize = 1_000_000;
+
 impl Known {
     /// Whose draws this request has, which comes next.
     pub fn identify(&mut self, papers: &Papers) -> Identity {
@@ -75,6 +78,9 @@ impl Known {
         }
         let (by, name) = papers.name();
         let key = CallKey::operation(hash(format!("{by} {name}").as_bytes()));
+        if self.attempts.len() >= MOST_NAMES {
+            self.attempts.clear();
+        }
         let attempts = self.attempts.entry(format!("{by} {name}")).or_default();
         *attempts = attempts.saturating_add(1);
         Identity { by, name, key, attempt: *attempts }
@@ -82,6 +88,9 @@ impl Known {
 
     /// The number of a client, below `most`: later ones share them.
     pub fn client(&mut self, papers: &Papers, most: u32) -> u32 {
+        if self.clients.len() >= MOST_NAMES {
+            self.clients.clear();
+        }
         let next = self.clients.len() as u32 % most;
         *self.clients.entry(papers.client.clone()).or_insert(next)
     }
