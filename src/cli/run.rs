@@ -327,11 +327,14 @@ fn deliver(args: &Args, job: &Job, mut comparison: Comparison, seconds: f64, mis
 
 /// The operations that the report draws.
 fn incidents(args: &Args, job: &Job, comparison: &Comparison, decision: &Decision) -> Result<Vec<Incident>, Exit> {
-    // Of several groups, or several choices, the first.
-    let chosen = decision.groups.first().filter(|_| decision.judged).and_then(|group| group.choice.policies.first());
+    // Of several choices the first.
+    let chosen = |policy: usize| {
+        let group = decision.groups.iter().find(|group| decision.judged && group.policies.contains(&policy))?;
+        group.choice.policies.first().copied()
+    };
     // A bound of its own: what a report shows does not depend on how much memory there happens to be.
     let (memory, interrupted) = (memory::limit(args.memory).min(experiment::TOLD_BYTES), interrupt::flag());
-    match experiment::incidents(&job.loaded.scenario, comparison, chosen.copied(), memory, interrupted) {
+    match experiment::incidents(&job.loaded.scenario, comparison, chosen, memory, interrupted) {
         Err(Stop::Interrupted) => Err(Exit::Interrupted),
         // It came to its end before; told, it may need more than that. Then nothing is drawn.
         incidents => Ok(incidents.unwrap_or_default()),

@@ -51,7 +51,7 @@ mod served {
 
     use super::Args;
     use crate::cli::{Exit, check, interrupt, print, say};
-    use crate::live::serve::{Log, NotServed, Served, is_private};
+    use crate::live::serve::{Log, NotServed, Served};
     use crate::scenario::file::Overrides;
 
     pub fn main(args: &Args) -> Exit {
@@ -60,15 +60,12 @@ mod served {
             Err(exit) => return exit,
         };
         let overrides = Overrides { set, seed: args.seed, replications: None };
-        let loaded = match check::load(&args.file, &overrides, false, check::reading()) {
+        // What is said about demand and policies means nothing here.
+        let loaded = match check::load(&args.file, &overrides, true, check::reading()) {
             Ok(loaded) => loaded,
             Err(exit) => return exit,
         };
-        let log = match args.log.as_deref().map(open_log).transpose() {
-            Ok(log) => log,
-            Err(exit) => return exit,
-        };
-        if !is_private(args.listen.ip()) {
+        if !args.listen.ip().is_loopback() {
             say::line(format_args!(
                 "warning: whoever can reach {} can send requests here, and change its clock",
                 args.listen.ip()
@@ -84,6 +81,11 @@ mod served {
                 say::error(error);
                 return Exit::Io;
             }
+        };
+        // An older log is replaced once all else is there.
+        let log = match args.log.as_deref().map(open_log).transpose() {
+            Ok(log) => log,
+            Err(exit) => return exit,
         };
         let environment = environment(&served.addresses);
         let said = print(&first_lines(&served.addresses, &environment));

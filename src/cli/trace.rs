@@ -286,7 +286,7 @@ impl Traced<'_> {
         Ok(tried)
     }
 
-    /// Where the row's operations write to rows, as paths of the file, and how.
+    /// Where the row's operations do something with rows, as paths of the file, and what.
     fn rows_used(&self, prefix: &str) -> Vec<(String, RowUse)> {
         let operation = &self.loaded.scenario.of(self.row).world.operation;
         let steps = operation.steps.iter().map(|step| (format!("{prefix}operation.step.{}", step.name), step.row));

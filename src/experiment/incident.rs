@@ -27,7 +27,7 @@ pub struct Incident {
 /// What should not come about: an effect too many, one that nobody knows of, one that is gone, half of an order.
 const HARM: [Metric; 4] = [Metric::Duplicates, Metric::PhantomSuccesses, Metric::LostUpdates, Metric::HalfDone];
 
-/// The operation that went most wrong under the policy with most harm, and that of the `chosen` one; nothing where no policy does any. Each is that of the
+/// The operation that went most wrong under the policy with most harm, and that of the one `chosen` among those that it is compared with; nothing where no policy does any. Each is that of the
 /// first run in which its policy did harm, or of the first run. That run is made once more.
 ///
 /// # Errors
@@ -35,7 +35,7 @@ const HARM: [Metric; 4] = [Metric::Duplicates, Metric::PhantomSuccesses, Metric:
 pub fn incidents(
     scenario: &Scenario,
     comparison: &Comparison,
-    chosen: Option<usize>,
+    chosen: impl Fn(usize) -> Option<usize>,
     memory: u64,
     interrupted: &AtomicBool,
 ) -> Result<Vec<Incident>, Stop> {
@@ -50,7 +50,7 @@ pub fn incidents(
     let worst = (0..comparison.policies.len()).rev().max_by(|a, b| all(*a).total_cmp(&all(*b)));
     let Some(worst) = worst.filter(|worst| all(*worst) > 0.0) else { return Ok(Vec::new()) };
     let mut incidents = Vec::new();
-    for policy in std::iter::once(worst).chain(chosen.filter(|chosen| *chosen != worst)) {
+    for policy in std::iter::once(worst).chain(chosen(worst).filter(|chosen| *chosen != worst)) {
         let run = runs.clone().find(|run| harm(policy, *run) > 0.0).unwrap_or(0) as u32;
         let slot = comparison.policies[policy].slot;
         let limits = Limits { memory: memory as usize, interrupted };

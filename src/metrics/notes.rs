@@ -77,8 +77,10 @@ pub enum What {
     GivenUp,
     /// A gate refuses, and this is how it stands.
     Refused(Refusal, GateState),
-    /// The client waits, and tries again.
+    /// The client waits: before it tries again, or for its turn to try at all.
     Waits {
+        /// It has tried before.
+        again: bool,
         /// Until then.
         until: SimTime,
         /// The longest wait that it may have drawn, as far as its policy says.

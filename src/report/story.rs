@@ -293,7 +293,10 @@ pub fn words(note: &Note) -> Option<String> {
         What::TimedOut => format!("the client has waited long enough for attempt {n}: time-out"),
         What::GivenUp => format!("attempt {n} is given up"),
         What::Refused(refusal, state) => format!("{} refuses{}", gate(refusal), stands(state)),
-        What::Waits { until, most, hinted } => {
+        What::Waits { again: false, until, .. } => {
+            format!("the client waits {} for its turn", short(until.since(note.at)))
+        }
+        What::Waits { until, most, hinted, .. } => {
             let wait = until.since(note.at);
             let drawn = match most {
                 _ if hinted => ", as the server asks,".to_owned(),

@@ -27,8 +27,8 @@ struct Row {
 /// The number of a place in line.
 pub type Ticket = u64;
 
-/// A transaction across steps: that of an operation, and of one who makes its steps.
-pub type Transaction = (CallKey, u32);
+/// The number of a transaction across steps.
+pub type Transaction = u32;
 
 /// An attempt that asks for a row, and the transaction that it is a part of, if it is one of any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -351,16 +351,12 @@ mod tests {
         let mut rows = Rows::default();
         assert_eq!(rows.take(at(0), 0, inside(1, 1), None), Ok(Got::Own));
         assert_eq!(rows.take(at(0), 0, inside(2, 2), None), Err((0, NEVER)));
-        assert_eq!(rows.keep(at(1), 0, of(1), 7, at(9)), Some(Next::AsksAt(2, at(9))));
+        assert_eq!(rows.keep(at(1), 0, 1, 7, at(9)), Some(Next::AsksAt(2, at(9))));
         rows
     }
 
-    fn of(number: u32) -> Transaction {
-        (CallKey::operation(u64::from(number)), 0)
-    }
-
     fn inside(job: u32, transaction: u32) -> Asker {
-        Asker { job, of: Some(of(transaction)) }
+        Asker { job, of: Some(transaction) }
     }
 
     #[test]
@@ -373,8 +369,8 @@ mod tests {
         assert_eq!(rows.take(at(10), 0, inside(2, 2), Some(0)), Err((0, NEVER)));
         assert_eq!(rows.leave_inside(at(10), 0, at(18)), Some(Next::AsksAt(2, at(18))));
         // It is over, or its database ends it.
-        assert_eq!(rows.end(at(12), 0, of(2)), None, "that of another one");
-        assert_eq!(rows.end(at(12), 0, of(1)), Some(Next::Given(2)));
+        assert_eq!(rows.end(at(12), 0, 2), None, "that of another one");
+        assert_eq!(rows.end(at(12), 0, 1), Some(Next::Given(2)));
         assert_eq!(open().take(at(9), 0, inside(2, 2), Some(0)), Ok(Got::Own));
         assert_eq!(open().take(at(9), 0, inside(3, 1), None), Err((1, NEVER)), "it has lost it");
     }
@@ -383,7 +379,7 @@ mod tests {
     fn work_in_it_outlasts_it() {
         let mut rows = open();
         assert_eq!(rows.take(at(2), 0, inside(3, 1), None), Ok(Got::Inside));
-        assert_eq!(rows.end(at(3), 0, of(1)), None);
+        assert_eq!(rows.end(at(3), 0, 1), None);
         assert_eq!(rows.take(at(4), 0, inside(4, 1), None), Ok(Got::Inside));
         assert_eq!(rows.leave_inside(at(5), 0, at(13)), None);
         assert_eq!(rows.leave_inside(at(6), 0, at(14)), Some(Next::Given(2)));
@@ -395,9 +391,9 @@ mod tests {
         assert_eq!(rows.take(at(0), 0, inside(1, 1), None), Ok(Got::Own));
         assert_eq!(rows.take(at(0), 0, inside(2, 2), None), Err((0, NEVER)));
         assert_eq!(rows.take(at(0), 0, inside(3, 1), None), Err((1, NEVER)));
-        assert_eq!(rows.keep(at(1), 0, of(1), 7, at(9)), Some(Next::AsksAt(2, at(9))));
-        assert_eq!(rows.lets_in(0, of(1)), Some(3));
-        assert_eq!(rows.lets_in(0, of(1)), None);
+        assert_eq!(rows.keep(at(1), 0, 1, 7, at(9)), Some(Next::AsksAt(2, at(9))));
+        assert_eq!(rows.lets_in(0, 1), Some(3));
+        assert_eq!(rows.lets_in(0, 1), None);
         assert_eq!(rows.take(at(9), 0, inside(2, 2), Some(0)), Err((0, NEVER)), "one is at work in it");
     }
 

@@ -17,11 +17,6 @@ fn hedged(workers: u32, abandoned_work: AbandonedWork, losers: Losers) -> RunRes
     run_first(&scenario.hedged(HedgeConfig { losers, ..HedgeConfig::after(MS(200)) }))
 }
 
-fn run_first(scenario: &Scenario) -> RunResult {
-    let limits = Limits { memory: 1 << 30, interrupted: &AtomicBool::new(false) };
-    sim::run(scenario, 0, 0, limits).expect("the run comes to its end")
-}
-
 /// A loser is cancelled when another wins, and the server notices or not.
 #[test]
 fn losers() {

@@ -75,6 +75,12 @@ fn try_run(scenario: &Scenario, policy: RetryPolicy, gates: &[GateConfig]) -> Re
     sim::run(&scenario.clone().with_policy("p", policy, gates), 0, 0, limits)
 }
 
+/// The first row of a scenario.
+fn run_first(scenario: &Scenario) -> RunResult {
+    let limits = Limits { memory: 1 << 30, interrupted: &AtomicBool::new(false) };
+    sim::run(scenario, 0, 0, limits).expect("the run comes to its end")
+}
+
 fn run(scenario: &Scenario, policy: RetryPolicy) -> RunResult {
     try_run(scenario, policy, &[]).expect("the run comes to its end")
 }

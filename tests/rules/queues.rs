@@ -20,8 +20,7 @@ fn queue() -> DurableConfig {
 fn run_with(scenario: &Scenario, policy: RetryPolicy, durable: DurableConfig) -> RunResult {
     let mut scenario = scenario.clone().with_policy("p", policy, &[]);
     scenario.policies[0].members[0].durable = Some(durable);
-    let limits = Limits { memory: 1 << 30, interrupted: &AtomicBool::new(false) };
-    sim::run(&scenario, 0, 0, limits).expect("the run comes to its end")
+    run_first(&scenario)
 }
 
 /// In whole ms.
@@ -423,8 +422,7 @@ fn what_is_parked_may_be_half_done() {
     let short = DurableConfig { attempts: Some(1), ..queue() };
     let mixed = failing(40, &[(0, 90_000)]).in_world(|world| world.clients = 40);
     let mixed = mixed.with_mix("m", vec![member("first", Some(short)), member("second", None)]);
-    let limits = Limits { memory: 1 << 30, interrupted: &AtomicBool::new(false) };
-    let result = sim::run(&mixed, 0, 0, limits).expect("the run comes to its end");
+    let result = run_first(&mixed);
     let of = |metric: &str| value(&result, metric).expect("there is one");
     assert!(of("parked.member.first") > 5.0 && of("failed.member.second") > 5.0);
     assert_eq!(of("parked.member.first") + of("failed.member.second"), 40.0);

@@ -21,8 +21,7 @@ fn in_turn(replicas: u32, service: u64) -> ServerConfig {
 fn run_with(scenario: &Scenario, policy: RetryPolicy, endpoints: EndpointRules) -> RunResult {
     let mut scenario = scenario.clone().with_policy("p", policy, &[]);
     scenario.policies[0].rules_mut().endpoints = endpoints;
-    let limits = Limits { memory: 1 << 30, interrupted: &AtomicBool::new(false) };
-    sim::run(&scenario, 0, 0, limits).expect("the run comes to its end")
+    run_first(&scenario)
 }
 
 fn refusing(replica: u32) -> Fault {

@@ -96,8 +96,7 @@ fn only_success_keeps_a_row() {
 fn hedges_go_inside() {
     let scenario = cancellations(Locks::UntilOver, 10).in_world(|world| world.repeat = None);
     let scenario = scenario.with_policy("p", tries(1), &[]).hedged(HedgeConfig::after(MS(50)));
-    let limits = Limits { memory: 1 << 30, interrupted: &AtomicBool::new(false) };
-    let result = sim::run(&scenario, 0, 0, limits).expect("the run comes to its end");
+    let result = run_first(&scenario);
     check("hedged", &result, &[("succeeded", 1.0), ("latency_max", 0.5), ("executions", 6.0), ("outcome_409", 0.0)]);
 }
 
@@ -143,8 +142,7 @@ fn whoever_tries_it_again_waits_too() {
     });
     let mut slow = slow.with_policy("p", patient(600, 1), &[]);
     slow.policies[0].members[0].durable = Some(DurableConfig { attempts: Some(2), ..DurableConfig::default() });
-    let limits = Limits { memory: 1 << 30, interrupted: &AtomicBool::new(false) };
-    let result = sim::run(&slow, 0, 0, limits).expect("the run comes to its end");
+    let result = run_first(&slow);
     // Its last step would end at 1.4 s, and its client waits until 1 s; the worker begins then.
     check(
         "queue",

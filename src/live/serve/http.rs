@@ -1,6 +1,6 @@
 //! HTTP/1.1: requests in, replies and broken connections out.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use tokio::time::sleep;
 
 use super::identity::{Hash, Identity, Papers};
 use super::world::Heard;
-use super::{Admin, Tell, Told, is_private};
+use super::{Admin, Tell, Told};
 use crate::live::gates::duration;
 use crate::protocol::{HintFormat, Outcome};
 
@@ -247,7 +247,7 @@ fn is_of_a_page(headers: &HeaderMap, address: SocketAddr) -> bool {
     let is_own = |host: &str| {
         let name = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|digit| digit.is_ascii_digit()));
         let name = name.map_or(host, |(name, _)| name).trim_start_matches('[').trim_end_matches(']');
-        name == "localhost" || name.parse().is_ok_and(|ip| ip == address.ip() || is_private(ip))
+        name == "localhost" || name.parse().is_ok_and(|ip: IpAddr| ip == address.ip() || ip.is_loopback())
     };
     let is_led_here = headers.get(HOST).is_none_or(|host| !host.to_str().is_ok_and(is_own));
     headers.contains_key(ORIGIN) || headers.contains_key("sec-fetch-site") || is_led_here

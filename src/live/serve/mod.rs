@@ -6,7 +6,7 @@ mod world;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -289,7 +289,7 @@ impl<'a> Keeper<'a> {
         let line = json!({
             "at": came.seconds(),
             "took": self.now().since(*came).seconds(),
-            "server": self.world.names()[*server],
+            "server": self.world.name(*server),
             "operation": identity.name,
             "by": identity.by,
             "attempt": identity.attempt,
@@ -307,10 +307,9 @@ impl<'a> Keeper<'a> {
     }
 
     fn state(&self) -> Value {
-        let names = self.world.names();
-        let servers = names.iter().zip(self.world.counts()).enumerate().map(|(number, (name, counts))| {
+        let servers = self.world.counts().iter().enumerate().map(|(number, counts)| {
             json!({
-                "server": name,
+                "server": self.world.name(number),
                 "is_down": self.world.is_down(number),
                 "requests": counts.requests,
                 "executions": counts.executions,
@@ -319,9 +318,4 @@ impl<'a> Keeper<'a> {
         });
         json!({ "clock": self.origin.map(|_| self.now().seconds()), "servers": servers.collect::<Vec<_>>() })
     }
-}
-
-/// True if an address is reached from this machine only.
-pub fn is_private(ip: IpAddr) -> bool {
-    ip.is_loopback()
 }

@@ -350,8 +350,8 @@ impl<'a> World<'a> {
             .or_else(|| world.operation.uses_rows().then(|| "its operation reads, writes or locks rows".to_owned()))
     }
 
-    /// The servers' names.
-    pub fn names(&self) -> Vec<&'a str> {
-        self.scene.world.servers.iter().map(|server| server.name.as_str()).collect()
+    /// The name of a server.
+    pub fn name(&self, server: usize) -> &'a str {
+        &self.scene.world.servers[server].name
     }
 }

@@ -103,7 +103,8 @@ pub fn chart(input: &ReportInput) -> Option<Chart> {
 /// What happened, with the time of each row.
 fn rows(told: &Told, places: &[String]) -> Vec<(f64, Row)> {
     let several = told.notes.iter().any(|note| note.place != told.notes[0].place);
-    let mut effects = vec![0; told.done.len()];
+    // Of how many there are at each place: what executes beyond that, has none.
+    let mut effects: Vec<(usize, u32)> = told.done.iter().map(|done| (0, done.effects)).collect();
     let mut rows = Vec::new();
     for (index, note) in told.notes.iter().enumerate() {
         let place = match places.get(note.place) {
@@ -132,7 +133,7 @@ fn rows(told: &Told, places: &[String]) -> Vec<(f64, Row)> {
     rows
 }
 
-fn row(note: &Note, place: &str, lost: bool, effects: &mut [usize]) -> Option<Row> {
+fn row(note: &Note, place: &str, lost: bool, effects: &mut [(usize, u32)]) -> Option<Row> {
     use Lane::{Client, Network, Server, Store};
     let n = note.attempt;
     let goes = |from, to, text: String| Some(Row::Goes(from, to, false, text));
@@ -149,8 +150,12 @@ fn row(note: &Note, place: &str, lost: bool, effects: &mut [usize]) -> Option<Ro
         What::CutOff => is(Server, "goes down"),
         What::Ended => is(Server, "ends, no effect"),
         What::Executed => {
-            let nth = effects.get_mut(note.place).map_or(0, |count| std::mem::replace(count, *count + 1));
-            Some(Row::Effect(nth, format!("EXECUTES ({n})")))
+            let (so_far, all) = &mut effects[note.place];
+            if *so_far == *all as usize {
+                return is(Server, &format!("executes ({n}), no effect"));
+            }
+            *so_far += 1;
+            Some(Row::Effect(*so_far - 1, format!("EXECUTES ({n})")))
         }
         What::LosesUpdate => is(Server, "an update is lost"),
         What::FromStore(Outcome::Status(200)) => goes(Store, Server, "known: 200".to_owned()),
@@ -298,6 +303,11 @@ mod tests {
 
     /// Notes of an operation, by ms and attempt, and the rows that they make.
     fn check(notes: &[(u64, u32, What)], expected: &[(u64, Row)]) {
+        check_with(2, notes, expected);
+    }
+
+    /// The same of one with so many effects.
+    fn check_with(effects: u32, notes: &[(u64, u32, What)], expected: &[(u64, Row)]) {
         let at = |ms: u64| SimTime::ZERO + Span::millis(ms);
         let note = |(ms, attempt, what): &(u64, u32, What)| Note {
             at: at(*ms),
@@ -318,7 +328,7 @@ mod tests {
             standing: crate::metrics::Standing::Nothing,
             is_parked: false,
             before: None,
-            done: vec![Done { executions: 2, effects: 2, firsts: 1 }],
+            done: vec![Done { executions: 2, effects, firsts: effects.min(1) }],
             notes: notes.iter().map(note).collect(),
         };
         let rows = rows(&told, &["api".to_owned()]);
@@ -361,6 +371,24 @@ mod tests {
                 (99, Row::Is(Client, "succeeded".to_owned())),
             ],
         );
+    }
+
+    #[test]
+    fn waits() {
+        let until = SimTime::ZERO + Span::secs(5);
+        let waits = |again| What::Waits { again, until, most: None, hinted: false };
+        let told = |text: &str| Row::Is(Lane::Client, text.to_owned());
+        check(&[(0, 0, waits(true))], &[(0, told("waits 5.00 s"))]);
+        check(&[(0, 0, waits(false))], &[(0, told("the client waits 5.00 s for its turn"))]);
+    }
+
+    /// A GET that is made twice has none, and a PUT one.
+    #[test]
+    fn only_effects_are_marked() {
+        let twice = [(1, 1, What::Executed), (2, 2, What::Executed)];
+        let none = |n| Row::Is(Lane::Server, format!("executes ({n}), no effect"));
+        check_with(0, &twice, &[(1, none(1)), (2, none(2))]);
+        check_with(1, &twice, &[(1, Row::Effect(0, "EXECUTES (1)".to_owned())), (2, none(2))]);
     }
 
     #[test]

@@ -66,8 +66,8 @@ fn with_results<T>(scenario: &Scenario, look: impl FnOnce(&ReportInput) -> T) ->
     let options = Options { threads: 1, memory: 1 << 30, interrupted: &AtomicBool::new(false), progress: &|_| {} };
     let all: Vec<usize> = (0..scenario.policies.len()).collect();
     let comparison = experiment::run(scenario, &all, &options).expect("it comes to its end");
-    let incidents =
-        experiment::incidents(scenario, &comparison, Some(0), 1 << 30, &AtomicBool::new(false)).expect("it ran before");
+    let incidents = experiment::incidents(scenario, &comparison, |_| Some(0), 1 << 30, &AtomicBool::new(false))
+        .expect("it ran before");
     look(&ReportInput {
         incidents: &incidents,
         comparison: &comparison,

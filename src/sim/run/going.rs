@@ -255,8 +255,9 @@ impl Run<'_> {
     pub(super) fn begin_course(&mut self, going: Going) -> u32 {
         let whole = self.whole();
         whole.orders.all[going.order].courses += 1;
-        let transaction = whole.next_transaction();
-        whole.courses.insert(Going { transaction, ..going })
+        let id = whole.courses.insert(going);
+        whole.begin_transaction(id);
+        id
     }
 
     /// A course is no more.
@@ -476,6 +477,7 @@ impl Run<'_> {
                 self.abandon_call(row);
             }
             self.leave_transactions(id);
+            self.whole().begin_transaction(id);
             if self.whole().courses[id].hands_over {
                 self.handover_lost(id);
                 continue;

@@ -196,18 +196,15 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Who makes a course has done with it, or has gone: so have its transactions. What it makes from now on, is of another one.
+    /// Who makes a course has done with it, or has gone: so have its transactions.
     pub(super) fn leave_transactions(&mut self, course: u32) {
         for index in 0..self.whole().places.keepers.len() {
             let whole = self.whole();
             let Going { order, transaction, .. } = whole.courses[course];
-            let order = &whole.orders.all[order];
-            let (thing, of) = (order.thing, (order.key, transaction));
+            let thing = whole.orders.all[order].thing;
             let number = whole.hosts.servers[whole.places.keepers[index]].at_hand;
-            self.tell_whole(number, |server, now, floor| server.end_transaction_of(now, thing, of, floor));
+            self.tell_whole(number, |server, now, floor| server.end_transaction_of(now, thing, transaction, floor));
         }
-        let whole = self.whole();
-        whole.courses[course].transaction = whole.next_transaction();
     }
 
     /// Something else is in force at a server, or at one of its replicas.

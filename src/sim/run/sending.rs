@@ -165,7 +165,7 @@ impl<'a> Run<'a> {
             let version =
                 order.version.filter(|(server, _)| usize::from(*server) == place.server).map(|(_, version)| version);
             let of = match side.owner {
-                Owner::Course(course) => Some((order.key, whole.courses[course].transaction)),
+                Owner::Course(course) => Some(whole.courses[course].transaction),
                 Owner::Order | Owner::Worker(_) => None,
             };
             let staged = Staged::new((action, order.key), (order.thing, of), place.row, version);

@@ -62,15 +62,16 @@ impl Run<'_> {
         self.server(number).why_turned_away(now, Request { key, attempt, client, cancelled })
     }
 
-    /// A client waits before it tries again.
+    /// A client waits before it tries again, or at all: then it was drawn by no backoff.
     pub(super) fn note_wait(&mut self, row: u32, until: SimTime) {
         let Some(whole) = self.whole.as_ref().filter(|whole| whole.notes.is_some()) else { return };
         let side = &whole.sides[row as usize];
         let policy = &whole.places.clients[whole.place(row).client].policy;
         let (k, last) = (self.rows[row].call.used(), side.last);
-        let most = policy.longest_wait(last.outcome, k);
+        let again = k > 0;
+        let most = if again { policy.longest_wait(last.outcome, k) } else { None };
         let wait = until.since(self.now);
         let hinted = policy.hint(&last).is_some_and(|hint| hint == wait) && most.is_none_or(|most| most != wait);
-        self.note(row, 0, What::Waits { until, most, hinted });
+        self.note(row, 0, What::Waits { again, until, most, hinted });
     }
 }

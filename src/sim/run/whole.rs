@@ -176,10 +176,10 @@ impl<'a> Whole<'a> {
         }
     }
 
-    /// A number that no transaction has had.
-    pub(super) fn next_transaction(&mut self) -> u32 {
+    /// What a course locks from now on, is of a transaction that nobody has had.
+    pub(super) fn begin_transaction(&mut self, course: u32) {
         self.transactions = self.transactions.wrapping_add(1);
-        self.transactions
+        self.courses[course].transaction = self.transactions;
     }
 
     /// The place of a call.
